@@ -1,0 +1,23 @@
+"""The `scrollback` program: one dispatcher for the recorder and the management commands."""
+
+import os
+import sys
+from importlib.metadata import version
+
+
+def main() -> int:
+    """Run the command named on the command line; returns its exit status."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["record"]:
+        # The recorder wraps somebody else's program: it must start at once, so it never imports Django.
+        from sessions_app.client.record import main as record
+
+        return record(arguments[1:])
+    if arguments == ["--version"]:
+        print(f"scrollback {version('scrollback')}")
+        return 0
+    from django.core.management import execute_from_command_line
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+    execute_from_command_line(["scrollback", *arguments])
+    return 0
