@@ -1,0 +1,37 @@
+"""zstd, as blobs and raw chunks are stored.
+
+One compressor per thread: zstandard's objects are not safe to share, and making one per call costs more
+than compressing a small chunk.
+"""
+
+import threading
+
+import zstandard
+
+_LEVEL = 3
+_local = threading.local()
+
+
+class CorruptData(Exception):
+    """Stored bytes do not decompress to the size that was recorded for them."""
+
+
+def compress(data: bytes) -> bytes:
+    compressor: zstandard.ZstdCompressor | None = getattr(_local, "compressor", None)
+    if compressor is None:
+        compressor = _local.compressor = zstandard.ZstdCompressor(level=_LEVEL)
+    return compressor.compress(data)
+
+
+def decompress(data: bytes, size: int) -> bytes:
+    """The `size` original bytes. Raises CorruptData; never allocates more than `size`."""
+    decompressor: zstandard.ZstdDecompressor | None = getattr(_local, "decompressor", None)
+    if decompressor is None:
+        decompressor = _local.decompressor = zstandard.ZstdDecompressor()
+    try:
+        plain = decompressor.decompress(data, max_output_size=max(size, 1))
+    except zstandard.ZstdError as error:
+        raise CorruptData(str(error)) from error
+    if len(plain) != size:
+        raise CorruptData(f"{len(plain)} bytes where {size} were recorded")
+    return plain

@@ -1,0 +1,231 @@
+"""Everything that differs between SQLite and Postgres, except search and triggers."""
+
+import os
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, Literal
+
+from django.db import DatabaseError, OperationalError, connection, models, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+type Vendor = Literal["sqlite", "postgresql"]
+
+SQLITE_OPTIONS: dict[str, Any] = {
+    # A read-then-write transaction that starts DEFERRED cannot wait for the lock upgrade and fails at
+    # once with "database is locked"; IMMEDIATE waits its turn for as long as `timeout` says.
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+}
+
+
+def sqlite_pragmas(synchronous: str) -> str:
+    """The PRAGMAs of every connection (Django splits this string at semicolons)."""
+    return (
+        "PRAGMA journal_mode=WAL;"
+        f"PRAGMA synchronous={synchronous};"
+        "PRAGMA foreign_keys=ON;"
+        "PRAGMA temp_store=MEMORY;"
+        "PRAGMA cache_size=-32768;"
+        "PRAGMA journal_size_limit=67108864"
+    )
+
+
+def vendor() -> Vendor:
+    if connection.vendor == "sqlite":
+        return "sqlite"
+    return "postgresql"
+
+
+@contextmanager
+def write_transaction() -> Iterator[None]:
+    """One short transaction that writes. Nested use joins the outer one.
+
+    On SQLite the outermost one takes the write lock as it begins (IMMEDIATE), so whatever was read
+    inside is still true at the commit. Parse, compress and hash before it opens.
+    """
+    with transaction.atomic():
+        yield
+
+
+def advisory_lock(key: int) -> None:
+    """Serialise the rest of this transaction against others that ask for the same key.
+
+    SQLite needs nothing: a write transaction is alone already.
+    """
+    if not connection.in_atomic_block:
+        raise RuntimeError("advisory_lock() needs an open transaction")
+    if vendor() == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [key])
+
+
+# Rows per statement and bytes per statement: enough to amortise the call, little enough for memory.
+_ROWS_PER_STATEMENT = 2_000
+
+
+def bulk_insert(
+    model: type[models.Model],
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    ignore_existing: bool = False,
+) -> None:
+    """Insert many rows of plain values, in the order of `columns` (attribute names: `session_id`, not `session`).
+
+    Values are what the column holds: UUID, int, str, bytes, bool, None; a JSON column takes its text.
+    On SQLite this is one prepared statement; on Postgres COPY. About ten times faster than bulk_create,
+    and like it: no signals, no defaults. With `ignore_existing`, rows whose key exists are left alone.
+    """
+    rows = list(rows)
+    if not rows:
+        return
+    fields = [model._meta.get_field(name.removesuffix("_id")) if name.endswith("_id") and not _has_field(model, name)
+              else model._meta.get_field(name) for name in columns]
+    names = [connection.ops.quote_name(str(field.column)) for field in fields]  # type: ignore[union-attr]
+    table = connection.ops.quote_name(model._meta.db_table)
+    if vendor() == "sqlite":
+        _insert_sqlite(table, names, rows, ignore_existing)
+    else:
+        _copy_postgres(table, names, rows, ignore_existing)
+
+
+@cache
+def _has_field(model: type[models.Model], name: str) -> bool:
+    return any(field.name == name for field in model._meta.get_fields())
+
+
+def _insert_sqlite(table: str, names: list[str], rows: list[Sequence[Any]], ignore_existing: bool) -> None:
+    uuid_columns = [index for index in range(len(names)) if any(isinstance(row[index], uuid.UUID) for row in rows)]
+    adapted: list[list[Any]] = [list(row) for row in rows]
+    for index in uuid_columns:
+        for row in adapted:
+            value = row[index]
+            if value is not None:
+                row[index] = value.hex
+    marks = ",".join(["%s"] * len(names))
+    conflict = " ON CONFLICT DO NOTHING" if ignore_existing else ""
+    sql = f"INSERT INTO {table} ({','.join(names)}) VALUES ({marks}){conflict}"  # noqa: S608  names come from the model
+    with connection.cursor() as cursor:
+        for start in range(0, len(adapted), _ROWS_PER_STATEMENT):
+            cursor.executemany(sql, adapted[start : start + _ROWS_PER_STATEMENT])
+
+
+def _copy_postgres(table: str, names: list[str], rows: list[Sequence[Any]], ignore_existing: bool) -> None:
+    columns = ",".join(names)
+    with connection.cursor() as cursor:
+        target = table
+        if ignore_existing:
+            # COPY has no ON CONFLICT: fill a temporary table of the same shape, then move what is new.
+            target = "pg_temp.incoming_rows"
+            cursor.execute("DROP TABLE IF EXISTS pg_temp.incoming_rows")
+            cursor.execute(
+                f"CREATE TEMPORARY TABLE incoming_rows ON COMMIT DROP AS SELECT {columns} FROM {table} WITH NO DATA"  # noqa: S608
+            )
+        with cursor.copy(f"COPY {target} ({columns}) FROM STDIN") as copy:  # type: ignore[attr-defined]
+            for row in rows:
+                copy.write_row(row)
+        if ignore_existing:
+            cursor.execute(
+                f"INSERT INTO {table} ({columns}) SELECT {columns} FROM pg_temp.incoming_rows ON CONFLICT DO NOTHING"  # noqa: S608
+            )
+
+
+def existing_ids(model: type[models.Model], ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+    """Which of these primary keys exist already."""
+    found: set[uuid.UUID] = set()
+    for start in range(0, len(ids), _ROWS_PER_STATEMENT):
+        part = ids[start : start + _ROWS_PER_STATEMENT]
+        found.update(model._base_manager.filter(pk__in=part).values_list("pk", flat=True))
+    return found
+
+
+class ChangeDetector:
+    """Tells whether any process committed anything since the last look, for a few microseconds a call.
+
+    SQLite counts in `data_version` the commits of every other connection, so this one must never write;
+    Postgres' snapshot moves with every writing transaction. Either may report a change where nothing of
+    ours changed (a checkpoint, autovacuum); neither misses one. Not thread-safe: one thread owns it.
+    """
+
+    def __init__(self) -> None:
+        self._connection: BaseDatabaseWrapper = connection.copy()
+        self._connection.inc_thread_sharing()
+        self._seen: str | None = None
+        self._sql = (
+            "PRAGMA data_version" if connection.vendor == "sqlite" else "SELECT pg_current_snapshot()::text"
+        )
+
+    def changed(self) -> bool:
+        """True on the first call and after each change. Raises DatabaseError while the database is away."""
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(self._sql)
+                row = cursor.fetchone()
+        except DatabaseError:
+            self.close()
+            raise
+        version = str(row[0]) if row else ""
+        if version == self._seen:
+            return False
+        self._seen = version
+        return True
+
+    def close(self) -> None:
+        self._seen = None
+        self._connection.close()
+
+
+_SQLITE_MEANINGS: tuple[tuple[str, str], ...] = (
+    ("database or disk is full", "The disk that holds the database is full. Free some space; nothing was lost."),
+    ("attempt to write a readonly database", "The database cannot be written: check the rights of its file and folder."),
+    ("unable to open database file", "The database file cannot be opened: check that its folder exists and is yours."),
+    ("file is not a database", "The database file is not an SQLite database. Is SCROLLBACK_DATABASE_URL right?"),
+    ("database disk image is malformed", "The database file is damaged. Restore a backup; do not write to it."),
+    ("database is locked", "The database stayed locked by another process for too long. Try again."),
+    ("disk i/o error", "The disk that holds the database reported an error."),
+)
+
+
+def explain(error: BaseException) -> str:
+    """A database error as one line that says what to do."""
+    text = " ".join(str(error).split())
+    lowered = text.lower()
+    for sign, meaning in _SQLITE_MEANINGS:
+        if sign in lowered:
+            return meaning
+    if isinstance(error, OperationalError) and connection.vendor == "postgresql":
+        if "password authentication failed" in lowered:
+            return "Postgres refused the password in SCROLLBACK_DATABASE_URL."
+        if "does not exist" in lowered and "database" in lowered:
+            return "Postgres answers, but the database named in SCROLLBACK_DATABASE_URL does not exist: create it."
+        if any(sign in lowered for sign in ("connection", "could not", "timeout", "resolve", "refused")):
+            return "Postgres cannot be reached at the address in SCROLLBACK_DATABASE_URL. Is it running?"
+        if "no space left" in lowered:
+            return "The disk of the Postgres server is full. Free some space; nothing was lost."
+    return text or type(error).__name__
+
+
+def sqlite_path() -> str | None:
+    """The database file, or None on another engine or for a database in memory."""
+    name = str(connection.settings_dict["NAME"])
+    if connection.vendor != "sqlite" or name.startswith((":memory:", "file:")):
+        return None
+    return os.path.abspath(name)
+
+
+def engine_version() -> str:
+    """For people, e.g. "SQLite 3.40.1" or "PostgreSQL 18.4"."""
+    if connection.vendor == "sqlite":
+        return f"SQLite {sqlite3.sqlite_version}"
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version")
+        row = cursor.fetchone()
+    return f"PostgreSQL {row[0].split()[0]}" if row else "PostgreSQL"
+
+
+def after_commit(callback: Callable[[], None]) -> None:
+    """Run once the outermost transaction has committed; an error in it never reaches the writer."""
+    transaction.on_commit(callback, robust=True)

@@ -1,0 +1,68 @@
+"""Numbers, times and sizes in the words the console uses; plain text, no markup, no Django."""
+
+from datetime import UTC, datetime
+
+_DURATION_UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "m"), (60, "m", 1, "s"))
+_COUNT_UNITS = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
+_BYTE_UNITS = ((1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB"))
+_AGO_UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"))
+
+
+def instant(at_ms: int) -> datetime:
+    """Unix milliseconds as an aware UTC datetime."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC)
+
+
+def exact_time(at_ms: int) -> str:
+    return instant(at_ms).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def relative_time(at_ms: int, *, now_ms: int) -> str:
+    """`just now`, `4 min ago`, `in 3 h`, and the date from two weeks on. The browser's `relative-time.js` says the same."""
+    distance_ms = abs(now_ms - at_ms)
+    if distance_ms < 45_000:
+        return "just now"
+    if distance_ms >= 14 * 86_400_000:
+        at = instant(at_ms)
+        return at.strftime("%-d %b %Y") if at.year != instant(now_ms).year else at.strftime("%-d %b")
+    amount, unit = next(
+        ((round(distance_ms / size), name) for size, name in _AGO_UNITS if distance_ms >= size), (1, "min")
+    )
+    return f"{amount} {unit} ago" if at_ms <= now_ms else f"in {amount} {unit}"
+
+
+def duration(length_ms: int) -> str:
+    """Two units at most: `340 ms`, `4.2 s`, `3m 07s`, `1h 04m`, `2d 05h`."""
+    if length_ms < 1_000:
+        return f"{length_ms} ms"
+    if length_ms < 59_950:
+        return f"{length_ms / 1000:.1f} s"
+    seconds = round(length_ms / 1000)
+    for size, unit, rest_size, rest_unit in _DURATION_UNITS:
+        if seconds >= size:
+            return f"{seconds // size}{unit} {seconds % size // rest_size:02d}{rest_unit}"
+    return f"{seconds} s"
+
+
+def clock(offset_ms: int) -> str:
+    """A place on a session's clock, as it stands in `?t=`: `00:12:31`."""
+    seconds = offset_ms // 1000
+    return f"{seconds // 3600:02d}:{seconds % 3600 // 60:02d}:{seconds % 60:02d}"
+
+
+def count(number: int) -> str:
+    """At most three digits before the unit: `998`, `12.3k`, `33.9M`."""
+    return _scaled(number, _COUNT_UNITS, "")
+
+
+def byte_size(number: int) -> str:
+    """SI units, as disks and browsers count them: `812 B`, `12.3 kB`, `1.1 GB`."""
+    return _scaled(number, _BYTE_UNITS, " ") if number >= 1_000 else f"{number} B"
+
+
+def _scaled(number: int, units: tuple[tuple[int, str], ...], gap: str) -> str:
+    for size, unit in units:
+        if abs(number) >= size:
+            scaled = number / size
+            return f"{scaled:.0f}{gap}{unit}" if abs(scaled) >= 99.95 else f"{scaled:.1f}{gap}{unit}"
+    return str(number)

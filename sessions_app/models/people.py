@@ -1,0 +1,108 @@
+"""Who uses the console, and the tokens that programs use."""
+
+import uuid
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+
+from dashboard.lib.clock import now_ms
+from dashboard.lib.ids import new_id
+
+
+class Role(models.TextChoices):
+    """What a person may do; the rules themselves are in sessions_app/access.py."""
+
+    OPERATOR = "operator", "Operator"
+    VIEWER = "viewer", "Viewer"
+    AUDITOR = "auditor", "Auditor"
+
+
+class PersonManager(BaseUserManager["Person"]):
+    def get_by_natural_key(self, username: str | None) -> "Person":
+        return self.get(username=(username or "").lower())
+
+
+class Person(AbstractBaseUser):
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    username = models.CharField(max_length=64, unique=True)
+    display_name = models.CharField(max_length=120, blank=True)
+    role = models.CharField(max_length=16, choices=Role, default=Role.VIEWER)
+    is_active = models.BooleanField(default=True)
+    created_ms = models.BigIntegerField(default=now_ms)
+    # Sessions whose last activity is not after this moment count as read (set by "mark all as read").
+    read_before_ms = models.BigIntegerField(default=0)
+    # Raised by every change of role, password or activity; a live socket closes when it moved.
+    access_version = models.IntegerField(default=0)
+
+    USERNAME_FIELD = "username"
+    objects: ClassVar[PersonManager] = PersonManager()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["username"]
+
+    def __str__(self) -> str:
+        return self.display_name or self.username
+
+
+class Scope(models.TextChoices):
+    """What a token may be used for."""
+
+    READ = "read", "Read sessions, runs and terminals"
+    WRITE = "write", "Record sessions and terminals"
+    AUDIT = "audit", "Read the audit log"
+    ADMIN = "admin", "Everything an operator may do"
+
+
+class ApiToken(models.Model):
+    """A bearer token. Only a SHA-256 of its secret part is kept; the whole is shown once."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.CharField(max_length=120)
+    # The token's public part: how a request finds the row, and how lists name it.
+    prefix = models.CharField(max_length=16, unique=True)
+    secret_sha256 = models.CharField(max_length=64)
+    scopes = models.JSONField(default=list)
+    owner = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="tokens")
+    created_ms = models.BigIntegerField(default=now_ms)
+    expires_ms = models.BigIntegerField(null=True)
+    last_used_ms = models.BigIntegerField(null=True)
+    revoked_ms = models.BigIntegerField(null=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-created_ms", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix})"
+
+    def is_usable(self, at_ms: int) -> bool:
+        return self.revoked_ms is None and (self.expires_ms is None or at_ms < self.expires_ms)
+
+
+class SetupLink(models.Model):
+    """The one-time link of the first run; it works while nobody can sign in, once, until it expires."""
+
+    token_sha256 = models.CharField(max_length=64, primary_key=True)
+    created_ms = models.BigIntegerField(default=now_ms)
+    expires_ms = models.BigIntegerField()
+    used_ms = models.BigIntegerField(null=True)
+
+    def __str__(self) -> str:
+        return f"setup link of {self.created_ms}"
+
+
+class SignInFailure(models.Model):
+    """Failed sign-ins by one address on one name, for the growing delay between tries."""
+
+    key = models.CharField(max_length=200, primary_key=True)
+    failures = models.IntegerField(default=0)
+    blocked_until_ms = models.BigIntegerField(default=0)
+    last_ms = models.BigIntegerField(default=now_ms)
+
+    def __str__(self) -> str:
+        return f"{self.failures} failures of {self.key}"
+
+
+def person_id_of(value: Any) -> uuid.UUID | None:
+    """The primary key of a signed-in person, None for anybody else."""
+    return value.pk if isinstance(value, Person) else None

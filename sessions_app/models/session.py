@@ -1,0 +1,161 @@
+"""A session: one conversation with an agent, whatever wrote it down."""
+
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+
+from dashboard.lib.clock import now_ms
+from dashboard.lib.ids import new_id
+from sessions_app.models.people import Person
+from sessions_app.models.project import Project
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+LISTED = Q(deleted_ms=None, archived_ms=None)
+
+
+class Status(models.TextChoices):
+    """Where a session or run stands. Each is inferred from a record, named in `status_evidence`."""
+
+    RUNNING = "running", "Running"
+    WAITING = "waiting", "Waiting for you"
+    FAILED = "failed", "Failed"
+    # The last turn is complete; the agent waits for a prompt, nobody waits for the operator.
+    IDLE = "idle", "Idle"
+    # The record breaks off inside a turn and nothing is following it.
+    UNFINISHED = "unfinished", "Unfinished"
+    COMPLETED = "completed", "Completed"
+    CANCELLED = "cancelled", "Cancelled"
+    UNKNOWN = "unknown", "Unknown"
+
+
+class SessionQuerySet(models.QuerySet["AgentSession"]):
+    def visible_to(self, user: "Person | AnonymousUser") -> Self:
+        """What this person may see: everything not deleted, for whoever may sign in at all."""
+        if not (user.is_authenticated and user.is_active):
+            return self.none()
+        return self.filter(deleted_ms=None)
+
+    def listed(self) -> Self:
+        """Neither archived nor in the trash."""
+        return self.filter(LISTED)
+
+    def running(self) -> Self:
+        return self.filter(status=Status.RUNNING)
+
+    def needing_attention(self) -> Self:
+        """What waits for the operator or went wrong, archived ones left out."""
+        return self.filter(LISTED, status__in=[Status.WAITING, Status.FAILED])
+
+    def unread_by(self, person: Person) -> Self:
+        """With activity after what the person has seen of them."""
+        from sessions_app.models.personal import ReadMark
+
+        seen = ReadMark.objects.filter(person=person, session=OuterRef("pk"), seq__gte=OuterRef("last_seq"))
+        return self.filter(~Exists(seen), last_activity_ms__gt=person.read_before_ms)
+
+    def starred_by(self, person: Person) -> Self:
+        return self.filter(stars__person=person)
+
+    def tagged(self, name: str | None) -> Self:
+        return self.filter(tags__name=name) if name else self
+
+    def newest_first(self) -> Self:
+        return self.order_by("-last_activity_ms", "-id")
+
+
+class AgentSession(models.Model):
+    """One conversation. Its counters are kept by the actions that write its rows, never counted on a page."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, null=True, related_name="sessions", db_index=False)
+    # The program that wrote the history (claude-code, codex, picoclaw, asciicast, …) and its own id for it.
+    agent = models.CharField(max_length=40)
+    external_id = models.CharField(max_length=200)
+    # Resumed or forked from another session.
+    parent = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="children")
+
+    title = models.CharField(max_length=300, blank=True)
+    first_prompt = models.CharField(max_length=300, blank=True)
+    summary = models.TextField(blank=True)
+    cwd = models.CharField(max_length=1024, blank=True)
+    branch = models.CharField(max_length=200, blank=True)
+    model = models.CharField(max_length=120, blank=True)
+    agent_version = models.CharField(max_length=60, blank=True)
+
+    status = models.CharField(max_length=16, choices=Status, default=Status.UNKNOWN)
+    # The record that the status was read from, as a sentence, and its time.
+    status_evidence = models.CharField(max_length=300, blank=True)
+    status_ms = models.BigIntegerField(null=True)
+
+    started_ms = models.BigIntegerField()
+    ended_ms = models.BigIntegerField(null=True)
+    last_activity_ms = models.BigIntegerField()
+    created_ms = models.BigIntegerField(default=now_ms)
+    # Raised to the present by every change of the row or of anything below it: what live lists look at.
+    updated_ms = models.BigIntegerField(default=now_ms)
+    archived_ms = models.BigIntegerField(null=True)
+    deleted_ms = models.BigIntegerField(null=True)
+
+    # The newest position given on this session's timeline; positions are gapless from 1.
+    last_seq = models.BigIntegerField(default=0)
+
+    run_count = models.IntegerField(default=0)
+    turn_count = models.IntegerField(default=0)
+    message_count = models.IntegerField(default=0)
+    user_message_count = models.IntegerField(default=0)
+    assistant_message_count = models.IntegerField(default=0)
+    tool_call_count = models.IntegerField(default=0)
+    failed_tool_call_count = models.IntegerField(default=0)
+    terminal_count = models.IntegerField(default=0)
+    skipped_line_count = models.IntegerField(default=0)
+    input_tokens = models.BigIntegerField(default=0)
+    output_tokens = models.BigIntegerField(default=0)
+    cache_read_tokens = models.BigIntegerField(default=0)
+    cache_write_tokens = models.BigIntegerField(default=0)
+    total_tokens = models.BigIntegerField(default=0)
+
+    objects: ClassVar[models.Manager["AgentSession"]] = SessionQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["agent", "external_id"], name="session_external_id"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["last_activity_ms", "id"], name="session_recent", condition=LISTED),
+            models.Index(fields=["project", "last_activity_ms", "id"], name="session_project_recent"),
+            models.Index(fields=["agent", "last_activity_ms", "id"], name="session_agent_recent"),
+            models.Index(fields=["status", "last_activity_ms", "id"], name="session_status_recent"),
+            models.Index(fields=["updated_ms"], name="session_updated"),
+        ]
+
+    def __str__(self) -> str:
+        return self.heading
+
+    @property
+    def heading(self) -> str:
+        """What a person calls it: its title, else its first prompt, else its id."""
+        return self.title or self.first_prompt or f"{self.agent} {self.external_id[:8]}"
+
+    @property
+    def duration_ms(self) -> int:
+        return max(0, (self.ended_ms or self.last_activity_ms) - self.started_ms)
+
+
+class SessionAlias(models.Model):
+    """Another name under which the writing program knows the session."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    session = models.ForeignKey(AgentSession, on_delete=models.CASCADE, related_name="aliases")
+    agent = models.CharField(max_length=40)
+    alias = models.CharField(max_length=300)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["agent", "alias"], name="session_alias"),
+        ]
+
+    def __str__(self) -> str:
+        return self.alias

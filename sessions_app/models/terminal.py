@@ -1,0 +1,165 @@
+"""A terminal: one recorded PTY. Its bytes are an append-only string; the byte offset is the cursor."""
+
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from django.db import models
+
+from dashboard.lib.clock import now_ms
+from dashboard.lib.ids import new_id
+from sessions_app.models.blob import Codec, unpack
+from sessions_app.models.people import Person
+from sessions_app.models.run import Run
+from sessions_app.models.session import AgentSession
+from sessions_app.models.source import Source
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+
+class TerminalState(models.TextChoices):
+    LIVE = "live", "Live"
+    ENDED = "ended", "Ended"
+    # The recorder went away without saying how the program ended; it may still come back.
+    LOST = "lost", "Recorder lost"
+
+
+class TerminalQuerySet(models.QuerySet["Terminal"]):
+    def visible_to(self, user: "Person | AnonymousUser") -> Self:
+        if not (user.is_authenticated and user.is_active):
+            return self.none()
+        return self.filter(models.Q(session=None) | models.Q(session__deleted_ms=None), deleted_ms=None)
+
+    def live(self) -> Self:
+        return self.filter(state=TerminalState.LIVE)
+
+    def newest_first(self) -> Self:
+        return self.order_by("-started_ms", "-id")
+
+
+class Terminal(models.Model):
+    """`size` bytes of output in chunks and segments, `event_count` events beside them."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    session = models.ForeignKey(AgentSession, on_delete=models.CASCADE, null=True, related_name="terminals")
+    run = models.ForeignKey(Run, on_delete=models.SET_NULL, null=True, related_name="terminals", db_index=False)
+    source = models.ForeignKey(Source, on_delete=models.SET_NULL, null=True, related_name="terminals", db_index=False)
+    title = models.CharField(max_length=300, blank=True)
+    # The argument vector as JSON text.
+    command = models.TextField(blank=True)
+    cwd = models.CharField(max_length=1024, blank=True)
+    host = models.CharField(max_length=255, blank=True)
+    environment = models.JSONField(default=dict)
+    # The size at the start and now; what lies between is in the events.
+    first_cols = models.IntegerField(default=80)
+    first_rows = models.IntegerField(default=24)
+    cols = models.IntegerField(default=80)
+    rows = models.IntegerField(default=24)
+
+    state = models.CharField(max_length=16, choices=TerminalState, default=TerminalState.LIVE)
+    exit_status = models.IntegerField(null=True)
+    has_input = models.BooleanField(default=False)
+    started_ms = models.BigIntegerField()
+    ended_ms = models.BigIntegerField(null=True)
+    updated_ms = models.BigIntegerField(default=now_ms)
+    deleted_ms = models.BigIntegerField(null=True)
+    # Time of the newest output or event, in microseconds since `started_ms`.
+    duration_us = models.BigIntegerField(default=0)
+    size = models.BigIntegerField(default=0)
+    event_count = models.BigIntegerField(default=0)
+    # Bytes below this offset are in segments, the others in chunks.
+    sealed_size = models.BigIntegerField(default=0)
+    last_line = models.CharField(max_length=300, blank=True)
+
+    objects: ClassVar[models.Manager["Terminal"]] = TerminalQuerySet.as_manager()
+
+    class Meta:
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["started_ms", "id"], name="terminal_recent"),
+            models.Index(fields=["state", "started_ms", "id"], name="terminal_state_recent"),
+            models.Index(fields=["updated_ms"], name="terminal_updated"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or "terminal"
+
+
+class TerminalStretch(models.Model):
+    """Consecutive output bytes. `timing` codes when each write came (sessions_app/terminal/timing.py)."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    offset = models.BigIntegerField()
+    size = models.IntegerField()
+    first_us = models.BigIntegerField()
+    last_us = models.BigIntegerField()
+    timing = models.BinaryField()
+    data = models.BinaryField()
+
+    class Meta:
+        abstract = True
+
+
+class TerminalChunk(TerminalStretch):
+    """Live output as it was committed, uncompressed; replaced by a segment once there is enough."""
+
+    terminal = models.ForeignKey(Terminal, on_delete=models.CASCADE, related_name="chunks", db_index=False)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["terminal", "offset"], name="terminal_chunk_offset"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.terminal_id} chunk at {self.offset}"
+
+    def read(self) -> bytes:
+        return bytes(self.data)
+
+
+class TerminalSegment(TerminalStretch):
+    """Sealed output: immutable, compressed, hashed over its plain bytes."""
+
+    terminal = models.ForeignKey(Terminal, on_delete=models.CASCADE, related_name="segments", db_index=False)
+    codec = models.CharField(max_length=8, choices=Codec)
+    sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["terminal", "offset"], name="terminal_segment_offset"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.terminal_id} segment at {self.offset}"
+
+    def read(self) -> bytes:
+        return unpack(bytes(self.data), self.codec, self.size)
+
+
+class TerminalEventKind(models.TextChoices):
+    RESIZE = "resize", "Resize"
+    INPUT = "input", "Input"
+    MARKER = "marker", "Marker"
+    EXIT = "exit", "Exit"
+
+
+class TerminalEvent(models.Model):
+    """Something between two output bytes: it happened after `offset` bytes, at `at_us`."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    terminal = models.ForeignKey(Terminal, on_delete=models.CASCADE, related_name="events", db_index=False)
+    # Gapless from 1 within the terminal, in the order recorded.
+    number = models.BigIntegerField()
+    offset = models.BigIntegerField()
+    at_us = models.BigIntegerField()
+    kind = models.CharField(max_length=8, choices=TerminalEventKind)
+    # "COLSxROWS" of a resize, the label of a marker, the status of an exit (empty when unknown).
+    text = models.CharField(max_length=1000, blank=True)
+    # The bytes of an input event.
+    data = models.BinaryField(default=b"")
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["terminal", "number"], name="terminal_event_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.number} of {self.terminal_id}"

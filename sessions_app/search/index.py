@@ -1,0 +1,84 @@
+"""The word index: where the engines differ.
+
+Rows are (entry id, text). Adding is part of the transaction that writes the text's own row.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db import connection
+
+from dashboard.lib.db import vendor
+from sessions_app.search.words import MAX_INDEXED_CHARS, MAX_WORD_CHARS, distinct_words
+
+CREATE_SQLITE = (
+    # Contentless: the text stands in its own row already. detail=none: no positions, a third of the size
+    # and twice the speed; phrases are checked against the text itself.
+    "CREATE VIRTUAL TABLE search_text USING fts5("
+    "body, content='', detail='none', tokenize=\"unicode61 remove_diacritics 0 tokenchars '_'\")"
+)
+CREATE_POSTGRES = (
+    "CREATE TABLE search_text (id bigint PRIMARY KEY, words tsvector NOT NULL)",
+    "CREATE INDEX search_text_words ON search_text USING gin (words)",
+)
+
+
+@dataclass(frozen=True)
+class Term:
+    """A word that must occur; with `is_prefix`, one that begins with it is enough."""
+
+    word: str
+    is_prefix: bool = False
+
+
+def add(rows: Iterable[tuple[int, str]]) -> None:
+    with connection.cursor() as cursor:
+        if vendor() == "sqlite":
+            cursor.executemany(
+                "INSERT INTO search_text(rowid, body) VALUES (%s, %s)",
+                [(entry, text[:MAX_INDEXED_CHARS]) for entry, text in sorted(rows)],
+            )
+            return
+        with cursor.copy("COPY search_text (id, words) FROM STDIN") as copy:  # type: ignore[attr-defined]
+            for entry, text in sorted(rows):
+                copy.write_row((entry, _tsvector(text)))
+
+
+def remove(rows: Iterable[tuple[int, str]]) -> None:
+    """Take entries out; SQLite needs the very text that was added."""
+    with connection.cursor() as cursor:
+        if vendor() == "sqlite":
+            cursor.executemany(
+                "INSERT INTO search_text(search_text, rowid, body) VALUES ('delete', %s, %s)",
+                [(entry, text[:MAX_INDEXED_CHARS]) for entry, text in sorted(rows)],
+            )
+            return
+        cursor.execute("DELETE FROM search_text WHERE id = ANY(%s)", [[entry for entry, _ in rows]])
+
+
+def candidates(terms: Sequence[Term], *, before: int | None, after: int | None, limit: int) -> list[int]:
+    """Ids of entries that hold every term, newest first, below `before` and above `after`."""
+    if not terms:
+        return []
+    conditions, parameters = [], []
+    if vendor() == "sqlite":
+        key = "rowid"
+        conditions.append("search_text MATCH %s")
+        parameters.append(" AND ".join(f'"{term.word}"{" *" if term.is_prefix else ""}' for term in terms))
+    else:
+        key = "id"
+        conditions.append("words @@ %s::tsquery")
+        parameters.append(" & ".join(f"'{term.word[:MAX_WORD_CHARS]}'{':*' if term.is_prefix else ''}" for term in terms))
+    for bound, sign in ((before, "<"), (after, ">")):
+        if bound is not None:
+            conditions.append(f"{key} {sign} %s")
+            parameters.append(str(bound))
+    sql = f"SELECT {key} FROM search_text WHERE {' AND '.join(conditions)} ORDER BY {key} DESC LIMIT %s"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*parameters, limit])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _tsvector(text: str) -> str:
+    # The words consist of letters, digits and underscores only, so quoting them needs no escapes.
+    return " ".join(f"'{word}'" for word in distinct_words(text))
