@@ -2,14 +2,16 @@
 """Set up and run Scrollback from a checkout, with nothing but Python's standard library.
 
     python3 dev.py run [-- serve options]      set up what is missing, then `scrollback serve`
-    python3 dev.py test [-- pytest options]    every test on SQLite and Postgres, in a real browser too
-    python3 dev.py check                       ruff, mypy, migrations, layering
+    python3 dev.py test [--no-browser] [-- pytest options]
+                                               every test on SQLite and on Postgres, in a real browser too
+    python3 dev.py check                       lint, format, types, migrations and layering
     python3 dev.py bench [NAME]                the benchmarks
 
-Everything is kept inside the checkout (.venv, .cache, static/vendor). This file keeps to Python 3.8, so that an
-old interpreter can find a newer one or say in one line what is missing. `docs/development.md` tells the rest.
+Everything is kept inside the checkout (.venv, .cache, static/vendor). docs/development.md tells the rest.
 """
 
+# This file keeps to Python 3.8, so that an old interpreter can find a newer one or say what is missing.
+# Modules that only a fresh set-up needs are imported there: the second `run` waits for the stamps alone.
 from __future__ import annotations
 
 import contextlib
@@ -17,13 +19,10 @@ import errno
 import hashlib
 import json
 import os
-import shutil
-import signal
-import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -32,21 +31,27 @@ VENV_PYTHON = VENV / "bin" / "python"
 INSTALLED = VENV / "installed.json"
 UNFINISHED = VENV / "unfinished"
 VENDOR_STAMP = ROOT / "static" / "vendor" / ".stamp"
+LOCKS = {name: ROOT / "requirements" / f"{name}.lock" for name in ("run", "dev", "node")}
+PROJECT_INPUTS = [ROOT / "pyproject.toml"] + [
+    ROOT / "frontend" / name for name in ("package.json", "package-lock.json", "hatch_build.py")
+]
 MINIMUM = (3, 12)
-PREFERRED_MINORS = (13, 12, 14, 15)
-LOCKS = {name: ROOT / "requirements" / (name + ".lock") for name in ("run", "dev", "node")}
-PROJECT_INPUTS = (
-    "pyproject.toml",
-    "frontend/package.json",
-    "frontend/package-lock.json",
-    "frontend/hatch_build.py",
-)
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-NO_TESTS_COLLECTED = 5  # pytest's exit code
+PREFERRED = ("python3.13", "python3.12", "python3.14", "python3.15", "python3", "python")
+NO_TESTS_COLLECTED = 5  # pytest's exit status
+# What a failed set-up means, and by which words of pip or npm it is known.
+CAUSES = {
+    "the disk is full": ("No space left on device", "ENOSPC", "Disk quota exceeded"),
+    "a downloaded file is not the one in the lock": ("DO NOT MATCH THE HASHES", "EINTEGRITY"),
+    "the package registry cannot be reached; is there a network?": (
+        *("NewConnectionError", "NameResolutionError", "ConnectTimeout", "ReadTimeout", "ProxyError"),
+        *("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ETIMEDOUT"),
+    ),
+}
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 
 
 class Failure(Exception):
-    """Something the person at the keyboard can act on; its text is one line."""
+    """Something that the person at the keyboard can act on; its text is one line."""
 
 
 def say(text: str) -> None:
@@ -56,57 +61,56 @@ def say(text: str) -> None:
 @contextlib.contextmanager
 def step(text: str) -> Iterator[None]:
     started = time.monotonic()
-    say("· %s …" % text)
+    say(f"· {text} …")
     yield
-    say("  done in %.1f s" % (time.monotonic() - started))
+    say(f"  done in {time.monotonic() - started:.1f} s")
 
 
-# --- a Python that is new enough -----------------------------------------------------------------------------
+# A Python that is new enough
 
 
-def python_places() -> List[Path]:
-    """Folders that may hold a `python3.N`, the operator's own PATH first."""
+def find_python() -> str:
+    this = getattr(sys, "_base_executable", None) or sys.executable
+    if sys.version_info[:2] >= MINIMUM and is_usable(Path(this)):
+        return str(this)
+    places = python_places()
+    for candidate in (place / name for name in PREFERRED for place in places):
+        if os.access(candidate, os.X_OK) and is_usable(candidate):
+            return str(candidate)
+    raise Failure(
+        f"no Python {MINIMUM[0]}.{MINIMUM[1]} or newer that can make a virtual environment: this one is "
+        f"{sys.version.split()[0]} ({sys.executable}), and there is none on PATH or among the versions of "
+        "pyenv and uv. Install Python 3.13 (apt install python3.13-venv, pyenv install 3.13, "
+        "uv python install 3.13 or brew install python@3.13) and run this again."
+    )
+
+
+def python_places() -> list[Path]:
+    """Folders that may hold an interpreter, those on PATH first."""
     home = Path.home()
     pyenv = Path(os.environ.get("PYENV_ROOT") or home / ".pyenv")
-    uv = Path(
-        os.environ.get("UV_PYTHON_INSTALL_DIR")
-        or Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "uv" / "python"
-    )
+    shared = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+    uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or shared / "uv" / "python")
+    frameworks = Path("/Library/Frameworks/Python.framework/Versions")
     places = [Path(entry) for entry in os.environ.get("PATH", "").split(os.pathsep) if entry]
     places += sorted(pyenv.glob("versions/*/bin"), reverse=True)
     places += sorted(uv.glob("*/bin"), reverse=True)
-    places += [Path("/usr/local/bin"), Path("/opt/homebrew/bin")]
-    places += sorted(Path("/Library/Frameworks/Python.framework/Versions").glob("*/bin"), reverse=True)
+    places += [Path("/usr/local/bin"), Path("/opt/homebrew/bin"), *frameworks.glob("*/bin")]
     return places
 
 
-def usable_python(candidate: Path) -> bool:
-    """Whether it starts, is new enough and can make a venv (pyenv's shims and Debian's split may not)."""
-    probe = "import sys, venv, ensurepip; sys.exit(sys.version_info[:2] < %r)" % (MINIMUM,)
+def is_usable(candidate: Path) -> bool:
+    """Whether it starts, is new enough and can make a venv; a shim of pyenv or Debian's bare one may not."""
+    import subprocess
+
+    probe = f"import sys, venv, ensurepip; sys.exit(sys.version_info[:2] < {MINIMUM})"
     try:
         return subprocess.run([str(candidate), "-c", probe], capture_output=True, timeout=20).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
 
 
-def find_python() -> str:
-    this = getattr(sys, "_base_executable", None) or sys.executable
-    if sys.version_info[:2] >= MINIMUM and usable_python(Path(this)):
-        return str(this)
-    places = python_places()
-    names = ["python3.%d" % minor for minor in PREFERRED_MINORS] + ["python3", "python"]
-    for candidate in (place / name for name in names for place in places):
-        if os.access(str(candidate), os.X_OK) and usable_python(candidate):
-            return str(candidate)
-    raise Failure(
-        "no Python 3.%d or newer with venv was found: this one is %s (%s), and PATH, pyenv's versions, uv's and "
-        "the usual folders hold none. Install Python 3.13 (apt install python3.13-venv, pyenv install 3.13, "
-        "uv python install 3.13 or brew install python@3.13) and run this again."
-        % (MINIMUM[1], sys.version.split()[0], sys.executable)
-    )
-
-
-# --- the virtual environment ---------------------------------------------------------------------------------
+# The virtual environment
 
 
 def digest(*paths: Path) -> str:
@@ -116,17 +120,15 @@ def digest(*paths: Path) -> str:
     return hashed.hexdigest()
 
 
-def wanted(groups: Sequence[str]) -> Dict[str, str]:
-    stamps = {group: digest(LOCKS[group]) for group in groups}
-    stamps["project"] = digest(*(ROOT / name for name in PROJECT_INPUTS))
-    return stamps
+def wanted(groups: Sequence[str]) -> dict[str, str]:
+    return {**{group: digest(LOCKS[group]) for group in groups}, "project": digest(*PROJECT_INPUTS)}
 
 
-def installed() -> Dict[str, str]:
+def installed() -> dict[str, str]:
     if UNFINISHED.exists() or not VENV_PYTHON.exists():
         return {}
     try:
-        stamps: Dict[str, str] = json.loads(INSTALLED.read_text())
+        stamps: dict[str, str] = json.loads(INSTALLED.read_text())
     except (OSError, ValueError):
         return {}
     if not VENDOR_STAMP.exists():
@@ -134,313 +136,261 @@ def installed() -> Dict[str, str]:
     return stamps
 
 
-def missing(groups: Sequence[str]) -> List[str]:
-    have = installed()
-    return [name for name, stamp in wanted(groups).items() if have.get(name) != stamp]
+def is_set_up(groups: Sequence[str]) -> bool:
+    return installed().items() >= wanted(groups).items()
 
 
 def set_up(groups: Sequence[str]) -> None:
-    """Make .venv hold the locked packages of `groups` and the project itself; does nothing when it already does."""
-    if not missing(groups):
+    """Make .venv hold the project and the locked packages of `groups`; costs nothing when it does already."""
+    if is_set_up(groups):
         return
-    with set_up_by_one_process_at_a_time():
-        todo = missing(groups)
-        if not todo:
-            return
+    import fcntl
+    import shutil
+
+    CACHE.mkdir(exist_ok=True)
+    with open(CACHE / "set-up.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         have = installed()
         if not have:
             python = find_python()
-            with step("Making .venv with %s" % python):
-                tool([python, "-m", "venv", "--clear", str(VENV)], "the virtual environment")
-        if "project" in todo and not shutil.which("npm"):
+            with step(f"Making .venv with {python}"):
+                run_tool([python, "-m", "venv", "--clear", str(VENV)], "the virtual environment")
+        if have.get("project") != digest(*PROJECT_INPUTS) and not shutil.which("npm"):
             groups = [*groups, "node"]
-        for group, stamp in wanted(groups).items():
-            if have.get(group) != stamp:
-                install_project() if group == "project" else install_group(group)
-                have[group] = stamp
+        for name, stamp in wanted(groups).items():
+            if have.get(name) != stamp:
+                install_project() if name == "project" else install_group(name)
+                have[name] = stamp
                 INSTALLED.write_text(json.dumps(have))
 
 
-@contextlib.contextmanager
-def set_up_by_one_process_at_a_time() -> Iterator[None]:
-    import fcntl
-
-    CACHE.mkdir(exist_ok=True)
-    with open(str(CACHE / "set-up.lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def install_group(group: str) -> None:
+    import subprocess
+
     lock = LOCKS[group]
     count = sum("==" in line for line in lock.read_text().splitlines())
-    with step("Installing up to %d packages from requirements/%s" % (count, lock.name)):
-        # Left behind by a kill half-way, where pip cannot tell what is whole: the next set-up then starts afresh.
+    with step(f"Installing {count} packages by requirements/{lock.name}"):
+        # Stays behind when this is killed half-way, where pip cannot tell what is whole: the next run then
+        # starts with a new .venv.
         UNFINISHED.touch()
-        pip("--no-deps", "--require-hashes", "--no-compile", "-r", str(lock))
-        # On all cores at once this takes a third of the time pip needs for it.
-        subprocess.run([str(VENV_PYTHON), "-m", "compileall", "-q", "-j", "0", str(VENV / "lib")], stdout=-3)
+        pip_install("--no-deps", "--require-hashes", "--no-compile", "--requirement", str(lock))
+        # On all cores this takes a third of the time that pip needs for it.
+        compile_all = [str(VENV_PYTHON), "-m", "compileall", "-q", "-j", "0", str(VENV / "lib")]
+        subprocess.run(compile_all, stdout=subprocess.DEVNULL)
         UNFINISHED.unlink()
 
 
 def install_project() -> None:
-    with step("Installing Scrollback and fetching its browser assets"):
-        pip("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+    with step("Installing the project and fetching its browser assets"):
+        pip_install("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
 
 
-def pip(*arguments: str) -> None:
-    command = [str(VENV_PYTHON), "-m", "pip", "install", "-q", "--retries", "2", *arguments]
-    tool(command, "the packages")
+def pip_install(*arguments: str) -> None:
+    command = [str(VENV_PYTHON), "-m", "pip", "install", "--quiet", "--retries", "2"]
+    run_tool([*command, *arguments], "the packages")
 
 
-def tool_environment() -> Dict[str, str]:
-    """Downloads are cached inside the checkout unless the operator has named a place for them."""
+def tool_environment() -> dict[str, str]:
+    """Downloads are cached inside the checkout, unless the operator has named a place for them."""
     environment = dict(os.environ)
     environment.setdefault("PIP_CACHE_DIR", str(CACHE / "pip"))
     environment.setdefault("npm_config_cache", str(CACHE / "npm"))
     environment["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
     environment["PATH"] = os.pathsep.join([str(VENV / "bin"), environment.get("PATH", os.defpath)])
-    environment.pop("PYTHONHOME", None)
     return environment
 
 
-def tool(command: Sequence[str], subject: str, cwd: Path = ROOT) -> str:
-    """Run a set-up program quietly and return its output; its whole output is kept when it fails."""
+def run_tool(command: Sequence[str], subject: str) -> None:
+    """Run a program quietly; its failure is told with the likely cause, and its whole output is kept."""
+    import subprocess
+
     done = subprocess.run(
         list(command),
-        cwd=str(cwd),
+        cwd=ROOT,
         env=tool_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
         errors="replace",
     )
     if done.returncode:
-        raise Failure(explanation(done.stdout, subject))
-    return done.stdout
+        log = CACHE / "set-up.log"
+        with contextlib.suppress(OSError):
+            log.parent.mkdir(exist_ok=True)
+            log.write_text(done.stdout, encoding="utf-8")
+        raise Failure(f"{subject} could not be had: {cause(done.stdout)} (whole output: {log})")
 
 
-def explanation(output: str, subject: str) -> str:
-    log = CACHE / "set-up.log"
-    with contextlib.suppress(OSError):
-        CACHE.mkdir(exist_ok=True)
-        log.write_text(output)
-    signs = (
-        (("No space left on device", "ENOSPC"), "the disk is full"),
-        (
-            ("DO NOT MATCH THE HASHES", "EINTEGRITY"),
-            "a downloaded file does not match the lock; it was refused",
-        ),
-        (
-            ("NewConnectionError", "NameResolutionError", "ConnectTimeout", "ReadTimeout", "ProxyError")
-            + (
-                "Connection refused",
-                "ENOTFOUND",
-                "EAI_AGAIN",
-                "ECONNREFUSED",
-                "ETIMEDOUT",
-                "Temporary failure",
-            ),
-            "the package registry cannot be reached; is the network up?",
-        ),
-    )
-    for marks, meaning in signs:
+def cause(output: str) -> str:
+    for meaning, marks in CAUSES.items():
         if any(mark in output for mark in marks):
-            return "%s could not be installed: %s (details: %s)" % (subject, meaning, log)
-    lines = [line.strip() for line in output.splitlines() if line.strip()] or ["no output"]
-    reason = next((line for line in reversed(lines) if "rror" in line.split(" ")[0]), lines[-1])
-    return "%s could not be installed: %s (details: %s)" % (subject, reason, log)
+            return meaning
+    lines = [line.strip() for line in output.splitlines() if line.strip()] or ["it printed nothing"]
+    return next((line for line in reversed(lines) if "rror" in line.split()[0]), lines[-1])
 
 
-# --- a browser for the tests ---------------------------------------------------------------------------------
+# The commands
 
 
-def find_browser() -> Optional[str]:
-    """The path of a Chromium, installed if the machine offers one; None when it cannot be had."""
-    named = os.environ.get("SCROLLBACK_TEST_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if named:
-        return named
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        say("No browser found: installing the distribution's `chromium` with apt-get, as this is root.")
-        environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-        for arguments in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", "chromium"]):
-            subprocess.run(["apt-get", *arguments], env=environment, stdin=subprocess.DEVNULL, stdout=2)
-        if shutil.which("chromium"):
-            return shutil.which("chromium")
-    return unpack_browser_from_npm()
+class Result:
+    """One line of the summary."""
+
+    def __init__(self, name: str, told: str, good: bool, seconds: float = 0.0) -> None:
+        self.name, self.told, self.good, self.seconds = name, told, good, seconds
+
+    def __str__(self) -> str:
+        return f"{'✓' if self.good else '✗'} {self.name:28} {self.seconds:6.1f} s  {self.told}"
 
 
-def unpack_browser_from_npm() -> Optional[str]:
-    package = ROOT / "frontend" / "browser"
-    unpacked = CACHE / "browser"
-    unpacked.mkdir(parents=True, exist_ok=True)
-    script = "import chromium from '@sparticuz/chromium'; console.log(await chromium.executablePath())"
-    node = shutil.which("node", path=tool_environment()["PATH"])
-    if not node or not shutil.which("npm"):
-        return None
-    say("No browser found: unpacking the npm package @sparticuz/chromium into .cache.")
-    try:
-        tool(["npm", "ci", "--ignore-scripts", "--silent"], "a browser", cwd=package)
-        path = tool(
-            ["env", "TMPDIR=%s" % unpacked, node, "--input-type=module", "-e", script],
-            "a browser",
-            cwd=package,
-        ).strip()
-        tool([path, "--version"], "a browser")
-    except Failure as failure:
-        say(str(failure))
-        return None
-    return path
-
-
-# --- the commands --------------------------------------------------------------------------------------------
-
-
-def command_run(arguments: Sequence[str]) -> int:
-    own, serve = split(arguments)
+def command_run(own: Sequence[str], passed_on: Sequence[str]) -> int:
     refuse(own)
     set_up(["run"])
     scrollback = str(VENV / "bin" / "scrollback")
-    sys.stdout.flush()
-    os.execv(scrollback, [scrollback, "serve", *serve])
+    os.execv(scrollback, [scrollback, "serve", *passed_on])  # noqa: S606 (no shell is the point)
 
 
-def command_bench(arguments: Sequence[str]) -> int:
+def command_bench(own: Sequence[str], passed_on: Sequence[str]) -> int:
     set_up(["run", "dev"])
-    return follow([str(VENV_PYTHON), "-m", "benchmarks", *arguments])
+    return follow([str(VENV_PYTHON), "-m", "benchmarks", *own, *passed_on])
 
 
-def command_check(arguments: Sequence[str]) -> int:
-    refuse(arguments)
+def command_check(own: Sequence[str], passed_on: Sequence[str]) -> int:
+    refuse([*own, *passed_on])
     set_up(["run", "dev"])
     python = str(VENV_PYTHON)
     migrations = [python, "manage.py", "makemigrations", "--check", "--dry-run"]
-    commands = (
-        ("lint", [python, "-m", "ruff", "check", "."]),
-        ("format", [python, "-m", "ruff", "format", "--check", "."]),
-        ("types", [python, "-m", "mypy"]),
-        ("migrations on SQLite", [python, "-m", "tests.engine", "sqlite", *migrations]),
-        ("migrations on Postgres", [python, "-m", "tests.engine", "postgres", *migrations]),
-        ("layering", [python, "-m", "pytest", "-q", "tests/test_layering.py"]),
-    )
-    results: List[Tuple[str, str, bool, float]] = []
-    for name, command in commands:
-        say("\n=== %s" % name)
+    checks = {
+        "lint": [python, "-m", "ruff", "check"],
+        "format": [python, "-m", "ruff", "format", "--check"],
+        "types": [python, "-m", "mypy"],
+        "migrations on SQLite": [python, "-m", "tests.engine", "sqlite", *migrations],
+        "migrations on Postgres": [python, "-m", "tests.engine", "postgres", *migrations],
+        "layering": [python, "-m", "pytest", "-q", "tests/test_layering.py"],
+    }
+    results = []
+    for name, command in checks.items():
+        say(f"\n=== {name}")
         started = time.monotonic()
         good = follow(command) == 0
-        results.append((name, "passed" if good else "FAILED", good, time.monotonic() - started))
+        results.append(Result(name, "passed" if good else "FAILED", good, time.monotonic() - started))
     return summary(results)
 
 
-def command_test(arguments: Sequence[str]) -> int:
-    own, chosen = split(arguments)
+def command_test(own: Sequence[str], passed_on: Sequence[str]) -> int:
     refuse([option for option in own if option != "--no-browser"])
     set_up(["run", "dev"])
-    stages = [("unit", engine, ["-m", "not browser"]) for engine in ("sqlite", "postgres")]
-    stages += [("browser", engine, ["-m", "browser"]) for engine in ("sqlite", "postgres")]
-    browser = None if "--no-browser" in own else find_browser()
-    results: List[Tuple[str, str, bool, float]] = []
-    for kind, engine, options in stages:
-        name = "%s tests on %s" % (kind, engine)
-        if kind == "browser" and browser is None:
-            results.append((name, *without_browser("--no-browser" in own)))
-            continue
-        say("\n=== %s" % name)
-        started = time.monotonic()
-        told, good = run_stage(kind, engine, [*options, *chosen], browser, bool(chosen))
-        results.append((name, told, good, time.monotonic() - started))
-    if not any("passed" in told or "failed" in told for _, told, _, _ in results):
-        results.append(("all stages", "no test ran", False, 0.0))
+    browser = "" if "--no-browser" in own else find_browser()
+    results = [run_stage("unit", engine, passed_on, browser) for engine in ("sqlite", "postgres")]
+    for engine in ("sqlite", "postgres"):
+        if browser:
+            results.append(run_stage("browser", engine, passed_on, browser))
+        elif "--no-browser" in own:
+            results.append(Result(f"browser tests on {engine}", "LEFT OUT, as --no-browser says", True))
+        else:
+            told = "FAILED: there is no browser to be had; install chromium, or say --no-browser"
+            results.append(Result(f"browser tests on {engine}", told, False))
+    if not any("passed" in result.told for result in results):
+        results.append(Result("all of them", "FAILED: no test ran", False))
     return summary(results)
 
 
-def without_browser(told_to: bool) -> Tuple[str, bool, float]:
-    if told_to:
-        return "LEFT OUT, as --no-browser says", True, 0.0
-    return "FAILED: no browser to be had (install chromium, or say --no-browser)", False, 0.0
+def find_browser() -> str:
+    """The path of a Chromium, installed where the machine offers one; empty when it cannot be had."""
+    import subprocess
+
+    command = [str(VENV_PYTHON), "-m", "tests.chromium"]
+    done = subprocess.run(command, cwd=ROOT, env=tool_environment(), stdout=subprocess.PIPE, text=True)
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def run_stage(
-    kind: str, engine: str, options: Sequence[str], browser: Optional[str], selected: bool
-) -> Tuple[str, bool]:
-    """Run pytest once; returns what the summary says of it and whether it was good."""
-    report = CACHE / "test-results" / ("%s-%s.xml" % (kind, engine))
+def run_stage(kind: str, engine: str, options: Sequence[str], browser: str) -> Result:
+    name = f"{kind} tests on {engine}"
+    say(f"\n=== {name}")
+    report = CACHE / "test-results" / f"{kind}-{engine}.xml"
     with contextlib.suppress(FileNotFoundError):
         report.unlink()
-    environment = dict(os.environ)
-    if browser:
-        environment["SCROLLBACK_TEST_BROWSER"] = browser
-    command = [str(VENV_PYTHON), "-m", "pytest", "--engine", engine, "--junit-xml", str(report), *options]
-    code = follow(command, environment)
-    if code == NO_TESTS_COLLECTED and selected:
-        return "nothing selected", True
-    return counts(report), code == 0
+    environment = {**tool_environment(), "SCROLLBACK_TEST_BROWSER": browser}
+    selection = "browser" if kind == "browser" else "not browser"
+    command = [str(VENV_PYTHON), "-m", "pytest", "--engine", engine, "-m", selection]
+    started = time.monotonic()
+    status = follow([*command, f"--junit-xml={report}", *options], environment)
+    seconds = time.monotonic() - started
+    if status == NO_TESTS_COLLECTED:
+        # With a selection of the operator's own it is theirs to leave a stage empty.
+        return Result(name, "nothing selected" if options else "FAILED: no test ran", bool(options), seconds)
+    return Result(name, counts(report), status == 0, seconds)
 
 
 def counts(report: Path) -> str:
     from xml.etree import ElementTree
 
     if not report.exists():
-        return "FAILED before any test ran"
-    suite = next(ElementTree.parse(str(report)).iter("testsuite"))  # noqa: S314 (pytest wrote it a moment ago)
-    total, skipped = int(suite.get("tests", 0)), int(suite.get("skipped", 0))
-    failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
-    told = "%d passed, %d failed" % (total - failed - skipped, failed)
-    return told + (", %d skipped" % skipped if skipped else "")
+        return "FAILED before the first test"
+    suite = next(ElementTree.parse(report).iter("testsuite"))  # noqa: S314 (pytest wrote it a moment ago)
+    tests, skipped, failures, errors = (int(suite.get(name, 0)) for name in COUNTED)
+    failed = failures + errors
+    return f"{tests - failed - skipped} passed, {failed} failed" + (f", {skipped} skipped" if skipped else "")
 
 
-def summary(results: Sequence[Tuple[str, str, bool, float]]) -> int:
+COUNTED = ("tests", "skipped", "failures", "errors")
+
+
+def summary(results: Sequence[Result]) -> int:
     say("\n=== summary")
-    for name, told, good, seconds in results:
-        say("%s %-26s %6.1f s  %s" % ("✓" if good else "✗", name, seconds, told))
-    return 0 if all(good for _, _, good, _ in results) else 1
+    for result in results:
+        say(str(result))
+    return 0 if all(result.good for result in results) else 1
 
 
-def follow(command: Sequence[str], environment: Optional[Dict[str, str]] = None) -> int:
-    """Run in the foreground; an interrupt or a termination reaches it and is waited for, so that it can clean up."""
-    with subprocess.Popen(list(command), cwd=str(ROOT), env=environment) as process:
-        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
-        while True:
-            try:
-                return process.wait()
-            except KeyboardInterrupt:
-                continue
+def follow(command: Sequence[str], environment: dict[str, str] | None = None) -> int:
+    """Run in the foreground; an interrupt or a termination gives the program time to clean up."""
+    import signal
+    import subprocess
 
+    with subprocess.Popen(list(command), cwd=ROOT, env=environment) as process:
+        stopped = []
 
-def split(arguments: Sequence[str]) -> Tuple[List[str], List[str]]:
-    """What stands before the first `--` and what stands after it."""
-    given = list(arguments)
-    if "--" not in given:
-        return given, []
-    at = given.index("--")
-    return given[:at], given[at + 1 :]
+        def stop(signal_number: int, _frame: object) -> None:
+            stopped.append(signal_number)
+            if signal_number == signal.SIGTERM:
+                process.terminate()
+
+        # The keyboard's interrupt goes to the whole foreground group: the program has it already.
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        status = process.wait()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if stopped:
+        sys.exit(128 + stopped[-1])
+    return status
 
 
 def refuse(unknown: Sequence[str]) -> None:
     if unknown:
-        raise Failure("unknown option %s; options for the program itself stand after `--`" % unknown[0])
+        raise Failure(f"unknown option {unknown[0]}; options for the program itself stand after --")
 
 
 COMMANDS = {"run": command_run, "test": command_test, "check": command_check, "bench": command_bench}
 
 
 def main(arguments: Sequence[str]) -> int:
-    if not arguments or arguments[0] in ("-h", "--help") or "--help" in split(arguments)[0]:
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    own, passed_on = arguments[:at], arguments[at + 1 :]
+    if not own or "-h" in own or "--help" in own:
         print(__doc__)
         return 0
-    command = COMMANDS.get(arguments[0])
-    if command is None:
-        say("dev.py: unknown command %s; there are %s" % (arguments[0], ", ".join(COMMANDS)))
+    if own[0] not in COMMANDS:
+        say(f"dev.py: unknown command {own[0]}; there are {', '.join(COMMANDS)}")
         return 2
     try:
-        return command(arguments[1:])
+        return COMMANDS[own[0]](own[1:], passed_on)
     except Failure as failure:
-        say("dev.py: %s" % failure)
+        say(f"dev.py: {failure}")
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+        if error.errno not in DISK_ERRORS:
             raise
-        say("dev.py: %s: %s" % (error.strerror, error.filename or ROOT))
+        say(f"dev.py: {error.strerror}: {error.filename or ROOT}")
     except KeyboardInterrupt:
         return 130
     return 2

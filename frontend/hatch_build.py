@@ -1,7 +1,8 @@
 """Hatchling build hook: fetch the browser's third-party assets by lock and lay them out in `static/vendor/`.
 
-Nothing third-party is committed. The hook runs for the editable install, the wheel and the source distribution; a
-stamp makes it a no-op when the assets are there already, which is how a source distribution builds without Node.
+Nothing third-party is committed. The hook runs for the editable install, the wheel and the source
+distribution; a stamp makes it a no-op when the assets are there already, which is how a source distribution
+builds without Node.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import Any
 from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-# Where a file goes in static/vendor/, and where it comes from in node_modules. ES modules are named .js because
-# Django's manifest storage neither hashes nor rewrites the imports of .mjs files.
+# Where a file goes in static/vendor/, and where it comes from in node_modules. ES modules are named .js
+# because Django's manifest storage neither hashes nor rewrites the imports of .mjs files.
 ASSETS = {
     "fonts/inter-latin.woff2": "@fontsource-variable/inter/files/inter-latin-wght-normal.woff2",
     "fonts/inter-latin-ext.woff2": "@fontsource-variable/inter/files/inter-latin-ext-wght-normal.woff2",

@@ -1,0 +1,112 @@
+"""A real Chromium: found or installed, and driven by Playwright's synchronous interface.
+
+Playwright's own download of a browser is never used. `python -m tests.chromium` prints the path of the browser
+and installs one where this machine offers it; `dev.py test` names that one in SCROLLBACK_TEST_BROWSER.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+ROOT = Path(__file__).resolve().parent.parent
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ON_MACOS = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+)
+# A test must not depend on, or wait for, anything outside this machine.
+ARGUMENTS = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+@contextlib.contextmanager
+def running_chromium() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    path = find()
+    if path is None:
+        raise RuntimeError("no browser: run python3 dev.py test, or set SCROLLBACK_TEST_BROWSER")
+    # Chromium refuses its sandbox to root; what the tests open comes from the server under test alone.
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, *sandbox])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def find() -> str | None:
+    """The browser that was named, or the first that is installed."""
+    installed = (*map(shutil.which, NAMES), *(path for path in ON_MACOS if os.path.exists(path)))
+    return os.environ.get("SCROLLBACK_TEST_BROWSER") or next(filter(None, installed), None)
+
+
+def install() -> str | None:
+    """Get a browser from the distribution or from npm; None where neither has one that starts here."""
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        say("this is root, so the distribution's chromium is installed with apt-get")
+        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        for arguments in ("update -qq", "install -qq -y --no-install-recommends chromium"):
+            command = ["apt-get", *arguments.split()]
+            subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+        if path := shutil.which("chromium"):
+            return path
+    say("the npm package @sparticuz/chromium is unpacked into .cache")
+    try:
+        return unpack_from_npm()
+    except (subprocess.CalledProcessError, OSError) as error:
+        say(f"that failed: {error}")
+        return None
+
+
+def unpack_from_npm() -> str:
+    package = ROOT / "frontend" / "browser"
+    folder = ROOT / ".cache" / "browser"
+    folder.mkdir(parents=True, exist_ok=True)
+    script = "import chromium from '@sparticuz/chromium'; console.log(await chromium.executablePath())"
+    subprocess.run(["npm", "ci", "--ignore-scripts", "--silent"], cwd=package, check=True, stdout=sys.stderr)
+    done = subprocess.run(
+        ["node", "--input-type=module", "--eval", script],
+        cwd=package,
+        env=os.environ | {"TMPDIR": str(folder)},
+        check=True,
+        text=True,
+        stdout=subprocess.PIPE,
+    )
+    path = done.stdout.strip()
+    # It brings no system libraries: this fails where the machine lacks one of them.
+    subprocess.run([path, "--version"], check=True, stdout=sys.stderr)
+    return path
+
+
+def say(text: str) -> None:
+    print(f"=== No browser found: {text}.", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    path = find() or install()
+    if path is None:
+        return 1
+    print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
