@@ -160,8 +160,8 @@ class RunDraft:
     key: str
     parent: str | None = None
     kind: Literal["main", "subagent"] = "main"
-    # Key and time of the tool call that started it.
-    spawned_by: tuple[str, int] | None = None
+    # `call_id` of the tool call (in the parent run) that started it; "" when the source does not say.
+    spawned_by: str = ""
     agent_name: str = ""
     title: str = ""
     model: str = ""
@@ -204,6 +204,9 @@ class SessionDraft:
     ended_ms: int | None = None
     # Added to the session's count of turns.
     turns: int = 0
+    # True where the format counts tokens per message: the writer sums those that are new to the database
+    # (a fork repeats records), and `RunDraft.tokens` stays empty. False: `RunDraft.tokens` is the sum.
+    tokens_from_messages: bool = False
     # The first n messages of the main run are hidden by the writing program; None says nothing about it.
     hidden_first: int | None = None
     aliases: list[str] = field(default_factory=list)

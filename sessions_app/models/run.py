@@ -42,8 +42,8 @@ class Run(models.Model):
     # The writing program's own name for it: "main", or the subagent's id.
     key = models.CharField(max_length=200)
     kind = models.CharField(max_length=16, choices=RunKind, default=RunKind.MAIN)
-    # The tool call of the parent run that started this one; no constraint, as either may be read first.
-    spawned_by = models.UUIDField(null=True)
+    # `call_id` of the tool call in the parent run that started this one; either may be read first.
+    spawned_by_call = models.CharField(max_length=200, blank=True)
     agent_name = models.CharField(max_length=120, blank=True)
     title = models.CharField(max_length=300, blank=True)
     model = models.CharField(max_length=120, blank=True)
@@ -84,7 +84,9 @@ class Run(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["started_ms", "id"], name="run_recent"),
             models.Index(fields=["status", "started_ms", "id"], name="run_status_recent"),
-            models.Index(fields=["spawned_by"], name="run_spawned_by"),
+            models.Index(
+                fields=["session", "spawned_by_call"], name="run_spawned_by", condition=~models.Q(spawned_by_call="")
+            ),
         ]
 
     def __str__(self) -> str:

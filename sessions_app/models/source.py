@@ -44,6 +44,8 @@ class Source(models.Model):
     line_count = models.BigIntegerField(default=0)
     skipped_line_count = models.BigIntegerField(default=0)
     unknown_line_count = models.BigIntegerField(default=0)
+    # An unterminated last line that cannot be read yet; it is read when its end has been written.
+    tail = models.BinaryField(default=b"")
     state = models.CharField(max_length=16, choices=SourceState, default=SourceState.LIVE)
     # What the format's parser remembers between two appends (JSON text, bounded).
     parser_state = models.TextField(default="{}")

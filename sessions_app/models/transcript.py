@@ -160,7 +160,11 @@ class ToolCall(TimelineRow):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["session", "seq"], name="toolcall_seq"),
         ]
-        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["run", "seq"], name="toolcall_run_seq")]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["run", "seq"], name="toolcall_run_seq"),
+            # From a subagent's run back to the call that started it.
+            models.Index(fields=["session", "call_id"], name="toolcall_agent_call", condition=models.Q(kind="agent")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} at {self.seq}"
