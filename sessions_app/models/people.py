@@ -1,10 +1,13 @@
 """Who uses the console, and the tokens that programs use."""
 
 import uuid
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from typing import Any, ClassVar, Self
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
+from django.utils.crypto import salted_hmac
 
 from dashboard.lib.clock import now_ms
 from dashboard.lib.ids import new_id
@@ -18,9 +21,27 @@ class Role(models.TextChoices):
     AUDITOR = "auditor", "Auditor"
 
 
+class PersonQuerySet(models.QuerySet["Person"]):
+    def people(self) -> Self:
+        """Human beings: without the built-in owner of this machine's own token."""
+        return self.filter(is_system=False)
+
+    def active_operators(self) -> Self:
+        return self.people().filter(role=Role.OPERATOR, is_active=True)
+
+
 class PersonManager(BaseUserManager["Person"]):
+    def get_queryset(self) -> PersonQuerySet:
+        return PersonQuerySet(self.model, using=self._db)
+
     def get_by_natural_key(self, username: str | None) -> "Person":
-        return self.get(username=(username or "").lower())
+        return self.get(username=(username or "").lower(), is_system=False)
+
+    def people(self) -> PersonQuerySet:
+        return self.get_queryset().people()
+
+    def active_operators(self) -> PersonQuerySet:
+        return self.get_queryset().active_operators()
 
 
 class Person(AbstractBaseUser):
@@ -32,8 +53,10 @@ class Person(AbstractBaseUser):
     created_ms = models.BigIntegerField(default=now_ms)
     # Sessions whose last activity is not after this moment count as read (set by "mark all as read").
     read_before_ms = models.BigIntegerField(default=0)
-    # Raised by every change of role, password or activity; a live socket closes when it moved.
+    # Raised by every change of role, password or activity: what was signed in before is signed out then.
     access_version = models.IntegerField(default=0)
+    # The built-in owner of the token that recorders on this machine use. It cannot sign in.
+    is_system = models.BooleanField(default=False)
 
     USERNAME_FIELD = "username"
     objects: ClassVar[PersonManager] = PersonManager()
@@ -43,6 +66,17 @@ class Person(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.display_name or self.username
+
+    def get_session_auth_hash(self) -> str:
+        """What a login session and a live socket must still hold to be valid; moves with `access_version`."""
+        return self._access_hash(settings.SECRET_KEY)
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        return (self._access_hash(secret) for secret in settings.SECRET_KEY_FALLBACKS)
+
+    def _access_hash(self, secret: str | bytes) -> str:
+        value = f"{self.password}\x1f{self.role}\x1f{self.access_version}"
+        return salted_hmac("sessions_app.person.access", value, secret=secret, algorithm="sha256").hexdigest()
 
 
 class Scope(models.TextChoices):
@@ -80,9 +114,14 @@ class ApiToken(models.Model):
 
 
 class SetupLink(models.Model):
-    """The one-time link of the first run; it works while nobody can sign in, once, until it expires."""
+    """A link that works once, until it expires.
+
+    Without a person it creates the first operator, while nobody exists; with one it lets that person choose
+    a password.
+    """
 
     token_sha256 = models.CharField(max_length=64, primary_key=True)
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, null=True, related_name="setup_links")
     created_ms = models.BigIntegerField(default=now_ms)
     expires_ms = models.BigIntegerField()
     used_ms = models.BigIntegerField(null=True)

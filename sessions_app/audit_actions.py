@@ -1,0 +1,27 @@
+"""Every action that sessions_app writes to the audit log, with its sentence: "ada …"."""
+
+from typing import Final
+
+AUDIT_ACTIONS: Final[dict[str, str]] = {
+    # People
+    "sign_in.succeeded": "signed in",
+    "sign_in.failed": "failed to sign in",
+    "sign_in.expired": "was signed out after a long pause",
+    "sign_out.completed": "signed out",
+    "access.denied": "was refused",
+    "setup.completed": "set up the console as its first operator",
+    "person.created": "added a person",
+    "person.invited": "made a link to choose a password",
+    "person.renamed": "changed a display name",
+    "person.role_changed": "changed a role",
+    "person.password_changed": "changed a password",
+    "person.disabled": "disabled a person",
+    "person.enabled": "enabled a person",
+    # Tokens
+    "token.created": "created a token",
+    "token.revoked": "revoked a token",
+    "token.used": "used a token for the first time that day",
+    # Saved views
+    "saved_view.renamed": "renamed a saved view",
+    "saved_view.deleted": "deleted a saved view",
+}
