@@ -18,7 +18,7 @@ def exact_time(at_ms: int) -> str:
 
 
 def relative_time(at_ms: int, *, now_ms: int) -> str:
-    """`just now`, `4 min ago`, `in 3 h`, and the date from two weeks on. The browser's `relative-time.js` says the same."""
+    """`just now`, `4 min ago`, `in 3 h`, and the date from two weeks on. `relative-time.js` says the same."""
     distance_ms = abs(now_ms - at_ms)
     if distance_ms < 45_000:
         return "just now"

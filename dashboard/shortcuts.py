@@ -1,0 +1,68 @@
+"""The one list of keys: the page's script listens to it and the help sheet shows it."""
+
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+
+
+@dataclass(frozen=True, slots=True)
+class Shortcut:
+    """`keys` are pressed one after the other; `Ctrl+K` means together, and Command on a Mac.
+
+    What it does is one of: go to `href`, focus the first element matching `focus`, dispatch `event` on the
+    document for the page's elements to act on. Keys that the browser itself acts on have none of the three.
+    """
+
+    group: str
+    keys: tuple[str, ...]
+    label: str
+    href: str = ""
+    focus: str = ""
+    event: str = ""
+
+    @property
+    def key_names(self) -> list[str]:
+        return [_KEY_NAMES.get(key, key) for key in self.keys]
+
+
+_KEY_NAMES = {"ArrowLeft": "←", "ArrowRight": "→", "Escape": "Esc", "Ctrl+k": "Ctrl K", " ": "Space"}
+
+SHORTCUTS = (
+    Shortcut("Anywhere", ("/",), "Search this page", focus="[data-search]"),
+    Shortcut("Anywhere", ("Ctrl+k",), "Go to a session, run or command", event="palette:open"),
+    Shortcut("Anywhere", ("?",), "Show these keys", event="help:open"),
+    Shortcut("Anywhere", ("Escape",), "Close what is open"),
+    Shortcut("Go to", ("g", "n"), "Now", href="/"),
+    Shortcut("Go to", ("g", "s"), "Sessions", href="/sessions/"),
+    Shortcut("Go to", ("g", "r"), "Runs", href="/runs/"),
+    Shortcut("Go to", ("g", "t"), "Terminals", href="/terminals/"),
+    Shortcut("Go to", ("g", "c"), "Checkpoints", href="/checkpoints/"),
+    Shortcut("Go to", ("g", "a"), "Audit", href="/audit/"),
+    Shortcut("Rows", ("j",), "Next row", event="rows:next"),
+    Shortcut("Rows", ("k",), "Previous row", event="rows:previous"),
+    Shortcut("Rows", ("Enter",), "Open the row"),
+    Shortcut("Rows", ("o",), "Peek at the row", event="rows:peek"),
+    Shortcut("Rows", ("x",), "Select the row", event="rows:select"),
+    Shortcut("Session", ("[",), "Previous session", event="session:previous"),
+    Shortcut("Session", ("]",), "Next session", event="session:next"),
+    Shortcut("Player", (" ",), "Play or pause", event="player:toggle"),
+    Shortcut("Player", ("ArrowLeft",), "Back 5 s", event="player:back"),
+    Shortcut("Player", ("ArrowRight",), "Forward 5 s", event="player:forward"),
+    Shortcut("Player", (",",), "Previous frame", event="player:previous"),
+    Shortcut("Player", (".",), "Next frame", event="player:next"),
+    Shortcut("Player", ("<",), "Slower", event="player:slower"),
+    Shortcut("Player", (">",), "Faster", event="player:faster"),
+)
+
+
+def shortcuts_by_group() -> list[tuple[str, list[Shortcut]]]:
+    return [(group, list(shortcuts)) for group, shortcuts in groupby(SHORTCUTS, attrgetter("group"))]
+
+
+def bindings() -> list[dict[str, object]]:
+    """What `hot-keys.js` reads."""
+    return [
+        {"keys": shortcut.keys, "href": shortcut.href, "focus": shortcut.focus, "event": shortcut.event}
+        for shortcut in SHORTCUTS
+        if shortcut.href or shortcut.focus or shortcut.event
+    ]

@@ -1,0 +1,238 @@
+"""Template filters and tags of the console; a builtin of every template, so nothing loads it.
+
+docs/interface.md lists each with an example, and /-/patterns/ shows them.
+"""
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.forms import BoundField
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from dashboard import places, shortcuts
+from dashboard.lib import formatting
+from dashboard.lib.clock import ms_to_iso, now_ms
+from dashboard.lib.unified_diff import read_unified_diff
+
+register = template.Library()
+
+# Status and its word where the two differ. Every status has a glyph of its own in components/sprite.html.
+STATUS_WORDS = {
+    "live": "Live",
+    "running": "Running",
+    "waiting": "Needs you",
+    "stalled": "Stalled",
+    "failed": "Failed",
+    "completed": "Completed",
+    "cancelled": "Cancelled",
+    "ended": "Ended",
+    "queued": "Queued",
+    "unknown": "Unknown",
+    "archived": "Archived",
+    "approved": "Approved",
+    "rejected": "Rejected",
+    "decided": "Decided",
+    "allowed": "Allowed",
+    "denied": "Denied",
+}
+# Stands for a number or a time that nobody knows.
+ABSENT = "\N{EN DASH}"
+# A diff of more lines is cut with a note: a browser lays out a table of this size without a pause.
+DIFF_LINES = 2_000
+_import_map = SafeString()
+
+
+@register.simple_tag
+def icon(name: str, label: str = "") -> SafeString:
+    """A glyph of components/sprite.html. With a label it speaks for itself, without one it is decoration."""
+    if label:
+        return format_html(
+            '<svg class="icon" role="img" aria-label="{}"><use href="#i-{}"/></svg>', label, name
+        )
+    return format_html('<svg class="icon" aria-hidden="true"><use href="#i-{}"/></svg>', name)
+
+
+@register.simple_tag
+def status_badge(status: str, word: str = "", framed: bool = False, evidence: str = "") -> SafeString:
+    """Glyph and word. `evidence` says how the status is known and shows on hover."""
+    known = status if status in STATUS_WORDS else "unknown"
+    return format_html(
+        '<span class="badge{}" data-status="{}"{}>{}<span>{}</span></span>',
+        " badge--framed" if framed else "",
+        known,
+        format_html(' title="{}"', evidence) if evidence else "",
+        icon(known),
+        word or STATUS_WORDS[known],
+    )
+
+
+@register.filter
+def relative_time(at_ms: int | None) -> SafeString | str:
+    """`4 min ago`, kept up to date by the browser, the exact stamp on hover."""
+    if at_ms is None:
+        return ABSENT
+    return format_html(
+        '<relative-time><time datetime="{}" title="{}">{}</time></relative-time>',
+        ms_to_iso(at_ms),
+        formatting.exact_time(at_ms),
+        formatting.relative_time(at_ms, now_ms=now_ms()),
+    )
+
+
+@register.filter
+def exact_time(at_ms: int | None) -> SafeString | str:
+    """`2026-11-20 12:31:04 UTC`; the browser shows it in its own zone when asked to."""
+    if at_ms is None:
+        return ABSENT
+    return format_html('<time datetime="{}">{}</time>', ms_to_iso(at_ms), formatting.exact_time(at_ms))
+
+
+@register.filter
+def duration(length_ms: int | None) -> SafeString | str:
+    if length_ms is None:
+        return ABSENT
+    return _with_exact(formatting.duration(length_ms), f"{length_ms:,} ms")
+
+
+@register.filter
+def clock(offset_ms: int) -> str:
+    """A place on a session's clock: `00:12:31`."""
+    return formatting.clock(offset_ms)
+
+
+@register.filter
+def count(number: int | None) -> SafeString | str:
+    """`12.3k` with `12,345` on hover."""
+    return ABSENT if number is None else _with_exact(formatting.count(number), f"{number:,}")
+
+
+@register.filter
+def tokens(number: int | None) -> SafeString | str:
+    return ABSENT if number is None else _with_exact(formatting.count(number), f"{number:,} tokens")
+
+
+@register.filter("bytes")
+def byte_size(number: int | None) -> SafeString | str:
+    """`1.1 GB` with the exact number of bytes on hover."""
+    return ABSENT if number is None else _with_exact(formatting.byte_size(number), f"{number:,} bytes")
+
+
+@register.filter
+def dollars(amount: Decimal | float | None) -> SafeString | str:
+    """`$4.12`; under a cent it says so instead of rounding to nothing."""
+    if amount is None:
+        return ABSENT
+    rounded = f"${amount:,.2f}" if amount >= Decimal("0.01") or not amount else "< $0.01"
+    return _with_exact(rounded, f"${amount:,.6f}")
+
+
+@register.filter
+def short_id(identifier: object) -> SafeString:
+    """The last eight characters, whole on hover: the first ones of a UUIDv7 are only its time."""
+    whole = str(identifier)
+    return format_html('<span class="id" title="{}">{}</span>', whole, whole[-8:])
+
+
+@register.filter
+def percent(part: float, whole: float) -> str:
+    """`12.3%` of the whole, for `--at` and `--size` of bars and marks; clamped to 0 to 100."""
+    return f"{max(0.0, min(100.0, 100 * part / whole)) if whole else 0:.2f}%"
+
+
+def _with_exact(shown: str, exact: str) -> SafeString | str:
+    return shown if shown == exact else format_html('<span title="{}">{}</span>', exact, shown)
+
+
+@register.simple_tag(takes_context=True)
+def rail_places(context: template.Context) -> list[dict[str, Any]]:
+    """The seven places with `current` and their `number` from `nav_counts`, which may be absent."""
+    request: HttpRequest | None = context.get("request")
+    path = context.get("rail_path") or (request.path if request else "")
+    counts: Mapping[str, int] = context.get("nav_counts") or {}
+    return [
+        {"place": place, "current": place.holds(path), "number": counts.get(place.count, 0)}
+        for place in places.PLACES
+    ]
+
+
+@register.simple_tag
+def import_map() -> SafeString:
+    """Every module of ours under its plain name, so that a new file needs no entry anywhere.
+
+    `js/elements/nav-list.js` is `scrollback/elements/nav-list`, `vendor/xterm/xterm.js` `vendor/xterm/xterm`.
+    """
+    global _import_map
+    if not _import_map or settings.DEBUG:
+        paths = {path for finder in get_finders() for path, _ in finder.list([]) if path.endswith(".js")}
+        imports = {
+            (f"scrollback/{path[3:-3]}" if path.startswith("js/") else path[:-3]): static(path)
+            for path in sorted(paths)
+            if path.startswith(("js/", "vendor/"))
+        }
+        _import_map = mark_safe(json.dumps({"imports": imports}, indent=1).replace("<", "\\u003c"))  # noqa: S308
+    return _import_map
+
+
+@register.simple_tag
+def shortcut_groups() -> list[tuple[str, list[shortcuts.Shortcut]]]:
+    return shortcuts.shortcuts_by_group()
+
+
+@register.simple_tag
+def shortcut_bindings() -> list[dict[str, object]]:
+    return shortcuts.bindings()
+
+
+@register.inclusion_tag("components/diff.html")
+def diff_view(patch: str, path: str = "") -> dict[str, Any]:
+    """A unified diff drawn with line numbers and signs; of a very long one the first lines."""
+    lines = list(read_unified_diff(patch))
+    return {
+        "path": path,
+        "lines": lines[:DIFF_LINES],
+        "left_out": max(0, len(lines) - DIFF_LINES),
+        "added": sum(line.kind == "added" for line in lines),
+        "removed": sum(line.kind == "removed" for line in lines),
+    }
+
+
+@register.inclusion_tag("components/field.html")
+def field(bound: BoundField) -> dict[str, Any]:
+    """Label, control, help and errors of a form field, wired together for a screen reader."""
+    described = [f"{bound.id_for_label}_help"] if bound.help_text else []
+    described += [f"{bound.id_for_label}_error"] if bound.errors else []
+    attributes = {"class": "input", "aria-describedby": " ".join(described)}
+    if bound.errors:
+        attributes["aria-invalid"] = "true"
+    is_choice = getattr(bound.field.widget, "input_type", "") == "checkbox"
+    if is_choice:
+        del attributes["class"]
+    return {
+        "field": bound,
+        "is_choice": is_choice,
+        "control": bound.as_widget(attrs={name: value for name, value in attributes.items() if value}),
+    }
+
+
+def _block_component(name: str) -> None:
+    """`{% name key=value %}body{% endname %}` renders components/<name>.html with the keys and `body`."""
+
+    def render(content: str, **parameters: Any) -> str:
+        template_name = f"components/{name.replace('_', '-')}.html"
+        # What stands between the tags is the template's own output, escaped where it had to be.
+        return render_to_string(template_name, {**parameters, "body": mark_safe(content.strip())})  # noqa: S308
+
+    register.simple_block_tag(render, name=name)
+
+
+for _name in ("notice", "message", "tool_call", "fold", "dialog", "menu", "page_header", "empty"):
+    _block_component(_name)

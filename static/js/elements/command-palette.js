@@ -1,0 +1,93 @@
+// <command-palette src="/-/palette/">: each change of the box fetches `src?q=…`, a fragment of .palette__item links, into
+// the list box. Arrow keys choose, Enter follows, Ctrl Enter opens a new tab.
+
+const TYPING_MS = 80;
+
+class CommandPalette extends HTMLElement {
+  connectedCallback() {
+    this.input = this.querySelector("input");
+    this.results = this.querySelector('[role="listbox"]');
+    this.input.addEventListener("input", () => this.later());
+    this.input.addEventListener("keydown", (event) => this.pressed(event));
+    this.results.addEventListener("mousemove", ({ target }) => this.choose(target.closest(".palette__item")));
+    document.addEventListener("palette:open", this);
+    this.closest("dialog").addEventListener("toggle", this);
+  }
+
+  disconnectedCallback() {
+    document.removeEventListener("palette:open", this);
+    clearTimeout(this.timer);
+    this.request?.abort();
+  }
+
+  handleEvent({ type, newState }) {
+    if (type === "palette:open" || newState === "open") {
+      this.input.select();
+      this.fetch();
+    }
+  }
+
+  later() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.fetch(), TYPING_MS);
+  }
+
+  async fetch() {
+    this.request?.abort();
+    this.request = new AbortController();
+    const url = new URL(this.getAttribute("src"), document.baseURI);
+    url.searchParams.set("q", this.input.value);
+    this.results.setAttribute("aria-busy", "true");
+    try {
+      const response = await fetch(url, { signal: this.request.signal, headers: { "HX-Request": "true" } });
+      this.show(response.ok ? await response.text() : this.failure());
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      this.show(this.failure());
+    }
+    this.results.removeAttribute("aria-busy");
+  }
+
+  failure() {
+    return '<p class="empty empty--inline" role="alert">The server did not answer. Type again to retry.</p>';
+  }
+
+  show(html) {
+    this.results.innerHTML = html;
+    this.items.forEach((item, index) => {
+      item.id = `palette-item-${index}`;
+      item.setAttribute("role", "option");
+    });
+    this.choose(this.items[0]);
+  }
+
+  get items() {
+    return [...this.results.querySelectorAll(".palette__item")];
+  }
+
+  get current() {
+    return this.results.querySelector('[aria-selected="true"]');
+  }
+
+  choose(item) {
+    this.current?.setAttribute("aria-selected", "false");
+    item?.setAttribute("aria-selected", "true");
+    this.input.setAttribute("aria-activedescendant", item?.id ?? "");
+  }
+
+  pressed(event) {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step) {
+      const items = this.items;
+      const next = (items.indexOf(this.current) + step + items.length) % items.length;
+      this.choose(items[next]);
+      items[next]?.scrollIntoView({ block: "nearest" });
+    } else if (event.key === "Enter" && this.current) {
+      if (event.ctrlKey || event.metaKey) open(this.current.href, "_blank", "noopener");
+      else this.current.click();
+    } else return;
+    event.preventDefault();
+  }
+}
+
+customElements.define("command-palette", CommandPalette);

@@ -1,0 +1,74 @@
+// <nav-list> around rows with [data-row]: j/k and the arrow keys choose one (aria-selected), Enter follows its link, x ticks its
+// box, o follows its [data-peek] link. The chosen row is kept by its data-id when htmx replaces the rows.
+
+class NavList extends HTMLElement {
+  connectedCallback() {
+    this.moves = {
+      "rows:next": () => this.move(1),
+      "rows:previous": () => this.move(-1),
+      "rows:select": () => this.current?.querySelector('input[type="checkbox"]')?.click(),
+      "rows:peek": () => this.current?.querySelector("[data-peek]")?.click(),
+    };
+    for (const type of Object.keys(this.moves)) document.addEventListener(type, this);
+    this.addEventListener("keydown", this);
+    this.addEventListener("focusin", this);
+    this.addEventListener("htmx:afterSwap", this);
+  }
+
+  disconnectedCallback() {
+    for (const type of Object.keys(this.moves)) document.removeEventListener(type, this);
+  }
+
+  handleEvent(event) {
+    if (event.type === "keydown") this.pressed(event);
+    else if (event.type === "focusin") this.choose(event.target.closest("[data-row]"));
+    else if (event.type === "htmx:afterSwap") this.restore();
+    else if (this.isFirstVisible()) this.moves[event.type]();
+  }
+
+  pressed(event) {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step || !event.target.matches(".list__link")) return;
+    event.preventDefault();
+    this.move(step);
+  }
+
+  get rows() {
+    return [...this.querySelectorAll("[data-row]")];
+  }
+
+  get current() {
+    return this.querySelector('[data-row][aria-selected="true"]');
+  }
+
+  move(step) {
+    const rows = this.rows;
+    const at = rows.indexOf(this.current);
+    const row = rows[at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + step))];
+    row?.querySelector(".list__link")?.focus({ preventScroll: true });
+    row?.scrollIntoView({ block: "nearest" });
+  }
+
+  choose(row) {
+    if (!row || row === this.current) return;
+    this.current?.removeAttribute("aria-selected");
+    row.setAttribute("aria-selected", "true");
+    this.chosen = row.dataset.id;
+  }
+
+  restore() {
+    if (!this.chosen || this.current) return;
+    const row = this.querySelector(`[data-row][data-id="${CSS.escape(this.chosen)}"]`);
+    if (!row) return;
+    row.setAttribute("aria-selected", "true");
+    if (document.activeElement === document.body) row.querySelector(".list__link")?.focus({ preventScroll: true });
+  }
+
+  // A page may hold several lists; keys that say nothing of a place mean the one in use, else the first.
+  isFirstVisible() {
+    const lists = [...document.querySelectorAll("nav-list")].filter((list) => list.checkVisibility());
+    return this === (lists.find((list) => list.contains(document.activeElement)) ?? lists[0]);
+  }
+}
+
+customElements.define("nav-list", NavList);
