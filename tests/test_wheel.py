@@ -1,0 +1,105 @@
+"""The wheel as somebody gets it who has neither the checkout nor Node."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import dev
+
+PACKAGED = "dashboard/_packaged"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel built by the locked back end, with nothing on PATH and nothing downloaded."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+    ]
+    subprocess.run(
+        [*command, "--wheel-dir", str(folder), str(dev.ROOT)],
+        env=os.environ | {"PATH": str(folder)},
+        check=True,
+        capture_output=True,
+    )
+    return next(folder.glob("scrollback-*.whl"))
+
+
+@pytest.fixture(scope="module")
+def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with the wheel in it; the packages it needs are borrowed from this one."""
+    folder = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    python = str(folder / "bin" / "python")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+    ]
+    subprocess.run([*command, str(wheel)], check=True, capture_output=True)
+    place = subprocess.run(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        check=True,
+        text=True,
+        capture_output=True,
+    )
+    borrowed = Path(place.stdout.strip()) / "borrowed.pth"
+    # A .pth file is read for this one folder only: the editable install's own .pth in it is not followed.
+    borrowed.write_text(sysconfig.get_path("purelib") + "\n")
+    return folder
+
+
+def test_the_wheel_holds_every_template_and_static_file(wheel: Path) -> None:
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    for folder in ("templates", "static"):
+        files = [path for path in (dev.ROOT / folder).rglob("*") if path.is_file()]
+        assert files
+        outside = [f"{PACKAGED}/{path.relative_to(dev.ROOT)}" for path in files]
+        assert sorted(set(outside) - inside) == []
+    assert f"{PACKAGED}/static/vendor/xterm/xterm.js" in inside
+
+
+def test_the_wheel_holds_the_program_and_not_its_workshop(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"dashboard", "sessions_app", "audit"}
+    assert [name for name in names if name.endswith((".pyc", ".map")) or "node_modules" in name] == []
+
+
+def test_the_installed_program_tells_its_version_and_is_not_the_checkout(
+    environment: Path, tmp_path: Path
+) -> None:
+    told = subprocess.run(
+        [environment / "bin" / "scrollback", "--version"],
+        cwd=tmp_path,
+        check=True,
+        text=True,
+        capture_output=True,
+    )
+    assert told.stdout.startswith("scrollback ")
+    where = subprocess.run(
+        [environment / "bin" / "python", "-c", "import dashboard; print(dashboard.__file__)"],
+        cwd=tmp_path,
+        check=True,
+        text=True,
+        capture_output=True,
+    )
+    assert where.stdout.startswith(str(environment))
