@@ -1,13 +1,112 @@
-"""Nothing is open without signing in, but the few pages that say so themselves."""
+"""Nothing is open without signing in, but the few pages that say so themselves.
 
+Everything that decides whether a request is let in stands here; what each role may do is in access.py.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Final
+
+from django.contrib.auth import SESSION_KEY, logout
 from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.http import HttpRequest, HttpResponseBase
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.cache import patch_cache_control
+from django.utils.http import urlencode
+
+from audit.record import Target, record
+from dashboard.lib.clock import now_ms
+from dashboard.lib.db import write_transaction
+from sessions_app.access import may
+from sessions_app.actions.sign_in import record_sign_out
+from sessions_app.actors import requester
+from sessions_app.models import Person
+
+IDLE_MS: Final = 60 * 60 * 1000
+LONGEST_S: Final = 12 * 60 * 60
+_SEEN: Final = "seen_ms"
+# The session is written this often at most, not by every request.
+_SEEN_EVERY_MS: Final = 60 * 1000
+SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
+
+type _View = Callable[..., HttpResponseBase]
 
 
 class SignInRequiredMiddleware(LoginRequiredMiddleware):
-    """Django's deny-by-default; /healthz and the API answer for themselves."""
+    """Django's deny-by-default; the API and /healthz answer for themselves.
 
-    def process_view(self, request: HttpRequest, view_func, view_args, view_kwargs) -> HttpResponseBase | None:  # type: ignore[no-untyped-def]
+    It also ends logins that were not used for an hour, and keeps what signed-in people see out of caches.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        # A request without a login must not cost a look at the database.
+        if SESSION_KEY not in request.session or not isinstance(request.user, Person):
+            return
+        now = now_ms()
+        seen = request.session.get(_SEEN)
+        if isinstance(seen, int) and now - seen > IDLE_MS:
+            record_sign_out(request.user, expired=True)
+            logout(request)
+        elif not isinstance(seen, int) or now - seen > _SEEN_EVERY_MS:
+            request.session[_SEEN] = now
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if not response.has_header("Cache-Control"):
+            patch_cache_control(response, no_store=True, private=True)
+        return response
+
+    def process_view(
+        self, request: HttpRequest, view_func: _View, view_args: tuple[Any, ...], view_kwargs: dict[str, Any]
+    ) -> HttpResponseBase | None:
         if request.path == "/healthz" or request.path.startswith("/api/"):
             return None
         return super().process_view(request, view_func, view_args, view_kwargs)
+
+    def handle_no_permission(  # type: ignore[override]
+        self, request: HttpRequest, view_func: _View
+    ) -> HttpResponseBase:
+        if not request.headers.get("HX-Request"):
+            return super().handle_no_permission(request, view_func)
+        # A partial must not be replaced by the sign-in page: the whole page goes there.
+        response = HttpResponse(status=401)
+        response["HX-Redirect"] = f"/sign-in/?{urlencode({'next': _page_of(request)})}"
+        return response
+
+
+def _page_of(request: HttpRequest) -> str:
+    """The path of the page that an htmx request came from."""
+    _, _, rest = request.headers.get("HX-Current-URL", "").partition("://")
+    _, slash, path = rest.partition("/")
+    return slash + path or "/"
+
+
+def requires(right: str) -> Callable[[_View], _View]:
+    """Only for people with this right (sessions_app/access.py).
+
+    For others a page is not there (404) and a change is refused (403) and written down.
+    """
+
+    def decorate(view: _View) -> _View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if may(request.user, right):
+                return view(request, *args, **kwargs)
+            if request.method in SAFE_METHODS:
+                raise Http404
+            record_denied(request, right)
+            raise PermissionDenied
+
+        return guarded
+
+    return decorate
+
+
+def record_denied(request: HttpRequest, right: str) -> None:
+    """Write down that somebody tried what they may not do."""
+    with write_transaction():
+        record(
+            "access.denied",
+            actor=requester(request),
+            target=Target("page", "", request.path[:300]),
+            details={"method": str(request.method), "right": right},
+        )
