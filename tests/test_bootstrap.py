@@ -153,6 +153,7 @@ def test_a_file_that_is_not_the_locked_one_is_refused(
 @pytest.fixture
 def finished_set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in which dev.py finds everything done; returns it."""
+    monkeypatch.setattr(dev, "VENV_PYTHON", Path(sys.executable))
     monkeypatch.setattr(dev, "UNFINISHED", tmp_path / "unfinished")
     monkeypatch.setattr(dev, "INSTALLED", tmp_path / "installed.json")
     monkeypatch.setattr(dev, "VENDOR_STAMP", tmp_path / "vendor-stamp")
