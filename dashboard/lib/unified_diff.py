@@ -12,7 +12,7 @@ LineKind = Literal["context", "added", "removed", "hunk", "note"]
 
 @dataclass(frozen=True, slots=True)
 class DiffLine:
-    """One line: its number before and after the change (None where it has none), its text without the sign."""
+    """One line: its number before and after the change (None where it has none), its text unsigned."""
 
     kind: LineKind
     old_number: int | None
@@ -27,8 +27,8 @@ class DiffLine:
 def read_unified_diff(patch: str) -> Iterator[DiffLine]:
     """The lines of all hunks in order, file headers left out.
 
-    Reads what `diff -u` and git write, and the form Codex applies (`*** Update File:`, `@@` alone), whose lines
-    have no numbers. Any other text is accepted as context, since agents paste diffs that are cut.
+    Reads what `diff -u` and git write, and the form Codex applies (`*** Update File:`, `@@` alone), whose
+    lines have no numbers. Any other text is accepted as context, since agents paste diffs that are cut.
     """
     old_number: int | None = None
     new_number: int | None = None
