@@ -1,0 +1,81 @@
+"""`scrollback serve`."""
+
+import argparse
+import sys
+from contextlib import ExitStack
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError
+
+from dashboard import serving
+from dashboard.lib.db import explain
+from dashboard.lib.errors import Refused
+from sessions_app.actions.setup import issue_setup_link
+from sessions_app.actions.tokens import ensure_agent_token
+from sessions_app.live.hub import stop_hub
+
+
+class Command(BaseCommand):
+    help = "Serve the console: migrate if needed, then answer on HTTP and WebSocket until interrupted."
+    # The checks belong to development; `dev.py check` and the tests run them.
+    requires_system_checks: list[str] = []  # noqa: RUF012  Django's own declaration
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.epilog = "Example: scrollback serve --host 0.0.0.0 --port 8765"
+        parser.add_argument("--host", default=settings.CONFIG.host, help="address to listen on (%(default)s)")
+        parser.add_argument("--port", default=settings.CONFIG.port, type=_port, help="port (%(default)s)")
+
+    def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
+        try:
+            self._serve(host, port)
+        except Refused as refusal:
+            self.stderr.write(f"scrollback: {refusal}")
+            sys.exit(2)
+        except DatabaseError as error:
+            self.stderr.write(f"scrollback: {explain(error)}")
+            sys.exit(2)
+
+    def _serve(self, host: str, port: int) -> None:
+        serving.refuse_taken_port(host, port)
+        serving.prepare_home(settings.HOME)
+        serving.migrate_if_needed(self._say)
+        ensure_agent_token()
+        if serving.collect_static_files(settings.STATIC_ROOT):
+            self._say("Static files: collected.")
+        serving.answer_to(host)
+        addresses = serving.addresses_of(host, port)
+        with ExitStack() as stack:
+            stack.callback(serving.close_connections, [stop_hub])
+
+            def ready() -> None:
+                stack.enter_context(serving.announced(settings.HOME, addresses[0]))
+                self._greet(host, addresses)
+
+            listened = serving.run_server(host, port, ready)
+        if not listened:
+            raise Refused(f"Port {port} was taken while the server started. Choose another with --port.")
+
+    def _greet(self, host: str, addresses: list[str]) -> None:
+        self._say(f"Scrollback is at {'  '.join(addresses)}")
+        if not serving.is_loopback(host):
+            self._say(
+                "Everybody on this network can reach it, and plain HTTP can be read on the way: "
+                "put a proxy with TLS in front, or listen on 127.0.0.1."
+            )
+        setup_path = issue_setup_link()
+        if setup_path is not None:
+            self._say(f"First run: set up your account at {addresses[0].rstrip('/')}{setup_path}")
+        self._say("Stop it with Ctrl C.")
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        # Whoever reads this through a pipe waits for it.
+        self.stdout.flush()
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= serving.MAX_PORT:
+        raise argparse.ArgumentTypeError(f"a port is a number from 1 to {serving.MAX_PORT}, not {text!r}")
+    return int(text)

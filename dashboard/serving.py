@@ -1,0 +1,187 @@
+"""Getting ready to serve, and serving: what `scrollback serve` does before and around the ASGI server."""
+
+import errno
+import hashlib
+import ipaddress
+import json
+import os
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.core.management import call_command
+from django.db import DatabaseError, connection, connections
+from django.db.migrations.executor import MigrationExecutor
+
+from dashboard.lib.config import own_names
+from dashboard.lib.db import explain
+from dashboard.lib.errors import Refused
+
+_PORT_PROBLEMS = {
+    errno.EADDRINUSE: "Port {port} is taken by another program. "
+    "Stop that one, or choose another: --port {other}.",
+    errno.EACCES: "Port {port} needs the rights of root. Choose one above 1023: --port 8765.",
+    errno.EADDRNOTAVAIL: "This machine has no address {host}. "
+    "Use 127.0.0.1, or 0.0.0.0 for all of its addresses.",
+}
+PING_INTERVAL_S = 20
+MAX_PORT = 65535
+
+
+def refuse_taken_port(host: str, port: int) -> None:
+    """Raises Refused with what to do when the address cannot be listened on."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise Refused(f"The address {host} is unknown on this machine. Use 127.0.0.1 or 0.0.0.0.") from error
+    family, _, _, _, address = found[0]
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As the server will do it: an address whose last connections are still closing is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+            # Two sockets that both allow reuse may be bound at once; only one may listen.
+            probe.listen(1)
+        except OSError as error:
+            problem = _PORT_PROBLEMS.get(error.errno or 0, "Port {port} cannot be listened on: {reason}.")
+            other = port + 1 if port < MAX_PORT else port - 1
+            raise Refused(problem.format(host=host, port=port, other=other, reason=error.strerror)) from error
+
+
+def prepare_home(home: Path) -> None:
+    """Make the data directory, open to its owner only. Raises Refused."""
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise Refused(f"The data directory {home} cannot be made: {error.strerror}.") from error
+
+
+def migrate_if_needed(say: Callable[[str], None]) -> None:
+    """Bring the schema up to date. Raises Refused when the database is away or newer than this program."""
+    try:
+        executor = MigrationExecutor(connection)
+        loader = executor.loader
+        known = {app.label for app in apps.get_app_configs()}
+        unknown = sorted(
+            f"{app}.{name}"
+            for app, name in loader.applied_migrations
+            if app in known and (app, name) not in loader.disk_migrations
+        )
+        if unknown:
+            raise Refused(
+                f"The database was made by a newer Scrollback (it has {unknown[-1]}). "
+                "Update the program; nothing was changed."
+            )
+        plan = executor.migration_plan(loader.graph.leaf_nodes())
+        if plan:
+            call_command("migrate", interactive=False, verbosity=0)
+            say(f"Database: {len(plan)} migration{'s' if len(plan) > 1 else ''} applied.")
+    except DatabaseError as error:
+        raise Refused(explain(error)) from error
+
+
+def collect_static_files(root: Path) -> bool:
+    """Fill `root` with the hashed static files; False when it holds those of the present sources already."""
+    root.mkdir(parents=True, exist_ok=True)
+    if settings.DEBUG:
+        # Served from where they lie.
+        return False
+    stamp_file = root.parent / "static.stamp"
+    stamp = _stamp_of_sources()
+    if stamp_file.is_file() and stamp_file.read_text() == stamp:
+        return False
+    stamp_file.unlink(missing_ok=True)
+    try:
+        call_command("collectstatic", interactive=False, clear=True, verbosity=0)
+    except (OSError, ValueError) as error:
+        # ValueError is how the manifest storage reports a stylesheet that names a missing file.
+        raise Refused(f"The static files cannot be collected: {error}") from error
+    stamp_file.write_text(stamp)
+    return True
+
+
+def _stamp_of_sources() -> str:
+    """A hash over name, size and modification time of every source file, and over how they are stored."""
+    digest = hashlib.sha256(str(settings.STORAGES["staticfiles"]["BACKEND"]).encode())
+    for finder in get_finders():
+        for path, storage in sorted(finder.list([]), key=lambda found: found[0]):
+            status = os.stat(storage.path(path))
+            digest.update(f"\n{path}\0{status.st_size}\0{status.st_mtime_ns}".encode())
+    return digest.hexdigest()
+
+
+def answer_to(host: str) -> None:
+    """Accept the Host headers that lead to `host`: the command line has the last word on it."""
+    settings.ALLOWED_HOSTS.extend(name for name in own_names(host) if name not in settings.ALLOWED_HOSTS)
+
+
+def addresses_of(host: str, port: int) -> list[str]:
+    """The URLs to print, the first one for this machine."""
+    if host in {"0.0.0.0", "::"}:  # noqa: S104  a comparison, not a bind
+        names = [name for name in own_names(host) if name not in {"127.0.0.1", "[::1]", "console.localhost"}]
+        return [f"http://{name}:{port}/" for name in names]
+    return [f"http://{f'[{host}]' if ':' in host else host}:{port}/"]
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+@contextmanager
+def announced(home: Path, url: str) -> Iterator[None]:
+    """While serving, `<home>/server.json` tells other programs of this machine where ({"url", "pid"})."""
+    path = home / "server.json"
+    pending = path.with_suffix(f".{os.getpid()}")
+    pending.write_text(json.dumps({"url": url, "pid": os.getpid()}) + "\n")
+    pending.chmod(0o600)
+    # Renamed into place, so that a reader never sees half of it.
+    pending.replace(path)
+    try:
+        yield
+    finally:
+        try:
+            if json.loads(path.read_text()).get("pid") == os.getpid():
+                path.unlink()
+        except (OSError, ValueError):
+            pass
+
+
+def run_server(host: str, port: int, ready: Callable[[], None]) -> bool:
+    """Serve until SIGTERM or SIGINT. False when the port was taken at the last moment."""
+    # Installs its reactor as it is imported, and takes a quarter of a second: only a server pays that.
+    from daphne.endpoints import build_endpoint_description_strings
+    from daphne.server import Server
+
+    from dashboard.asgi import application
+
+    server = Server(
+        application=application,
+        endpoints=build_endpoint_description_strings(host=host, port=port),
+        ready_callable=ready,
+        # A socket lives as long as its page; dead peers are found by pings.
+        websocket_timeout=-1,
+        ping_interval=PING_INTERVAL_S,
+        ping_timeout=PING_INTERVAL_S,
+        application_close_timeout=1,
+        verbosity=0,
+        server_name="scrollback",
+    )
+    server.run()
+    return not server.abort_start
+
+
+def close_connections(stops: Iterable[Callable[[], None]]) -> None:
+    """End what runs beside the server, so that the process ends at once and leaves no connection behind."""
+    for stop in stops:
+        stop()
+    connections.close_all()
+    close_pool = getattr(connection, "close_pool", None)
+    if close_pool is not None:
+        close_pool()

@@ -1,0 +1,177 @@
+"""Fixtures of the browser tests.
+
+`server` is the real program in its own process with its own empty, migrated database; the test's own ORM is
+pointed at that database, so factories and actions work as another process of the same console.
+`signed_in_page` is a page of a signed-in operator; a test fails when any page it opened had an error.
+"""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dj_database_url
+import psycopg
+import pytest
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from django.core.management import call_command
+from django.db import connection
+from playwright.sync_api import Browser, BrowserContext, Page
+from pytest_django import DjangoDbBlocker
+
+from sessions_app.models import Person, Role
+from tests.browser.problems import Problems
+from tests.browser.running import Server, shared_cache, temporary_home
+from tests.factories import make_person
+
+type OpenContext = Callable[..., BrowserContext]
+
+
+@pytest.fixture(scope="session")
+def unblocked_database(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    # Playwright's synchronous interface keeps an event loop in this thread, which Django takes for a mistake.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with django_db_blocker.unblock():
+        yield
+
+
+@pytest.fixture(scope="session")
+def migrated_database(unblocked_database: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a database that is migrated once and copied for each test."""
+    engine_url = os.environ["SCROLLBACK_DATABASE_URL"]
+    if engine_url.startswith("sqlite"):
+        url = f"sqlite:///{tmp_path_factory.mktemp('template')}/template.sqlite3"
+        with connected_to(url):
+            call_command("migrate", verbosity=0)
+            with connection.cursor() as cursor:
+                # Into the file itself, so that copying the file copies everything.
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        yield url
+        return
+    with own_postgres_database(engine_url, template="") as url:
+        with connected_to(url):
+            call_command("migrate", verbosity=0)
+        yield url
+
+
+@pytest.fixture(scope="session")
+def static_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("static-cache")
+
+
+@pytest.fixture
+def database_url(migrated_database: str, tmp_path: Path) -> Iterator[str]:
+    """URL of this test's own migrated database, to which the ORM is pointed meanwhile."""
+    with copied(migrated_database, tmp_path) as url, connected_to(url):
+        yield url
+
+
+@pytest.fixture
+def server(database_url: str, static_cache: Path) -> Iterator[Server]:
+    with temporary_home() as home:
+        shared_cache(static_cache, Path(home))
+        with Server(Path(home), database_url, secret_key=settings.SECRET_KEY) as running:
+            yield running
+
+
+@pytest.fixture
+def problems() -> Iterator[Problems]:
+    found = Problems()
+    yield found
+    found.check()
+
+
+@pytest.fixture
+def open_context(chromium: Browser, problems: Problems, server: Server) -> Iterator[OpenContext]:
+    """Opens a browser of its own (cookies, cache) that is watched for problems; closed after the test."""
+    opened: list[BrowserContext] = []
+
+    def open_one(person: Person | None = None, **options: object) -> BrowserContext:
+        defaults: dict[str, object] = {"base_url": server.url, "viewport": {"width": 1440, "height": 900}}
+        context = chromium.new_context(**{**defaults, **options})  # type: ignore[arg-type]
+        problems.watch(context)
+        if person is not None:
+            sign_in(context, server, person)
+        opened.append(context)
+        return context
+
+    yield open_one
+    for context in opened:
+        context.close()
+
+
+@pytest.fixture
+def operator(server: Server) -> Person:
+    return make_person(Role.OPERATOR, username="ada")
+
+
+@pytest.fixture
+def signed_in_page(open_context: OpenContext, operator: Person) -> Page:
+    return open_context(operator).new_page()
+
+
+def sign_in(context: BrowserContext, server: Server, person: Person) -> None:
+    """Give the browser the cookie that signing in would give it."""
+    session = SessionStore()
+    session[SESSION_KEY] = str(person.pk)
+    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[HASH_SESSION_KEY] = person.get_session_auth_hash()
+    session.create()
+    assert session.session_key is not None
+    context.add_cookies(
+        [
+            {
+                "name": settings.SESSION_COOKIE_NAME,
+                "value": session.session_key,
+                "url": server.url,
+                "httpOnly": True,
+                "sameSite": "Strict",
+            }
+        ]
+    )
+
+
+@contextmanager
+def connected_to(url: str) -> Iterator[None]:
+    """Point Django's connection in this process at another database of the same engine."""
+    before = connection.settings_dict["NAME"]
+    _reconnect(dj_database_url.parse(url)["NAME"])
+    try:
+        yield
+    finally:
+        _reconnect(before)
+
+
+def _reconnect(name: str) -> None:
+    connection.close()
+    close_pool = getattr(connection, "close_pool", None)
+    if close_pool is not None:
+        close_pool()
+    connection.settings_dict["NAME"] = name
+
+
+@contextmanager
+def copied(template_url: str, folder: Path) -> Iterator[str]:
+    if template_url.startswith("sqlite"):
+        copy = folder / "console.sqlite3"
+        copy.write_bytes(Path(template_url.removeprefix("sqlite:///")).read_bytes())
+        yield f"sqlite:///{copy}"
+        return
+    template = urlsplit(template_url).path.lstrip("/")
+    with own_postgres_database(os.environ["SCROLLBACK_DATABASE_URL"], template=template) as url:
+        yield url
+
+
+@contextmanager
+def own_postgres_database(server_url: str, *, template: str) -> Iterator[str]:
+    name = f"browser_{uuid.uuid4().hex}"
+    with psycopg.connect(server_url, autocommit=True) as administration:
+        administration.execute(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+        try:
+            yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
+        finally:
+            administration.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

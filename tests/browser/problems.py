@@ -1,0 +1,46 @@
+"""What a page must never do while a test looks at it: throw, print an error, break the content policy."""
+
+import re
+
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page
+
+# Violations are printed as errors by Chromium, but not all of them when the page is left at once.
+_REPORT_VIOLATIONS = """
+document.addEventListener("securitypolicyviolation", (event) => {
+  const place = `${event.sourceFile}:${event.lineNumber}`
+  console.error(`content policy: ${event.violatedDirective} blocked ${event.blockedURI} at ${place}`)
+})
+"""
+
+
+class Problems:
+    """Collects them for every page of the contexts it watches; `check()` fails with the list."""
+
+    def __init__(self) -> None:
+        self._found: list[str] = []
+        self._allowed: list[re.Pattern[str]] = []
+
+    def allow(self, pattern: str) -> None:
+        """Expect problems whose text matches, as `WebSocket|ERR_CONNECTION` where the server is stopped."""
+        self._allowed.append(re.compile(pattern))
+
+    def watch(self, context: BrowserContext) -> None:
+        context.add_init_script(_REPORT_VIOLATIONS)
+        context.on("page", self._watch_page)
+
+    def check(self) -> None:
+        unexpected = [text for text in self._found if not self._is_allowed(text)]
+        self._found.clear()
+        assert not unexpected, "the page had problems:\n" + "\n".join(unexpected)
+
+    def _is_allowed(self, text: str) -> bool:
+        return any(pattern.search(text) for pattern in self._allowed)
+
+    def _watch_page(self, page: Page) -> None:
+        page.on("pageerror", lambda error: self._found.append(f"{page.url}: exception: {error}"))
+        page.on("console", lambda message: self._hear(page, message))
+
+    def _hear(self, page: Page, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            place = message.location.get("url", "")
+            self._found.append(f"{page.url}: console {message.type}: {message.text} {place}".rstrip())
