@@ -14,6 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import patch_cache_control
 from django.utils.http import urlencode
 
+from audit.actors import Actor
 from audit.record import Target, record
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import write_transaction
@@ -101,12 +102,12 @@ def requires(right: str) -> Callable[[_View], _View]:
     return decorate
 
 
-def record_denied(request: HttpRequest, right: str) -> None:
+def record_denied(request: HttpRequest, right: str, *, actor: Actor | None = None) -> None:
     """Write down that somebody tried what they may not do."""
     with write_transaction():
         record(
             "access.denied",
-            actor=requester(request),
+            actor=actor or requester(request),
             target=Target("page", "", request.path[:300]),
             details={"method": str(request.method), "right": right},
         )

@@ -26,7 +26,7 @@ class UsedLink(Conflict):
 
 
 def issue_setup_link() -> str | None:
-    """The path of a new first-run link, good for 15 minutes; None once anybody exists.
+    """The token of a new first-run link, good for 15 minutes; None once anybody exists.
 
     Links issued before keep working until they expire, so that several servers may start together.
     """
@@ -37,11 +37,11 @@ def issue_setup_link() -> str | None:
     with write_transaction():
         SetupLink.objects.filter(expires_ms__lte=now).delete()
         SetupLink.objects.create(token_sha256=_hash(token), expires_ms=now + SETUP_LIFETIME_MS)
-    return path_of(token)
+    return token
 
 
 def invite(person: Person, *, actor: Actor, lifetime_ms: int = INVITATION_LIFETIME_MS) -> str:
-    """The path of a new link by which this person chooses a password; their earlier links end."""
+    """The token of a new link by which this person chooses a password; their earlier links end."""
     token = secrets.token_urlsafe(32)
     now = now_ms()
     with write_transaction():
@@ -49,7 +49,7 @@ def invite(person: Person, *, actor: Actor, lifetime_ms: int = INVITATION_LIFETI
         SetupLink.objects.create(token_sha256=_hash(token), person=person, expires_ms=now + lifetime_ms)
         details = {"expires_ms": now + lifetime_ms}
         record("person.invited", actor=actor, target=target_of(person), details=details)
-    return path_of(token)
+    return token
 
 
 def path_of(token: str) -> str:
@@ -57,7 +57,7 @@ def path_of(token: str) -> str:
 
 
 def find_link(token: str) -> SetupLink | None:
-    """The link if it works now: one of the first run while nobody exists, others while their person is active."""
+    """The link if it works now: a first-run link while nobody exists, another while its person is active."""
     link = SetupLink.objects.select_related("person").filter(token_sha256=_hash(token), used_ms=None).first()
     if link is None or link.expires_ms <= now_ms():
         return None

@@ -1,0 +1,15 @@
+"""Everything that the API does, in the order of its documentation."""
+
+from typing import Final
+
+from sessions_app.api.endpoint import Endpoint
+
+ENDPOINTS: Final[tuple[Endpoint, ...]] = ()
+
+
+def by_path() -> dict[str, dict[str, Endpoint]]:
+    """{route: {method: endpoint}}."""
+    found: dict[str, dict[str, Endpoint]] = {}
+    for endpoint in ENDPOINTS:
+        found.setdefault(endpoint.path, {})[endpoint.method] = endpoint
+    return found
