@@ -51,8 +51,8 @@ def clock(offset_ms: int) -> str:
 
 
 def count(number: int) -> str:
-    """At most three digits before the unit: `998`, `12.3k`, `33.9M`."""
-    return _scaled(number, _COUNT_UNITS, "")
+    """Exact below ten thousand, then three digits and a unit: `998`, `1,204`, `12.3k`, `33.9M`."""
+    return _scaled(number, _COUNT_UNITS, "") if abs(number) >= 10_000 else f"{number:,}"
 
 
 def byte_size(number: int) -> str:

@@ -46,6 +46,8 @@ def decode_cursor(cursor: str, width: int) -> list[str | int]:
     for value in values:
         if not isinstance(value, str | int) or isinstance(value, bool):
             raise BadRequest("This page link is broken: the cursor has the wrong shape.")
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise BadRequest("This page link is broken: the cursor is out of range.")
     return values
 
 

@@ -1,0 +1,62 @@
+"""How an import speaks to a person: a bar while it runs, a few lines when it is done."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from sessions_app.importers import pipeline
+
+MAX_LISTED_ERRORS = 20
+
+
+@contextmanager
+def progress_bar(*, quiet: bool) -> Iterator[Callable[[pipeline.Progress], None] | None]:
+    """A callback that draws a bar on standard error when that is a terminal, None otherwise."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
+        TextColumn("{task.fields[files]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("Importing", total=None, files="")
+
+        def show(progress: pipeline.Progress) -> None:
+            files = f"{progress.files_done}/{progress.files} files"
+            bar.update(task, total=progress.bytes, completed=progress.bytes_done, files=files)
+
+        yield show
+
+
+def summary(report: pipeline.Report) -> str:
+    counts = report.counts
+    if not counts.bytes and not counts.terminals:
+        text = f"Nothing new: {report.unchanged} sources are as they were."
+    else:
+        text = (
+            f"{_number(counts.sessions, 'session')}, {_number(counts.runs, 'run')}, "
+            f"{_number(counts.messages.total(), 'message')}, {_number(counts.tool_calls, 'tool call')}, "
+            f"{_number(counts.terminals, 'terminal')} from {_number(counts.sources, 'new source')} "
+            f"({counts.bytes / 1e6:.1f} MB in {report.seconds:.1f} s)."
+        )
+    if counts.skipped_lines:
+        text += f"\n{_number(counts.skipped_lines, 'line')} could not be read; they are kept and shown with their source."
+    if counts.unknown_lines:
+        text += f"\n{_number(counts.unknown_lines, 'line')} of a kind that is not known yet; kept as well."
+    return text
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def losses(report: pipeline.Report) -> list[str]:
+    """One line for each thing that could not be imported, bounded."""
+    lines = [f"{path}: {reason}" for path, reason in report.errors.items()]
+    if len(lines) > MAX_LISTED_ERRORS:
+        return [*lines[:MAX_LISTED_ERRORS], f"… and {len(lines) - MAX_LISTED_ERRORS} more"]
+    return lines

@@ -1,0 +1,71 @@
+"""What every command of the program has in common: an example in its help, one-line errors, exit codes."""
+
+import json
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from typing import Any, ClassVar
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, InterfaceError, OperationalError
+
+from dashboard.lib.db import explain
+from dashboard.lib.errors import Refused
+
+EXIT_WITH_LOSSES = 1
+EXIT_REFUSED = 2
+
+
+class ConsoleCommand(BaseCommand):
+    """Exit 0: done. 1: done, with losses that were listed. 2: refused with one clear line.
+
+    A subclass gives `help` and `example`, adds its arguments in `add_arguments`, and works in `run`,
+    which returns the exit code. With `--json` it prints one object with `print_json` and nothing else
+    on standard output.
+    """
+
+    example: ClassVar[str] = ""
+    requires_system_checks: ClassVar[list[str]] = []
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
+        epilog = f"example:\n  {self.example}" if self.example else None
+        parser = super().create_parser(
+            prog_name, subcommand, epilog=epilog, formatter_class=RawDescriptionHelpFormatter, **kwargs
+        )
+        _hide_django_options(parser)
+        return parser
+
+    def run(self, **options: Any) -> int:
+        raise CommandError(f"{type(self).__module__} does nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            code = self.run(**options)
+        except Refused as error:
+            code = self.refuse(str(error))
+        except (OperationalError, InterfaceError) as error:
+            code = self.refuse(explain(error))
+        except DatabaseError as error:
+            code = self.refuse(f"The database refused: {explain(error)}")
+        except BrokenPipeError:
+            # Whoever read our output has seen enough.
+            sys.stderr.close()
+            code = 0
+        except KeyboardInterrupt:
+            self.stderr.write("Stopped.")
+            code = 130
+        if code:
+            sys.exit(code)
+
+    def refuse(self, message: str) -> int:
+        self.stderr.write(f"scrollback: {message}")
+        return EXIT_REFUSED
+
+    def print_json(self, document: Any) -> None:
+        self.stdout.write(json.dumps(document, ensure_ascii=False))
+
+
+def _hide_django_options(parser: ArgumentParser) -> None:
+    """Options that every Django command has and no operator needs stay, but out of the help."""
+    for action in parser._actions:
+        if action.dest in {"settings", "pythonpath", "traceback", "no_color", "force_color", "skip_checks", "verbosity"}:
+            action.help = "==SUPPRESS=="

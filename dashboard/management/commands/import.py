@@ -1,0 +1,47 @@
+"""scrollback import PATH…"""
+
+from argparse import ArgumentParser
+from typing import Any, ClassVar
+
+from audit.actors import command_line
+from dashboard.import_report import losses, progress_bar, summary
+from dashboard.lib.commands import EXIT_WITH_LOSSES, ConsoleCommand
+from dashboard.lib.errors import Refused
+from sessions_app.importers.pipeline import Importer, Report
+from sessions_app.importers.registry import FORMATS
+
+
+class Command(ConsoleCommand):
+    help = "Detect and import histories of agents and terminal recordings, each once."
+    example: ClassVar[str] = "scrollback import ~/.claude/projects ~/.codex/sessions demo.cast"
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("paths", nargs="+", metavar="PATH", help="files or folders")
+        parser.add_argument("--format", default="auto", choices=["auto", *(known.name for known in FORMATS)])
+        parser.add_argument("--json", action="store_true", help="print what was written as one JSON object")
+
+    def run(self, **options: Any) -> int:
+        only = None if options["format"] == "auto" else options["format"]
+        with progress_bar(quiet=options["json"]) as show:
+            report = Importer(command_line(), only_format=only, on_progress=show).import_paths(options["paths"])
+        if options["json"]:
+            self.print_json(report.as_json())
+        elif _found_something(report):
+            self.stdout.write(summary(report))
+        if not _found_something(report):
+            raise Refused(_nothing(options["paths"], report))
+        for line in losses(report):
+            self.stderr.write(line)
+        return EXIT_WITH_LOSSES if report.errors or report.counts.skipped_lines else 0
+
+
+def _found_something(report: Report) -> bool:
+    counts = report.counts
+    return bool(report.unchanged or counts.bytes or counts.sources or counts.terminals)
+
+
+def _nothing(paths: list[str], report: Report) -> str:
+    if report.errors:
+        return "; ".join(losses(report))
+    names = ", ".join(known.name for known in FORMATS)
+    return f"no history of an agent was found below {', '.join(paths)}. Known formats: {names}."

@@ -1,0 +1,119 @@
+"""What a batch says about its sessions and runs, laid onto their rows."""
+
+import uuid
+
+from django.db.models import Q
+
+from dashboard.lib.clock import now_ms
+from dashboard.lib.ids import new_id
+from dashboard.lib.text import cut, one_line, storable
+from sessions_app.actions.bodies import BlobStore
+from sessions_app.importers.draft import RunDraft, SessionDraft
+from sessions_app.models import AgentSession, Message, Project, Run, SessionAlias
+
+
+def find_project(cwd: str) -> Project:
+    path = cut(storable(cwd), 1024)
+    name = path.replace("\\", "/").rstrip("/").rpartition("/")[2] or path
+    return Project.objects.get_or_create(path=path, defaults={"name": cut(name, 200)})[0]
+
+
+def find_session(draft: SessionDraft, modified_ms: int) -> tuple[AgentSession, bool]:
+    """The session's row, locked until the commit, and whether it was made now.
+
+    A format may know a session by several names: an alias leads to the session that bears it.
+    """
+    external_id = cut(storable(draft.external_id), 200)
+    named = Q(external_id=external_id) | Q(aliases__alias=external_id, aliases__agent=draft.agent)
+    known = AgentSession.objects.filter(named, agent=draft.agent).values_list("pk", flat=True).first()
+    if known is not None:
+        session, is_new = AgentSession.objects.select_for_update(of=("self",)).get(pk=known), False
+    else:
+        started = draft.started_ms if draft.started_ms is not None else modified_ms
+        session = AgentSession.objects.create(
+            id=new_id(), agent=draft.agent, external_id=external_id, started_ms=started,
+            last_activity_ms=draft.last_activity_ms or started,
+        )  # fmt: skip
+        is_new = True
+    for alias in draft.aliases:
+        SessionAlias.objects.get_or_create(
+            agent=draft.agent, alias=cut(storable(alias), 300), defaults={"session": session}
+        )
+    return session, is_new
+
+
+def apply_session(session: AgentSession, draft: SessionDraft) -> None:
+    """Facts win over what stood before; what the draft leaves blank stays."""
+    for name, limit in (("title", 300), ("branch", 200), ("model", 120), ("agent_version", 60)):
+        if getattr(draft, name):
+            setattr(session, name, one_line(storable(getattr(draft, name)), limit))
+    if draft.first_prompt and not session.first_prompt:
+        session.first_prompt = one_line(storable(draft.first_prompt), 300)
+    if draft.summary:
+        session.summary = storable(draft.summary)
+    if draft.cwd and not session.cwd:
+        session.cwd = cut(storable(draft.cwd), 1024)
+    if draft.parent_external_id and session.parent_id is None:
+        session.parent_id = _other_session(session, draft)
+    if draft.status is not None:
+        session.status = draft.status
+        session.status_evidence = one_line(storable(draft.status_evidence), 300)
+        session.status_ms = draft.status_ms
+    if draft.started_ms is not None:
+        session.started_ms = min(session.started_ms, draft.started_ms)
+    if draft.last_activity_ms is not None:
+        session.last_activity_ms = max(session.last_activity_ms, draft.last_activity_ms)
+    if draft.ended_ms is not None:
+        session.ended_ms = draft.ended_ms
+    session.turn_count += draft.turns
+    session.updated_ms = now_ms()
+    if draft.hidden_first is not None:
+        _hide_first(session, draft.hidden_first)
+
+
+def _other_session(session: AgentSession, draft: SessionDraft) -> uuid.UUID | None:
+    parent = AgentSession.objects.filter(agent=draft.agent, external_id=draft.parent_external_id)
+    return parent.exclude(pk=session.pk).values_list("pk", flat=True).first()
+
+
+def _hide_first(session: AgentSession, count: int) -> None:
+    """Mark the first `count` messages as hidden by their writer, and no others."""
+    ordered = Message.objects.filter(session=session).order_by("seq")
+    boundary = ordered.values_list("seq", flat=True)[count : count + 1].first()
+    hidden = Q() if boundary is None else Q(seq__lt=boundary)
+    if count == 0:
+        ordered.filter(is_hidden=True).order_by().update(is_hidden=False)
+        return
+    ordered.order_by().filter(hidden, is_hidden=False).update(is_hidden=True)
+    ordered.order_by().exclude(hidden or Q(pk__isnull=False)).filter(is_hidden=True).update(is_hidden=False)
+
+
+def apply_run(run: Run, draft: RunDraft, runs: dict[str, Run], blobs: BlobStore) -> None:
+    """`runs` holds every run that the batch names, this one's parent among them."""
+    for name, limit in (("agent_name", 120), ("title", 300), ("model", 120), ("spawned_by_call", 200)):
+        value = draft.spawned_by if name == "spawned_by_call" else getattr(draft, name)
+        if value:
+            setattr(run, name, one_line(storable(value), limit))
+    if draft.kind == "subagent":
+        run.kind = draft.kind
+    if draft.parent is not None and draft.parent != run.key:
+        run.parent = runs[draft.parent]
+        run.depth = min(run.parent.depth + 1, 1_000)
+    if draft.status is not None:
+        run.status = draft.status
+        run.status_evidence = one_line(storable(draft.status_evidence), 300)
+    if draft.exit_status is not None:
+        run.exit_status = draft.exit_status
+    if draft.error:
+        run.error = storable(draft.error)
+    if draft.input:
+        run.input, run.input_size, run.input_blob_id = blobs.body(draft.input)
+    if draft.output:
+        run.output, run.output_size, run.output_blob_id = blobs.body(draft.output)
+    if draft.started_ms is not None:
+        run.started_ms = min(run.started_ms, draft.started_ms)
+    if draft.last_activity_ms is not None:
+        run.last_activity_ms = max(run.last_activity_ms, draft.last_activity_ms)
+    if draft.ended_ms is not None:
+        run.ended_ms = draft.ended_ms
+    run.updated_ms = now_ms()

@@ -1,0 +1,200 @@
+"""Sources: where reading stands, and the raw lines that were read."""
+
+import hashlib
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import F
+
+from audit.actors import Actor
+from audit.record import Target, record
+from dashboard.lib.clock import now_ms
+from dashboard.lib.db import bulk_insert, write_transaction
+from dashboard.lib.ids import new_id
+from dashboard.lib.nudges import nudge
+from dashboard.lib.text import cut, storable
+from sessions_app.importers.draft import Place
+from sessions_app.models import SkippedLine, Source, SourceChunk, SourceState
+from sessions_app.models.blob import pack
+
+CHUNK_BYTES = 256 * 1024
+# A chunk smaller than this is joined with the next lines instead of leaving a row per appended line.
+SMALL_CHUNK_BYTES = 32 * 1024
+
+_CHUNK_COLUMNS = ("id", "source_id", "offset", "size", "first_line", "line_count", "sha256", "codec", "data")
+
+
+@dataclass
+class RawLines:
+    """Whole lines as they stood in the file, in pieces of about CHUNK_BYTES."""
+
+    offset: int
+    first_line: int
+    # (bytes, number of lines)
+    pieces: list[tuple[bytes, int]] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        return sum(len(piece) for piece, _ in self.pieces)
+
+    def pack(self) -> list[tuple[Any, ...]]:
+        """Chunk rows without id and source: hashed and compressed, outside of any transaction."""
+        rows = []
+        offset, line = self.offset, self.first_line
+        for piece, lines in self.pieces:
+            codec, data = pack(piece)
+            rows.append((offset, len(piece), line, lines, hashlib.sha256(piece).hexdigest(), codec, data))
+            offset += len(piece)
+            line += lines
+        return rows
+
+
+@dataclass
+class SourceProgress:
+    """How far the file has been read, as it stands after a batch."""
+
+    read_offset: int
+    line_count: int
+    size: int
+    modified_ns: int
+    inode: str
+    parser_state: str
+    # Where this pass began.
+    pass_offset: int
+    sha256: str = ""
+    sha256_size: int = 0
+    head_sha256: str = ""
+    head_size: int = 0
+    tail: bytes = b""
+
+    @property
+    def modified_ms(self) -> int:
+        return self.modified_ns // 1_000_000
+
+
+def save_progress(
+    source: Source,
+    progress: SourceProgress,
+    chunks: list[tuple[Any, ...]],
+    skipped: list[tuple[Place, str]],
+    unknown: list[tuple[Place, str]],
+    max_skipped_rows: int,
+) -> None:
+    """Keep the raw lines and move the cursor, inside the transaction that writes what the lines said.
+
+    Raises Conflict-free: when another process has moved the cursor meanwhile, StaleSource.
+    """
+    moved = Source.objects.filter(pk=source.pk, read_offset=source.read_offset).update(
+        read_offset=progress.read_offset,
+        line_count=progress.line_count,
+        size=progress.size,
+        modified_ns=progress.modified_ns,
+        inode=progress.inode,
+        parser_state=progress.parser_state,
+        sha256=progress.sha256 or source.sha256,
+        sha256_size=progress.sha256_size or source.sha256_size,
+        head_sha256=progress.head_sha256 or source.head_sha256,
+        head_size=progress.head_size or source.head_size,
+        tail=progress.tail,
+        skipped_line_count=F("skipped_line_count") + len(skipped),
+        unknown_line_count=F("unknown_line_count") + len(unknown),
+        state=SourceState.LIVE,
+        error="",
+        read_ms=now_ms(),
+    )
+    if moved != 1:
+        raise StaleSource(source.path)
+    _keep_chunks(source, chunks)
+    room = max(0, max_skipped_rows - source.skipped_line_count - source.unknown_line_count)
+    bulk_insert(
+        SkippedLine,
+        ("id", "source_id", "line", "offset", "size", "reason"),
+        [
+            (new_id(), source.pk, place.line, place.offset, place.size, cut(storable(reason), 300))
+            for place, reason in sorted([*skipped, *unknown])[:room]
+        ],
+        ignore_existing=True,
+    )
+
+
+class StaleSource(Exception):
+    """Another process read on in this file; start again from its cursor."""
+
+
+def _keep_chunks(source: Source, chunks: list[tuple[Any, ...]]) -> None:
+    if chunks and chunks[0][1] < SMALL_CHUNK_BYTES and source.read_offset:
+        chunks = [_joined_with_last(source, chunks[0]), *chunks[1:]]
+    bulk_insert(SourceChunk, _CHUNK_COLUMNS, [(new_id(), source.pk, *chunk) for chunk in chunks])
+
+
+def _joined_with_last(source: Source, chunk: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A small chunk together with a small one before it; bounded work however often lines are appended."""
+    last = SourceChunk.objects.filter(source=source).order_by("-offset").first()
+    if last is None or last.size >= SMALL_CHUNK_BYTES or last.offset + last.size != chunk[0]:
+        return chunk
+    offset, size, _, lines, _, codec, data = chunk
+    from sessions_app.models.blob import unpack
+
+    plain = last.read() + unpack(data, codec, size)
+    last.delete()
+    joined_codec, joined = pack(plain)
+    return (
+        last.offset, len(plain), last.first_line, last.line_count + lines,
+        hashlib.sha256(plain).hexdigest(), joined_codec, joined,
+    )  # fmt: skip
+
+
+def open_source(host: str, path: str, format_name: str, *, generation: int = 1) -> Source:
+    """A source that has not been read yet; not saved, so that an unreadable file leaves no row."""
+    return Source(
+        id=new_id(), host=cut(storable(host), 255), path=cut(storable(path), 2048), generation=generation,
+        format=format_name,
+    )  # fmt: skip
+
+
+def keep_source(source: Source) -> None:
+    with write_transaction():
+        source.save(force_insert=True)
+
+
+def mark_source_rewritten(source: Source, *, actor: Actor) -> None:
+    """The file no longer holds what was read of it; its raw lines stay here, its path starts anew."""
+    _mark(source, SourceState.TRUNCATED, "source.rewritten", actor)
+
+
+def mark_source_deleted(source: Source, *, actor: Actor) -> None:
+    """The file is gone; what was read of it stays here."""
+    _mark(source, SourceState.DELETED, "source.deleted", actor)
+
+
+def _mark(source: Source, state: SourceState, action: str, actor: Actor) -> None:
+    with write_transaction():
+        changes = {"state": state, "deleted_ms": now_ms()}
+        if Source.objects.filter(pk=source.pk, state=SourceState.LIVE).update(**changes):
+            record(
+                action,
+                actor=actor,
+                target=Target("source", str(source.pk), source.path),
+                details={"read": source.read_offset, "generation": source.generation},
+            )
+            nudge()
+
+
+def move_source(source: Source, path: str, *, actor: Actor) -> None:
+    """The file was moved by its writer (archived, compressed): reading goes on at the new path."""
+    with write_transaction():
+        before = source.path
+        if Source.objects.filter(pk=source.pk, path=before).update(path=cut(storable(path), 2048), state=SourceState.LIVE):
+            record(
+                "source.moved",
+                actor=actor,
+                target=Target("source", str(source.pk), path),
+                details={"from": before},
+            )
+            source.path = path
+
+
+def note_source_error(source_id: uuid.UUID, error: str) -> None:
+    """Keep why a file could not be read, for the page that lists sources."""
+    Source.objects.filter(pk=source_id).update(error=cut(storable(error), 500))

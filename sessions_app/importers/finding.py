@@ -1,0 +1,66 @@
+"""Which files an import looks at."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+# What an agent's history is written as; anything else in a folder is not even opened.
+SUFFIXES = (".jsonl", ".jsonl.zst", ".json", ".cast")
+
+
+@dataclass
+class Found:
+    """Files by path, in a stable order, with their size and time; and what could not be looked at."""
+
+    files: dict[str, os.stat_result] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    # Files that were named themselves, not found in a folder: for these, silence would be a lie.
+    named: set[str] = field(default_factory=set)
+    folders: list[str] = field(default_factory=list)
+
+
+def find_files(paths: Sequence[str]) -> Found:
+    """Every candidate below these paths. A path that cannot be read becomes an error, never an exception."""
+    found = Found()
+    for given in paths:
+        path = os.path.abspath(os.path.expanduser(given))
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            found.errors[given] = _reason(error)
+            continue
+        if os.path.isdir(path):
+            found.folders.append(path)
+            _walk(path, found)
+        elif not os.path.isfile(path):
+            found.errors[given] = "it is neither a file nor a folder"
+        else:
+            found.named.add(path)
+            found.files[path] = status
+    return found
+
+
+def _walk(folder: str, found: Found) -> None:
+    for path, status in _entries(folder, found):
+        found.files.setdefault(path, status)
+
+
+def _entries(folder: str, found: Found) -> Iterator[tuple[str, os.stat_result]]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        found.errors[folder] = _reason(error)
+        return
+    for entry in entries:
+        try:
+            # Links to folders are not followed: they lead in circles.
+            if entry.is_dir(follow_symlinks=False):
+                yield from _entries(entry.path, found)
+            elif entry.name.endswith(SUFFIXES) and entry.is_file():
+                yield entry.path, entry.stat()
+        except OSError as error:
+            found.errors[entry.path] = _reason(error)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,251 @@
+"""Imports files and folders: each history once, whatever happens to one of them or to this process."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError, OperationalError
+
+from audit.actors import Actor
+from sessions_app.actions.imports import Batch, ImportCounts, ImportWriter
+from sessions_app.actions.sources import (
+    StaleSource,
+    keep_source,
+    mark_source_deleted,
+    mark_source_rewritten,
+    move_source,
+    note_source_error,
+    open_source,
+)
+from sessions_app.importers.draft import Format
+from sessions_app.importers.finding import Found, find_files
+from sessions_app.importers.reading import (
+    BATCH_BYTES,
+    SavedState,
+    SourceError,
+    SourceReader,
+    SourceRewritten,
+    companions_hash,
+    fingerprint,
+    read_companions,
+    read_head,
+)
+from sessions_app.importers.registry import detect, format_named
+from sessions_app.models import Source, SourceState
+
+# Sources whose batches are committed together, so that ten thousand small files do not cost as many syncs.
+SOURCES_PER_COMMIT = 200
+
+
+@dataclass
+class Progress:
+    """What a progress bar shows."""
+
+    files: int = 0
+    files_done: int = 0
+    bytes: int = 0
+    bytes_done: int = 0
+    path: str = ""
+
+
+@dataclass
+class Report:
+    """The outcome of one import."""
+
+    counts: ImportCounts = field(default_factory=ImportCounts)
+    unchanged: int = 0
+    # Files in folders that are no history of a known format.
+    ignored: int = 0
+    # What was lost, with the reason: unreadable files, files of no known format that were named.
+    errors: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """The shape that `scrollback import --json` prints."""
+        counts = self.counts
+        messages = {"user": 0, "assistant": 0, **dict(sorted(counts.messages.items()))}
+        tokens = {name: counts.tokens[name] for name in ("input", "output", "cache_read", "cache_write", "total")}
+        return {
+            "sources": counts.sources,
+            "sessions": counts.sessions,
+            "runs": counts.runs,
+            "messages": {**messages, "total": counts.messages.total()},
+            "tool_calls": counts.tool_calls,
+            "terminals": counts.terminals,
+            "tokens": tokens,
+            "skipped_lines": counts.skipped_lines,
+            "unknown_lines": counts.unknown_lines,
+            "bytes": counts.bytes,
+            "seconds": round(self.seconds, 3),
+            "unchanged": self.unchanged,
+            "ignored": self.ignored,
+            "errors": self.errors,
+        }
+
+
+class Importer:
+    """Imports paths. One instance may be used again and again; it keeps no file open in between."""
+
+    def __init__(
+        self,
+        actor: Actor,
+        *,
+        following: bool = False,
+        only_format: str | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self.actor = actor
+        self.following = following
+        self.only_format = only_format
+        self.host = socket.gethostname()
+        self._on_progress = on_progress
+        self._writer = ImportWriter(actor)
+        self._pending: list[Batch] = []
+        self._pending_bytes = 0
+
+    def import_paths(self, paths: Sequence[str]) -> Report:
+        """Import every history below these paths. Raises DatabaseError when the database itself fails."""
+        started = time.monotonic()
+        report = Report()
+        found = find_files(paths)
+        report.errors.update(found.errors)
+        known = self._known_sources(found)
+        progress = Progress(files=len(found.files), bytes=sum(status.st_size for status in found.files.values()))
+        for path, status in found.files.items():
+            progress.path = path
+            self._tell(progress)
+            self._import_file(path, status, known.get(path), found, report)
+            progress.files_done += 1
+            progress.bytes_done += status.st_size
+        self._flush(report)
+        self._tell(progress)
+        self._mark_missing(found, known)
+        report.seconds = time.monotonic() - started
+        return report
+
+    def _tell(self, progress: Progress) -> None:
+        if self._on_progress is not None:
+            self._on_progress(progress)
+
+    def _known_sources(self, found: Found) -> dict[str, Source]:
+        """The newest generation of each path that was imported before, in two queries whatever the number."""
+        rows = Source.objects.filter(host=self.host)
+        if not found.folders:
+            rows = rows.filter(path__in=list(found.files))
+        newest: dict[str, Source] = {}
+        for source in rows.order_by("generation").iterator():
+            newest[source.path] = source
+        return newest
+
+    def _import_file(
+        self, path: str, status: os.stat_result, source: Source | None, found: Found, report: Report
+    ) -> None:
+        try:
+            if source is not None and self._is_unchanged(source, status):
+                report.unchanged += 1
+                return
+            head = read_head(path)
+            known = self._format_of(path, head, source)
+            if known is None:
+                if path in found.named:
+                    report.errors[path] = "it is not a history in a format that is known here"
+                else:
+                    report.ignored += 1
+                return
+            source = source or self._moved_here(path, known, head) or self._new_source(path, known)
+            self._read(source, known, report)
+        except SourceError as error:
+            report.errors[path] = str(error)
+            if source is not None and not source._state.adding:
+                note_source_error(source.pk, str(error))
+
+    def _is_unchanged(self, source: Source, status: os.stat_result) -> bool:
+        if (source.size, source.modified_ns) != (status.st_size, status.st_mtime_ns):
+            return False
+        if source.state != SourceState.LIVE:
+            return False
+        known = format_named(source.format)
+        if known is None:
+            return True
+        saved = SavedState.load(source.parser_state)
+        return saved.companions == companions_hash(read_companions(known, source.path))
+
+    def _format_of(self, path: str, head: bytes, source: Source | None) -> Format | None:
+        if self.only_format is not None:
+            return format_named(self.only_format)
+        if source is not None and (known := format_named(source.format)) is not None:
+            return known
+        return detect(path, head)
+
+    def _new_source(self, path: str, known: Format, generation: int = 1) -> Source:
+        return open_source(self.host, path, known.name, generation=generation)
+
+    def _moved_here(self, path: str, known: Format, head: bytes) -> Source | None:
+        """A source whose own path is gone and whose beginning this file has: archived or compressed."""
+        if not head:
+            return None
+        name, size = fingerprint(head)
+        twins = Source.objects.filter(
+            host=self.host, format=known.name, head_sha256=name, head_size=size, read_offset__gt=0
+        )
+        for twin in twins.exclude(state=SourceState.TRUNCATED):
+            if not os.path.exists(twin.path):
+                move_source(twin, path, actor=self.actor)
+                return twin
+        return None
+
+    def _read(self, source: Source, known: Format, report: Report) -> None:
+        try:
+            self._read_pass(source, known, report)
+        except SourceRewritten:
+            self._flush(report)
+            mark_source_rewritten(source, actor=self.actor)
+            self._read_pass(self._new_source(source.path, known, source.generation + 1), known, report)
+
+    def _read_pass(self, source: Source, known: Format, report: Report) -> None:
+        if known.is_document and source.read_offset:
+            raise SourceRewritten
+        for batch in SourceReader(source, known, following=self.following).batches():
+            if source._state.adding:
+                keep_source(source)
+            self._pending.append(batch)
+            self._pending_bytes += batch.raw.size
+            # The next batch of the same source starts from this one's cursor, so it is written first.
+            if not batch.closes_pass or self._pending_bytes >= BATCH_BYTES or len(self._pending) >= SOURCES_PER_COMMIT:
+                self._flush(report)
+            if not batch.closes_pass:
+                source.read_offset = batch.progress.read_offset
+
+    def _flush(self, report: Report) -> None:
+        batches, self._pending, self._pending_bytes = self._pending, [], 0
+        if not batches:
+            return
+        try:
+            report.counts.add(self._writer.write(batches))
+        except (OperationalError, InterfaceError):
+            raise
+        except (DatabaseError, StaleSource):
+            # One of them spoils the others: write each alone and name the one that fails.
+            for batch in batches:
+                self._write_alone(batch, report)
+
+    def _write_alone(self, batch: Batch, report: Report) -> None:
+        try:
+            report.counts.add(self._writer.write([batch]))
+        except (OperationalError, InterfaceError):
+            raise
+        except StaleSource:
+            report.errors[batch.source.path] = "another import is reading this file"
+        except DatabaseError as error:
+            report.errors[batch.source.path] = f"the database refused it: {error}"
+
+    def _mark_missing(self, found: Found, known: dict[str, Source]) -> None:
+        """Sources below the folders that were looked through, whose file is no longer there."""
+        for path, source in known.items():
+            if source.state != SourceState.LIVE or path in found.files:
+                continue
+            if any(path.startswith(folder + os.sep) for folder in found.folders) and not os.path.exists(path):
+                mark_source_deleted(source, actor=self.actor)

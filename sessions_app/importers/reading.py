@@ -1,0 +1,278 @@
+"""Reads one source from where reading stands: whole lines in, batches out."""
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+import zstandard
+
+from sessions_app.actions.imports import Batch
+from sessions_app.actions.sources import CHUNK_BYTES, RawLines, SourceProgress
+from sessions_app.importers.draft import Draft, Format, Parser, Place, SkipLine, SourceFacts, UnknownLine
+from sessions_app.importers.registry import HEAD_BYTES
+from sessions_app.models import Source
+
+BATCH_BYTES = 4 * 1024 * 1024
+BLOCK_BYTES = 1024 * 1024
+FINGERPRINT_BYTES = 4096
+# A companion (sidecar) larger than this is not one.
+MAX_COMPANION_BYTES = 1024 * 1024
+# A document is parsed whole; a larger one is refused with a clear word.
+MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
+# A longer line is kept in pieces of this size and counted as one that cannot be read.
+MAX_LINE_BYTES = 64 * 1024 * 1024
+
+
+class SourceError(Exception):
+    """This file cannot be imported; the message says why. Others go on."""
+
+
+class SourceRewritten(Exception):
+    """The file does not continue what was read of it."""
+
+
+def open_stream(path: str) -> IO[bytes]:
+    """The file's plain bytes; `.zst` is decompressed on the way. Offsets are always those of plain bytes."""
+    handle = open(path, "rb")  # noqa: SIM115  the caller closes it
+    if not path.endswith(".zst"):
+        return handle
+    reader = zstandard.ZstdDecompressor().stream_reader(handle, read_across_frames=True, closefd=True)
+    return io.BufferedReader(reader, BLOCK_BYTES)  # type: ignore[arg-type]
+
+
+def read_head(path: str) -> bytes:
+    """The first bytes, for recognising the format. Raises SourceError."""
+    try:
+        with open_stream(path) as stream:
+            return stream.read(HEAD_BYTES)
+    except (OSError, zstandard.ZstdError) as error:
+        raise SourceError(reason_of(error)) from error
+
+
+def reason_of(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error) or type(error).__name__
+
+
+def fingerprint(head: bytes) -> tuple[str, int]:
+    """(SHA-256, length) of the file's beginning."""
+    beginning = head[:FINGERPRINT_BYTES]
+    return hashlib.sha256(beginning).hexdigest(), len(beginning)
+
+
+@dataclass
+class SavedState:
+    """What is kept in Source.parser_state: the parser's own memory and what it was made from."""
+
+    version: int
+    companions: str
+    parser: dict[str, Any]
+
+    @classmethod
+    def load(cls, text: str) -> "SavedState":
+        stored = json.loads(text or "{}")
+        return cls(stored.get("version", 0), stored.get("companions", ""), stored.get("parser", {}))
+
+    def dump(self) -> str:
+        return json.dumps({"version": self.version, "companions": self.companions, "parser": self.parser})
+
+
+def read_companions(known: Format, path: str) -> dict[str, bytes]:
+    companions = {}
+    for companion in known.companions(path):
+        try:
+            if os.path.getsize(companion) <= MAX_COMPANION_BYTES:
+                with open(companion, "rb") as handle:
+                    companions[os.path.basename(companion)] = handle.read()
+        except OSError:
+            # It may come later, or never: the file itself is what counts.
+            continue
+    return companions
+
+
+def companions_hash(companions: dict[str, bytes]) -> str:
+    if not companions:
+        return ""
+    joined = b"\0".join(name.encode() + b"\0" + companions[name] for name in sorted(companions))
+    return hashlib.sha256(joined).hexdigest()
+
+
+class SourceReader:
+    """One pass over one source: from its cursor to the end of its complete lines."""
+
+    def __init__(self, source: Source, known: Format, *, following: bool) -> None:
+        self.source = source
+        self.format = known
+        self.following = following
+        saved = SavedState.load(source.parser_state)
+        self.companions = read_companions(known, source.path)
+        self.companions_hash = companions_hash(self.companions)
+        self.companions_changed = self.companions_hash != saved.companions
+        self._parser_memory = saved.parser
+
+    def batches(self) -> Iterator[Batch]:
+        """Batches in order; the last one closes the pass. Nothing when there is nothing new.
+
+        Raises SourceError, or SourceRewritten when the file does not continue what was read.
+        """
+        try:
+            with open_stream(self.source.path) as stream:
+                status = os.stat(self.source.path)
+                yield from self._read(stream, status)
+        except (OSError, zstandard.ZstdError) as error:
+            raise SourceError(reason_of(error)) from error
+
+    def _read(self, stream: IO[bytes], status: os.stat_result) -> Iterator[Batch]:
+        head = stream.read(FINGERPRINT_BYTES)
+        self._check_continues(stream, head)
+        facts = SourceFacts(
+            path=self.source.path, companions=self.companions, modified_ms=status.st_mtime_ns // 1_000_000
+        )
+        self.parser = self.format.parser(facts, self._parser_memory)
+        self.progress = SourceProgress(
+            read_offset=self.source.read_offset,
+            line_count=self.source.line_count,
+            size=status.st_size,
+            modified_ns=status.st_mtime_ns,
+            inode=f"{status.st_dev}:{status.st_ino}",
+            parser_state=self.source.parser_state,
+            pass_offset=self.source.read_offset,
+        )
+        self.progress.head_sha256, self.progress.head_size = fingerprint(head)
+        stream.seek(self.source.read_offset)
+        self.hash = hashlib.sha256() if self.source.read_offset == 0 else None
+        yield from self._document(stream) if self.format.is_document else self._lines(stream)
+
+    def _check_continues(self, stream: IO[bytes], head: bytes) -> None:
+        """The bytes before the cursor are the ones that were read: the beginning, and the last chunk's end."""
+        source = self.source
+        if source.read_offset == 0:
+            return
+        if hashlib.sha256(head[: source.head_size]).hexdigest() != source.head_sha256:
+            raise SourceRewritten
+        last = source.chunks.order_by("-offset").first()
+        if last is None:
+            return
+        ending = last.read()[-FINGERPRINT_BYTES:]
+        stream.seek(source.read_offset - len(ending))
+        if stream.read(len(ending)) != ending:
+            raise SourceRewritten
+
+    def _document(self, stream: IO[bytes]) -> Iterator[Batch]:
+        content = stream.read(MAX_DOCUMENT_BYTES + 1)
+        if len(content) > MAX_DOCUMENT_BYTES:
+            raise SourceError(f"it is larger than {MAX_DOCUMENT_BYTES >> 20} MB, the limit for a single document")
+        if not content:
+            return
+        raw = RawLines(0, 1, [(content, content.count(b"\n") + 1)])
+        self._feed(self.parser, content, Place(0, len(content), 1))
+        self._advance(content, raw.pieces[0][1])
+        yield self._batch(raw, closes_pass=True)
+
+    def _lines(self, stream: IO[bytes]) -> Iterator[Batch]:
+        raw = RawLines(self.progress.read_offset, self.progress.line_count + 1)
+        held: Batch | None = None
+        rest = b""
+        while block := stream.read(BLOCK_BYTES):
+            rest = self._take(rest + block if rest else block, raw)
+            if raw.size >= BATCH_BYTES:
+                if held is not None:
+                    yield held
+                held = self._batch(raw)
+                raw = RawLines(self.progress.read_offset, self.progress.line_count + 1)
+        self._take_tail(rest, raw)
+        if raw.pieces or self.progress.tail != bytes(self.source.tail) or (held is None and self.companions_changed):
+            if held is not None:
+                yield held
+            held = self._batch(raw)
+        if held is not None:
+            held.closes_pass = True
+            held.progress.sha256 = self.hash.hexdigest() if self.hash else ""
+            held.progress.sha256_size = held.progress.read_offset if self.hash else 0
+            yield held
+
+    def _take(self, content: bytes, raw: RawLines) -> bytes:
+        """Feed the complete lines of `content`; returns what follows the last newline."""
+        end = content.rfind(b"\n") + 1
+        if end == 0:
+            if len(content) > MAX_LINE_BYTES:
+                self.parser.draft.skipped.append(
+                    (Place(self.progress.read_offset, len(content), self.progress.line_count + 1), "line too long")
+                )
+                raw.pieces.append((content, 0))
+                self._advance(content, 0)
+                return b""
+            return content
+        start = 0
+        while start < end:
+            stop = end if end - start <= CHUNK_BYTES else content.rfind(b"\n", start, start + CHUNK_BYTES) + 1
+            if stop == 0:
+                stop = content.find(b"\n", start) + 1
+            piece = content[start:stop]
+            raw.pieces.append((piece, self._feed_lines(piece)))
+            start = stop
+        return content[end:]
+
+    def _feed_lines(self, piece: bytes) -> int:
+        """Feed a piece of whole lines; returns their number."""
+        parser, offset, number = self.parser, self.progress.read_offset, self.progress.line_count
+        lines = piece.split(b"\n")
+        lines.pop()
+        for line in lines:
+            number += 1
+            size = len(line) + 1
+            if line and not line.isspace():
+                self._feed(parser, line, Place(offset, size, number))
+            offset += size
+        self._advance(piece, len(lines))
+        return len(lines)
+
+    @staticmethod
+    def _feed(parser: Parser, line: bytes, place: Place) -> None:
+        try:
+            parser.feed(line, place)
+        except UnknownLine as unknown:
+            parser.draft.unknown.append((place, str(unknown)))
+        except SkipLine as skipped:
+            parser.draft.skipped.append((place, str(skipped)))
+
+    def _take_tail(self, rest: bytes, raw: RawLines) -> None:
+        """A last line without newline: taken when it is complete all the same, kept aside otherwise."""
+        if not rest.strip():
+            return
+        place = Place(self.progress.read_offset, len(rest), self.progress.line_count + 1)
+        if self.following or not _is_complete(rest):
+            self.progress.tail = rest
+            return
+        self._feed(self.parser, rest, place)
+        raw.pieces.append((rest, 1))
+        self._advance(rest, 1)
+
+    def _advance(self, content: bytes, lines: int) -> None:
+        if self.hash is not None:
+            self.hash.update(content)
+        self.progress.read_offset += len(content)
+        self.progress.line_count += lines
+
+    def _batch(self, raw: RawLines, *, closes_pass: bool = False) -> Batch:
+        self.parser.close_batch(following=self.following)
+        draft, self.parser.draft = self.parser.draft, Draft()
+        saved = SavedState(self.format.version, self.companions_hash, self.parser.state())
+        self.progress.parser_state = saved.dump()
+        progress = SourceProgress(**vars(self.progress))
+        if closes_pass and self.hash is not None:
+            progress.sha256, progress.sha256_size = self.hash.hexdigest(), progress.read_offset
+        return Batch(self.source, draft, raw, progress, closes_pass)
+
+
+def _is_complete(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,91 @@
+"""Follows the places where agents write: new lines are imported as they come."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import watchfiles
+from django.db import InterfaceError, OperationalError
+
+from audit.actors import Actor
+from dashboard.lib.db import explain
+from sessions_app.importers.finding import SUFFIXES
+from sessions_app.importers.pipeline import Importer, Report
+from sessions_app.importers.registry import default_roots
+
+# A burst of writes is gathered for this long; a single line waits for the first of the two only.
+QUIET_MS = 20
+BURST_MS = 120
+# Without any change, the folders are looked through again this often: new places appear, and a change
+# that the system did not report is found.
+RESCAN_MS = 30_000
+RETRY_SECONDS = 2.0
+
+
+class Watcher:
+    """Imports what is there, then follows. `on_report` is told of each pass that did something."""
+
+    def __init__(self, actor: Actor, paths: Sequence[str], on_report: Callable[[Report], None]) -> None:
+        self._importer = Importer(actor, following=True)
+        self._paths = [os.path.abspath(os.path.expanduser(path)) for path in paths]
+        self._on_report = on_report
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def run(self) -> None:
+        """Follow until stopped. A database that goes away is waited for; nothing is lost meanwhile."""
+        self._import(self._roots())
+        while not self._stop.is_set():
+            roots = self._roots()
+            if not roots:
+                self._stop.wait(RETRY_SECONDS)
+                continue
+            for changed in self._changes(roots):
+                self._import(sorted(changed) if changed else self._roots())
+                if not changed and self._roots() != roots:
+                    break
+
+    def _roots(self) -> list[str]:
+        return [path for path in self._paths if os.path.exists(path)] if self._paths else default_roots()
+
+    def _changes(self, roots: list[str]) -> Iterator[set[str]]:
+        """Paths that changed, or an empty set when it is time to look through everything again."""
+        batches = watchfiles.watch(
+            *roots,
+            watch_filter=_is_candidate,
+            debounce=BURST_MS,
+            step=QUIET_MS,
+            stop_event=self._stop,
+            rust_timeout=RESCAN_MS,
+            yield_on_timeout=True,
+            raise_interrupt=True,
+            # A folder that is removed while it is watched must not end the watch.
+            ignore_permission_denied=True,
+        )
+        for changes in batches:
+            yield {_owner(path) for _, path in changes}
+
+    def _import(self, paths: Sequence[str]) -> None:
+        while not self._stop.is_set():
+            try:
+                report = self._importer.import_paths([path for path in paths if os.path.exists(path)])
+                self._on_report(report)
+                return
+            except (OperationalError, InterfaceError) as error:
+                self._on_report(Report(errors={"database": explain(error)}))
+                self._stop.wait(RETRY_SECONDS)
+
+
+def _is_candidate(change: watchfiles.Change, path: str) -> bool:
+    return path.endswith(SUFFIXES)
+
+
+def _owner(path: str) -> str:
+    """The file to read again when `path` changed: a sidecar speaks for the file beside it."""
+    if path.endswith(".meta.json"):
+        owner = path.removesuffix(".meta.json") + ".jsonl"
+        if os.path.exists(owner):
+            return owner
+    return path if os.path.exists(path) else os.path.dirname(path)
