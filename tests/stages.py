@@ -1,0 +1,130 @@
+"""What `dev.py test` and `dev.py check` run, one stage after the other, and the summary at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from tests import chromium
+from tests.engine import ENGINES
+
+ROOT = Path(__file__).resolve().parent.parent
+REPORTS = ROOT / ".cache" / "test-results"
+NO_TESTS_COLLECTED = 5  # pytest's exit status
+MIGRATIONS = ("manage.py", "makemigrations", "--check", "--dry-run")
+CHECKS = {
+    "lint": ("-m", "ruff", "check"),
+    "format": ("-m", "ruff", "format", "--check"),
+    "types": ("-m", "mypy"),
+    "migrations on sqlite": ("-m", "tests.engine", "sqlite", sys.executable, *MIGRATIONS),
+    "migrations on postgres": ("-m", "tests.engine", "postgres", sys.executable, *MIGRATIONS),
+    "layering": ("-m", "pytest", "-q", "tests/test_layering.py"),
+}
+
+
+@dataclass
+class Result:
+    """One line of the summary."""
+
+    name: str
+    told: str
+    good: bool
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{'✓' if self.good else '✗'} {self.name:26} {self.seconds:6.1f} s  {self.told}"
+
+
+def run_checks() -> list[Result]:
+    results = []
+    for name, arguments in CHECKS.items():
+        status, seconds = run(name, arguments)
+        results.append(Result(name, "failed" if status else "passed", status == 0, seconds))
+    return results
+
+
+def run_tests(options: Sequence[str], with_browser: bool) -> list[Result]:
+    """Unit tests and browser tests on each engine; `options` are the operator's own for pytest."""
+    browser = (chromium.find() or chromium.install()) if with_browser else None
+    if browser:
+        os.environ["SCROLLBACK_TEST_BROWSER"] = browser
+    results = [run_stage("unit", engine, options) for engine in ENGINES]
+    for engine in ENGINES:
+        # A process of their own: Playwright leaves an event loop running in the main thread.
+        name = f"browser tests on {engine}"
+        if browser:
+            results.append(run_stage("browser", engine, options))
+        elif with_browser:
+            results.append(Result(name, "NO BROWSER to be had: install chromium, or say --no-browser", False))
+        else:
+            results.append(Result(name, "LEFT OUT, as --no-browser says", True))
+    if not any("passed" in result.told for result in results):
+        results.append(Result("all stages", "no test ran", False))
+    return results
+
+
+def run_stage(kind: str, engine: str, options: Sequence[str]) -> Result:
+    name = f"{kind} tests on {engine}"
+    report = REPORTS / f"{kind}-{engine}.xml"
+    report.unlink(missing_ok=True)
+    selection = "browser" if kind == "browser" else "not browser"
+    command = ("-m", "pytest", "--engine", engine, "-m", selection, f"--junit-xml={report}", *options)
+    status, seconds = run(name, command)
+    if status == NO_TESTS_COLLECTED:
+        # With a selection of the operator's own it is theirs to leave a stage empty.
+        return Result(name, "nothing selected" if options else "no test ran", bool(options), seconds)
+    return Result(name, counts(report), status == 0, seconds)
+
+
+def counts(report: Path) -> str:
+    if not report.exists():
+        return "failed before the first test"
+    suite = next(ElementTree.parse(report).iter("testsuite"))  # noqa: S314 (pytest wrote it a moment ago)
+    tests, skipped, failures, errors = (
+        int(suite.get(name, 0)) for name in ("tests", "skipped", "failures", "errors")
+    )
+    failed = failures + errors
+    return f"{tests - failed - skipped} passed, {failed} failed" + (f", {skipped} skipped" if skipped else "")
+
+
+def run(name: str, arguments: Sequence[str]) -> tuple[int, float]:
+    """Run one stage of this Python in the foreground; returns its exit status and its seconds."""
+    print(f"\n=== {name}", file=sys.stderr, flush=True)
+    started = time.monotonic()
+    with subprocess.Popen([sys.executable, *arguments], cwd=ROOT) as process:
+        try:
+            status = process.wait()
+        except KeyboardInterrupt:
+            # The keyboard's interrupt reached the stage too. It is waited for: it has a server to stop.
+            process.wait()
+            raise
+        except SystemExit:
+            process.terminate()
+            process.wait()
+            raise
+    return status, time.monotonic() - started
+
+
+def main(arguments: Sequence[str]) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    what, *options = arguments
+    with contextlib.suppress(KeyboardInterrupt):
+        if what == "check":
+            results = run_checks()
+        else:
+            results = run_tests(options, with_browser=what != "test-without-browser")
+        print("\n=== summary", *results, sep="\n", file=sys.stderr, flush=True)
+        return 0 if all(result.good for result in results) else 1
+    return 128 + signal.SIGINT
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
