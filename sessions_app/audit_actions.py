@@ -7,6 +7,7 @@ AUDIT_ACTIONS: Final[dict[str, str]] = {
     "sign_in.succeeded": "signed in",
     "sign_in.failed": "failed to sign in",
     "sign_in.expired": "was signed out after a long pause",
+    "sign_in.revoked": "ended every sign-in of a person",
     "sign_out.completed": "signed out",
     "access.denied": "was refused",
     "setup.completed": "set up the console as its first operator",
@@ -24,4 +25,9 @@ AUDIT_ACTIONS: Final[dict[str, str]] = {
     # Saved views
     "saved_view.renamed": "renamed a saved view",
     "saved_view.deleted": "deleted a saved view",
+    # Imports
+    "source.imported": "imported a history",
+    "source.rewritten": "found a history rewritten at its source",
+    "source.moved": "found a history moved",
+    "source.deleted": "found a history deleted at its source",
 }

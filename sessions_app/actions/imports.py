@@ -307,7 +307,11 @@ class _BatchWrite:
         session.skipped_line_count += len(self.batch.draft.skipped) if len(self.batch.draft.sessions) == 1 else 0
         for key, run in runs.items():
             apply_run(run, draft.runs[key], runs, self.blobs)
+        heading = (session.title, session.first_prompt)
         apply_session(session, draft)
+        if (session.title, session.first_prompt) != heading:
+            text = f"{session.title}\n{session.first_prompt}"
+            self.searchable.append((session.started_ms, session.pk, "session", session.pk, text))
         self.blobs.write()
         Run.objects.bulk_update(list(runs.values()), _RUN_FIELDS, batch_size=200)
         session.save(update_fields=_SESSION_FIELDS)

@@ -213,7 +213,7 @@ class Migration(migrations.Migration):
             name='SearchEntry',
             fields=[
                 ('id', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('message', 'Message'), ('tool_call', 'Tool call')], max_length=16)),
+                ('kind', models.CharField(choices=[('message', 'Message'), ('tool_call', 'Tool call'), ('session', 'Session')], max_length=16)),
                 ('object_id', models.UUIDField()),
                 ('session', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='sessions_app.agentsession')),
             ],

@@ -10,6 +10,7 @@ from sessions_app.models.session import AgentSession
 class SearchKind(models.TextChoices):
     MESSAGE = "message", "Message"
     TOOL_CALL = "tool_call", "Tool call"
+    SESSION = "session", "Session"
 
 
 class SearchEntry(models.Model):

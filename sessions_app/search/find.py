@@ -1,0 +1,226 @@
+"""Answers a query: newest first, in pages, within a time limit."""
+
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dashboard.lib.keyset import decode_cursor, encode_cursor
+from sessions_app.models import AgentSession, Message, SearchEntry, SearchKind, ToolCall
+from sessions_app.models.blob import Blob
+from sessions_app.search import index
+from sessions_app.search.query import Query
+from sessions_app.search.words import words_of
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+    from sessions_app.models import Person
+
+PAGE_HITS = 30
+DEADLINE_SECONDS = 1.0
+_CANDIDATES = 200
+_BEFORE_CHARS, _AFTER_CHARS = 70, 190
+_HASH_BITS = 21
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One place. `excerpt` is text in pieces, those marked True are what was looked for."""
+
+    kind: SearchKind
+    session: AgentSession
+    # The place on the session's timeline; None for a hit in the session's own title.
+    seq: int | None
+    at_ms: int
+    role: str
+    heading: str
+    excerpt: tuple[tuple[str, bool], ...]
+    run_id: uuid.UUID | None = None
+    object_id: uuid.UUID | None = None
+
+
+@dataclass(frozen=True)
+class Results:
+    """One page of hits. `is_partial`: the time was up before the page was full; `next` goes on."""
+
+    hits: Sequence[Hit]
+    next: str | None
+    is_partial: bool
+
+
+def find(
+    query: Query,
+    user: "Person | AnonymousUser",
+    *,
+    cursor: str | None = None,
+    limit: int = PAGE_HITS,
+    deadline_seconds: float = DEADLINE_SECONDS,
+) -> Results:
+    """Raises BadRequest for a broken cursor."""
+    if query.is_empty:
+        return Results((), None, False)
+    bound = _bound(cursor, query)
+    floor = query.after_ms << _HASH_BITS if query.after_ms is not None else None
+    ends = time.monotonic() + deadline_seconds
+    hits: list[Hit] = []
+    seen: set[uuid.UUID] = set()
+    while True:
+        ids = index.candidates(query.terms, before=bound, after=floor, limit=_CANDIDATES)
+        for entry, hit in _verified(ids, query, user, seen):
+            bound = entry
+            if hit is not None:
+                hits.append(hit)
+            if len(hits) == limit:
+                return Results(hits, encode_cursor([bound]), False)
+            if time.monotonic() > ends:
+                return Results(hits, encode_cursor([bound]), True)
+        if len(ids) < _CANDIDATES:
+            return Results(hits, None, False)
+        bound = ids[-1]
+        if time.monotonic() > ends:
+            return Results(hits, encode_cursor([bound]), True)
+
+
+def _bound(cursor: str | None, query: Query) -> int | None:
+    if cursor is not None:
+        return int(decode_cursor(cursor, 1)[0])
+    return query.before_ms << _HASH_BITS if query.before_ms is not None else None
+
+
+def sessions_titled(words: Iterable[str], limit: int = 500) -> list[uuid.UUID]:
+    """Sessions whose title or first prompt has all the words (the last as a beginning), newest first."""
+    terms = [index.Term(word) for text in words for word in words_of(text)]
+    if not terms:
+        return []
+    terms[-1] = index.Term(terms[-1].word, is_prefix=True)
+    found: dict[uuid.UUID, None] = {}
+    bound: int | None = None
+    while len(found) < limit:
+        ids = index.candidates(terms, before=bound, after=None, limit=2_000)
+        entries = SearchEntry.objects.filter(pk__in=ids, kind=SearchKind.SESSION).order_by("-pk")
+        found.update(dict.fromkeys(entries.values_list("object_id", flat=True)))
+        if len(ids) < 2_000 or bound is not None:
+            break
+        bound = ids[-1]
+    return list(found)[:limit]
+
+
+def _verified(
+    ids: list[int], query: Query, user: "Person | AnonymousUser", seen: set[uuid.UUID]
+) -> Iterable[tuple[int, Hit | None]]:
+    """Each candidate with its hit, or None where the text or the filters say no; in the order of `ids`."""
+    entries = SearchEntry.objects.filter(pk__in=ids)
+    if query.kind is not None:
+        entries = entries.filter(kind=query.kind)
+    if query.session is not None:
+        entries = entries.filter(session=query.session)
+    chosen = {entry.pk: entry for entry in entries}
+    sessions = _sessions({entry.session_id for entry in chosen.values()}, query, user)
+    matches = matcher(query)
+    for start in range(0, len(ids), PAGE_HITS):
+        # A page's worth at a time: most searches end within the first.
+        part = [chosen[pk] for pk in ids[start : start + PAGE_HITS] if pk in chosen]
+        part = [entry for entry in part if entry.session_id in sessions]
+        objects = _objects(part)
+        for pk in ids[start : start + PAGE_HITS]:
+            entry = chosen.get(pk)
+            row = objects.get(entry.object_id) if entry is not None else None
+            if entry is None or row is None or entry.object_id in seen:
+                yield pk, None
+                continue
+            hit = _hit(entry, row, sessions[entry.session_id], matches)
+            if hit is not None:
+                seen.add(entry.object_id)
+            yield pk, hit
+
+
+def _sessions(
+    ids: set[uuid.UUID], query: Query, user: "Person | AnonymousUser"
+) -> dict[uuid.UUID, AgentSession]:
+    rows = AgentSession.objects.visible_to(user).filter(pk__in=ids).select_related("project")  # type: ignore[attr-defined]
+    if query.agent:
+        rows = rows.filter(agent=query.agent)
+    if query.project:
+        rows = rows.filter(project__path__icontains=query.project)
+    return {row.pk: row for row in rows}
+
+
+type _Row = Message | ToolCall | AgentSession
+
+
+def _objects(entries: Sequence[SearchEntry]) -> dict[uuid.UUID, _Row]:
+    found: dict[uuid.UUID, _Row] = {}
+    for kind, model, blobs in (
+        (SearchKind.MESSAGE, Message, ("text_blob", "reasoning_blob")),
+        (SearchKind.TOOL_CALL, ToolCall, ("input_blob", "output_blob")),
+    ):
+        ids = [entry.object_id for entry in entries if entry.kind == kind]
+        if ids:
+            found.update({row.pk: row for row in model.objects.filter(pk__in=ids).select_related(*blobs)})
+    ids = [entry.object_id for entry in entries if entry.kind == SearchKind.SESSION]
+    if ids:
+        found.update({row.pk: row for row in AgentSession.objects.filter(pk__in=ids)})
+    return found
+
+
+def _hit(entry: SearchEntry, row: _Row, session: AgentSession, matches: "Matcher") -> Hit | None:
+    if isinstance(row, AgentSession):
+        excerpt = matches(f"{row.title}\n{row.first_prompt}")
+        if excerpt is None:
+            return None
+        return Hit(SearchKind.SESSION, session, None, row.started_ms, "", session.heading, excerpt)
+    if isinstance(row, Message):
+        excerpt = matches(f"{_whole(row.text, row.text_blob)}\n{_whole(row.reasoning, row.reasoning_blob)}")
+        role, heading = row.role, row.get_role_display()
+    else:
+        parts = (row.name, _whole(row.input, row.input_blob), _whole(row.output, row.output_blob))
+        excerpt = matches("\n".join(parts))
+        role, heading = row.kind, f"{row.name} {row.title}".strip()
+    if excerpt is None:
+        return None
+    return Hit(
+        SearchKind(entry.kind), session, row.seq, row.at_ms, role, heading, excerpt, run_id=row.run_id, object_id=row.pk
+    )
+
+
+def _whole(text: str, blob: Blob | None) -> str:
+    return text if blob is None else blob.read().decode()
+
+
+type Matcher = Callable[[str], tuple[tuple[str, bool], ...] | None]
+
+
+def matcher(query: Query) -> Matcher:
+    """A function that gives the excerpt around the first match, or None when a phrase does not occur."""
+    phrases = [re.compile(r"\s+".join(map(re.escape, phrase.split())), re.IGNORECASE) for phrase in query.phrases]
+    alternatives = [rf"\b{re.escape(term.word)}" + ("" if term.is_prefix else r"\b") for term in query.terms]
+    any_term = re.compile("|".join([*(phrase.pattern for phrase in phrases), *alternatives]), re.IGNORECASE)
+
+    def match(text: str) -> tuple[tuple[str, bool], ...] | None:
+        if not all(phrase.search(text) for phrase in phrases):
+            return None
+        first = phrases[0].search(text) if phrases else any_term.search(text)
+        start = first.start() if first else 0
+        return _excerpt(text, start, any_term)
+
+    return match
+
+
+def _excerpt(text: str, position: int, any_term: re.Pattern[str]) -> tuple[tuple[str, bool], ...]:
+    start, end = max(0, position - _BEFORE_CHARS), position + _AFTER_CHARS
+    window = " ".join(text[start:end].split())
+    pieces: list[tuple[str, bool]] = [("…", False)] if start > 0 else []
+    last = 0
+    for found in any_term.finditer(window):
+        if found.start() > last:
+            pieces.append((window[last : found.start()], False))
+        if found.end() > found.start():
+            pieces.append((found.group(), True))
+        last = found.end()
+    pieces.append((window[last:], False))
+    if end < len(text):
+        pieces.append(("…", False))
+    return tuple(piece for piece in pieces if piece[0])
