@@ -38,7 +38,6 @@ from sessions_app.search import index
 
 # Of a source, this many unreadable lines get a row; all are counted.
 MAX_SKIPPED_ROWS = 1_000
-_HASH_BITS = 21
 
 
 @dataclass
@@ -327,7 +326,7 @@ class _BatchWrite:
         taken: set[int] = set()
         rows = []
         for at_ms, identity, kind, session, text in self.searchable:
-            entry = entry_id(at_ms, identity)
+            entry = index.entry_id(at_ms, identity)
             while entry in taken:
                 entry += 1
             taken.add(entry)
@@ -341,12 +340,6 @@ class _BatchWrite:
                 rows[position] = (entry, kind, identity, session, text)
         bulk_insert(SearchEntry, ("id", "kind", "object_id", "session_id"), [row[:4] for row in rows])
         index.add([(row[0], storable(row[4])) for row in rows])
-
-
-def entry_id(at_ms: int, identity: uuid.UUID) -> int:
-    """Where an entry stands in the search index: by time, then by a few bits of its own id."""
-    bounded = min(max(at_ms, 0), (1 << 42) - 1)
-    return (bounded << _HASH_BITS) | (identity.int & ((1 << _HASH_BITS) - 1))
 
 
 def _existing_entries(ids: set[int]) -> list[int]:

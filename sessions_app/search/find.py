@@ -23,7 +23,6 @@ PAGE_HITS = 30
 DEADLINE_SECONDS = 1.0
 _CANDIDATES = 200
 _BEFORE_CHARS, _AFTER_CHARS = 70, 190
-_HASH_BITS = 21
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def find(
     if query.is_empty:
         return Results((), None, False)
     bound = _bound(cursor, query)
-    floor = query.after_ms << _HASH_BITS if query.after_ms is not None else None
+    floor = query.after_ms << index.ID_BITS if query.after_ms is not None else None
     ends = time.monotonic() + deadline_seconds
     hits: list[Hit] = []
     seen: set[uuid.UUID] = set()
@@ -87,7 +86,7 @@ def find(
 def _bound(cursor: str | None, query: Query) -> int | None:
     if cursor is not None:
         return int(decode_cursor(cursor, 1)[0])
-    return query.before_ms << _HASH_BITS if query.before_ms is not None else None
+    return query.before_ms << index.ID_BITS if query.before_ms is not None else None
 
 
 def sessions_titled(words: Iterable[str], limit: int = 500) -> list[uuid.UUID]:

@@ -3,6 +3,7 @@
 Rows are (entry id, text). Adding is part of the transaction that writes the text's own row.
 """
 
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,16 @@ CREATE_POSTGRES = (
     "CREATE TABLE search_text (id bigint PRIMARY KEY, words tsvector NOT NULL)",
     "CREATE INDEX search_text_words ON search_text USING gin (words)",
 )
+
+
+# Lower bits of an entry's id, below its milliseconds.
+ID_BITS = 21
+
+
+def entry_id(at_ms: int, identity: uuid.UUID) -> int:
+    """Where an entry stands in the index: by time, then by a few bits of its own id."""
+    bounded = min(max(at_ms, 0), (1 << 42) - 1)
+    return (bounded << ID_BITS) | (identity.int & ((1 << ID_BITS) - 1))
 
 
 @dataclass(frozen=True)

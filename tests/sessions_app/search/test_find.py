@@ -1,0 +1,155 @@
+import uuid
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+
+from dashboard.lib.text import storable
+from sessions_app.models import AgentSession, Person, SearchEntry, SearchKind
+from sessions_app.search import index
+from sessions_app.search.find import find, sessions_titled
+from sessions_app.search.query import parse
+from tests.factories import START_MS, make_message, make_person, make_project, make_session, make_tool_call
+
+pytestmark = pytest.mark.django_db
+
+
+def searchable(kind: SearchKind, at_ms: int, identity: uuid.UUID, session: AgentSession, text: str) -> None:
+    entry = index.entry_id(at_ms, identity)
+    SearchEntry.objects.create(id=entry, kind=kind, object_id=identity, session=session)
+    index.add([(entry, storable(text))])
+
+
+def said(session: AgentSession, text: str, at_ms: int = START_MS) -> None:
+    message = make_message(session, text=text, at_ms=at_ms)
+    searchable(SearchKind.MESSAGE, at_ms, message.pk, session, text)
+
+
+@pytest.fixture
+def ada() -> Person:
+    return make_person()
+
+
+def excerpts(text: str, person: Person) -> list[str]:
+    return ["".join(piece for piece, _ in hit.excerpt) for hit in find(parse(text), person).hits]
+
+
+def test_every_word_must_occur(ada: Person) -> None:
+    session = make_session()
+    said(session, "The write lock is held")
+    said(session, "Nothing is locked here", START_MS + 1)
+
+    assert excerpts("write lock", ada) == ["The write lock is held"]
+
+
+def test_newest_first(ada: Person) -> None:
+    session = make_session()
+    for position in (2, 0, 1):
+        said(session, f"Find me {position}", START_MS + position * 1000)
+
+    assert excerpts("find me", ada) == ["Find me 2", "Find me 1", "Find me 0"]
+
+
+def test_a_phrase_stands_together_over_line_ends(ada: Person) -> None:
+    session = make_session()
+    said(session, "one\n  two")
+    said(session, "two one", START_MS + 1)
+
+    assert excerpts('"one two"', ada) == ["one two"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [("café", "CAFÉ au lait"), ("snake_case", "def snake_case():"), ("модель", "Новая МОДЕЛЬ"), ("漢字", "漢字 here")],
+)
+def test_words_are_found_whatever_their_case_and_script(ada: Person, text: str, wanted: str) -> None:
+    session = make_session()
+    said(session, wanted)
+
+    assert excerpts(text, ada) == [wanted]
+
+
+def test_the_excerpt_marks_what_was_looked_for(ada: Person) -> None:
+    session = make_session()
+    said(session, "x " * 200 + "the needle is here" + " y" * 200)
+
+    (hit,) = find(parse("needle"), ada).hits
+    assert ("needle", True) in hit.excerpt
+    assert hit.excerpt[0] == hit.excerpt[-1] == ("…", False)
+    assert hit.seq == 1
+
+
+def test_long_outputs_are_searched_to_their_end(ada: Person) -> None:
+    session = make_session()
+    text = "filler " * 20_000 + "needle"
+    call = make_tool_call(session, output=text)
+    searchable(SearchKind.TOOL_CALL, START_MS, call.pk, session, text)
+
+    (hit,) = find(parse("needle"), ada).hits
+    assert ("needle", True) in hit.excerpt
+
+
+def test_qualifiers_narrow_the_hits(ada: Person) -> None:
+    app = make_session(agent="codex", project=make_project(path="/home/ada/app"))
+    other = make_session(agent="claude-code")
+    said(app, "needle", START_MS)
+    said(other, "needle", START_MS + 86_400_000)
+
+    assert len(excerpts("needle", ada)) == 2
+    assert len(excerpts("agent:codex needle", ada)) == 1
+    assert len(excerpts("project:ada/app needle", ada)) == 1
+    assert len(excerpts(f"session:{other.pk} needle", ada)) == 1
+    assert len(excerpts("before:2026-03-02 needle", ada)) == 1
+    assert len(excerpts("kind:tool needle", ada)) == 0
+
+
+def test_pages_show_every_hit_once(ada: Person) -> None:
+    session = make_session()
+    for position in range(11):
+        said(session, f"needle {position}", START_MS + position)
+    seen, cursor = [], None
+    while True:
+        page = find(parse("needle"), ada, cursor=cursor, limit=3)
+        seen += [hit.seq for hit in page.hits]
+        cursor = page.next
+        if cursor is None:
+            break
+
+    assert seen == list(range(11, 0, -1))
+
+
+def test_a_search_that_runs_out_of_time_says_so_and_can_go_on(ada: Person) -> None:
+    session = make_session()
+    for position in range(5):
+        said(session, "needle", START_MS + position)
+
+    partial = find(parse("needle"), ada, deadline_seconds=0)
+    assert partial.is_partial
+    rest = find(parse("needle"), ada, cursor=partial.next)
+    assert len(partial.hits) + len(rest.hits) == 5
+
+
+def test_deleted_sessions_and_strangers_find_nothing(ada: Person) -> None:
+    said(make_session(deleted_ms=START_MS), "needle")
+    assert excerpts("needle", ada) == []
+
+    said(make_session(), "needle", START_MS + 1)
+    assert find(parse("needle"), AnonymousUser()).hits == []
+    assert len(excerpts("needle", ada)) == 1
+
+
+def test_removed_text_is_no_longer_found(ada: Person) -> None:
+    session = make_session()
+    said(session, "needle")
+    entry = SearchEntry.objects.get()
+    index.remove([(entry.pk, "needle")])
+
+    assert index.candidates(parse("needle").terms, before=None, after=None, limit=10) == []
+
+
+def test_sessions_are_found_by_their_titles(ada: Person) -> None:
+    session = make_session(title="Rework the importer")
+    searchable(SearchKind.SESSION, START_MS, session.pk, session, session.title)
+    said(make_session(), "Rework something else", START_MS + 1)
+
+    assert sessions_titled(["rework", "impo"]) == [session.pk]
+    assert sessions_titled([""]) == []
