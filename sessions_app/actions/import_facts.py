@@ -8,7 +8,7 @@ from dashboard.lib.clock import now_ms
 from dashboard.lib.ids import new_id
 from dashboard.lib.text import cut, one_line, storable
 from sessions_app.actions.bodies import BlobStore
-from sessions_app.importers.draft import RunDraft, SessionDraft
+from sessions_app.drafts import RunDraft, SessionDraft
 from sessions_app.models import AgentSession, Message, Project, Run, SessionAlias
 
 

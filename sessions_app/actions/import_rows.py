@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from dashboard.lib.ids import derived_id
 from dashboard.lib.text import cut, storable
 from sessions_app.actions.bodies import BlobStore
-from sessions_app.importers.draft import (
+from sessions_app.drafts import (
     Attachment,
     EventDraft,
     MessageDraft,

@@ -9,7 +9,7 @@ from typing import Any
 from dashboard.lib.text import cut, storable
 from sessions_app.actions.bodies import BlobStore, whole_text
 from sessions_app.actions.import_rows import attachment_list, row_id
-from sessions_app.importers.draft import CallResult, MessageGrowth, SessionDraft
+from sessions_app.drafts import CallResult, MessageGrowth, SessionDraft
 from sessions_app.models import AgentSession, EventKind, Message, Run, ToolCall
 from dashboard.lib.ids import new_id
 

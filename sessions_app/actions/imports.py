@@ -32,7 +32,7 @@ from sessions_app.actions.import_rows import (
 from sessions_app.actions.import_updates import apply_growths, apply_results
 from sessions_app.actions.sources import RawLines, SourceProgress, save_progress
 from sessions_app.actions.terminals import write_recording
-from sessions_app.importers.draft import Draft, MessageDraft, SessionDraft, Tokens, ToolCallDraft
+from sessions_app.drafts import Draft, MessageDraft, SessionDraft, Tokens, ToolCallDraft
 from sessions_app.models import AgentSession, Event, Message, Run, SearchEntry, SessionSource, Source, ToolCall
 from sessions_app.search import index
 

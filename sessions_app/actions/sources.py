@@ -14,7 +14,7 @@ from dashboard.lib.db import bulk_insert, write_transaction
 from dashboard.lib.ids import new_id
 from dashboard.lib.nudges import nudge
 from dashboard.lib.text import cut, storable
-from sessions_app.importers.draft import Place
+from sessions_app.drafts import Place
 from sessions_app.models import SkippedLine, Source, SourceChunk, SourceState
 from sessions_app.models.blob import pack
 

@@ -20,7 +20,7 @@ from sessions_app.actions.sources import (
     note_source_error,
     open_source,
 )
-from sessions_app.importers.draft import Format
+from sessions_app.drafts import Format
 from sessions_app.importers.finding import Found, find_files
 from sessions_app.importers.reading import (
     BATCH_BYTES,

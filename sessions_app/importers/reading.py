@@ -12,7 +12,7 @@ import zstandard
 
 from sessions_app.actions.imports import Batch
 from sessions_app.actions.sources import CHUNK_BYTES, RawLines, SourceProgress
-from sessions_app.importers.draft import Draft, Format, Parser, Place, SkipLine, SourceFacts, UnknownLine
+from sessions_app.drafts import Draft, Format, Parser, Place, SkipLine, SourceFacts, UnknownLine
 from sessions_app.importers.registry import HEAD_BYTES
 from sessions_app.models import Source
 

@@ -3,7 +3,7 @@
 import os
 
 from sessions_app.importers import asciicast, claude_code, codex, picoclaw
-from sessions_app.importers.draft import Format
+from sessions_app.drafts import Format
 
 FORMATS: tuple[Format, ...] = (
     claude_code.FORMAT,
