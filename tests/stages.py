@@ -26,7 +26,7 @@ CHECKS = {
     "types": ("-m", "mypy"),
     "migrations on sqlite": ("-m", "tests.engine", "sqlite", sys.executable, *MIGRATIONS),
     "migrations on postgres": ("-m", "tests.engine", "postgres", sys.executable, *MIGRATIONS),
-    "layering": ("-m", "pytest", "-q", "tests/test_layering.py"),
+    "layering": ("-m", "pytest", "-q", "tests/test_layers.py"),
 }
 
 

@@ -108,7 +108,7 @@ def test_without_a_new_enough_python_one_line_says_what_was_looked_at(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "arguments, named",
+    ("arguments", "named"),
     [(["serve"], "serve"), (["run", "--port", "1"], "--port"), (["test", "tests/x.py"], "tests/x.py")],
 )
 def test_what_dev_py_does_not_know_is_refused_by_name(arguments: list[str], named: str) -> None:
