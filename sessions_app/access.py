@@ -36,10 +36,17 @@ _SCOPE_RIGHTS: Final[dict[str, frozenset[str]]] = {
 
 def may(visitor: "Visitor", right: str) -> bool:
     """Has this visitor the right? Nobody who is not signed in or was disabled has any."""
-    return isinstance(visitor, Person) and visitor.is_active and right in _RIGHTS.get(visitor.role, frozenset())
+    return (
+        isinstance(visitor, Person) and visitor.is_active and right in _RIGHTS.get(visitor.role, frozenset())
+    )
 
 
 def token_may(token: ApiToken, right: str) -> bool:
     """Has the token the right, by its scopes and by its owner's role?"""
     granted = any(right in _SCOPE_RIGHTS.get(scope, frozenset()) for scope in token.scopes)
     return granted and may(token.owner, right)
+
+
+def may_use(person: Person, scope: str) -> bool:
+    """Is every right of this scope one that the person has? Without counting whether they are active now."""
+    return _SCOPE_RIGHTS[scope] <= _RIGHTS.get(person.role, frozenset())

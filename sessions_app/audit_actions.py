@@ -25,6 +25,10 @@ AUDIT_ACTIONS: Final[dict[str, str]] = {
     # Saved views
     "saved_view.renamed": "renamed a saved view",
     "saved_view.deleted": "deleted a saved view",
+    # Terminals
+    "terminal.opened": "started to record a terminal",
+    "terminal.closed": "finished recording a terminal",
+    "terminal.lost": "lost the recorder of a terminal",
     # Imports
     "source.imported": "imported a history",
     "source.rewritten": "found a history rewritten at its source",

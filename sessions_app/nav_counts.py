@@ -17,7 +17,7 @@ _remembered: dict[uuid.UUID, tuple[float, dict[str, int]]] = {}
 
 
 def nav_counts(person: Person) -> dict[str, int]:
-    """`needs_me`, `running`, `live_terminals`, at most a second old, so that a page and its partials agree."""
+    """`needs_me`, `running`, `live_terminals`, at most a second old, so that a page and its parts agree."""
     now = time.monotonic()
     known = _remembered.get(person.pk)
     if known is not None and now - known[0] < _FRESH_S:

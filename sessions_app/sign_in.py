@@ -81,6 +81,13 @@ def _page_of(request: HttpRequest) -> str:
     return slash + path or "/"
 
 
+def me(request: HttpRequest) -> Person:
+    """The signed-in person, in a view that the middleware guards."""
+    if not isinstance(request.user, Person):
+        raise PermissionDenied
+    return request.user
+
+
 def requires(right: str) -> Callable[[_View], _View]:
     """Only for people with this right (sessions_app/access.py).
 

@@ -131,6 +131,16 @@ def put_password(person_id: uuid.UUID, hashed: str, *, actor: Actor | None) -> P
     return person
 
 
+def sign_out_everywhere(person_id: uuid.UUID, *, actor: Actor) -> Person:
+    """End every login and live socket of this person; the caller may keep its own with the new hash."""
+    with write_transaction():
+        person = _person(person_id)
+        _change(person)
+        record("sign_in.revoked", actor=actor, target=target_of(person))
+    nudge()
+    return person
+
+
 def rename_person(person_id: uuid.UUID, display_name: str, *, actor: Actor) -> bool:
     """Change how the person is called on pages. False when they were called so."""
     name = display_name.strip()[:120]

@@ -54,8 +54,7 @@ def sign_in(username: str, password: str, *, address: str) -> Person:
         if person is not None:
             SignInFailure.objects.filter(key=pair).delete()
             SignInFailure.objects.filter(key=network).update(failures=F("failures") - 1)
-            actor = Actor("person", str(person.pk), person.username)
-            record("sign_in.succeeded", actor=actor, target=target_of(person), details={"address": address})
+            record_sign_in(person, address=address)
             return person
         # What was typed as a name may be a password: only names that exist are written down.
         known = Person.objects.people().filter(username=name).first()
@@ -66,6 +65,23 @@ def sign_in(username: str, password: str, *, address: str) -> Person:
             details={"address": address, "known_name": known is not None},
         )
     raise WrongCredentials
+
+
+def check_current_password(person: Person, password: str, *, address: str) -> bool:
+    """Is it this person's password? Slowed down like a sign-in, as an open page may be in wrong hands."""
+    pair, network = _keys(person.username, address)
+    _count_try(pair, network)
+    if not person.check_password(password):
+        return False
+    SignInFailure.objects.filter(key=pair).delete()
+    SignInFailure.objects.filter(key=network).update(failures=F("failures") - 1)
+    return True
+
+
+def record_sign_in(person: Person, *, address: str) -> None:
+    with write_transaction():
+        actor = Actor("person", str(person.pk), person.username)
+        record("sign_in.succeeded", actor=actor, target=target_of(person), details={"address": address})
 
 
 def record_sign_out(person: Person, *, expired: bool = False) -> None:

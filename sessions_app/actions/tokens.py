@@ -16,6 +16,7 @@ from audit.record import Target, record
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import write_transaction
 from dashboard.lib.errors import Refused
+from sessions_app.access import may_use
 from sessions_app.actors import actor_of
 from sessions_app.models import ApiToken, Person, Role, Scope
 from sessions_app.models.blob import sha256_of
@@ -33,6 +34,11 @@ AGENT_TOKEN_NAME: Final = "Recorders on this machine"  # noqa: S105  a name, not
 _RENEW_BEFORE_MS: Final = 180 * DAY_MS
 
 
+def scopes_for(person: Person) -> list[Scope]:
+    """The scopes that are of any use to a token of this person: it never may more than its owner."""
+    return [scope for scope in Scope if may_use(person, scope)]
+
+
 def create_token(
     owner: Person, name: str, scopes: Sequence[Scope | str], *, actor: Actor, days: int = DEFAULT_DAYS
 ) -> tuple[ApiToken, str]:
@@ -43,6 +49,9 @@ def create_token(
         raise Refused("A token needs a name that says what it is for.")
     if not granted or len(granted) != len({str(scope) for scope in scopes}):
         raise Refused(f"A token needs one or more of these scopes: {', '.join(Scope.values)}.")
+    beyond = [scope for scope in granted if scope not in scopes_for(owner)]
+    if beyond:
+        raise Refused(f"{owner.username} is {owner.role}: a token of theirs cannot have {', '.join(beyond)}.")
     if not 1 <= days <= MAX_DAYS:
         raise Refused(f"A token is good for 1 to {MAX_DAYS} days.")
     now = now_ms()

@@ -47,7 +47,7 @@ PROBLEM_TYPES: Final = (
 )
 
 
-class ProblemDocument(msgspec.Struct, kw_only=True, name="Problem"):
+class ProblemDetails(msgspec.Struct, kw_only=True):
     """What an error answer holds; further members depend on the type."""
 
     type: str

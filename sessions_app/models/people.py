@@ -67,6 +67,10 @@ class Person(AbstractBaseUser):
     def __str__(self) -> str:
         return self.display_name or self.username
 
+    @property
+    def last_login_ms(self) -> int | None:
+        return None if self.last_login is None else round(self.last_login.timestamp() * 1000)
+
     def get_session_auth_hash(self) -> str:
         """What a login session and a live socket must still hold to be valid; moves with `access_version`."""
         return self._access_hash(settings.SECRET_KEY)
