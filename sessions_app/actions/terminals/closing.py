@@ -1,0 +1,74 @@
+"""How a recording ends, or seems to.
+
+A terminal is LIVE until its recorder says how the program ended. A recorder that is quiet is not lost: a
+program may write nothing for hours, so pages show when it was last heard of (`updated_ms`, kept by output
+and by `hear`). It is called LOST on evidence only: a server that was started has waited LOST_AFTER_MS for it
+in vain. A recorder that comes back after all makes it LIVE again.
+"""
+
+from audit.actors import SYSTEM, Actor
+from audit.record import record
+from dashboard.lib.clock import now_ms
+from dashboard.lib.db import write_transaction
+from dashboard.lib.nudges import nudge
+from sessions_app.actions.terminals.opening import note_on_timeline, target_of
+from sessions_app.models import EventKind, Terminal, TerminalState
+
+LOST_AFTER_MS = 60_000
+# An idle recorder may ask often; its row is written this often at most.
+HEARD_EVERY_MS = 5_000
+
+
+def close(terminal: Terminal, status: int | None, *, actor: Actor) -> None:
+    """The program ended, at the terminal's present duration; inside the transaction that says so."""
+    ended_ms = terminal.started_ms + terminal.duration_us // 1000
+    terminal.state = TerminalState.ENDED
+    terminal.exit_status = status
+    terminal.ended_ms = ended_ms
+    terminal.save(update_fields=["state", "exit_status", "ended_ms"])
+    how = "exit status unknown" if status is None else f"exit {status}"
+    note_on_timeline(terminal, EventKind.TERMINAL_CLOSED, ended_ms, f"{terminal.title}: {how}")
+    record(
+        "terminal.closed",
+        actor=actor,
+        target=target_of(terminal),
+        session_id=terminal.session_id,
+        details={"exit_status": status, "bytes": terminal.size, "duration_ms": terminal.duration_us // 1000},
+    )
+
+
+def hear(terminal: Terminal) -> None:
+    """The recorder is there, though it has nothing new to send; inside a transaction."""
+    now = now_ms()
+    if terminal.state != TerminalState.ENDED and now - terminal.updated_ms >= HEARD_EVERY_MS:
+        Terminal.objects.filter(pk=terminal.pk).update(state=TerminalState.LIVE, updated_ms=now)
+        nudge()
+
+
+def mark_lost(heard_before_ms: int, *, actor: Actor = SYSTEM) -> int:
+    """Call lost every live terminal that nothing was heard of since; how many there were.
+
+    For a server to call LOST_AFTER_MS after its start, with the moment of its start: a recorder that is
+    still there has come back by then.
+    """
+    silent = list(
+        Terminal.objects.live().filter(updated_ms__lt=heard_before_ms, source=None, deleted_ms=None)
+    )
+    return sum(_lose(terminal, heard_before_ms, actor) for terminal in silent)
+
+
+def _lose(terminal: Terminal, heard_before_ms: int, actor: Actor) -> bool:
+    with write_transaction():
+        live = Terminal.objects.live().filter(pk=terminal.pk, updated_ms__lt=heard_before_ms)
+        if not live.update(state=TerminalState.LOST, updated_ms=now_ms()):
+            return False
+        details = {"last_heard_ms": terminal.updated_ms}
+        record(
+            "terminal.lost",
+            actor=actor,
+            target=target_of(terminal),
+            session_id=terminal.session_id,
+            details=details,
+        )
+        nudge()
+    return True

@@ -1,0 +1,150 @@
+"""Reading a terminal back by offset, for sockets, pages and exports."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db.models import Max
+
+from sessions_app.actions.terminals.stretches import writes_of
+from sessions_app.models import (
+    Terminal,
+    TerminalChunk,
+    TerminalEvent,
+    TerminalEventKind,
+    TerminalSegment,
+)
+from sessions_app.terminal.asciicast.model import Event, Exit, Input, Marker, Output, Resize
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStretch:
+    """Plain bytes of a stored row from `offset` on, with the timing of the whole row.
+
+    `skipped` bytes of the row lie before `offset` and were read already.
+    """
+
+    offset: int
+    data: bytes
+    first_us: int
+    last_us: int
+    timing: bytes
+    skipped: int = 0
+
+    @property
+    def end(self) -> int:
+        return self.offset + len(self.data)
+
+    def writes(self) -> Iterator[tuple[int, bytes]]:
+        """The writes, as (time in microseconds, bytes)."""
+        skip = self.skipped
+        for time_us, piece in writes_of(self.timing, self.first_us, bytes(skip) + self.data):
+            if skip < len(piece):
+                yield time_us, piece[skip:]
+            skip = max(0, skip - len(piece))
+
+
+class MissingOutput(Exception):
+    """Bytes that the terminal has are in no row: the database was damaged or changed by hand."""
+
+
+def read_stretches(terminal_id: uuid.UUID, start: int, end: int) -> Iterator[StoredStretch]:
+    """Consecutive stretches from `start` on; the last one may reach beyond `end`. Raises MissingOutput.
+
+    Takes no lock. Sealing may move bytes from chunks to a segment meanwhile: what is missing in one place
+    is then in the other, and each step looks again.
+    """
+    position = start
+    while position < end:
+        row = _row_at(TerminalSegment, terminal_id, position) or _row_at(TerminalChunk, terminal_id, position)
+        # Between the two looks the chunk may have become a segment.
+        row = row or _row_at(TerminalSegment, terminal_id, position)
+        if row is None:
+            raise MissingOutput(f"terminal {terminal_id} has no row at {position} of {end}")
+        yield row
+        position = row.end
+
+
+def read_output(terminal_id: uuid.UUID, start: int, end: int) -> Iterator[bytes]:
+    """The bytes [start, end) in pieces no longer than a stored row. Raises MissingOutput."""
+    for stretch in read_stretches(terminal_id, start, end):
+        yield stretch.data[: end - stretch.offset]
+
+
+def read_bytes(terminal_id: uuid.UUID, start: int, end: int) -> bytes:
+    return b"".join(read_output(terminal_id, start, end))
+
+
+def read_events(terminal_id: uuid.UUID, *, after: int, until: int) -> list[TerminalEvent]:
+    """The events numbered after+1 to `until`, in order."""
+    events = TerminalEvent.objects.filter(terminal_id=terminal_id, number__gt=after, number__lte=until)
+    return list(events.order_by("number"))
+
+
+def read_items(terminal: Terminal) -> Iterator[Event]:
+    """Everything up to the terminal's present end in the order of its time, as asciicast has it."""
+    events = iter(
+        TerminalEvent.objects.filter(terminal=terminal, number__lte=terminal.event_count)
+        .order_by("number")
+        .iterator(chunk_size=1_000)
+    )
+    event = next(events, None)
+    offset = 0
+    for stretch in read_stretches(terminal.pk, 0, terminal.size):
+        for time_us, data in stretch.writes():
+            piece = data[: terminal.size - offset]
+            while event is not None and event.offset < offset + len(piece):
+                cut = event.offset - offset
+                if cut > 0:
+                    yield Output(time_us, piece[:cut])
+                    piece, offset = piece[cut:], event.offset
+                yield event_of(event)
+                event = next(events, None)
+            if piece:
+                yield Output(time_us, piece)
+                offset += len(piece)
+    while event is not None:
+        yield event_of(event)
+        event = next(events, None)
+
+
+def event_of(row: TerminalEvent) -> Input | Resize | Marker | Exit:
+    """A stored event in the form that asciicast and the live protocol share."""
+    match row.kind:
+        case TerminalEventKind.INPUT:
+            return Input(row.at_us, bytes(row.data))
+        case TerminalEventKind.RESIZE:
+            cols, _, rows = row.text.partition("x")
+            return Resize(row.at_us, int(cols), int(rows))
+        case TerminalEventKind.MARKER:
+            return Marker(row.at_us, row.text)
+    return Exit(row.at_us, int(row.text) if row.text else None)
+
+
+def size_at(terminal: Terminal, offset: int) -> tuple[int, int]:
+    """Columns and rows that the window had when byte `offset` was written."""
+    resizes = TerminalEvent.objects.filter(terminal=terminal, kind=TerminalEventKind.RESIZE)
+    last = resizes.filter(offset__lte=offset).order_by("-number").first()
+    if last is None:
+        return terminal.first_cols, terminal.first_rows
+    cols, _, rows = last.text.partition("x")
+    return int(cols), int(rows)
+
+
+def events_before(terminal_id: uuid.UUID, offset: int) -> int:
+    """The number of the newest event that happened before byte `offset - 1` was out; 0 for none."""
+    before = TerminalEvent.objects.filter(terminal_id=terminal_id, offset__lt=offset)
+    return before.aggregate(newest=Max("number"))["newest"] or 0
+
+
+def _row_at(
+    model: type[TerminalSegment] | type[TerminalChunk], terminal_id: uuid.UUID, position: int
+) -> StoredStretch | None:
+    """What the row that holds the byte at `position` has from there on."""
+    rows = model._default_manager.filter(terminal_id=terminal_id, offset__lte=position)
+    row = rows.order_by("-offset").first()
+    if row is None or row.offset + row.size <= position:
+        return None
+    skipped = position - row.offset
+    data = row.read()[skipped:]
+    return StoredStretch(position, data, row.first_us, row.last_us, bytes(row.timing), skipped)

@@ -1,0 +1,118 @@
+"""Terminals that come out of a file instead of a recorder."""
+
+import json
+import uuid
+from itertools import chain
+from typing import Protocol
+
+from audit.actors import Actor
+from dashboard.lib.db import bulk_insert
+from dashboard.lib.ids import derived_id
+from dashboard.lib.text import cut, storable
+from sessions_app.actions.terminals.opening import command_line
+from sessions_app.actions.terminals.output import Addition, insert_chunk
+from sessions_app.actions.terminals.sealing import SEGMENT_COLUMNS, segment_row
+from sessions_app.actions.terminals.stretches import SEGMENT_BYTES, in_segments, writes_of
+from sessions_app.models import Source, Terminal, TerminalChunk, TerminalSegment, TerminalState
+from sessions_app.terminal.asciicast.events import EventError, make_event
+from sessions_app.terminal.asciicast.model import Input, Output
+from sessions_app.terminal.sanitise import safe_label
+
+
+class RecordedTerminal(Protocol):
+    """What sessions_app.importers.draft.TerminalDraft has; `items` follow those of the call before."""
+
+    key: str
+    title: str
+    command: list[str]
+    cols: int
+    rows: int
+    started_ms: int
+    environment: dict[str, str]
+    cwd: str
+    items: list[tuple[str, int, bytes]]
+    ended: bool
+
+
+def write_recording(
+    source: Source, draft: RecordedTerminal, *, actor: Actor, session_id: uuid.UUID | None = None
+) -> tuple[Terminal, bool]:
+    """Write the next items of a recorded terminal, and whether this call made it.
+
+    Call inside the transaction that moves the source's cursor: then each item is written once, however
+    often an import is killed. A terminal whose end is written takes nothing more. The audit entry is the
+    source's.
+    """
+    terminal, is_new = _find_or_create(source, draft, session_id)
+    if terminal.state == TerminalState.ENDED:
+        return terminal, False
+    addition = Addition(terminal)
+    _take(addition, draft.items)
+    ended = draft.ended or addition.exit is not None
+    addition.apply()
+    _write_output(addition, ended=ended)
+    if ended:
+        terminal.state = TerminalState.ENDED
+        terminal.exit_status = addition.exit.status if addition.exit else None
+        terminal.ended_ms = terminal.started_ms + terminal.duration_us // 1000
+    terminal.save(update_fields=["state", "exit_status", "ended_ms", "sealed_size"])
+    return terminal, is_new
+
+
+def _find_or_create(
+    source: Source, draft: RecordedTerminal, session_id: uuid.UUID | None
+) -> tuple[Terminal, bool]:
+    command = storable(json.dumps(draft.command, ensure_ascii=False)) if draft.command else ""
+    values = {
+        "source": source,
+        "session_id": session_id,
+        "title": safe_label(draft.title, 300) or command_line(command),
+        "command": command,
+        "cwd": cut(storable(draft.cwd), 1024),
+        "host": source.host,
+        "environment": {storable(name): storable(value) for name, value in draft.environment.items()},
+        "first_cols": draft.cols,
+        "first_rows": draft.rows,
+        "cols": draft.cols,
+        "rows": draft.rows,
+        "started_ms": draft.started_ms,
+    }
+    terminal_id = derived_id(draft.started_ms, "terminal", str(source.pk), draft.key)
+    return Terminal.objects.get_or_create(pk=terminal_id, defaults=values)
+
+
+def _take(addition: Addition, items: list[tuple[str, int, bytes]]) -> None:
+    take_output = addition.take_output
+    for code, time_us, data in items:
+        if code == "o":
+            take_output(time_us, data)
+            continue
+        if code == "i":
+            addition.take_event(Input(time_us, data))
+            continue
+        try:
+            event = make_event(time_us, code, data.decode("utf-8", "replace"))
+        except EventError:
+            # The parser has counted the line; here it only must not stop the others.
+            continue
+        if event is not None and not isinstance(event, Output):
+            addition.take_event(event)
+
+
+def _write_output(addition: Addition, *, ended: bool) -> None:
+    """What fills segments goes into segments at once; a rest that may grow stays a chunk."""
+    terminal = addition.terminal
+    if not ended and addition.output.end - terminal.sealed_size < SEGMENT_BYTES:
+        addition.write_chunk()
+        return
+    chunks = list(terminal.chunks.order_by("offset"))
+    before = chain.from_iterable(
+        writes_of(bytes(chunk.timing), chunk.first_us, chunk.read()) for chunk in chunks
+    )
+    stretches = list(in_segments(terminal.sealed_size, chain(before, addition.output.each_write())))
+    rest = stretches.pop() if stretches and not ended and not stretches[-1].is_full else None
+    bulk_insert(TerminalSegment, SEGMENT_COLUMNS, [segment_row(terminal, stretch) for stretch in stretches])
+    TerminalChunk.objects.filter(terminal=terminal).delete()
+    if rest is not None:
+        insert_chunk(terminal, rest)
+    terminal.sealed_size = rest.offset if rest is not None else addition.output.end

@@ -1,0 +1,110 @@
+"""Terminals read from files, written batch by batch."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audit.actors import SYSTEM
+from sessions_app.actions.terminals import write_recording
+from sessions_app.actions.terminals.reading import read_bytes, read_items
+from sessions_app.actions.terminals.stretches import SEGMENT_BYTES
+from sessions_app.importers.draft import TerminalDraft
+from sessions_app.models import Source, Terminal, TerminalState
+from sessions_app.terminal.asciicast.model import Exit, Marker, Output, Resize
+from tests.factories import START_MS, make_source
+
+pytestmark = pytest.mark.django_db
+
+type Item = tuple[str, int, bytes]
+
+
+def draft_of(items: list[Item], *, ended: bool = False) -> TerminalDraft:
+    return TerminalDraft(
+        key="cast",
+        title="demo",
+        command=["sh"],
+        cols=80,
+        rows=24,
+        started_ms=START_MS,
+        items=items,
+        ended=ended,
+    )
+
+
+def write(source: Source, items: list[Item], *, ended: bool = False) -> Terminal:
+    terminal, _ = write_recording(source, draft_of(items, ended=ended), actor=SYSTEM)
+    terminal.refresh_from_db()
+    return terminal
+
+
+def test_batches_of_one_recording_become_one_terminal() -> None:
+    source = make_source()
+    first, is_new = write_recording(source, draft_of([("o", 1, b"one "), ("r", 2, b"100x30")]), actor=SYSTEM)
+    again, is_new_again = write_recording(
+        source, draft_of([("o", 3, b"two"), ("m", 4, b"here"), ("x", 5, b"2")], ended=True), actor=SYSTEM
+    )
+    assert (is_new, is_new_again, again.pk) == (True, False, first.pk)
+    terminal = Terminal.objects.get()
+    assert (terminal.state, terminal.exit_status, terminal.ended_ms) == (TerminalState.ENDED, 2, START_MS)
+    assert (terminal.source_id, terminal.last_line) == (source.pk, "one two")
+    assert list(read_items(terminal)) == [
+        Output(1, b"one "),
+        Resize(2, 100, 30),
+        Output(3, b"two"),
+        Marker(4, "here"),
+        Exit(5, 2),
+    ]
+
+
+def test_a_finished_recording_takes_nothing_more() -> None:
+    source = make_source()
+    write(source, [("o", 1, b"all")], ended=True)
+    terminal = write(source, [("o", 2, b"again")])
+    assert read_bytes(terminal.pk, 0, terminal.size) == b"all"
+
+
+def test_what_fills_segments_is_sealed_and_a_rest_that_may_grow_is_not() -> None:
+    source = make_source()
+    data = random.Random(2).randbytes(SEGMENT_BYTES + 10)
+    terminal = write(source, [("o", 1, data[:100]), ("o", 2, data[100:])])
+    assert (terminal.sealed_size, terminal.size) == (SEGMENT_BYTES, SEGMENT_BYTES + 10)
+    assert (terminal.segments.count(), terminal.chunks.count()) == (1, 1)
+    terminal = write(source, [], ended=True)
+    assert (terminal.sealed_size, terminal.chunks.count()) == (terminal.size, 0)
+    assert read_bytes(terminal.pk, 0, terminal.size) == data
+
+
+def test_a_recording_without_output_can_end() -> None:
+    terminal = write(make_source(), [], ended=True)
+    assert (terminal.size, terminal.state) == (0, TerminalState.ENDED)
+    assert list(read_items(terminal)) == []
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    data=st.binary(min_size=1, max_size=400),
+    gaps_us=st.lists(st.sampled_from([0, 1, 4_000_000, 12_000_000]), min_size=1, max_size=12),
+    seed=st.integers(0, 2**32),
+)
+def test_any_batches_give_the_same_items(data: bytes, gaps_us: list[int], seed: int) -> None:
+    chooser = random.Random(seed)
+    source = make_source()
+    items: list[Item] = []
+    now_us = position = 0
+    for gap_us in gaps_us:
+        now_us += gap_us
+        end = chooser.randint(position, len(data))
+        if end > position:
+            items.append(("o", now_us, data[position:end]))
+        position = end
+    start = 0
+    while start < len(items):
+        end = chooser.randint(start + 1, len(items))
+        write(source, items[start:end])
+        start = end
+    terminal = write(source, [], ended=True)
+    assert [
+        ("o", item.time_us, item.data) for item in read_items(terminal) if isinstance(item, Output)
+    ] == items
