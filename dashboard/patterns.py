@@ -1,8 +1,11 @@
 """The pattern pages: every component in every state, and composed examples to copy from. Development only."""
 
+import re
+
 from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import path
 from django.views.decorators.http import require_safe
 
@@ -33,6 +36,7 @@ def pattern_sheet(request: HttpRequest) -> HttpResponse:
     context = {
         "pages": PAGES,
         "statuses": STATUS_WORDS,
+        "icons": re.findall(r'id="i-([^"]+)"', render_to_string("components/sprite.html")),
         "form": ExampleForm(initial={"name": "builder on rack 2"}),
         "refused_form": ExampleForm({"name": "", "scope": "read"}),
         **examples.components(),
