@@ -82,9 +82,7 @@ def bulk_insert(
     rows = list(rows)
     if not rows:
         return
-    fields = [model._meta.get_field(name.removesuffix("_id")) if name.endswith("_id") and not _has_field(model, name)
-              else model._meta.get_field(name) for name in columns]
-    names = [connection.ops.quote_name(str(field.column)) for field in fields]  # type: ignore[union-attr]
+    names = [connection.ops.quote_name(name) for name in columns_of(model, tuple(columns))]
     table = connection.ops.quote_name(model._meta.db_table)
     if vendor() == "sqlite":
         _insert_sqlite(table, names, rows, ignore_existing)
@@ -92,19 +90,41 @@ def bulk_insert(
         _copy_postgres(table, names, rows, ignore_existing)
 
 
+def bulk_update(model: type[models.Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Set these columns of many rows by primary key; each row of values ends with its key."""
+    rows = list(rows)
+    if not rows:
+        return
+    table = connection.ops.quote_name(model._meta.db_table)
+    key = connection.ops.quote_name(str(model._meta.pk.column))
+    names = [connection.ops.quote_name(name) for name in columns_of(model, tuple(columns))]
+    sql = f"UPDATE {table} SET {','.join(f'{name}=%s' for name in names)} WHERE {key}=%s"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.executemany(sql, _adapted(rows) if vendor() == "sqlite" else rows)
+
+
 @cache
-def _has_field(model: type[models.Model], name: str) -> bool:
-    return any(field.name == name for field in model._meta.get_fields())
+def columns_of(model: type[models.Model], attributes: tuple[str, ...]) -> tuple[str, ...]:
+    """Column names of attribute names (`session_id`, not `session`)."""
+    by_attribute = {field.attname: field.column for field in model._meta.concrete_fields}
+    return tuple(str(by_attribute[name]) for name in attributes)
+
+
+def _adapted(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """SQLite keeps a UUID as 32 hexadecimal digits."""
+    adapted: list[list[Any]] = [list(row) for row in rows]
+    width = range(len(adapted[0]))
+    # A column holds either UUIDs and None or no UUID at all, so one look at each decides.
+    for index in width:
+        if any(isinstance(row[index], uuid.UUID) for row in adapted):
+            for row in adapted:
+                if row[index] is not None:
+                    row[index] = row[index].hex
+    return adapted
 
 
 def _insert_sqlite(table: str, names: list[str], rows: list[Sequence[Any]], ignore_existing: bool) -> None:
-    uuid_columns = [index for index in range(len(names)) if any(isinstance(row[index], uuid.UUID) for row in rows)]
-    adapted: list[list[Any]] = [list(row) for row in rows]
-    for index in uuid_columns:
-        for row in adapted:
-            value = row[index]
-            if value is not None:
-                row[index] = value.hex
+    adapted = _adapted(rows)
     marks = ",".join(["%s"] * len(names))
     conflict = " ON CONFLICT DO NOTHING" if ignore_existing else ""
     sql = f"INSERT INTO {table} ({','.join(names)}) VALUES ({marks}){conflict}"  # noqa: S608  names come from the model

@@ -14,7 +14,7 @@ from typing import Any
 from audit.actors import Actor
 from audit.record import Target, record
 from dashboard.lib.clock import now_ms
-from dashboard.lib.db import bulk_insert, existing_ids, write_transaction
+from dashboard.lib.db import bulk_insert, bulk_update, existing_ids, write_transaction
 from dashboard.lib.ids import new_id
 from dashboard.lib.nudges import nudge
 from dashboard.lib.text import cut, storable
@@ -312,7 +312,8 @@ class _BatchWrite:
             text = f"{session.title}\n{session.first_prompt}"
             self.searchable.append((session.started_ms, session.pk, "session", session.pk, text))
         self.blobs.write()
-        Run.objects.bulk_update(list(runs.values()), _RUN_FIELDS, batch_size=200)
+        columns = (*_RUN_COLUMNS, "id")
+        bulk_update(Run, _RUN_COLUMNS, [[getattr(run, name) for name in columns] for run in runs.values()])
         session.save(update_fields=_SESSION_FIELDS)
 
     def _write_terminals(self) -> None:
@@ -368,12 +369,12 @@ def _add_tokens(row: Run | AgentSession, tokens: Tokens) -> None:
 
 
 _TOKEN_FIELDS = ["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "total_tokens"]
-_RUN_FIELDS = [
-    "parent", "kind", "spawned_by_call", "agent_name", "title", "model", "depth", "status", "status_evidence",
-    "exit_status", "error", "input", "input_size", "input_blob", "output", "output_size", "output_blob",
+_RUN_COLUMNS = (
+    "parent_id", "kind", "spawned_by_call", "agent_name", "title", "model", "depth", "status", "status_evidence",
+    "exit_status", "error", "input", "input_size", "input_blob_id", "output", "output_size", "output_blob_id",
     "started_ms", "ended_ms", "last_activity_ms", "updated_ms", "message_count", "tool_call_count",
     "failed_tool_call_count", *_TOKEN_FIELDS,
-]  # fmt: skip
+)  # fmt: skip
 _SESSION_FIELDS = [
     "project", "parent", "title", "first_prompt", "summary", "cwd", "branch", "model", "agent_version", "status",
     "status_evidence", "status_ms", "started_ms", "ended_ms", "last_activity_ms", "updated_ms", "last_seq",
