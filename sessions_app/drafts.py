@@ -136,6 +136,9 @@ class MessageGrowth:
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
+    # How long text and reasoning were (characters) and how many output tokens stood before this. A message
+    # that stands otherwise has grown already, through another copy of the record: nothing is added to it.
+    stood: tuple[int, int, int] | None = None
 
 
 @dataclass(slots=True)
