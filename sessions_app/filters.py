@@ -1,0 +1,211 @@
+"""Filters of the lists: read from the URL, laid onto a QuerySet, written back into links.
+
+An unknown name or value is refused: a link that silently shows everything is worse than an error.
+"""
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import ClassVar, Self
+from urllib.parse import urlencode
+
+from django.db.models import QuerySet
+
+from dashboard.lib.errors import BadRequest
+from sessions_app.models import AgentSession, Person, Run, RunKind, Status
+from sessions_app.models.run import RunQuerySet
+from sessions_app.models.session import SessionQuerySet
+from sessions_app.search.find import sessions_titled
+
+# Names that belong to paging, not to filtering.
+PAGING = frozenset({"after", "before", "cursor", "limit"})
+MAX_VALUE_CHARS = 300
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Every field is text, "" when it is not set; subclasses say which values are allowed."""
+
+    CHOICES: ClassVar[Mapping[str, frozenset[str]]] = {}
+    IDS: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def read(cls, parameters: Mapping[str, str]) -> Self:
+        """Raises BadRequest for a name or a value that is not known."""
+        names = {field.name for field in fields(cls)}
+        values = {}
+        for name, value in parameters.items():
+            if name in PAGING or not value:
+                continue
+            if name not in names:
+                raise BadRequest(f"There is no filter named {name[:40]!r}.")
+            values[name] = cls._checked(name, value)
+        return cls(**values)
+
+    @classmethod
+    def _checked(cls, name: str, value: str) -> str:
+        if len(value) > MAX_VALUE_CHARS or "\x00" in value:
+            raise BadRequest(f"The filter {name} cannot be read.")
+        if name in cls.CHOICES and value not in cls.CHOICES[name]:
+            raise BadRequest(f"{name} is one of {', '.join(sorted(cls.CHOICES[name]))}, not {value[:40]!r}.")
+        if name in cls.IDS:
+            try:
+                uuid.UUID(value)
+            except ValueError as error:
+                raise BadRequest(f"{name} is an id, not {value[:40]!r}.") from error
+        return value
+
+    @property
+    def active(self) -> dict[str, str]:
+        """The filters that are set, in the order of the fields."""
+        return {field.name: value for field in fields(self) if (value := getattr(self, field.name))}
+
+    def query_string(self, **changes: str) -> str:
+        """`?…` of this filter with some values changed ("" takes one away); "" when nothing is set."""
+        active = replace(self, **changes).active
+        return f"?{urlencode(active)}" if active else ""
+
+
+@dataclass(frozen=True)
+class SessionFilter(Filter):
+    q: str = ""
+    status: str = ""
+    agent: str = ""
+    project: str = ""
+    tag: str = ""
+    starred: str = ""
+    unread: str = ""
+    # Blank: what is neither archived nor in the trash.
+    show: str = ""
+
+    CHOICES: ClassVar[Mapping[str, frozenset[str]]] = {
+        "status": frozenset(Status.values),
+        "starred": frozenset({"1"}),
+        "unread": frozenset({"1"}),
+        "show": frozenset({"archived", "trash", "all"}),
+    }
+    IDS: ClassVar[frozenset[str]] = frozenset({"project"})
+
+    def apply(self, sessions: SessionQuerySet, person: Person) -> SessionQuerySet:
+        """`sessions` must be what the person may see, with the trash when `show` asks for it."""
+        sessions = self._shown(sessions)
+        for name in ("status", "agent", "project"):
+            value = getattr(self, name)
+            if value:
+                sessions = sessions.filter(**{name: value})
+        if self.q:
+            sessions = sessions.filter(pk__in=sessions_titled(self.q.split()))
+        if self.starred:
+            sessions = sessions.starred_by(person)
+        if self.unread:
+            sessions = sessions.unread_by(person)
+        return sessions.tagged(self.tag)
+
+    def _shown(self, sessions: SessionQuerySet) -> SessionQuerySet:
+        if self.show == "trash":
+            return sessions.exclude(deleted_ms=None)
+        if self.show == "archived":
+            return sessions.filter(deleted_ms=None).exclude(archived_ms=None)
+        if self.show == "all":
+            return sessions.filter(deleted_ms=None)
+        return sessions.listed()
+
+
+@dataclass(frozen=True)
+class RunFilter(Filter):
+    status: str = ""
+    kind: str = ""
+    agent: str = ""
+    session: str = ""
+
+    CHOICES: ClassVar[Mapping[str, frozenset[str]]] = {
+        "status": frozenset(Status.values),
+        "kind": frozenset(RunKind.values),
+    }
+    IDS: ClassVar[frozenset[str]] = frozenset({"session"})
+
+    def apply(self, runs: RunQuerySet) -> RunQuerySet:
+        for name in ("status", "kind", "session"):
+            value = getattr(self, name)
+            if value:
+                runs = runs.filter(**{name: value})
+        return runs.filter(session__agent=self.agent) if self.agent else runs
+
+
+# Beyond this, a count is shown as "1,000+": counting on costs more than knowing.
+COUNT_LIMIT = 1_000
+
+
+@dataclass(frozen=True)
+class FacetValue:
+    """One link of a facet. `count` stops at COUNT_LIMIT; `query` leads to the list with it set or taken away."""
+
+    value: str
+    label: str
+    count: int
+    is_active: bool
+    query: str
+
+    @property
+    def count_text(self) -> str:
+        return f"{COUNT_LIMIT:,}+" if self.count > COUNT_LIMIT else f"{self.count:,}"
+
+
+@dataclass(frozen=True)
+class Facet:
+    name: str
+    label: str
+    values: tuple[FacetValue, ...]
+
+
+def bounded_count(rows: QuerySet[AgentSession] | QuerySet[Run]) -> int:
+    """How many rows there are, counted up to one more than COUNT_LIMIT."""
+    return rows.order_by()[: COUNT_LIMIT + 1].count()
+
+
+def session_facets(sessions: SessionQuerySet, chosen: SessionFilter, person: Person) -> list[Facet]:
+    """Each facet with the counts that its links would show, the facet's own choice left aside."""
+
+    def facet(name: str, label: str, values: Iterable[tuple[str, str]]) -> Facet:
+        return Facet(name, label, tuple(_facet_values(name, values, chosen, count)))
+
+    def count(changed: SessionFilter) -> int:
+        return bounded_count(changed.apply(sessions, person))
+
+    statuses = [(str(status.value), str(status.label)) for status in Status]
+    return [
+        facet("status", "Status", statuses),
+        facet("agent", "Agent", ((agent, agent) for agent in distinct_agents(sessions))),
+        facet("project", "Project", recent_projects(sessions)),
+    ]
+
+
+def _facet_values(
+    name: str, values: Iterable[tuple[str, str]], chosen: SessionFilter, count: Callable[[SessionFilter], int]
+) -> Iterable[FacetValue]:
+    for value, label in values:
+        is_active = getattr(chosen, name) == value
+        changed = replace(chosen, **{name: value})
+        number = count(changed)
+        if number or is_active:
+            query = chosen.query_string(**{name: "" if is_active else value})
+            yield FacetValue(value, label, number, is_active, query)
+
+
+def distinct_agents(sessions: SessionQuerySet, limit: int = 20) -> list[str]:
+    """The agents there are, found by stepping through the index from one to the next."""
+    found: list[str] = []
+    while len(found) < limit:
+        last = found[-1] if found else ""
+        agent = sessions.filter(agent__gt=last).order_by("agent").values_list("agent", flat=True).first()
+        if agent is None:
+            break
+        found.append(agent)
+    return found
+
+
+def recent_projects(sessions: SessionQuerySet, limit: int = 12) -> list[tuple[str, str]]:
+    """Projects of the newest sessions, the most recent first, as (id, name)."""
+    newest = sessions.newest_first().values_list("project_id", "project__name")[:500]
+    found = dict.fromkeys((str(pk), str(name)) for pk, name in newest if name)
+    return list(found)[:limit]
