@@ -2,11 +2,10 @@
 
 from datetime import timedelta
 
-from django.conf import settings
 from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.shortcuts import redirect, render, resolve_url
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
@@ -20,6 +19,7 @@ from sessions_app.nav_counts import nav_counts
 from sessions_app.sign_in import LONGEST_S
 from sessions_app.views.forms import FirstOperatorForm, NewPasswordForm, SignInForm
 
+FIRST_PAGE = "/"
 # A sign-in page left open keeps its CSRF token this long; the row behind it is then swept.
 _FORM_LIFETIME_S = 60 * 60
 
@@ -79,7 +79,7 @@ def setup_page(request: HttpRequest, token: str) -> HttpResponse:
             form.add_error(None, str(refusal))
         else:
             record_sign_in(person, address=address_of(request))
-            return let_in(request, person, resolve_url(settings.LOGIN_REDIRECT_URL))
+            return let_in(request, person, FIRST_PAGE)
     request.session.set_expiry(_FORM_LIFETIME_S)
     return render(request, "sessions_app/account/setup.html", {"form": form, "person": link.person})
 
@@ -126,7 +126,7 @@ def own_path(goal: str) -> str:
     """`goal` if it is a path of this console, else the first page: a sign-in never leads elsewhere."""
     if goal.startswith("/") and url_has_allowed_host_and_scheme(goal, allowed_hosts=None):
         return goal
-    return resolve_url(settings.LOGIN_REDIRECT_URL)
+    return FIRST_PAGE
 
 
 def address_of(request: HttpRequest) -> str:
