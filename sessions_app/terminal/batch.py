@@ -48,6 +48,9 @@ class Position:
         return self.offset >= other.offset and self.events >= other.events
 
 
+START = Position()
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Events that follow `start`."""

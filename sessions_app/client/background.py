@@ -1,0 +1,173 @@
+"""The uploader as a process beside the recorder.
+
+A thread would share the interpreter's lock with the loop that copies the program's output, and hold it for
+milliseconds while it packs a batch; a process shares nothing, and outlives a recorder that is killed.
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sessions_app.client.home import Target
+from sessions_app.client.spool import Spool, finish_interrupted
+
+#: Once the program has ended, its caller waits no longer than this without any progress.
+GRACE_S = 2.0
+#: A burst of writes goes into one request; far below what a person sees.
+_COALESCE_S = 0.005
+#: The program that is recorded comes first on a machine that is busy.
+_NICENESS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How far the upload came: `outcome` is the value of an Outcome."""
+
+    outcome: str
+    reason: str
+
+
+class UploaderProcess:
+    """Handle of the recorder's side."""
+
+    def __init__(self, spool: Spool, find_target: Callable[[], Target | None]) -> None:
+        """Fork the uploader. Call it before any thread is started."""
+        news_read, self._news = os.pipe()
+        self._report, report_write = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            _run_uploader(news_read, report_write, spool, find_target)
+        os.close(news_read)
+        os.close(report_write)
+        os.set_blocking(self._news, False)
+
+    def nudge(self) -> None:
+        """Say that there is more in the spool. Never waits."""
+        # A full pipe holds nudges enough; a broken one means that the uploader has given up.
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            os.write(self._news, b".")
+
+    def finish(self, grace_s: float = GRACE_S) -> Ending:
+        """Say that the spool has its end, and wait for the rest to be sent as long as there is progress."""
+        os.close(self._news)
+        report = b""
+        deadline = time.monotonic() + grace_s
+        while (remaining_s := deadline - time.monotonic()) > 0:
+            if not select.select([self._report], [], [], remaining_s)[0]:
+                break
+            said = os.read(self._report, 65536)
+            if not said:
+                break
+            report = (report + said)[-65536:]
+            deadline = time.monotonic() + grace_s
+        os.close(self._report)
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+        return _read_report(report)
+
+
+def _read_report(report: bytes) -> Ending:
+    """The last line of the report; the lines before it are progress."""
+    try:
+        return Ending(**json.loads(report.rpartition(b"\n")[2]))
+    except (ValueError, TypeError):
+        return Ending("left", "the server did not answer in time")
+
+
+class _LiveRecording:
+    """What the uploader knows of the recorder: news while its end of the pipe is open, and then no more."""
+
+    def __init__(self, news: int, report: int, spool: Spool) -> None:
+        self._news = news
+        self._report = report
+        self._spool = spool
+        self._give_up_at: float | None = None
+        os.set_blocking(report, False)
+
+    def wait_for_news(self) -> bool:
+        """Wait for the recorder to write more; when it was killed, write the end in its place."""
+        if self._give_up_at is not None:
+            return False
+        if not self._drain(None):
+            return self._has_its_end()
+        time.sleep(_COALESCE_S)
+        return True
+
+    def wait_to_retry(self, seconds: float, *, hopeful: bool) -> bool:
+        """Wait, at once over when the program ends; from then on only for the time of grace."""
+        now = time.monotonic()
+        if self._give_up_at is not None:
+            if now >= self._give_up_at or not hopeful:
+                return False
+            time.sleep(min(seconds, self._give_up_at - now))
+            return True
+        retry_at = now + seconds
+        while (remaining_s := retry_at - time.monotonic()) > 0:
+            if not self._drain(remaining_s):
+                self._has_its_end()
+                break
+        return True
+
+    def progressed(self) -> None:
+        """Tell the recorder, which may be waiting for the end."""
+        if self._give_up_at is not None:
+            self._give_up_at = time.monotonic() + GRACE_S
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            os.write(self._report, b"\n")
+
+    def _has_its_end(self) -> bool:
+        """Whether the spool is complete, as it is or by our doing, now that the recorder is gone."""
+        # When a recorder is killed, the pipe may be closed before the lock is.
+        deadline = time.monotonic() + GRACE_S
+        while not finish_interrupted(self._spool):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_COALESCE_S)
+        return True
+
+    def _drain(self, timeout_s: float | None) -> bool:
+        """Take the nudges that are there, or come in time; False when the recorder has closed the pipe."""
+        if select.select([self._news], [], [], timeout_s)[0] and not os.read(self._news, 65536):
+            self._give_up_at = time.monotonic() + GRACE_S
+            return False
+        return True
+
+
+def _run_uploader(news: int, report: int, spool: Spool, find_target: Callable[[], Target | None]) -> None:
+    """Body of the forked process; never returns."""
+    try:
+        news, report = _detach(news, report)
+        # Imported here: the recorder itself has no use for HTTP and should start at once.
+        from sessions_app.client.uploader import Uploader
+
+        uploader = Uploader(spool, find_target, _LiveRecording(news, report, spool))
+        ending = Ending(uploader.run().value, uploader.reason)
+        if ending.outcome == "complete":
+            spool.remove()
+    except BaseException as error:
+        ending = Ending("left", f"the uploader failed: {error!r}")
+    os.set_blocking(report, True)
+    with contextlib.suppress(BrokenPipeError):
+        os.write(report, json.dumps({"outcome": ending.outcome, "reason": ending.reason[:500]}).encode())
+    os._exit(0)
+
+
+def _detach(news: int, report: int) -> tuple[int, int]:
+    """Let go of the terminal and the recorder's files: who waits for their end must not wait for us."""
+    os.setsid()
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    os.nice(_NICENESS)
+    null = os.open(os.devnull, os.O_RDWR)
+    # The two pipes first go where neither the standard files nor each other are.
+    news, report = (os.dup2(os.dup(descriptor), 200 + n) for n, descriptor in enumerate((news, report)))
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    os.closerange(3, 200)
+    os.closerange(202, os.sysconf("SC_OPEN_MAX"))
+    return news, report

@@ -1,0 +1,118 @@
+"""Where the recorder keeps its spool, and which server it sends to with which token."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+#: The same rule as the server's own, which the client must not import.
+_SYSTEM_HOME = Path("/var/lib/scrollback")
+
+_LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class TargetError(Exception):
+    """What was asked for cannot be used; the message is one line for the person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server and the token that it knows the recorder by."""
+
+    url: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetChoice:
+    """What the command line says about the server; the environment and the data directory say the rest."""
+
+    server: str | None = None
+    token_file: Path | None = None
+
+
+def home(environment: Mapping[str, str] = os.environ) -> Path:
+    """The data directory: SCROLLBACK_HOME, else the system-wide one when it was made, else the XDG one."""
+    if environment.get("SCROLLBACK_HOME"):
+        return Path(environment["SCROLLBACK_HOME"]).expanduser().absolute()
+    if _SYSTEM_HOME.is_dir() and os.access(_SYSTEM_HOME, os.W_OK):
+        return _SYSTEM_HOME
+    base = environment.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(base).expanduser().absolute() / "scrollback"
+
+
+def check_choice(choice: TargetChoice, environment: Mapping[str, str] = os.environ) -> None:
+    """Raises TargetError for a server or token file that was named and can never work."""
+    server = choice.server or environment.get("SCROLLBACK_URL")
+    if server:
+        _check_url(server)
+    if choice.token_file:
+        _read_token(choice.token_file)
+
+
+def find_target(
+    choice: TargetChoice, directory: Path, environment: Mapping[str, str] = os.environ
+) -> Target | None:
+    """The server to send to now, None when there is no server or no token. Asked again for each connection,
+    since a server that was started again may be at another address. Raises TargetError."""
+    announced = _announced_url(directory)
+    url = choice.server or environment.get("SCROLLBACK_URL") or announced
+    if not url:
+        return None
+    _check_url(url)
+    if choice.token_file:
+        return Target(url, _read_token(choice.token_file))
+    if environment.get("SCROLLBACK_TOKEN"):
+        return Target(url, _check_token(environment["SCROLLBACK_TOKEN"].strip(), "SCROLLBACK_TOKEN"))
+    local_token = directory / "agent.token"
+    # The token of the server on this machine is no business of a server elsewhere.
+    if not local_token.exists() or (announced and _origin(url) != _origin(announced)):
+        return None
+    return Target(url, _read_token(local_token))
+
+
+def _announced_url(directory: Path) -> str | None:
+    """Address of the server on this data directory: it writes the file when it starts, and removes it."""
+    try:
+        announced = json.loads((directory / "server.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    url = announced.get("url") if isinstance(announced, dict) else None
+    return url if isinstance(url, str) else None
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        usable = (
+            parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+        )
+    except ValueError:
+        usable = False
+    if not usable:
+        raise TargetError(f"{url!r} is not the http or https address of a server")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise TargetError("the address of a server has no user, query or fragment: a token goes into a file")
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return parts.scheme, "loopback" if host in _LOOPBACK_NAMES else host, port
+
+
+def _read_token(path: Path) -> str:
+    try:
+        return _check_token(path.read_text("ascii").strip(), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not ASCII"
+        raise TargetError(f"the token in {path} cannot be read: {reason}") from error
+
+
+def _check_token(token: str, source: str) -> str:
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise TargetError(f"{source} holds no token")
+    return token

@@ -1,0 +1,138 @@
+"""A program on a pseudo-terminal of its own."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import signal
+import struct
+import termios
+import tty
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+#: What Python ignores and programs expect to work.
+_SIGNALS_TO_RESTORE = (signal.SIGPIPE, signal.SIGXFSZ)
+_SIZE = struct.Struct("HHHH")
+
+
+class LaunchError(Exception):
+    """The program could not be started; `status` is the exit status that a shell gives for it."""
+
+    def __init__(self, command: str, error: OSError) -> None:
+        found = error.errno not in (errno.ENOENT, errno.ENOTDIR)
+        self.status = 126 if found else 127
+        super().__init__(f"{command}: {error.strerror if found else 'command not found'}")
+
+
+class Program:
+    """A running program: session leader on the pseudo-terminal whose controlling end is `descriptor`."""
+
+    def __init__(self, command: Sequence[str], size: tuple[int, int], attributes: list[Any] | None) -> None:
+        """Start `command` in a window of (columns, rows), with the `attributes` of the person's terminal.
+
+        Without attributes nobody types: the terminal does not echo. Raises LaunchError and OSError.
+        """
+        self.descriptor, self.terminal = os.openpty()
+        set_size(self.descriptor, size)
+        if attributes is None:
+            attributes = termios.tcgetattr(self.terminal)
+            attributes[tty.LFLAG] &= ~termios.ECHO
+        termios.tcsetattr(self.terminal, termios.TCSANOW, attributes)
+        launched, launch_error = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            _become(command, self.terminal, launch_error)
+        os.close(launch_error)
+        failure = os.read(launched, 16)
+        os.close(launched)
+        if failure:
+            os.waitpid(self.pid, 0)
+            number = int(failure)
+            raise LaunchError(command[0], OSError(number, os.strerror(number)))
+        os.set_blocking(self.descriptor, False)
+
+    def send_signal(self, number: int) -> None:
+        """To the program and what it started; an interrupt, as from a key, to what is in the foreground."""
+        group = self.pid
+        if number in (signal.SIGINT, signal.SIGQUIT):
+            with contextlib.suppress(OSError):
+                group = os.tcgetpgrp(self.descriptor) or self.pid
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, number)
+
+    def exit_status(self) -> int | None:
+        """Exit status as a shell gives it (128 + n for signal n), None while it runs."""
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        if pid == 0:
+            return None
+        code = os.waitstatus_to_exitcode(status)
+        return code if code >= 0 else 128 - code
+
+    def hang_up(self) -> None:
+        """Close the terminal; what still runs on it gets SIGHUP."""
+        os.close(self.terminal)
+        os.close(self.descriptor)
+
+
+def _become(command: Sequence[str], terminal: int, launch_error: int) -> None:
+    """What the forked process does: become `command`, or report the errno and end. Never returns."""
+    try:
+        os.login_tty(terminal)
+        for number in _SIGNALS_TO_RESTORE:
+            signal.signal(number, signal.SIG_DFL)
+        os.execvp(command[0], list(command))  # noqa: S606  no shell is wanted
+    except OSError as error:
+        os.write(launch_error, str(error.errno).encode())
+    finally:
+        os._exit(127)
+
+
+def get_size(descriptors: Sequence[int], environment: Mapping[str, str]) -> tuple[int, int]:
+    """Columns and rows of the first that is a terminal, else of COLUMNS and LINES, else 80 and 24."""
+    for descriptor in descriptors:
+        with contextlib.suppress(OSError):
+            rows, cols, _, _ = _SIZE.unpack(fcntl.ioctl(descriptor, termios.TIOCGWINSZ, bytes(_SIZE.size)))
+            if cols and rows:
+                return cols, rows
+    return _number(environment.get("COLUMNS"), 80), _number(environment.get("LINES"), 24)
+
+
+def _number(text: str | None, default: int) -> int:
+    return (
+        int(text) if text and text.isdecimal() and text.isascii() and 0 < int(text[:6]) <= 2000 else default
+    )
+
+
+def set_size(descriptor: int, size: tuple[int, int]) -> None:
+    """Give the window of a pseudo-terminal this many columns and rows; its program gets SIGWINCH."""
+    cols, rows = size
+    fcntl.ioctl(descriptor, termios.TIOCSWINSZ, _SIZE.pack(rows, cols, 0, 0))
+
+
+class PersonsTerminal:
+    """Standard input: a terminal that passes every key on while it is raw, or no terminal at all."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.attributes: list[Any] | None = None
+        with contextlib.suppress(termios.error):
+            self.attributes = termios.tcgetattr(descriptor)
+
+    @contextlib.contextmanager
+    def raw(self) -> Iterator[None]:
+        """Raw while the block runs, and whatever happens as it was before after it."""
+        self.make_raw()
+        try:
+            yield
+        finally:
+            if self.attributes is not None:
+                # A terminal that has gone away needs nothing put back.
+                with contextlib.suppress(termios.error):
+                    termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self.attributes)
+
+    def make_raw(self) -> None:
+        """Raw (again, after the person's shell has put its own mode back)."""
+        if self.attributes is not None:
+            with contextlib.suppress(termios.error):
+                tty.setraw(self._descriptor, termios.TCSANOW)

@@ -1,0 +1,204 @@
+"""`scrollback record -- CMD`: run a program on a terminal of its own, write down what it shows, and send it.
+
+The program must never notice: its exit status, its signals, its window and every byte of its output are
+passed on as they are, and what fails in the recording is said once on standard error while the program runs
+on.
+"""
+
+import argparse
+import contextlib
+import os
+import socket
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+from sessions_app.client.background import Ending, UploaderProcess
+from sessions_app.client.home import TargetChoice, TargetError, check_choice, find_target, home
+from sessions_app.client.identifiers import uuid7
+from sessions_app.client.pseudoterminal import LaunchError, PersonsTerminal, Program, get_size
+from sessions_app.client.relay import STDERR, STDIN, STDOUT, Relay
+from sessions_app.client.spool import Metadata, Spool, SpoolWriter
+from sessions_app.terminal.asciicast.model import Event
+
+_SENT_VARIABLES = ("TERM", "COLORTERM", "SHELL", "LANG")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Record a program; gives its exit status, 126 or 127 when it cannot be started, 2 when refused."""
+    _open_standard_files()
+    options = _parse(argv)
+    choice = TargetChoice(options.server, options.token_file)
+    try:
+        check_choice(choice)
+    except TargetError as error:
+        _say(str(error))
+        return 2
+    recorder = Recorder(_metadata(options), choice, quiet=options.quiet)
+    return recorder.run(record_input=options.input)
+
+
+class Recorder:
+    """One recording, from the first line that is said about it to the last."""
+
+    def __init__(self, metadata: Metadata, choice: TargetChoice, *, quiet: bool) -> None:
+        self._metadata = metadata
+        self._directory = home()
+        self._choice = choice
+        self._quiet = quiet
+        self._spool = Spool.of(self._directory, metadata.id)
+        self._writer: SpoolWriter | None = None
+        self._uploader: UploaderProcess | None = None
+
+    def run(self, *, record_input: bool) -> int:
+        """Run the program; gives the exit status to end with."""
+        person = PersonsTerminal(STDIN)
+        self._open_spool()
+        try:
+            size = (self._metadata.cols, self._metadata.rows)
+            program = Program(self._metadata.command, size, person.attributes)
+        except LaunchError as error:
+            self._discard()
+            _say(str(error))
+            return error.status
+        except OSError as error:
+            self._discard()
+            _say(f"no pseudo-terminal can be had: {_reason(error)}")
+            return 2
+        self._start_uploader()
+        self._chat(f"recording {self._metadata.id}")
+        status = Relay(program, person, self._record, record_input=record_input).run()
+        program.hang_up()
+        self._close()
+        return status
+
+    def _open_spool(self) -> None:
+        try:
+            self._writer = SpoolWriter(self._spool, self._metadata, self._choice.server)
+        except OSError as error:
+            _say(f"nothing is recorded, the program runs without it: {_reason(error)}")
+
+    def _start_uploader(self) -> None:
+        if self._writer is None:
+            return
+        try:
+            self._uploader = UploaderProcess(self._spool, lambda: find_target(self._choice, self._directory))
+        except OSError as error:
+            _say(f"the recording is not sent while the program runs: {_reason(error)}")
+
+    def _record(self, event: Event) -> None:
+        if self._writer is None:
+            return
+        try:
+            self._writer.write(event)
+        except OSError as error:
+            self._writer.close()
+            self._writer = None
+            _say(f"recording stopped, the program runs on: {_reason(error)}")
+        if self._uploader:
+            self._uploader.nudge()
+
+    def _discard(self) -> None:
+        """There was no program: leave no trace of it."""
+        if self._writer:
+            self._writer.close()
+            self._spool.remove()
+
+    def _close(self) -> None:
+        if self._writer:
+            self._writer.close()
+        if self._uploader:
+            ending = self._uploader.finish()
+            if ending.outcome == "complete":
+                self._chat(f"recorded {self._metadata.id}")
+            elif not self._quiet:
+                _say(_describe_loss(self._spool, ending))
+
+    def _chat(self, line: str) -> None:
+        if not self._quiet and os.isatty(STDERR):
+            _say(line)
+
+
+def _describe_loss(spool: Spool, ending: Ending) -> str:
+    verb = "was refused" if ending.outcome == "refused" else "is not on the server yet"
+    name = spool.recording.stem
+    return f"the recording {verb} ({ending.reason}); it is kept, send it with: scrollback upload {name}"
+
+
+def _metadata(options: argparse.Namespace) -> Metadata:
+    cols, rows = get_size((STDIN, STDOUT, STDERR), os.environ)
+    return Metadata(
+        id=str(uuid7()),
+        command=options.command,
+        cwd=_working_directory(),
+        host=socket.gethostname(),
+        cols=cols,
+        rows=rows,
+        started_ms=time.time_ns() // 1_000_000,
+        title=options.title,
+        session=str(options.session) if options.session else None,
+        input_recorded=options.input,
+        env={name: os.environ[name] for name in _SENT_VARIABLES if name in os.environ},
+    )
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    own, separator, command = list(argv), [], []
+    if "--" in own:
+        at = own.index("--")
+        own, separator, command = own[:at], own[at : at + 1], own[at + 1 :]
+    parser = _parser()
+    options = parser.parse_args(own)
+    if separator and options.command:
+        parser.error(f"unexpected before --: {options.command[0]}")
+    options.command = command or options.command
+    if not options.command:
+        parser.error("a command to record is missing")
+    return options
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scrollback record",
+        usage="scrollback record [options] -- CMD [ARGUMENT ...]",
+        description="Run a program in a recorded terminal. Its exit status is passed on.",
+        epilog='Example: scrollback record --title "nightly build" -- make test',
+    )
+    parser.add_argument("--title", help="what the recording is called")
+    parser.add_argument("--session", type=uuid.UUID, metavar="ID", help="the agent session it belongs to")
+    parser.add_argument("--input", action="store_true", help="record what is typed, too; passwords included")
+    parser.add_argument(
+        "--server", metavar="URL", help="where to send it (SCROLLBACK_URL; else this machine's)"
+    )
+    parser.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="file with the token (SCROLLBACK_TOKEN)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="say nothing about the recording")
+    parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return parser
+
+
+def _open_standard_files() -> None:
+    """Whatever is opened next must not become standard input, output or error."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= STDERR:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)
+
+
+def _say(line: str) -> None:
+    """One line on standard error, whatever mode the terminal is in."""
+    end = b"\r\n" if os.isatty(STDERR) else b"\n"
+    with contextlib.suppress(OSError):
+        os.write(STDERR, f"scrollback: {line}".encode("utf-8", "replace") + end)

@@ -1,0 +1,223 @@
+"""Copies between the person's terminal and the program's, and writes down what passes.
+
+One loop, one thread. Output goes into the spool first and to the person next, so whatever was seen is in
+the spool.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import termios
+import time
+import tty
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+from sessions_app.client.pseudoterminal import PersonsTerminal, Program, get_size, set_size
+from sessions_app.terminal.asciicast.model import Event, Exit, Input, Output, Resize
+
+STDIN, STDOUT, STDERR = 0, 1, 2
+
+#: A program's end of a pseudo-terminal can fill about 12 KB while this end is busy; with larger blocks the
+#: program waits while one is written down (measured: 64 KB costs 20 % on a flood of output, 16 KB next to
+#: nothing).
+BLOCK_BYTES = 16_384
+#: Linux hands out at most this much at once; less than it means that the program has not written more yet.
+_FULL_READ_BYTES = 1024
+_MAX_PENDING_INPUT_BYTES = 65_536
+#: How often a program that reads on after the end of the input is looked for.
+_END_OF_INPUT_CHECK_MS = 50
+#: What still comes from processes that the program left behind is copied no longer than this.
+_DRAIN_S = 1.0
+
+type Handler = Callable[[int, FrameType | None], None]
+
+_FORWARDED = ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+
+
+class Relay:
+    """Runs the loop for one program. `record` is given every event and must not fail."""
+
+    def __init__(
+        self,
+        program: Program,
+        person: PersonsTerminal,
+        record: Callable[[Event], None],
+        *,
+        record_input: bool,
+    ) -> None:
+        self._program = program
+        self._person = person
+        self._record = record
+        self._record_input = record_input
+        self._started_ns = time.monotonic_ns()
+        self._size = get_size((STDIN, STDOUT, STDERR), os.environ)
+        self._pending_input = bytearray()
+        self._input_ended = False
+        self._line_unfinished = False
+        self._person_listens = True
+        self._size_changed = False
+        self._buffer = memoryview(bytearray(BLOCK_BYTES + 65_536))
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
+
+    def run(self) -> int:
+        """Until the program ends; gives its exit status."""
+        with self._signals(), self._person.raw():
+            status = self._loop()
+            self._drain()
+            self._record(Exit(self._now_us(), status))
+        return status
+
+    def _now_us(self) -> int:
+        return (time.monotonic_ns() - self._started_ns) // 1000
+
+    def _loop(self) -> int:
+        while True:
+            ready = self._wait()
+            if self._wake_read in ready:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wake_read, 4096)
+            if self._size_changed:
+                self._resize()
+            if self._program.descriptor in ready:
+                self._copy_output()
+            if STDIN in ready:
+                self._read_input()
+            if self._pending_input:
+                self._write_input()
+            elif self._input_ended:
+                self._repeat_end_of_input()
+            status = self._program.exit_status() if self._wake_read in ready or not ready else None
+            if status is not None:
+                return status
+
+    def _wait(self) -> set[int]:
+        poll = select.poll()
+        writing = select.POLLOUT if self._pending_input else 0
+        poll.register(self._program.descriptor, select.POLLIN | writing)
+        poll.register(self._wake_read, select.POLLIN)
+        if not self._input_ended and len(self._pending_input) < _MAX_PENDING_INPUT_BYTES:
+            poll.register(STDIN, select.POLLIN)
+        return {
+            descriptor for descriptor, _ in poll.poll(_END_OF_INPUT_CHECK_MS if self._input_ended else None)
+        }
+
+    def _copy_output(self) -> bool:
+        """Copy what the program has written, up to a block; False when there is nothing (any more)."""
+        size = 0
+        while size < BLOCK_BYTES:
+            try:
+                read = os.readv(self._program.descriptor, [self._buffer[size:]])
+            except OSError:
+                # Nothing there at the moment (EAGAIN), or the terminal was hung up (EIO).
+                break
+            size += read
+            if read < _FULL_READ_BYTES:
+                break
+        if not size:
+            return False
+        block = bytes(self._buffer[:size])
+        self._record(Output(self._now_us(), block))
+        self._show(block)
+        return True
+
+    def _show(self, block: bytes) -> None:
+        while block and self._person_listens:
+            try:
+                block = block[os.write(STDOUT, block) :]
+            except BlockingIOError:
+                select.select([], [STDOUT], [])
+            except OSError:
+                # Nobody reads any more: without a recorder between them the program would find out as well.
+                self._person_listens = False
+                self._program.send_signal(signal.SIGHUP)
+
+    def _drain(self) -> None:
+        """Copy what was written before the program ended."""
+        deadline = time.monotonic() + _DRAIN_S
+        while self._copy_output() and time.monotonic() < deadline:
+            pass
+
+    def _read_input(self) -> None:
+        try:
+            typed = os.read(STDIN, 4096)
+        except BlockingIOError:
+            return
+        except OSError:
+            typed = b""
+        if not typed:
+            self._input_ended = True
+            # The first says that the line is complete as it is, the next that nothing follows.
+            self._pending_input += self._end_of_file() * (2 if self._line_unfinished else 1)
+            return
+        self._pending_input += typed
+        self._line_unfinished = not typed.endswith(b"\n")
+        if self._record_input:
+            self._record(Input(self._now_us(), typed))
+
+    def _write_input(self) -> None:
+        try:
+            del self._pending_input[: os.write(self._program.descriptor, self._pending_input)]
+        except BlockingIOError:
+            # The program reads no faster; the loop waits until there is room.
+            return
+        except OSError:
+            self._pending_input.clear()
+
+    def _repeat_end_of_input(self) -> None:
+        """A file ends for everyone who reads it, a terminal's end of input is taken by the first reader."""
+        canonical = termios.tcgetattr(self._program.descriptor)[tty.LFLAG] & termios.ICANON
+        if canonical and not select.select([self._program.terminal], [], [], 0)[0]:
+            self._pending_input += self._end_of_file()
+            self._write_input()
+
+    def _end_of_file(self) -> bytes:
+        character = termios.tcgetattr(self._program.descriptor)[tty.CC][termios.VEOF]
+        return character if isinstance(character, bytes) else b"\x04"
+
+    def _resize(self) -> None:
+        self._size_changed = False
+        size = get_size((STDIN, STDOUT, STDERR), os.environ)
+        if size != self._size:
+            self._size = size
+            set_size(self._program.descriptor, size)
+            self._record(Resize(self._now_us(), *size))
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Handlers while the block runs; a signal that was ignored stays so, for the program as well."""
+        numbers = [getattr(signal, name) for name in _FORWARDED]
+        handlers: dict[int, Handler] = dict.fromkeys(numbers, self._forward)
+        handlers |= {signal.SIGWINCH: self._window_changed, signal.SIGCONT: self._continued}
+        handlers[signal.SIGCHLD] = self._woken
+        before = {
+            number: signal.signal(number, handler)
+            for number, handler in handlers.items()
+            if number == signal.SIGCHLD or signal.getsignal(number) is not signal.SIG_IGN
+        }
+        wakeup = signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        # What happened before the handlers were there is looked at once.
+        self._size_changed = True
+        os.write(self._wake_write, b"\0")
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(wakeup)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _forward(self, number: int, _: FrameType | None) -> None:
+        self._program.send_signal(number)
+
+    def _window_changed(self, _number: int, _frame: FrameType | None) -> None:
+        self._size_changed = True
+
+    def _continued(self, _number: int, _frame: FrameType | None) -> None:
+        self._person.make_raw()
+        self._size_changed = True
+
+    def _woken(self, _number: int, _frame: FrameType | None) -> None:
+        pass

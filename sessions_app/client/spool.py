@@ -1,0 +1,255 @@
+"""The spool: what was recorded and is not yet known to be on the server.
+
+A recording is an asciicast v3 file `<id>.cast`, playable as it is, and a sidecar `<id>.json` that says what
+the file cannot: for whom it is meant and how much the server has acknowledged. The recorder holds a lock on
+the file while it writes; the system takes the lock away when the recorder is killed, and then anybody may
+finish its work.
+"""
+
+import fcntl
+import json
+import os
+import shlex
+import uuid
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+from sessions_app.terminal.asciicast.events import event_text, make_event
+from sessions_app.terminal.asciicast.header import format_header
+from sessions_app.terminal.asciicast.model import Event, Exit, Header, Input, Output
+from sessions_app.terminal.asciicast.text import decode, json_string_ascii
+from sessions_app.terminal.batch import START, Position
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What the server is told about a terminal. `session` is the id of the agent session it belongs to."""
+
+    id: str
+    command: list[str]
+    cwd: str
+    host: str
+    cols: int
+    rows: int
+    started_ms: int
+    title: str | None = None
+    session: str | None = None
+    input_recorded: bool = False
+    env: dict[str, str] = field(default_factory=dict)
+
+    def header(self) -> Header:
+        """First line of the recording."""
+        return Header(
+            version=3,
+            cols=self.cols,
+            rows=self.rows,
+            timestamp_ms=self.started_ms,
+            command=shlex.join(self.command),
+            title=self.title,
+            env=self.env,
+            term_type=self.env.get("TERM"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolState:
+    """Content of the sidecar."""
+
+    metadata: Metadata
+    server: str | None = None
+    acknowledged: Position = START
+    complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Spool:
+    """The two files of one recording."""
+
+    recording: Path
+
+    @classmethod
+    def of(cls, directory: Path, terminal_id: str) -> Self:
+        """Files of a terminal in the data directory, there or not."""
+        return cls(directory / "spool" / f"{terminal_id}.cast")
+
+    @property
+    def sidecar(self) -> Path:
+        """Path of the JSON file."""
+        return self.recording.with_suffix(".json")
+
+    def load(self) -> SpoolState:
+        """State as it was saved last. Raises OSError and ValueError."""
+        members = json.loads(self.sidecar.read_bytes())
+        try:
+            metadata, acknowledged = Metadata(**members["metadata"]), Position(**members["acknowledged"])
+            uuid.UUID(metadata.id)
+            return SpoolState(metadata, members["server"], acknowledged, members["complete"] is True)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{self.sidecar} is not the sidecar of a recording") from error
+
+    def save(self, state: SpoolState) -> None:
+        """Replace the sidecar; a reader sees the old one or the new one."""
+        unfinished = self.sidecar.with_suffix(f".json.{os.getpid()}")
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(json.dumps(asdict(state)).encode("ascii"))
+        unfinished.replace(self.sidecar)
+
+    def remove(self) -> None:
+        """Delete both files; the recording first, since a sidecar alone is no spool."""
+        self.recording.unlink(missing_ok=True)
+        self.sidecar.unlink(missing_ok=True)
+
+
+def spools(directory: Path) -> list[Spool]:
+    """All recordings of the data directory, oldest first."""
+    return [Spool(path) for path in sorted((directory / "spool").glob("*.cast")) if path.is_file()]
+
+
+class SpoolWriter:
+    """Appends events with one write(2) each, so that a kill of the recorder loses none that was written.
+
+    Bytes are spelled for each event by itself: a character cut between two writes is two lone surrogates in
+    the file, where keeping it back would lose it in a crash.
+    """
+
+    def __init__(self, spool: Spool, metadata: Metadata, server: str | None) -> None:
+        """Create the files and lock the recording. Raises OSError."""
+        for directory in (spool.recording.parent.parent, spool.recording.parent):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        spool.save(SpoolState(metadata, server))
+        self._descriptor = os.open(spool.recording, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        self._size = 0
+        self._written_us = 0
+        self._append(format_header(metadata.header()) + b"\n")
+
+    def write(self, event: Event) -> None:
+        """Append `event`. Raises OSError, and the file then ends with the event before it."""
+        self._append(_format_event(event, self._written_us))
+        self._written_us = max(event.time_us, self._written_us)
+
+    def close(self) -> None:
+        """Close the file and let go of its lock."""
+        os.close(self._descriptor)
+
+    def _append(self, line: bytes) -> None:
+        written = 0
+        try:
+            while written < len(line):
+                written += os.write(self._descriptor, line[written:])
+        except OSError:
+            os.ftruncate(self._descriptor, self._size)
+            raise
+        self._size += written
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A point between two lines of a recording: the byte where the next line starts, the time and position
+    of the event before it, and whether that was the exit."""
+
+    byte: int = 0
+    time_us: int = 0
+    position: Position = START
+    exited: bool = False
+
+
+class SpoolReader:
+    """Reads complete lines of a recording that may still be growing, forwards from any position.
+
+    `place` is where the next event is read; it may be set back to one it had before.
+    """
+
+    def __init__(self, spool: Spool) -> None:
+        """Raises OSError."""
+        self._file: BinaryIO = spool.recording.open("rb")
+        self.place = Place()
+        self.rewind()
+
+    def rewind(self) -> None:
+        """Back to the first event."""
+        self._file.seek(0)
+        header = self._file.readline()
+        self.place = Place(len(header) if header.endswith(b"\n") else 0)
+
+    def seek(self, position: Position) -> None:
+        """To the first event that `position` does not hold whole, or to the end."""
+        if not position.covers(self.place.position):
+            self.rewind()
+        while True:
+            before = self.place
+            if self.read() is None:
+                return
+            if not position.covers(self.place.position):
+                self.place = before
+                return
+
+    def read(self) -> Event | None:
+        """The next event, None when there is no complete line (yet)."""
+        if not self.place.byte:
+            self.rewind()
+        self._file.seek(self.place.byte)
+        while self.place.byte and (line := self._file.readline()).endswith(b"\n"):
+            event = self._parse(line)
+            before, byte = self.place, self.place.byte + len(line)
+            if event is not None:
+                exited = before.exited or isinstance(event, Exit)
+                self.place = Place(byte, event.time_us, before.position.after(event), exited)
+                return event
+            self.place = replace(before, byte=byte)
+        return None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _parse(self, line: bytes) -> Event | None:
+        """Event of a line that `_format_event` wrote; a line that a broken disk spoilt is left out."""
+        try:
+            interval, code, data = json.loads(line)
+            return make_event(self.place.time_us + round(interval * 1_000_000), code, data)
+        except (ValueError, TypeError, OverflowError):
+            return None
+
+
+def finish_interrupted(spool: Spool) -> bool:
+    """Give a recording whose recorder was killed its missing end; False while somebody holds its lock.
+
+    How the program ended is not known, so the exit has no status. A line that the kill cut off is removed.
+    Raises OSError and ValueError.
+    """
+    with spool.recording.open("r+b", buffering=0) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        reader = SpoolReader(spool)
+        while reader.read() is not None:
+            pass
+        end = reader.place
+        reader.close()
+        if not end.exited:
+            header = b"" if end.byte else format_header(spool.load().metadata.header()) + b"\n"
+            file.truncate(end.byte)
+            file.seek(end.byte)
+            file.write(header + _format_event(Exit(end.time_us, None), end.time_us))
+        return True
+
+
+def _format_event(event: Event, written_us: int) -> bytes:
+    interval_us = max(0, event.time_us - written_us)
+    if isinstance(event, (Output, Input)):
+        code, text = "o" if isinstance(event, Output) else "i", decode(event.data)
+    else:
+        code, text = event_text(event)
+    seconds, microseconds = divmod(interval_us, 1_000_000)
+    return b'[%d.%06d, "%s", %s]\n' % (seconds, microseconds, code.encode("ascii"), json_string_ascii(text))
+
+
+def to_json(metadata: Metadata) -> dict[str, Any]:
+    """The document that registers a terminal, which names itself in the address."""
+    document = asdict(metadata)
+    del document["id"]
+    return document

@@ -1,0 +1,119 @@
+"""`scrollback upload`: send what the recorder could not."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from sessions_app.client.home import Target, TargetChoice, TargetError, check_choice, find_target, home
+from sessions_app.client.spool import Spool, finish_interrupted, spools
+from sessions_app.client.uploader import FinishedRecording, Outcome, Uploader
+
+_PATIENCE_S = 5.0
+
+
+def main(argv: Sequence[str]) -> int:
+    """Send every spool that the server has not acknowledged in full. 0 all sent, 1 some left, 2 refused."""
+    options = _parser().parse_args(argv)
+    choice = TargetChoice(options.server, options.token_file)
+    directory = home()
+    try:
+        check_choice(choice)
+        target = find_target(choice, directory)
+    except TargetError as error:
+        return _refuse(str(error))
+    if target is None:
+        return _refuse("no server with a token for it was found: start `scrollback serve` or name them")
+    chosen = list(_choose(directory, options.terminals))
+    sent, left = _upload_all(chosen, lambda: find_target(choice, directory), keep=options.keep)
+    if options.json:
+        print(json.dumps({"sent": sent, "left": left}))
+    elif not chosen:
+        print("Nothing to send.")
+    else:
+        print("".join(f"{terminal} sent\n" for terminal in sent), end="")
+        print("".join(f"{terminal} left: {reason}\n" for terminal, reason in left.items()), end="")
+    return 1 if left else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scrollback upload",
+        description="Send the recordings that the server lacks. Sending one twice changes nothing.",
+        epilog="Example: scrollback upload --server https://console.example --token-file ~/recorder.token",
+    )
+    parser.add_argument("terminals", nargs="*", metavar="ID", help="only these recordings")
+    parser.add_argument("--server", metavar="URL", help="where to send (SCROLLBACK_URL; else this machine's)")
+    parser.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="file with the token (SCROLLBACK_TOKEN)"
+    )
+    parser.add_argument("--keep", action="store_true", help="keep the files of what was sent")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser
+
+
+def _choose(directory: Path, terminals: Sequence[str]) -> Iterator[Spool]:
+    """The recordings that were named, or all that are not known to be on the server."""
+    for spool in spools(directory):
+        if spool.recording.stem in terminals or (not terminals and not _is_complete(spool)):
+            yield spool
+
+
+def _is_complete(spool: Spool) -> bool:
+    try:
+        return spool.load().complete
+    except (OSError, ValueError):
+        return False
+
+
+def _upload_all(
+    chosen: Sequence[Spool], find: Callable[[], Target | None], *, keep: bool
+) -> tuple[list[str], dict[str, str]]:
+    """Ids that were sent, and for those that were not the reason."""
+    sent: list[str] = []
+    left: dict[str, str] = {}
+    for number, spool in enumerate(chosen, start=1):
+        terminal = spool.recording.stem
+        try:
+            outcome, reason = _upload(spool, find, _Progress(number, len(chosen)))
+        except (OSError, ValueError) as error:
+            outcome, reason = Outcome.LEFT, str(error)
+        if outcome is not Outcome.COMPLETE:
+            left[terminal] = reason
+            continue
+        sent.append(terminal)
+        if not keep:
+            spool.remove()
+    return sent, left
+
+
+def _upload(spool: Spool, find: Callable[[], Target | None], progress: "_Progress") -> tuple[Outcome, str]:
+    if not finish_interrupted(spool):
+        return Outcome.LEFT, "it is still being recorded"
+    uploader = Uploader(spool, find, FinishedRecording(_PATIENCE_S, lambda: progress.show(uploader, spool)))
+    outcome = uploader.run()
+    progress.clear()
+    return outcome, uploader.reason
+
+
+class _Progress:
+    """One line on a terminal, nothing in a pipe."""
+
+    def __init__(self, number: int, total: int) -> None:
+        self._shown = sys.stderr.isatty()
+        self._prefix = f"{number}/{total}"
+
+    def show(self, uploader: Uploader, spool: Spool) -> None:
+        if self._shown:
+            share = 100 * uploader.sent_bytes // max(1, spool.recording.stat().st_size)
+            print(f"\r\x1b[K{self._prefix} {share:3d} %", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _refuse(reason: str) -> int:
+    print(f"scrollback upload: {reason}", file=sys.stderr)
+    return 2
