@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from dashboard.lib.clock import iso_to_ms
-from sessions_app.importers.draft import SkipLine
+from sessions_app.drafts import SkipLine
 
 # What a bigint column and a UUIDv7 can both hold: the years 1970 to 9999.
 _LATEST_MS = 253_402_300_799_999

@@ -4,10 +4,10 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
+from sessions_app.drafts import CallResult, CallStatus, Place, SkipLine, ToolCallDraft, ToolKind
 from sessions_app.importers.codex.content import Output
 from sessions_app.importers.codex.thread import Thread, identifier_of
 from sessions_app.importers.codex.vocabulary import tool_kind
-from sessions_app.importers.draft import CallResult, CallStatus, Place, SkipLine, ToolCallDraft, ToolKind
 from sessions_app.importers.json_lines import brief, decode_value, list_of, mapping_of, text_of
 
 _MOST_PENDING = 2000
@@ -195,7 +195,9 @@ class Calls:
 def title_of(kind: ToolKind, text: str) -> str:
     """One line that says what a call is about."""
     if kind == "edit" and not text.startswith("{"):
-        return brief(next((line[4:] for line in text[:4000].split("\n") if _names_file(line)), text))
+        return brief(
+            next((line.partition(": ")[2] for line in text[:4000].split("\n") if _names_file(line)), text)
+        )
     if not text.startswith("{") or len(text) > _LONGEST_ARGUMENTS:
         return brief(text)
     try:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sessions_app.importers.draft import Attachment, SkipLine
+from sessions_app.drafts import Attachment, SkipLine
 from sessions_app.importers.json_lines import (
     brief,
     decode_value,

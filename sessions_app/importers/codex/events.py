@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from sessions_app.drafts import MessageDraft, Place, UnknownLine
 from sessions_app.importers.codex.calls import Calls, argv_of
 from sessions_app.importers.codex.content import Content, Output, exit_status_of, read_content
 from sessions_app.importers.codex.messages import Messages
@@ -13,7 +14,6 @@ from sessions_app.importers.codex.tokens import TokenMeter
 from sessions_app.importers.codex.turns import Turns
 from sessions_app.importers.codex.twins import Twins
 from sessions_app.importers.codex.vocabulary import APPROVALS, NOTICES, SILENT_EVENTS
-from sessions_app.importers.draft import MessageDraft, Place, UnknownLine
 from sessions_app.importers.json_lines import brief, json_text, mapping_of, text_of, whole_of
 
 
@@ -61,9 +61,7 @@ class Events:
         }
 
     def read(self, payload: dict[str, Any], place: Place) -> None:
-        kind = payload.get("type")
-        if not isinstance(kind, str):
-            raise UnknownLine("event without a type")
+        kind = text_of(payload.get("type"))
         reader = self._readers.get(kind)
         if reader is not None:
             reader(payload, place)
@@ -108,16 +106,13 @@ class Events:
         item = mapping_of(payload.get("item"))
         match item.get("type"):
             case "UserMessage":
-                self._prompted(
-                    self._messages.prompt(
-                        read_content(item.get("content")), "completed", place, is_typed=True
-                    )
-                )
+                self._prompted(self._messages.prompt(read_content(item.get("content")), "completed", place))
             case "AgentMessage":
                 draft = self._messages.reply(read_content(item.get("content")), "completed", place)
                 self._replied(draft, text_of(item.get("phase")))
             case "Plan":
-                self._notes.add("record.noted", text_of(item.get("text")), place, {"type": "plan"})
+                text = text_of(item.get("text"))
+                self._notes.add("record.noted", text, place, {"type": "plan", "text": text})
             case "SubAgentActivity":
                 self._agent_active(item, place)
 

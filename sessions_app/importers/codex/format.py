@@ -4,9 +4,9 @@ import os
 import re
 from typing import Any
 
+from sessions_app.drafts import Parser, SkipLine, SourceFacts
 from sessions_app.importers.codex.parser import CodexParser
 from sessions_app.importers.codex.vocabulary import AGENT
-from sessions_app.importers.draft import Parser, SkipLine, SourceFacts
 from sessions_app.importers.json_lines import decode_object
 
 _ROLLOUT = re.compile(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from sessions_app.drafts import Place, SkipLine, UnknownLine
 from sessions_app.importers.codex.calls import Calls, child_of
 from sessions_app.importers.codex.content import read_content, read_output
 from sessions_app.importers.codex.messages import Messages
@@ -11,7 +12,6 @@ from sessions_app.importers.codex.progress import Progress
 from sessions_app.importers.codex.thread import Thread, identifier_of
 from sessions_app.importers.codex.turns import Turns
 from sessions_app.importers.codex.vocabulary import SILENT_ITEMS
-from sessions_app.importers.draft import Place, SkipLine, UnknownLine
 from sessions_app.importers.json_lines import json_text, mapping_of, text_of
 
 
@@ -42,12 +42,12 @@ class Items:
         }
 
     def read(self, payload: dict[str, Any], place: Place) -> None:
-        kind = payload.get("type")
-        reader = self._readers.get(kind) if isinstance(kind, str) else None
+        kind = text_of(payload.get("type"))
+        reader = self._readers.get(kind)
         if reader is not None:
             reader(payload, place)
         elif kind not in SILENT_ITEMS:
-            raise UnknownLine(f"response item of the type {str(kind)[:60]}")
+            raise UnknownLine(f"response item of the type {kind[:60]}")
 
     def _message(self, payload: dict[str, Any], place: Place) -> None:
         draft = self._messages.item(payload, place)

@@ -2,13 +2,13 @@
 
 from typing import Any
 
+from sessions_app.drafts import EventDraft, MessageDraft, MessageKind, Place, Role, UnknownLine
 from sessions_app.importers.codex.content import Content, read_content, read_image
 from sessions_app.importers.codex.thread import Thread
 from sessions_app.importers.codex.turns import Turns
 from sessions_app.importers.codex.twins import Channel, Twins
 from sessions_app.importers.codex.vocabulary import is_command, is_context, is_summary
-from sessions_app.importers.draft import EventDraft, MessageDraft, MessageKind, Place, Role, UnknownLine
-from sessions_app.importers.json_lines import list_of, mapping_of, text_of
+from sessions_app.importers.json_lines import json_text, list_of, mapping_of, text_of
 
 # From this version on the program is known to write its context before the mark of the first turn.
 _MARKS_FIRST_TURN = [0, 104]
@@ -23,7 +23,6 @@ class Messages:
     def __init__(self, thread: Thread, turns: Turns, twins: Twins, state: dict[str, Any]) -> None:
         self._thread, self._turns, self._twins = thread, turns, twins
         self._has_prompt: bool = state.get("has_prompt", False)
-        self._has_typed_prompt: bool = state.get("has_typed_prompt", False)
         # [text, time, place] of each piece.
         self._reasoning: list[tuple[str, int, Place]] = [
             (text, at_ms, Place(*place)) for text, at_ms, place in state.get("reasoning", [])
@@ -35,7 +34,6 @@ class Messages:
     def state(self) -> dict[str, Any]:
         return {
             "has_prompt": self._has_prompt,
-            "has_typed_prompt": self._has_typed_prompt,
             "reasoning": [[text, at_ms, list(place)] for text, at_ms, place in self._reasoning],
             "speaker": list(self.speaker) if self.speaker else None,
         }
@@ -65,7 +63,7 @@ class Messages:
         content.text = "\n\n".join(text for text in texts if text)
         if payload.get("kind") in ("user_instructions", "environment_context") or is_context(content.text):
             return self._context_event(content, place)
-        return self.prompt(content, "event", place, is_typed=True)
+        return self.prompt(content, "event", place)
 
     def _context_event(self, content: Content, place: Place) -> MessageDraft | None:
         if self._twins.is_twin("context", content.text, "event", place.line):
@@ -83,32 +81,28 @@ class Messages:
             return self.add("user", "context", content, place)
         return self.prompt(content, "item", place)
 
-    def prompt(
-        self, content: Content, channel: Channel, place: Place, *, is_typed: bool = False
-    ) -> MessageDraft | None:
+    def prompt(self, content: Content, channel: Channel, place: Place) -> MessageDraft | None:
         text = content.text
         if not text and not content.attachments:
             return None
-        twin = self._twins.is_twin("user", text, channel, place.line, next_line_too=True)
-        self._see_first_prompt(text, is_typed=is_typed)
-        if twin:
+        if self._twins.is_twin("user", text, channel, place.line, next_line_too=True):
             return None
         self.speaker = None
         self.flush_reasoning()
         if self._turns.prompt() and not self._thread.is_subagent:
             self._thread.session().turns += 1
+        if not self._has_prompt:
+            self._has_prompt = True
+            self._see_first_prompt(text)
         return self.add("user", "command" if is_command(text) else "prompt", content, place)
 
-    def _see_first_prompt(self, text: str, *, is_typed: bool) -> None:
-        """The first prompt heads the session; the first that is known to be typed is the better one."""
-        if self._has_typed_prompt or (self._has_prompt and not is_typed):
-            return
-        self._has_prompt, self._has_typed_prompt = True, is_typed
-        request = text.rpartition(_REQUEST_HEADING)[2].strip()[:_FIRST_PROMPT_LENGTH]
+    def _see_first_prompt(self, text: str) -> None:
+        """It heads the session; a subagent's is what its run was asked."""
         if self._thread.is_subagent:
             self._thread.run_draft().input = text
         else:
-            self._thread.session().first_prompt = request
+            request = text.rpartition(_REQUEST_HEADING)[2].strip()
+            self._thread.session().first_prompt = request[:_FIRST_PROMPT_LENGTH]
 
     def reply(self, content: Content, channel: Channel, place: Place) -> MessageDraft | None:
         if not content.text and not content.attachments:
@@ -166,6 +160,7 @@ class Messages:
         if not self._reasoning:
             return
         _, at_ms, place = self._reasoning[0]
+        text = "\n\n".join(text for text, _, _ in self._reasoning)
         thread = self._thread
         thread.add(
             EventDraft(
@@ -173,10 +168,11 @@ class Messages:
                 run=thread.run,
                 at_ms=at_ms,
                 kind="record.noted",
-                text="\n\n".join(text for text, _, _ in self._reasoning),
+                text=text,
                 place=place,
                 turn=self._turns.number,
-                document='{"type":"reasoning"}',
+                # The text of an event is a heading; the whole of a long one stands here.
+                document=json_text({"type": "reasoning", "text": text}),
             )
         )
         self._reasoning.clear()

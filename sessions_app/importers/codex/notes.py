@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from sessions_app.drafts import EventDraft, Place
 from sessions_app.importers.codex.thread import Thread
 from sessions_app.importers.codex.turns import Turns
 from sessions_app.importers.codex.twins import Channel, Twins
-from sessions_app.importers.draft import EventDraft, Place
 from sessions_app.importers.json_lines import brief, json_text, list_of, mapping_of, text_of
 
 _COMPACTION_FIELDS = ("window_number", "window_id", "first_window_id", "previous_window_id")
@@ -43,7 +43,10 @@ class Notes:
         document |= {
             name: payload[name] for name in _COMPACTION_FIELDS if isinstance(payload.get(name), str | int)
         }
-        self.add("session.compacted", text_of(payload.get("message")), place, document)
+        summary = text_of(payload.get("message"))
+        if summary:
+            document["summary"] = summary
+        self.add("session.compacted", summary, place, document)
 
     def forget_compaction(self) -> None:
         """The conversation has gone on: the next record of a compaction is of another one."""

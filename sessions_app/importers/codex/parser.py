@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sessions_app.drafts import Draft, Place, SkipLine, UnknownLine
 from sessions_app.importers.codex.calls import Calls
 from sessions_app.importers.codex.content import read_content
 from sessions_app.importers.codex.events import Events
@@ -15,7 +16,6 @@ from sessions_app.importers.codex.tokens import TokenMeter
 from sessions_app.importers.codex.turns import Turns
 from sessions_app.importers.codex.twins import Twins
 from sessions_app.importers.codex.vocabulary import SILENT_LINES
-from sessions_app.importers.draft import Draft, Place, SkipLine, UnknownLine
 from sessions_app.importers.json_lines import decode_object, stamp_of, text_of
 
 
@@ -89,7 +89,7 @@ class CodexParser:
         elif kind == "inter_agent_communication":
             self._inter_agent_communication(payload, place)
         elif kind not in SILENT_LINES:
-            raise UnknownLine(f"record of the type {str(kind)[:60]}")
+            raise UnknownLine(f"record of the type {kind[:60]}")
 
     def close_batch(self, *, following: bool) -> None:
         self.calls.close_batch()
@@ -142,11 +142,11 @@ class CodexParser:
             self.messages.add("user", "context", content, place)
 
 
-def _unwrap(record: dict[str, Any]) -> tuple[object, dict[str, Any], int | None]:
+def _unwrap(record: dict[str, Any]) -> tuple[str, dict[str, Any], int | None]:
     """Type, payload and time of a record. The first versions wrote items and the session's head bare."""
     payload, stamp = record.get("payload"), stamp_of(record.get("timestamp"))
     if isinstance(payload, dict):
-        return record.get("type"), payload, stamp
+        return text_of(record.get("type")), payload, stamp
     if "payload" in record:
         raise SkipLine("the payload is not an object")
     if record.get("record_type") == "state":

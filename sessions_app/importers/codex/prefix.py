@@ -8,7 +8,7 @@ parent's; and the ids of turns, which are UUIDv7 and so tell when each turn was 
 from typing import Any
 
 from sessions_app.importers.codex.thread import Thread, identifier_of, made_ms
-from sessions_app.importers.json_lines import mapping_of
+from sessions_app.importers.json_lines import text_of
 
 # A prefix without such ids ends when the clock moves on: it is written in one go.
 _WRITING_MS = 1000
@@ -39,7 +39,7 @@ class Prefix:
         self.is_open, self._began_ms = True, self._thread.at_ms
         return True
 
-    def holds(self, kind: object, payload: dict[str, Any]) -> bool:
+    def holds(self, kind: str, payload: dict[str, Any]) -> bool:
         """Is this record a copy of one of the parent's?"""
         if self._has_ended:
             return False
@@ -62,7 +62,7 @@ class Prefix:
         return bool(self._thread.forked_from or self._thread.is_subagent)
 
 
-def _turn_id(kind: object, payload: dict[str, Any]) -> str:
-    if kind == "turn_context" or (kind == "event_msg" and payload.get("type") in _TURN_EVENTS):
-        return identifier_of(mapping_of(payload).get("turn_id"))
+def _turn_id(kind: str, payload: dict[str, Any]) -> str:
+    if kind == "turn_context" or (kind == "event_msg" and text_of(payload.get("type")) in _TURN_EVENTS):
+        return identifier_of(payload.get("turn_id"))
     return ""

@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from dashboard.lib.clock import ms_to_iso
-from sessions_app.importers.draft import StatusName
+from sessions_app.drafts import StatusName
 
 type Standing = Literal["", "open", "ended", "aborted", "failed", "waiting"]
 

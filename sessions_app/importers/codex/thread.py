@@ -7,8 +7,8 @@ the session of its parent.
 from typing import Any
 from uuid import UUID
 
+from sessions_app.drafts import MAIN_RUN, Draft, RunDraft, SessionDraft, TimelineDraft
 from sessions_app.importers.codex.vocabulary import AGENT
-from sessions_app.importers.draft import MAIN_RUN, Draft, RunDraft, SessionDraft, TimelineDraft
 from sessions_app.importers.json_lines import brief, mapping_of, stamp_of, text_of
 
 _LONGEST_ID = 200
@@ -42,7 +42,8 @@ class Thread:
         self.cli_version: list[int] = state.get("cli_version", [])
         self.model: str = state.get("model", "")
         self.cwd: str = state.get("cwd", "")
-        self.at_ms: int = state.get("at_ms", modified_ms)
+        # Rows are named by their time too: where none is told, the id's is steadier than the file's.
+        self.at_ms: int = state.get("at_ms", made_ms(fallback_id) or modified_ms)
         self._fallback_id = fallback_id
 
     def state(self) -> dict[str, Any]:

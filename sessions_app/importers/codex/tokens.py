@@ -6,7 +6,7 @@ last call alone cost. Only the growth of the running total is counted, so repeti
 
 from typing import Any
 
-from sessions_app.importers.draft import Tokens
+from sessions_app.drafts import Tokens
 from sessions_app.importers.json_lines import mapping_of, whole_of
 
 _NAMES = {

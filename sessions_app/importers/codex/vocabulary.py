@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sessions_app.importers.draft import ToolKind
+from sessions_app.drafts import ToolKind
 
 AGENT: Final = "codex"
 
