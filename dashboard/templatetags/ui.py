@@ -32,6 +32,8 @@ STATUS_WORDS = {
     "waiting": "Needs you",
     "stalled": "Stalled",
     "failed": "Failed",
+    "idle": "Idle",
+    "unfinished": "Unfinished",
     "completed": "Completed",
     "cancelled": "Cancelled",
     "ended": "Ended",

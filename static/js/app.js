@@ -7,6 +7,7 @@ import "scrollback/elements/hot-keys";
 import "scrollback/elements/live-list";
 import "scrollback/elements/nav-list";
 import "scrollback/elements/relative-time";
+import "scrollback/elements/selection-count";
 import "scrollback/elements/sticky-scroll";
 import "scrollback/elements/theme-switch";
 import "scrollback/elements/time-scrubber";

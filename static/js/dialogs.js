@@ -1,9 +1,10 @@
 // Buttons with data-dialog="<id>" open that dialog; a dialog with data-opens-on="<event>" opens on that document event.
-// A click on the backdrop closes. Without script such a button is a link wherever it has an href.
+// Either way the dialog then gets dialog:opened. A click on the backdrop closes. Without script such a button is a link wherever it has an href.
 
 function open(dialog) {
   if (!dialog || dialog.open) return;
   dialog.showModal();
+  dialog.dispatchEvent(new CustomEvent("dialog:opened", { bubbles: true }));
 }
 
 document.addEventListener("click", (event) => {

@@ -1,25 +1,30 @@
 // The one WebSocket of a console page. It carries only news that there is news; elements fetch the rest.
 //
-// Sets <html data-live="connecting|connected|offline"> and dispatches on the document
+// Sets <html data-live="connecting|connected|offline|closed"> and dispatches on the document
 //   scrollback:changed    {kind, id, seq}: this row changed, or is new
-//   scrollback:connected  after each (re)connect: whatever was shown may be out of date
+//   scrollback:refresh    after each (re)connect and when too much changed to say what: all shown may be out of date
+//   scrollback:counts     {needs_me, running, live_terminals}
 
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 15_000;
-const FINAL_CODES = new Set([4001, 4003, 4009]);
+const ASLEEP_MS = 30_000;
+// Not signed in, not allowed, unknown, revoked: asking again would be refused again.
+const FINAL_CODES = new Set([4001, 4003, 4004, 4009]);
 
 export class LiveConnection {
   #url;
+  #root;
+  #Socket;
   #socket = null;
   #timer = 0;
   #failures = 0;
   #stopped = true;
 
-  constructor(path, { WebSocket = globalThis.WebSocket, root = document } = {}) {
+  constructor(path, { Socket = WebSocket, root = document } = {}) {
     this.#url = new URL(path, root.baseURI);
     this.#url.protocol = this.#url.protocol.replace("http", "ws");
-    this.WebSocket = WebSocket;
-    this.root = root;
+    this.#Socket = Socket;
+    this.#root = root;
   }
 
   start() {
@@ -35,41 +40,50 @@ export class LiveConnection {
     this.#socket = null;
   }
 
-  #open() {
-    this.#show(this.#failures ? "offline" : "connecting");
-    const socket = new this.WebSocket(this.#url);
-    this.#socket = socket;
-    socket.addEventListener("open", () => {
-      if (socket !== this.#socket) return;
-      this.#failures = 0;
-      this.#show("connected");
-      this.root.dispatchEvent(new CustomEvent("scrollback:connected"));
-    });
-    socket.addEventListener("message", ({ data }) => socket === this.#socket && this.#receive(JSON.parse(data)));
-    socket.addEventListener("close", ({ code }) => socket === this.#socket && this.#closed(code));
+  restart() {
+    this.stop();
+    this.start();
   }
 
-  #receive(message) {
-    if (message.type !== "changed") return;
-    const { kind, id, seq } = message;
-    this.root.dispatchEvent(new CustomEvent("scrollback:changed", { detail: { kind, id, seq } }));
+  #open() {
+    this.#show(this.#failures ? "offline" : "connecting");
+    const socket = new this.#Socket(this.#url);
+    this.#socket = socket;
+    // A socket that was given up may still speak; only the present one is listened to.
+    const listen = (type, act) => socket.addEventListener(type, (event) => socket === this.#socket && act(event));
+    listen("open", () => this.#opened());
+    listen("message", ({ data }) => this.#receive(JSON.parse(data)));
+    listen("close", ({ code }) => this.#closed(code));
+  }
+
+  #opened() {
+    this.#failures = 0;
+    this.#show("connected");
+    this.#say("refresh");
+  }
+
+  #receive({ type, ...detail }) {
+    if (["changed", "refresh", "counts"].includes(type)) this.#say(type, detail);
+  }
+
+  #say(type, detail) {
+    this.#root.dispatchEvent(new CustomEvent(`scrollback:${type}`, { detail }));
   }
 
   #closed(code) {
     this.#socket = null;
-    if (this.#stopped) return;
-    this.#show("offline");
     if (FINAL_CODES.has(code)) {
       this.#stopped = true;
-      return;
+      return this.#show("closed");
     }
-    // Full jitter: a restarted server is not met by every open page in the same second.
+    this.#show("offline");
+    // Full jitter: a restarted server is not met by every open page in the same moment.
     const ceiling = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#failures++);
-    this.#timer = setTimeout(() => this.#open(), FIRST_DELAY_MS / 2 + Math.random() * ceiling);
+    this.#timer = setTimeout(() => this.#open(), 100 + Math.random() * ceiling);
   }
 
   #show(state) {
-    this.root.documentElement.dataset.live = state;
+    this.#root.documentElement.dataset.live = state;
   }
 }
 
@@ -80,12 +94,15 @@ export function consoleConnection() {
   if (shared) return shared;
   shared = new LiveConnection("/live/console/");
   shared.start();
-  // A page in the back-forward cache must hold no socket, and a phone that wakes up must not wait for a time-out.
+  // A page in the back-forward cache must hold no socket; a laptop or phone that slept holds one that is dead
+  // without knowing it.
+  let hiddenAt = Infinity;
   addEventListener("pagehide", () => shared.stop());
   addEventListener("pageshow", ({ persisted }) => persisted && shared.start());
-  addEventListener("online", () => {
-    shared.stop();
-    shared.start();
+  addEventListener("online", () => shared.restart());
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && Date.now() - hiddenAt > ASLEEP_MS) shared.restart();
+    hiddenAt = document.hidden ? Date.now() : Infinity;
   });
   return shared;
 }

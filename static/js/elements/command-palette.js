@@ -10,21 +10,19 @@ class CommandPalette extends HTMLElement {
     this.input.addEventListener("input", () => this.later());
     this.input.addEventListener("keydown", (event) => this.pressed(event));
     this.results.addEventListener("mousemove", ({ target }) => this.choose(target.closest(".palette__item")));
-    document.addEventListener("palette:open", this);
-    this.closest("dialog").addEventListener("toggle", this);
+    document.addEventListener("dialog:opened", this);
   }
 
   disconnectedCallback() {
-    document.removeEventListener("palette:open", this);
+    document.removeEventListener("dialog:opened", this);
     clearTimeout(this.timer);
     this.request?.abort();
   }
 
-  handleEvent({ type, newState }) {
-    if (type === "palette:open" || newState === "open") {
-      this.input.select();
-      this.fetch();
-    }
+  handleEvent({ target }) {
+    if (!target.contains(this)) return;
+    this.input.select();
+    this.fetch();
   }
 
   later() {

@@ -1,41 +1,22 @@
-// <favicon-state needs-me="2" live="1">: the icon in the browser's tab and the count in the title. The server sets both on load; with
-// src they are fetched again when something changed: JSON {needs_me, running, live_terminals}, shown on the rail as well.
+// <favicon-state needs-me="2" live="1">: the icon in the browser's tab, the count in the title, the counts of the rail. The server
+// sets them on load, the live connection keeps them.
 
 import { consoleConnection } from "scrollback/live";
 
-const GATHER_MS = 500;
 const TITLE_COUNT = /^\(\d+\) /;
 
 class FaviconState extends HTMLElement {
-  static observedAttributes = ["needs-me", "live"];
-
   connectedCallback() {
+    document.addEventListener("scrollback:counts", this);
     this.show();
-    if (!this.getAttribute("src")) return;
-    document.addEventListener("scrollback:changed", this);
-    document.addEventListener("scrollback:connected", this);
     consoleConnection();
   }
 
   disconnectedCallback() {
-    document.removeEventListener("scrollback:changed", this);
-    document.removeEventListener("scrollback:connected", this);
-    clearTimeout(this.timer);
+    document.removeEventListener("scrollback:counts", this);
   }
 
-  attributeChangedCallback() {
-    if (this.isConnected) this.show();
-  }
-
-  handleEvent() {
-    this.timer ||= setTimeout(() => this.refresh(), GATHER_MS);
-  }
-
-  async refresh() {
-    this.timer = 0;
-    const response = await fetch(this.getAttribute("src"));
-    if (!response.ok) return;
-    const counts = await response.json();
+  handleEvent({ detail: counts }) {
     for (const [name, number] of Object.entries(counts)) {
       for (const count of document.querySelectorAll(`[data-count="${CSS.escape(name)}"]`)) {
         count.textContent = number;
@@ -44,6 +25,7 @@ class FaviconState extends HTMLElement {
     }
     this.setAttribute("needs-me", counts.needs_me);
     this.setAttribute("live", counts.live_terminals);
+    this.show();
   }
 
   show() {

@@ -48,8 +48,9 @@ class HotKeys extends HTMLElement {
     else if (focus) {
       const target = document.querySelector(focus);
       event.preventDefault();
-      if (target) target.select();
-      else location.assign("/search/");
+      if (!target) return location.assign("/search/");
+      target.focus();
+      target.select();
     } else {
       const unused = document.dispatchEvent(new CustomEvent(name, { cancelable: true }));
       if (!unused || event.ctrlKey || event.metaKey) event.preventDefault();

@@ -1,7 +1,7 @@
-// <live-list kind="session" row-url="/sessions/{id}/row/">: rows with data-id that changed are fetched again in place; rows that are
-// not shown are counted on the "3 new" pill ([data-news]) and wait until it is pressed, so nothing moves under the reader.
-// With an empty list there is nothing to move, so the first rows come by themselves: refresh-url replaces the element.
-// After a reconnect every shown row is fetched once more by refresh-url, because news may have been missed.
+// <live-list kind="session" row-url="/sessions/{id}/row/" refresh-url="/sessions/">: a row with data-id that changed is fetched again
+// in place; rows that are not shown are counted on the "3 new" pill ([data-news]) and wait until it is pressed, so
+// nothing moves under the reader. Only an empty list fills by itself. After each connect the list is compared
+// with refresh-url, since news may have been missed before it.
 
 import { consoleConnection } from "scrollback/live";
 
@@ -9,53 +9,66 @@ const GATHER_MS = 120;
 
 class LiveList extends HTMLElement {
   connectedCallback() {
-    this.changed = new Map();
+    this.changed = new Set();
     this.unseen = new Set();
-    this.connected = document.documentElement.dataset.live === "connected";
     document.addEventListener("scrollback:changed", this);
-    document.addEventListener("scrollback:connected", this);
+    document.addEventListener("scrollback:refresh", this);
     consoleConnection();
   }
 
   disconnectedCallback() {
     document.removeEventListener("scrollback:changed", this);
-    document.removeEventListener("scrollback:connected", this);
+    document.removeEventListener("scrollback:refresh", this);
     clearTimeout(this.timer);
   }
 
   handleEvent({ type, detail }) {
-    if (type === "scrollback:connected") {
-      // The first connection follows the page itself: nothing can have been missed in between but what it tells.
-      if (this.connected) this.refresh();
-      this.connected = true;
-    } else if (detail.kind === this.getAttribute("kind")) {
-      this.changed.set(detail.id, detail);
+    if (type === "scrollback:refresh") this.compare();
+    else if (detail.kind === this.getAttribute("kind")) {
+      this.changed.add(detail.id);
       this.timer ||= setTimeout(() => this.take(), GATHER_MS);
     }
   }
 
   take() {
     this.timer = 0;
-    const changes = [...this.changed.keys()];
+    const ids = [...this.changed];
     this.changed.clear();
-    for (const id of changes) {
-      const row = this.querySelector(`[data-id="${CSS.escape(id)}"]`);
-      if (row) this.fetchRow(row, id);
+    const url = this.getAttribute("row-url");
+    if (!url || !this.querySelector("[data-row]")) return this.compare();
+    for (const id of ids) {
+      const row = this.row(id);
+      if (row) window.htmx.ajax("GET", url.replace("{id}", encodeURIComponent(id)), { target: row, swap: "outerHTML" });
       else this.unseen.add(id);
     }
-    if (this.unseen.size && !this.querySelector("[data-id]")) this.refresh();
-    else this.announce();
+    this.announce();
   }
 
-  fetchRow(row, id) {
-    const url = this.getAttribute("row-url")?.replace("{id}", encodeURIComponent(id));
-    if (url) window.htmx.ajax("GET", url, { target: row, swap: "outerHTML" });
-    else this.refresh();
-  }
-
-  refresh() {
+  async compare() {
     const url = this.getAttribute("refresh-url");
-    if (url) window.htmx.ajax("GET", url, { target: this, swap: "outerHTML" });
+    if (!url) return;
+    const response = await fetch(url);
+    if (!response.ok || !this.isConnected) return;
+    const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+    const list = fresh.querySelector(`live-list[kind="${CSS.escape(this.getAttribute("kind"))}"]`);
+    if (!list) return;
+    if (!this.querySelector("[data-row]")) return this.become(list);
+    for (const row of list.querySelectorAll("[data-row]")) {
+      const shown = this.row(row.dataset.id);
+      if (!shown) this.unseen.add(row.dataset.id);
+      else if (!sameRow(shown, row)) replace(shown, row);
+    }
+    this.announce();
+  }
+
+  become(list) {
+    if (!list.querySelector("[data-row]")) return;
+    this.replaceChildren(...list.childNodes);
+    window.htmx.process(this);
+  }
+
+  row(id) {
+    return this.querySelector(`[data-row][data-id="${CSS.escape(id)}"]`);
   }
 
   announce() {
@@ -64,6 +77,28 @@ class LiveList extends HTMLElement {
     pill.querySelector("[data-news-count]").textContent = this.unseen.size;
     pill.hidden = !this.unseen.size;
   }
+}
+
+// Relative times and the reader's choice differ without any news.
+function sameRow(shown, fresh) {
+  const words = (row) => {
+    const copy = row.cloneNode(true);
+    for (const time of copy.querySelectorAll("relative-time")) time.remove();
+    copy.removeAttribute("aria-selected");
+    return copy.outerHTML.replace(/ class="[^"]*htmx[^"]*"/g, "");
+  };
+  return words(shown) === words(fresh);
+}
+
+function replace(shown, fresh) {
+  const chosen = shown.getAttribute("aria-selected");
+  const ticked = shown.querySelector(".list__select")?.checked;
+  const focused = shown.contains(document.activeElement);
+  shown.replaceWith(fresh);
+  if (chosen) fresh.setAttribute("aria-selected", chosen);
+  if (ticked) fresh.querySelector(".list__select").checked = true;
+  if (focused) fresh.querySelector(".list__link")?.focus({ preventScroll: true });
+  window.htmx.process(fresh);
 }
 
 customElements.define("live-list", LiveList);

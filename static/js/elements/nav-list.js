@@ -64,9 +64,10 @@ class NavList extends HTMLElement {
     if (document.activeElement === document.body) row.querySelector(".list__link")?.focus({ preventScroll: true });
   }
 
-  // A page may hold several lists; keys that say nothing of a place mean the one in use, else the first.
+  // A page may hold several lists; keys that say nothing of a place mean the one in use, else the first. The list
+  // itself has no box (display: contents), so its rows are asked.
   isFirstVisible() {
-    const lists = [...document.querySelectorAll("nav-list")].filter((list) => list.checkVisibility());
+    const lists = [...document.querySelectorAll("nav-list")].filter((list) => list.rows[0]?.checkVisibility());
     return this === (lists.find((list) => list.contains(document.activeElement)) ?? lists[0]);
   }
 }
