@@ -15,6 +15,7 @@ from dashboard.lib.errors import Refused
 from sessions_app.actions.setup import issue_setup_link
 from sessions_app.actions.tokens import ensure_agent_token
 from sessions_app.live.hub import stop_hub
+from sessions_app.live.reading import stop_reading
 
 
 class Command(BaseCommand):
@@ -47,7 +48,7 @@ class Command(BaseCommand):
         serving.answer_to(host)
         addresses = serving.addresses_of(host, port)
         with ExitStack() as stack:
-            stack.callback(serving.close_connections, [stop_hub])
+            stack.callback(serving.close_connections, [stop_hub, stop_reading])
 
             def ready() -> None:
                 stack.enter_context(serving.announced(settings.HOME, addresses[0]))

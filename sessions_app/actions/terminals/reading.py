@@ -44,6 +44,10 @@ class StoredStretch:
             skip = max(0, skip - len(piece))
 
 
+# A line is not looked for any further: on a screen that redraws itself there may be none.
+_LONGEST_LINE = 4096
+
+
 class MissingOutput(Exception):
     """Bytes that the terminal has are in no row: the database was damaged or changed by hand."""
 
@@ -131,8 +135,14 @@ def size_at(terminal: Terminal, offset: int) -> tuple[int, int]:
     return int(cols), int(rows)
 
 
+def line_start_after(terminal_id: uuid.UUID, near: int, end: int) -> int:
+    """The start of the first line after `near`, or `near` itself when no line starts soon."""
+    head = read_bytes(terminal_id, near, min(end, near + _LONGEST_LINE))
+    return near + head.find(b"\n") + 1 if b"\n" in head else near
+
+
 def events_before(terminal_id: uuid.UUID, offset: int) -> int:
-    """The number of the newest event that happened before byte `offset - 1` was out; 0 for none."""
+    """The number of the newest event that happened when less than `offset` bytes were out; 0 for none."""
     before = TerminalEvent.objects.filter(terminal_id=terminal_id, offset__lt=offset)
     return before.aggregate(newest=Max("number"))["newest"] or 0
 

@@ -1,0 +1,146 @@
+"""What every live socket does: let in, join, follow, and close with a code that says why."""
+
+import asyncio
+import json
+import logging
+from typing import Any
+from urllib.parse import parse_qs
+
+from channels.exceptions import StopConsumer
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db import DatabaseError
+
+from sessions_app.access import READ, may
+from sessions_app.live.close_codes import CloseCode
+from sessions_app.live.facts import Interest, Login, Mailbox, News
+from sessions_app.live.hub import get_hub
+from sessions_app.models import Person
+
+logger = logging.getLogger(__name__)
+
+MAX_MESSAGE_CHARS = 1_000
+INTERNAL_ERROR = 1011
+POLICY_VIOLATION = 1008
+# While the database is away a consumer asks again by itself, should nobody tell that it is back.
+RETRY_S = 2.0
+
+
+class Refusal(Exception):
+    """The socket has to close with this code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class LiveConsumer(AsyncWebsocketConsumer):
+    """Subclasses say what they follow (`interest`), and send what is new in `begin` and `deliver`.
+
+    The socket is accepted before it is refused: a refusal at the handshake reaches a browser as a bare 403,
+    without the code that tells it whether to try again.
+    """
+
+    person: Person
+    mailbox: Mailbox | None = None
+    _following: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            # The server may cancel a socket's application without a word of disconnection.
+            self._leave()
+
+    def interest(self) -> Interest | None:
+        """The one session or terminal to hear about, or None for all that lists show."""
+        return None
+
+    async def begin(self) -> None:
+        """Send what is new to this client already. Raises Refusal when it may not, or cannot, be here."""
+
+    async def deliver(self, news: News) -> None:
+        """Send what follows from the news; `news.anything` means to look at everything again."""
+        raise NotImplementedError
+
+    async def take(self, message: dict[str, Any]) -> None:
+        """A message of the client. Most sockets have no use for any."""
+        raise Refusal(POLICY_VIOLATION)
+
+    async def connect(self) -> None:
+        await self.accept()
+        scope: dict[str, Any] = {**self.scope}
+        person, key = scope["user"], scope["session"].session_key
+        if not isinstance(person, Person) or not key:
+            await self.close(CloseCode.UNAUTHENTICATED)
+            return
+        if not may(person, READ):
+            await self.close(CloseCode.FORBIDDEN)
+            return
+        self.person = person
+        self.mailbox = Mailbox(Login(person.pk, person.access_version, key), self.interest())
+        get_hub().join(self.mailbox)
+        self._following = asyncio.create_task(self._follow(self.mailbox))
+
+    async def disconnect(self, code: int) -> None:
+        self._leave()
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        try:
+            message = json.loads(text_data) if text_data and len(text_data) <= MAX_MESSAGE_CHARS else None
+            if not isinstance(message, dict):
+                raise Refusal(POLICY_VIOLATION)
+            await self.take(message)
+        except Refusal as refusal:
+            await self.close(refusal.code)
+        except (ValueError, RecursionError):
+            await self.close(POLICY_VIOLATION)
+
+    async def send_message(self, message_type: str, /, **members: Any) -> None:
+        await self.send(text_data=json.dumps({"type": message_type, **members}, separators=(",", ":")))
+
+    def query(self, name: str) -> int:
+        """A whole number of the address, 0 when it is not there. Raises Refusal for anything else."""
+        values = parse_qs(self.scope["query_string"].decode("latin1")).get(name, ["0"])
+        if len(values) != 1 or not values[0].isascii() or not values[0].isdecimal() or len(values[0]) > 18:
+            raise Refusal(POLICY_VIOLATION)
+        return int(values[0])
+
+    async def _follow(self, mailbox: Mailbox) -> None:
+        try:
+            await self._until_it_works(self.begin)
+            while True:
+                news = await mailbox.wait()
+                if news.close is not None:
+                    raise Refusal(news.close)
+                if news.database is not None:
+                    await self.send_message("database", available=not news.database, reason=news.database)
+                await self._until_it_works(self.deliver, news)
+        except Refusal as refusal:
+            await self.close(refusal.code)
+        except Exception:
+            logger.exception("A live socket failed")
+            await self.close(INTERNAL_ERROR)
+
+    async def _until_it_works(self, step: Any, *arguments: Any) -> None:
+        """A step that reads the database is repeated until the database is there."""
+        while True:
+            try:
+                await step(*arguments)
+                return
+            except DatabaseError:
+                await asyncio.sleep(RETRY_S)
+
+    def _leave(self) -> None:
+        if self.mailbox is not None:
+            get_hub().leave(self.mailbox)
+        if self._following is not None:
+            self._following.cancel()
+
+
+class UnknownConsumer(AsyncWebsocketConsumer):
+    """Every address that is none."""
+
+    async def connect(self) -> None:
+        await self.accept()
+        await self.close(CloseCode.UNKNOWN)
+        raise StopConsumer

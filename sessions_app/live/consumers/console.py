@@ -1,0 +1,45 @@
+"""News for lists: which rows changed, and the numbers beside the places."""
+
+import asyncio
+
+from sessions_app.live.consumers.base import LiveConsumer
+from sessions_app.live.facts import News
+from sessions_app.live.reading import in_database
+from sessions_app.nav_counts import nav_counts
+
+# Counts are remembered for a second; asked sooner they may still be those from before the change.
+COUNT_AFTER_S = 1.05
+
+
+class ConsoleConsumer(LiveConsumer):
+    """`/live/console/`: says what changed; pages fetch it through their own views."""
+
+    _counts: dict[str, int] | None = None
+    _counting: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        await self._send_counts()
+
+    async def deliver(self, news: News) -> None:
+        if news.anything:
+            await self.send_message("refresh")
+        for fact in news.changed:
+            await self.send_message("changed", kind=fact.kind, id=str(fact.id), seq=fact.seq)
+        if self._counting is None or self._counting.done():
+            self._counting = asyncio.create_task(self._count_later())
+
+    async def disconnect(self, code: int) -> None:
+        if self._counting is not None:
+            self._counting.cancel()
+        await super().disconnect(code)
+
+    async def _count_later(self) -> None:
+        """Counting is not free and its answer is remembered for a while: once after any number of changes."""
+        await asyncio.sleep(COUNT_AFTER_S)
+        await self._send_counts()
+
+    async def _send_counts(self) -> None:
+        counts = await in_database(nav_counts, self.person)
+        if counts != self._counts:
+            self._counts = dict(counts)
+            await self.send_message("counts", **counts)

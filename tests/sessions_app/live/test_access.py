@@ -1,0 +1,196 @@
+"""Who may open a socket, and how it ends when they no longer may."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import pytest
+from django.contrib.sessions.models import Session
+
+from audit.actors import SYSTEM
+from dashboard.lib.ids import new_id
+from sessions_app.actions.people import change_role, disable_person
+from sessions_app.live.close_codes import CloseCode
+from sessions_app.live.origin import is_own_origin
+from sessions_app.models import AgentSession, Person, Role
+from tests.factories import make_person, make_session, make_terminal
+from tests.sessions_app.live.sockets import Socket, cookie_of, here, run
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def paths() -> list[str]:
+    session = make_session()
+    return [
+        "/live/console/",
+        f"/live/sessions/{session.pk}/",
+        f"/live/terminals/{make_terminal(session).pk}/",
+    ]
+
+
+async def code_of(path: str, cookie: str) -> int:
+    async with Socket(path, cookie) as socket:
+        assert socket.accepted
+        return await socket.close_code()
+
+
+def test_a_stranger_is_told_to_sign_in() -> None:
+    async def scenario() -> None:
+        for path in await here(paths):
+            assert await code_of(path, "") == CloseCode.UNAUTHENTICATED
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_whoever_may_read_may_listen(role: Role) -> None:
+    async def scenario() -> None:
+        cookie = await here(lambda: cookie_of(make_person(role)))
+        for path in await here(paths):
+            async with Socket(path, cookie) as socket:
+                assert socket.accepted
+                event = await socket.event() if "sessions" not in path else None
+                assert event is None or event["type"] == "websocket.send"
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("kind", ["sessions", "terminals"])
+def test_what_does_not_exist_is_unknown(kind: str) -> None:
+    async def scenario() -> None:
+        cookie = await here(lambda: cookie_of(make_person()))
+        assert await code_of(f"/live/{kind}/{new_id()}/", cookie) == CloseCode.UNKNOWN
+        assert await code_of("/live/elsewhere/", cookie) == CloseCode.UNKNOWN
+
+    run(scenario)
+
+
+def test_what_is_in_the_trash_is_unknown() -> None:
+    def trashed() -> tuple[str, list[str]]:
+        found = paths()
+        AgentSession.objects.update(deleted_ms=1)
+        return cookie_of(make_person()), found[1:]
+
+    async def scenario() -> None:
+        cookie, found = await here(trashed)
+        for path in found:
+            assert await code_of(path, cookie) == CloseCode.UNKNOWN
+
+    run(scenario)
+
+
+def test_a_socket_closes_when_its_session_goes_to_the_trash() -> None:
+    async def scenario() -> None:
+        cookie = await here(lambda: cookie_of(make_person()))
+        _, session_path, terminal_path = await here(paths)
+        async with Socket(session_path, cookie) as session, Socket(terminal_path, cookie) as terminal:
+            await terminal.event()
+            await here(lambda: AgentSession.objects.update(deleted_ms=1, updated_ms=2))
+            assert await session.close_code() == CloseCode.UNKNOWN
+            assert await terminal.close_code() == CloseCode.UNKNOWN
+
+    run(scenario)
+
+
+def disable(person: Person) -> None:
+    disable_person(person.pk, actor=SYSTEM)
+
+
+def demote(person: Person) -> None:
+    change_role(person.pk, Role.VIEWER, actor=SYSTEM)
+
+
+def sign_out(person: Person) -> None:
+    Session.objects.all().delete()
+
+
+@pytest.mark.parametrize("revoke", [disable, demote, sign_out])
+def test_a_socket_closes_within_two_seconds_of_being_revoked(revoke: Callable[[Person], None]) -> None:
+    async def scenario() -> None:
+        person = await here(make_person)
+        await here(make_person)  # somebody else stays operator
+        cookie = await here(cookie_of, person)
+        path = (await here(paths))[1]
+        async with Socket("/live/console/", cookie) as console, Socket(path, cookie) as session:
+            await console.message("counts")
+            await asyncio.sleep(0)
+            await here(revoke, person)
+            started = time.monotonic()
+            assert await console.close_code() == CloseCode.REVOKED
+            assert await session.close_code() == CloseCode.REVOKED
+            assert time.monotonic() - started < 2
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("message", ["nonsense", "[1]", "{}", '{"ack": 1}', "9" * 2_000, "[" * 900])
+def test_a_socket_that_takes_no_messages_closes_on_one(message: str) -> None:
+    async def scenario() -> None:
+        cookie = await here(lambda: cookie_of(make_person()))
+        async with Socket("/live/console/", cookie) as socket:
+            await socket.send(message)
+            assert await socket.close_code() == 1008
+
+    run(scenario)
+
+
+# The page that opens it
+
+OWN = "http://console.lan:8765"
+
+
+@pytest.mark.parametrize(
+    ("origin", "scheme", "allowed"),
+    [
+        (OWN, "http", True),
+        ("http://console.lan:8766", "http", False),
+        ("http://console.lan", "http", False),
+        ("https://console.lan:8765", "http", False),
+        ("https://console.lan:8765", "https", True),
+        ("https://proxy.example", "http", True),
+        ("http://proxy.example", "http", False),
+        ("http://other.lan:8765", "http", False),
+        ("http://console.lan:8765.evil.example", "http", False),
+        ("http://evilconsole.lan:8765", "http", False),
+        ("http://console.lan.:8765", "http", False),
+        ("http://user@console.lan:8765", "http", False),
+        ("http://console.lan:8765/", "http", False),
+        ("http://console.lan:8765\n", "http", False),
+        ("null", "http", False),
+        ("file://", "http", False),
+        ("", "http", False),
+    ],
+)
+def test_only_the_very_same_origin_may_open_a_socket(origin: str, scheme: str, allowed: bool) -> None:
+    hosts, trusted = ["console.lan"], ["https://proxy.example"]
+    found = is_own_origin(
+        origin, "console.lan:8765", scheme=scheme, allowed_hosts=hosts, trusted_origins=trusted
+    )
+    assert found is allowed
+
+
+def test_a_rebound_name_is_not_ours() -> None:
+    assert not is_own_origin(
+        "http://evil.example:8765",
+        "evil.example:8765",
+        scheme="http",
+        allowed_hosts=["localhost"],
+        trusted_origins=[],
+    )
+
+
+def test_a_default_port_may_be_left_out() -> None:
+    assert is_own_origin(
+        "http://localhost", "localhost:80", scheme="http", allowed_hosts=["localhost"], trusted_origins=[]
+    )
+
+
+@pytest.mark.parametrize("origin", [None, "http://localhost:9999", "http://evil.example:8765"])
+def test_another_page_gets_no_socket(origin: str | None) -> None:
+    async def scenario() -> None:
+        cookie = await here(lambda: cookie_of(make_person()))
+        socket = Socket("/live/console/", cookie, origin=origin)
+        async with socket:
+            assert not socket.accepted
+
+    run(scenario)
