@@ -79,6 +79,8 @@ class RunMemory:
     has_input: bool = False
     # The call that started it has been looked for.
     is_linked: bool = False
+    # Its parent has been named, for want of better knowledge.
+    is_placed: bool = False
     first_ms: int | None = None
     latest_ms: int | None = None
     draft: RunDraft | None = None
@@ -86,7 +88,7 @@ class RunMemory:
     def state(self) -> list[Any]:
         return [
             self.key, self.last, self.last_ms, self.detail, self.model,
-            self.is_closed, self.has_input, self.is_linked,
+            self.is_closed, self.has_input, self.is_linked, self.is_placed,
         ]  # fmt: skip
 
     def touch(self, at_ms: int) -> None:

@@ -183,7 +183,8 @@ class Reading:
 
     def _open_run(self, session: SessionMemory, draft: SessionDraft, run: RunMemory) -> RunDraft:
         run_draft = run.draft = draft.run(run.key)
-        if run.key != MAIN_RUN and not run.last and not self.layout.agent:
+        if not run.is_placed and run.key != MAIN_RUN and not self.layout.agent:
+            run.is_placed = True
             run_draft.parent = MAIN_RUN
         if self.layout.agent and run.key == bounded(self.layout.agent):
             self._apply_sidecar(run, run_draft)

@@ -90,8 +90,8 @@ def _write_reply(
     memory.draft = MessageDraft(
         key=entry.key, run=entry.run.key, at_ms=entry.at_ms, role="assistant",
         kind=_reply_kind(record, model, text),
-        text=text, place=entry.place, turn=entry.session.turn,
-        reasoning=reasoning, external_id=bounded(identity), model=model, stop_reason=plain(message.stop_reason),
+        text=text, place=entry.place, turn=entry.session.turn, reasoning=reasoning,
+        external_id=bounded(identity), model=model, stop_reason=plain(message.stop_reason),
         attachments=attachments, input_tokens=usage[0], output_tokens=usage[1], cache_read_tokens=usage[2],
         cache_write_tokens=usage[3],
     )  # fmt: skip

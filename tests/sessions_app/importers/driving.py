@@ -146,9 +146,8 @@ def drive(
     facts = SourceFacts(path=path, companions=companions or {}, modified_ms=modified_ms)
     parser = known.parser(facts, {})
     offset = 0
-    for number, line in enumerate(
-        content.splitlines(keepends=True) if not known.is_document else [content], start=1
-    ):
+    whole_lines = [content] if known.is_document else re.findall(rb"[^\n]*\n|[^\n]+\Z", content)
+    for number, line in enumerate(whole_lines, start=1):
         feed(parser, line.removesuffix(b"\n"), Place(offset, len(line), number))
         offset += len(line)
         if number in cuts:
