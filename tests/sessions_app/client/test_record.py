@@ -1,0 +1,369 @@
+"""A recorded program does what it would do without a recorder, and all that it showed is written down."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sessions_app.client.spool import Spool, spools
+from sessions_app.terminal.asciicast.model import Exit, Item, Resize
+from tests.sessions_app.client.recorder import (
+    ROOT,
+    TerminalRecorder,
+    command_line,
+    piped_recorder,
+    run_recorder,
+    wait_until,
+)
+from tests.sessions_app.terminal.recordings import input_of, output_of, read_all
+
+#: These tests need no server: the recording stays in the spool, where they look at it.
+pytestmark = pytest.mark.usefixtures("directory")
+
+
+def only_spool(directory: Path) -> Spool:
+    [spool] = spools(directory)
+    return spool
+
+
+def recorded(directory: Path) -> list[Item]:
+    return read_all(only_spool(directory).recording.read_bytes())[1]
+
+
+@pytest.mark.parametrize(
+    ("program", "status"),
+    [
+        ("exit 0", 0),
+        ("exit 3", 3),
+        ("exit 255", 255),
+        ("kill -9 $$", 128 + 9),
+        ("kill -TERM $$", 128 + 15),
+        ("kill -SEGV $$", 128 + 11),
+        ("kill -PIPE $$", 128 + 13),
+    ],
+)
+def test_the_exit_status_is_that_of_the_program(directory: Path, program: str, status: int) -> None:
+    assert run_recorder("--", "sh", "-c", f"echo hi; {program}").returncode == status
+    items = recorded(directory)
+    assert output_of(items) == b"hi\r\n"
+    assert items[-1] == Exit(items[-1].time_us if isinstance(items[-1], Exit) else -1, status)
+
+
+def test_a_command_that_is_not_there_ends_with_127_and_one_line(directory: Path) -> None:
+    for command in ("no-such-program-anywhere", "./neither/here"):
+        done = run_recorder("--", command)
+        assert done.returncode == 127
+        assert done.stderr == f"scrollback: {command}: command not found\n".encode()
+    assert spools(directory) == []
+
+
+def test_a_command_that_cannot_be_run_ends_with_126(directory: Path, tmp_path: Path) -> None:
+    done = run_recorder("--", str(tmp_path))
+
+    assert done.returncode == 126
+    assert b"Permission denied" in done.stderr
+    assert spools(directory) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--"],
+        ["--session", "nonsense", "--", "true"],
+        ["--server", "ftp://x", "--", "true"],
+        ["a", "--", "b"],
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_2(directory: Path, arguments: list[str]) -> None:
+    done = run_recorder(*arguments)
+
+    assert done.returncode == 2
+    assert done.stdout == b""
+    assert done.stderr
+
+
+def test_options_of_the_program_are_its_own(directory: Path) -> None:
+    assert run_recorder("echo", "--title", "x").stdout == b"--title x\r\n"
+    assert run_recorder("--title", "y", "--", "echo", "--", "--quiet").stdout == b"-- --quiet\r\n"
+    assert spools(directory)[1].load().metadata.title == "y"
+
+
+def test_output_of_any_bytes_reaches_the_person_and_the_spool_unchanged(
+    directory: Path, tmp_path: Path
+) -> None:
+    """Bytes that are no UTF-8, characters cut between reads, NULs, escapes; more than many blocks."""
+    chance = random.Random(5)
+    output = chance.randbytes(300_000) + "żółć 😀 漢字 ".encode() * 20_000 + b"\xff\x00\x1b]0;"
+    file = tmp_path / "output"
+    file.write_bytes(output)
+    done = run_recorder("--", "sh", "-c", 'stty raw; exec cat "$1"', "sh", str(file))
+
+    assert done.returncode == 0
+    assert done.stdout == output
+    assert output_of(recorded(directory)) == output
+
+
+def test_the_last_words_of_a_program_are_not_lost(directory: Path) -> None:
+    program = "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done; echo the end"
+    for _ in range(5):
+        assert run_recorder("--quiet", "--", "sh", "-c", program).stdout.endswith(b"the end\r\n")
+    assert all(
+        output_of(read_all(spool.recording.read_bytes())[1]).count(b"\n") == 3001
+        for spool in spools(directory)
+    )
+
+
+def test_a_process_left_in_the_background_does_not_keep_the_recorder(directory: Path) -> None:
+    started = time.monotonic()
+    done = run_recorder("--", "sh", "-c", "sleep 30 & echo started")
+
+    assert done.stdout == b"started\r\n"
+    assert time.monotonic() - started < 15
+
+
+def test_piped_input_is_typed_and_its_end_is_an_end_of_file(directory: Path) -> None:
+    assert run_recorder("--", "cat", stdin=b"one\ntwo\n").stdout == b"one\r\ntwo\r\n"
+    assert run_recorder("--", "cat", stdin=b"no line feed").stdout == b"no line feed"
+    assert run_recorder("--", "cat", stdin=b"").stdout == b""
+
+
+def test_every_reader_of_ended_input_is_told_so(directory: Path) -> None:
+    """As with a file; a terminal tells only the first, and the next would wait for ever."""
+    done = run_recorder("--", "sh", "-c", "cat; cat; read line; echo $?; cat; echo end", stdin=b"a\n")
+
+    assert done.stdout == b"a\r\n1\r\nend\r\n"
+
+
+def test_much_input_is_passed_on_as_fast_as_it_is_read(directory: Path) -> None:
+    lines = b"".join(b"line %d\n" % n for n in range(20_000))
+    done = run_recorder("--", "sh", "-c", "sleep 0.2; wc -l; wc -c", stdin=lines)
+
+    assert done.stdout.split() == [b"20000", b"0"]
+
+
+def test_the_window_without_a_terminal_is_that_of_the_environment(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "132")
+    monkeypatch.setenv("LINES", "43")
+    assert run_recorder("--", "stty", "size").stdout == b"43 132\r\n"
+    monkeypatch.setenv("COLUMNS", "nonsense")
+    monkeypatch.delenv("LINES")
+    assert run_recorder("--", "stty", "size").stdout == b"24 80\r\n"
+
+
+def test_the_window_of_the_terminal_is_copied_and_followed(directory: Path) -> None:
+    program = "import os, signal, time\nsize = lambda *_: print(*os.get_terminal_size(), flush=True)\n"
+    program += "signal.signal(signal.SIGWINCH, size); size()\nwhile True: time.sleep(1)"
+    with TerminalRecorder("--", sys.executable, "-c", program, size=(91, 31)) as recorder:
+        recorder.read_until(b"91 31\r\n")
+        recorder.set_size((92, 32))
+        recorder.read_until(b"92 32\r\n")
+        recorder.set_size((120, 50))
+        recorder.read_until(b"120 50\r\n")
+        recorder.type(b"\x03")
+        assert recorder.end() == 128 + signal.SIGINT
+
+    reader, items = read_all(only_spool(directory).recording.read_bytes())
+    assert reader.header is not None
+    assert (reader.header.cols, reader.header.rows) == (91, 31)
+    assert [(item.cols, item.rows) for item in items if isinstance(item, Resize)] == [(92, 32), (120, 50)]
+    # A resize lies between what was shown in the old window and in the new one.
+    first_resize = next(n for n, item in enumerate(items) if isinstance(item, Resize))
+    assert output_of(items[:first_resize]) == b"91 31\r\n"
+
+
+def test_keys_reach_the_program_as_they_are(directory: Path) -> None:
+    program = "stty raw -echo; printf ready; dd bs=1 count=5 2>/dev/null | od -An -c"
+    with TerminalRecorder("--", "sh", "-c", program) as recorder:
+        recorder.read_until(b"ready")
+        recorder.type(b"\x03\x1a\r\x1bz")
+        shown = recorder.read_until(b"033")
+        assert b"003 032  \\r 033   z" in shown
+        assert recorder.end() == 0
+
+
+def test_an_interrupt_key_interrupts_the_program_and_not_the_recorder(directory: Path) -> None:
+    program = "trap 'echo interrupted; exit 9' INT; echo ready; while :; do sleep 0.05; done"
+    with TerminalRecorder("--", "sh", "-c", program) as recorder:
+        recorder.read_until(b"ready")
+        recorder.type(b"\x03")
+        recorder.read_until(b"interrupted")
+        assert recorder.end() == 9
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1]
+)
+def test_a_signal_to_the_recorder_is_passed_on(directory: Path, number: signal.Signals) -> None:
+    name = number.name.removeprefix("SIG")
+    program = f"trap 'echo got it; exit 7' {name}; echo ready; while :; do sleep 0.05; done"
+    with piped_recorder("--quiet", "--", "sh", "-c", program) as recorder:
+        assert recorder.stdout
+        assert recorder.stdout.readline() == b"ready\r\n"
+        recorder.send_signal(number)
+        assert b"got it\r\n" in recorder.stdout.read()
+        assert recorder.wait(20) == 7
+    assert isinstance(recorded(directory)[-1], Exit)
+
+
+@pytest.mark.parametrize("end", ["exit", "terminated", "killed program"])
+def test_the_terminal_is_as_before_however_it_ends(directory: Path, end: str) -> None:
+    with TerminalRecorder("--", "sh", "-c", "echo ready; while read line; do $line; done") as recorder:
+        recorder.read_until(b"ready")
+        wait_until(lambda: recorder.attributes() != recorder.attributes_before, "the terminal never got raw")
+        if end == "exit":
+            recorder.type(b"exit 4\r")
+        elif end == "terminated":
+            recorder.process.terminate()
+        else:
+            recorder.type(b"eval kill -9 $$\r")
+        assert recorder.end() in (4, 128 + 15, 128 + 9)
+        assert recorder.attributes() == recorder.attributes_before
+
+
+def test_nothing_but_the_programs_output_is_on_standard_output(directory: Path) -> None:
+    done = run_recorder("--title", "t", "--", "echo", "only this")
+
+    assert done.stdout == b"only this\r\n"
+    assert done.stderr.count(b"\n") == 1
+    assert b"scrollback upload" in done.stderr
+
+
+def test_quiet_says_nothing_at_all(directory: Path) -> None:
+    with TerminalRecorder("--quiet", "--", "echo", "only this") as recorder:
+        assert recorder.end() == 0
+        assert recorder.shown == b"only this\r\n"
+
+
+def test_input_is_recorded_only_when_asked_for(directory: Path) -> None:
+    program = "stty -echo; printf 'name? '; read name; echo thanks"
+    for option in ([], ["--input"]):
+        with TerminalRecorder(*option, "--", "sh", "-c", program) as recorder:
+            recorder.read_until(b"name? ")
+            recorder.type(b"secret\r")
+            recorder.read_until(b"thanks")
+            assert recorder.end() == 0
+
+    without, with_input = spools(directory)
+    assert b"secret" not in without.recording.read_bytes()
+    assert not without.load().metadata.input_recorded
+    items = read_all(with_input.recording.read_bytes())[1]
+    assert input_of(items) == b"secret\r"
+    assert with_input.load().metadata.input_recorded
+
+
+def test_a_full_disk_stops_the_recording_and_not_the_program(directory: Path) -> None:
+    """A limit on the size of files stands for the disk; the program writes far more than fits."""
+    limit = ["sh", "-c", 'ulimit -f 64; exec "$@"', "sh"]
+    program = "i=0; while [ $i -lt 20000 ]; do echo line number $i; i=$((i+1)); done; exit 5"
+    done = run_recorder("--", "sh", "-c", program, prefix=limit)
+
+    assert done.returncode == 5
+    assert done.stdout.count(b"\r\n") == 20_000
+    assert done.stderr.count(b"recording stopped") == 1
+    # What was recorded until then is whole.
+    spool = only_spool(directory)
+    assert spool.recording.read_bytes().endswith(b"\n")
+    kept = output_of(recorded(directory))
+    assert done.stdout.startswith(kept)
+    assert len(kept) > 10_000
+
+
+def test_a_data_directory_that_cannot_be_written_does_not_stop_the_program(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SCROLLBACK_HOME", str(tmp_path / "file"))
+    done = run_recorder("--", "sh", "-c", "echo runs; exit 6")
+
+    assert (done.returncode, done.stdout) == (6, b"runs\r\n")
+    assert done.stderr.startswith(b"scrollback: nothing is recorded")
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_a_reader_that_goes_away_ends_the_program_as_it_would_without_a_recorder(directory: Path) -> None:
+    with piped_recorder("--quiet", "--", "yes", input_text=subprocess.DEVNULL) as recorder:
+        assert recorder.stdout
+        assert recorder.stdout.readline() == b"y\r\n"
+        recorder.stdout.close()
+        assert recorder.wait(20) == 128 + signal.SIGHUP
+
+
+def test_closed_standard_files_are_no_obstacle(directory: Path) -> None:
+    closing = ["sh", "-c", 'exec "$@" <&- 2>&-', "sh"]
+    done = run_recorder("--", "sh", "-c", "echo fine; cat; exit 8", prefix=closing)
+
+    assert (done.returncode, done.stdout) == (8, b"fine\r\n")
+
+
+def test_the_program_gets_the_signals_that_it_expects(directory: Path) -> None:
+    """Python ignores some signals; a program that is started must find them as everywhere."""
+    done = run_recorder("--", "sh", "-c", "grep SigIgn /proc/self/status; yes | head -1; echo end")
+
+    ignored = int(done.stdout.split()[1], 16)
+    assert ignored & (1 << (signal.SIGPIPE - 1)) == 0
+    assert ignored & (1 << (signal.SIGXFSZ - 1)) == 0
+    assert done.stdout.endswith(b"y\r\nend\r\n")
+
+
+def test_the_program_is_in_charge_of_its_terminal(directory: Path) -> None:
+    done = run_recorder(
+        "--", "sh", "-c", "tty; test -t 0 && test -t 1 && test -t 2 && echo all; echo >/dev/tty"
+    )
+
+    assert done.stdout.startswith(b"/dev/")
+    assert b"all\r\n" in done.stdout
+
+
+def test_files_of_the_caller_are_passed_on_and_the_recorders_own_are_not(directory: Path) -> None:
+    passing = ["sh", "-c", 'exec 7</etc/passwd; exec "$@"', "sh"]
+    done = run_recorder("--", "sh", "-c", "ls /proc/self/fd; head -c 4 <&7", prefix=passing)
+
+    descriptors, _, head = done.stdout.rpartition(b"\r\n")
+    assert head == b"root"
+    # 3 is the directory that ls reads.
+    assert descriptors.split() == [b"0", b"1", b"2", b"3", b"7"]
+
+
+def test_a_killed_recorder_leaves_all_that_was_seen(directory: Path) -> None:
+    """Output goes to the spool first, so that whatever was on the screen is in it."""
+    with piped_recorder("--quiet", "--", "seq", "1", "10000000", input_text=subprocess.DEVNULL) as recorder:
+        assert recorder.stdout
+        seen = recorder.stdout.read(200_000)
+        recorder.kill()
+        seen += recorder.stdout.read()
+        recorder.wait()
+    spool = only_spool(directory)
+    complete = spool.recording.read_bytes()
+    complete = complete[: complete.rindex(b"\n") + 1]
+
+    assert len(seen) >= 200_000
+    assert output_of(read_all(complete)[1]).startswith(seen)
+
+
+def test_the_recorder_starts_without_what_it_does_not_need() -> None:
+    program = "import sys, sessions_app.client.record; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT, env=os.environ
+    ).stdout.split()
+    foreign = (
+        {name.partition(".")[0] for name in loaded}
+        - set(sys.stdlib_module_names)
+        - {"sessions_app", "__main__"}
+    )
+
+    assert {name for name in foreign if not name.startswith("_")} <= {"sitecustomize", "usercustomize"}
+    assert "http" not in loaded
+
+
+def test_help_shows_an_example() -> None:
+    done = subprocess.run(command_line("--help"), capture_output=True, text=True, check=True, cwd=ROOT)
+
+    assert "Example: scrollback record" in done.stdout

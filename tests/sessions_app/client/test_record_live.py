@@ -1,0 +1,207 @@
+"""The recorder beside its server: seen at once, and the same bytes whatever happens to either."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sessions_app.client.spool import spools
+from sessions_app.terminal.asciicast.model import Exit
+from tests.sessions_app.client.fake_server import FakeServer
+from tests.sessions_app.client.recorder import piped_recorder, run_recorder, wait_until
+from tests.sessions_app.client.test_upload import announce, run_upload
+from tests.sessions_app.terminal.recordings import output_of, read_all
+
+COUNT = "i=0; while [ $i -lt 200 ]; do echo line $i; sleep 0.005; i=$((i+1)); done; exit 3"
+COUNTED = b"".join(b"line %d\r\n" % n for n in range(200))
+READ_LINES = "echo ready; while read line; do echo got $line; done; echo bye"
+
+
+@pytest.fixture
+def announced(directory: Path, server: FakeServer) -> FakeServer:
+    announce(directory, server)
+    return server
+
+
+def test_a_recording_is_on_the_server_when_the_program_has_ended(
+    directory: Path, announced: FakeServer
+) -> None:
+    done = run_recorder("--title", "a title", "--", "sh", "-c", COUNT)
+    terminal = announced.only_terminal()
+
+    assert (done.returncode, done.stdout, done.stderr) == (3, COUNTED, b"")
+    assert terminal.output == COUNTED
+    assert terminal.exit == Exit(terminal.exit.time_us if terminal.exit else -1, 3)
+    assert terminal.document["title"] == "a title"
+    assert terminal.document["command"] == ["sh", "-c", COUNT]
+    assert announced.overlapping_bytes == 0
+    assert spools(directory) == []
+
+
+def test_output_is_seen_while_the_program_runs(directory: Path, announced: FakeServer) -> None:
+    with piped_recorder("--", "sh", "-c", READ_LINES) as recorder:
+        assert recorder.stdin
+        announced.wait_for(lambda: bool(announced.terminals) and announced_output(announced) == b"ready\r\n")
+        recorder.stdin.write(b"one\n")
+        recorder.stdin.flush()
+        announced.wait_for(lambda: announced_output(announced).endswith(b"got one\r\n"))
+        assert announced.only_terminal_unlocked().exit is None
+        recorder.stdin.close()
+        assert recorder.wait(20) == 0
+    assert announced.only_terminal().output.endswith(b"bye\r\n")
+
+
+def announced_output(server: FakeServer) -> bytes:
+    return server.only_terminal_unlocked().output
+
+
+def test_a_server_that_goes_away_and_comes_back_misses_nothing(
+    directory: Path, announced: FakeServer
+) -> None:
+    with piped_recorder(
+        "--", "sh", "-c", COUNT.replace("200", "400"), input_text=subprocess.DEVNULL
+    ) as recorder:
+        announced.wait_for(lambda: bool(announced.terminals) and len(announced_output(announced)) > 200)
+        announced.stop()
+        before = len(announced.only_terminal().output)
+        assert recorder.stdout
+        seen = recorder.stdout.read(before + 800)
+        announced.start()
+        seen += recorder.stdout.read()
+        assert recorder.wait(30) == 3
+    assert announced.only_terminal().output == seen
+    assert announced.only_terminal().exit is not None
+    assert spools(directory) == []
+
+
+def test_a_server_that_comes_back_without_memory_is_told_everything(
+    directory: Path, announced: FakeServer
+) -> None:
+    with piped_recorder("--", "sh", "-c", COUNT, input_text=subprocess.DEVNULL) as recorder:
+        announced.wait_for(lambda: bool(announced.terminals) and len(announced_output(announced)) > 200)
+        announced.stop()
+        announced.terminals.clear()
+        announced.start()
+        assert recorder.wait(30) == 3
+    assert announced.only_terminal().output == COUNTED
+
+
+def test_a_server_that_starts_later_somewhere_is_found(directory: Path, server: FakeServer) -> None:
+    with piped_recorder("--", "sh", "-c", READ_LINES) as recorder:
+        assert recorder.stdin
+        wait_until(lambda: bool(spools(directory)), "nothing was spooled")
+        announce(directory, server)
+        server.wait_for(lambda: bool(server.terminals) and announced_output(server) == b"ready\r\n")
+        recorder.stdin.close()
+        assert recorder.wait(20) == 0
+    assert server.only_terminal().output == b"ready\r\nbye\r\n"
+
+
+def test_without_a_server_the_spool_is_kept_and_sent_later(directory: Path, server: FakeServer) -> None:
+    started = time.monotonic()
+    done = run_recorder("--", "sh", "-c", "echo kept; exit 3")
+    [spool] = spools(directory)
+
+    assert (done.returncode, done.stdout) == (3, b"kept\r\n")
+    assert done.stderr.decode().endswith(f"send it with: scrollback upload {spool.recording.stem}\n")
+    # There is nothing to wait for.
+    assert time.monotonic() - started < 2
+    announce(directory, server)
+    assert run_upload(spool.recording.stem).returncode == 0
+    assert server.only_terminal().output == b"kept\r\n"
+    assert server.only_terminal().exit is not None
+
+
+@contextmanager
+def silent_server(directory: Path) -> Iterator[None]:
+    """Takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        (directory / "server.json").write_text(json.dumps({"url": url, "pid": 1}))
+        yield
+
+
+def test_a_server_that_never_answers_holds_nothing_up(directory: Path) -> None:
+    with silent_server(directory):
+        started = time.monotonic()
+        done = run_recorder("--", "sh", "-c", "seq 1 50000")
+        took_s = time.monotonic() - started
+
+    assert done.stdout.endswith(b"50000\r\n")
+    assert took_s < 8
+    [spool] = spools(directory)
+    assert output_of(read_all(spool.recording.read_bytes())[1]) == done.stdout
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_token_is_said_once_at_the_end_and_the_spool_is_kept(
+    directory: Path, announced: FakeServer, status: int
+) -> None:
+    announced.faults.extend([status] * 50)
+    done = run_recorder("--", "sh", "-c", COUNT)
+
+    assert (done.returncode, done.stdout) == (3, COUNTED)
+    assert done.stderr.count(b"\n") == 1
+    assert b"refused" in done.stderr
+    assert str(status).encode() in done.stderr
+    assert b"recorder-token" not in done.stderr
+    assert len(announced.requests) == 1
+    assert len(spools(directory)) == 1
+
+
+def test_faults_while_the_program_runs_are_waited_out(directory: Path, announced: FakeServer) -> None:
+    announced.faults.extend(["cut after", 500, "ok", "cut before", 503, "ok", "cut after"])
+    done = run_recorder("--", "sh", "-c", COUNT)
+
+    assert done.returncode == 3
+    assert announced.only_terminal().output == COUNTED
+    assert spools(directory) == []
+
+
+def test_when_the_recorder_is_killed_the_rest_is_still_sent(directory: Path, announced: FakeServer) -> None:
+    program = "while :; do echo tick; sleep 0.01; done"
+    with piped_recorder("--", "sh", "-c", program, input_text=subprocess.DEVNULL) as recorder:
+        announced.wait_for(lambda: bool(announced.terminals) and len(announced_output(announced)) > 100)
+        recorder.kill()
+        assert recorder.stdout
+        seen = recorder.stdout.read()
+        recorder.wait()
+    announced.wait_for(lambda: announced.only_terminal_unlocked().exit is not None)
+
+    terminal = announced.only_terminal()
+    assert terminal.exit is not None
+    assert terminal.exit.status is None
+    assert terminal.output.startswith(seen)
+    wait_until(lambda: spools(directory) == [], "the spool was not removed")
+
+
+def test_when_recorder_and_uploader_are_killed_the_command_sends_the_rest(
+    directory: Path, announced: FakeServer
+) -> None:
+    program = "while :; do echo tick; sleep 0.01; done"
+    with piped_recorder("--", "sh", "-c", program, input_text=subprocess.DEVNULL) as recorder:
+        announced.wait_for(lambda: bool(announced.terminals) and len(announced_output(announced)) > 100)
+        children = Path(f"/proc/{recorder.pid}/task/{recorder.pid}/children").read_text().split()
+        announced.stop()
+        for pid in [str(recorder.pid), *children]:
+            os.kill(int(pid), signal.SIGKILL)
+        assert recorder.stdout
+        seen = recorder.stdout.read()
+        recorder.wait()
+    announced.start()
+    [spool] = spools(directory)
+    before = announced.only_terminal().position.offset
+    assert run_upload().returncode == 0
+
+    terminal = announced.only_terminal()
+    assert terminal.output.startswith(seen)
+    assert terminal.position.offset >= before
+    assert terminal.exit is not None
+    assert not spool.recording.exists()

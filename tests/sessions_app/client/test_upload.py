@@ -1,0 +1,424 @@
+"""Sending spools: whatever breaks, the server ends with exactly the bytes that were recorded."""
+
+import json
+import os
+import random
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sessions_app.client import upload
+from sessions_app.client.home import Target
+from sessions_app.client.identifiers import uuid7
+from sessions_app.client.spool import (
+    Metadata,
+    Spool,
+    SpoolReader,
+    SpoolState,
+    SpoolWriter,
+    finish_interrupted,
+    spools,
+)
+from sessions_app.client.uploader import FinishedRecording, Outcome, Uploader
+from sessions_app.terminal.asciicast.model import Event, Exit, Input, Output, Resize
+from sessions_app.terminal.batch import MAX_BATCH_BYTES, Position
+from tests.sessions_app.client.fake_server import (
+    TOKEN,
+    FakeServer,
+    Fault,
+    StoredTerminal,
+    running_fake_server,
+)
+from tests.sessions_app.terminal.recordings import output_of, read_all, recordings
+
+
+def a_metadata() -> Metadata:
+    return Metadata(
+        id=str(uuid7()),
+        command=["sh", "-c", "echo ż"],
+        cwd="/srv",
+        host="box",
+        cols=100,
+        rows=30,
+        started_ms=1_744_302_022_123,
+        title="a title",
+        env={"TERM": "xterm"},
+    )
+
+
+def a_recording(seed: int = 1, writes: int = 300) -> list[Event]:
+    """Output of some hundred KB with other events between, and bytes that are no UTF-8."""
+    chance = random.Random(seed)
+    events: list[Event] = []
+    for n in range(writes):
+        events.append(Output(n * 1000, chance.randbytes(chance.randrange(1, 3000))))
+        if chance.random() < 0.1:
+            events.append(Resize(n * 1000 + 5, chance.randrange(1, 200), 24))
+        if chance.random() < 0.1:
+            events.append(Input(n * 1000 + 7, chance.randbytes(3)))
+    return [*events, Exit(writes * 1000, 7)]
+
+
+def spooled(directory: Path, events: list[Event]) -> Spool:
+    """A spool as a recorder leaves it."""
+    metadata = a_metadata()
+    spool = Spool.of(directory, metadata.id)
+    writer = SpoolWriter(spool, metadata, None)
+    for event in events:
+        writer.write(event)
+    writer.close()
+    return spool
+
+
+def send(spool: Spool, server: FakeServer, patience_s: float = 20, token: str = TOKEN) -> tuple[Outcome, str]:
+    target = Target(server.url, token)
+    uploader = Uploader(spool, lambda: target, FinishedRecording(patience_s))
+    return uploader.run(), uploader.reason
+
+
+def assert_same(stored: StoredTerminal, events: list[Event]) -> None:
+    """The same bytes and events at the same times; only the edges of writes may differ."""
+    assert stored.output == output_of(events)
+    others = [event for event in events if not isinstance(event, Output)]
+    assert [event for event in stored.events if not isinstance(event, Output)] == others
+
+
+def test_a_spool_is_sent_whole_and_registered_with_all_that_is_known_of_it(
+    directory: Path, server: FakeServer
+) -> None:
+    events = a_recording()
+    spool = spooled(directory, events)
+    terminal_id = spool.recording.stem
+
+    assert send(spool, server) == (Outcome.COMPLETE, "")
+    assert_same(server.only_terminal(), events)
+    assert server.terminals[terminal_id].document == {
+        "title": "a title",
+        "command": ["sh", "-c", "echo ż"],
+        "cwd": "/srv",
+        "host": "box",
+        "cols": 100,
+        "rows": 30,
+        "started_ms": 1_744_302_022_123,
+        "session": None,
+        "input_recorded": False,
+        "env": {"TERM": "xterm"},
+    }
+    assert server.overlapping_bytes == 0
+    assert server.largest_body <= MAX_BATCH_BYTES
+
+
+def test_the_spool_is_an_asciicast_that_others_can_play_and_only_the_owner_can_read(directory: Path) -> None:
+    events = a_recording()
+    spool = spooled(directory, events)
+    reader, items = read_all(spool.recording.read_bytes())
+
+    assert items == events
+    assert reader.header is not None
+    assert reader.header.command == "sh -c 'echo ż'"
+    for path in (spool.recording, spool.sidecar):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(spool.recording.parent.stat().st_mode) == 0o700
+
+
+faults: st.SearchStrategy[Fault] = st.sampled_from(
+    ["ok", "cut before", "cut after", 500, 502, 503, 429, "ok", "ok"]
+)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(faults, max_size=5), recordings())
+def test_faults_of_the_server_neither_lose_nor_repeat_anything(
+    directory: Path, planned: list[Fault], events: list[Event]
+) -> None:
+    ended = [event for event in events if not isinstance(event, Exit)] + [Exit(10**15, 0)]
+    spool = spooled(directory, list(ended))
+    with running_fake_server() as server:
+        server.faults.extend(planned)
+        assert send(spool, server)[0] is Outcome.COMPLETE
+        assert_same(server.only_terminal(), list(ended))
+    spool.remove()
+
+
+def test_what_was_acknowledged_is_not_sent_again(directory: Path, server: FakeServer) -> None:
+    events = a_recording(writes=2000)
+    spool = spooled(directory, events)
+    # The third batch is refused for as long as the first uploader lives.
+    server.faults.extend(["ok", "ok", "ok", *[503] * 20])
+    assert send(spool, server, patience_s=0.5)[0] is Outcome.LEFT
+    committed = server.only_terminal().position
+    assert 0 < committed.offset < len(output_of(events))
+    assert spool.load().acknowledged == committed
+
+    server.faults.clear()
+    assert send(spool, server)[0] is Outcome.COMPLETE
+    assert_same(server.only_terminal(), events)
+    assert server.overlapping_bytes == 0
+
+
+def test_a_complete_spool_sent_again_sends_nothing(directory: Path, server: FakeServer) -> None:
+    spool = spooled(directory, a_recording())
+    assert send(spool, server)[0] is Outcome.COMPLETE
+    received = server.received_bytes
+
+    assert send(spool, server)[0] is Outcome.COMPLETE
+    assert server.received_bytes == received
+    assert server.requests[-1].startswith("PUT")
+
+
+def test_an_answer_that_got_lost_is_found_out_and_not_sent_twice(directory: Path, server: FakeServer) -> None:
+    events = a_recording(writes=1200)
+    spool = spooled(directory, events)
+    server.faults.extend(["ok", "cut after", "cut after", "cut after"])
+
+    assert send(spool, server)[0] is Outcome.COMPLETE
+    assert_same(server.only_terminal(), events)
+
+
+def test_a_server_that_lost_its_memory_gets_everything_again(directory: Path, server: FakeServer) -> None:
+    events = a_recording(writes=2000)
+    spool = spooled(directory, events)
+    forgotten = iter([True])
+
+    def forget_once() -> None:
+        if next(forgotten, False):
+            server.terminals.clear()
+
+    uploader = Uploader(spool, lambda: Target(server.url, TOKEN), FinishedRecording(20, forget_once))
+    assert uploader.run() is Outcome.COMPLETE
+    assert_same(server.only_terminal(), events)
+    assert sum(request.startswith("PUT") for request in server.requests) == 2
+
+
+def test_a_server_that_went_back_to_a_backup_is_sent_from_there(directory: Path, server: FakeServer) -> None:
+    events = a_recording(writes=1500)
+    spool = spooled(directory, events)
+
+    def restore() -> None:
+        terminal = server.only_terminal()
+        if len(server.requests) == 2:
+            kept = terminal.events[:100]
+            terminal.events, terminal.position = kept, Position()
+            for event in kept:
+                terminal.position = terminal.position.after(event)
+
+    uploader = Uploader(spool, lambda: Target(server.url, TOKEN), FinishedRecording(20, restore))
+    assert uploader.run() is Outcome.COMPLETE
+    assert_same(server.only_terminal(), events)
+
+
+def test_a_server_that_has_more_than_the_spool_is_only_told_the_end(
+    directory: Path, server: FakeServer
+) -> None:
+    events = a_recording(writes=50)
+    spool = spooled(directory, events)
+    assert send(spool, server)[0] is Outcome.COMPLETE
+    stored = server.only_terminal()
+    stored.events.pop()
+    stored.position = Position(stored.position.offset, stored.position.events - 1)
+    # As after a power cut, which the spool's last lines did not survive but the server's did.
+    lines = spool.recording.read_bytes().splitlines(keepends=True)
+    spool.recording.write_bytes(b"".join(lines[:-3]))
+    assert finish_interrupted(spool)
+
+    assert send(spool, server)[0] is Outcome.COMPLETE
+    assert stored.output == output_of(events)
+    assert stored.exit is not None
+    assert stored.exit.status is None
+
+
+@pytest.mark.parametrize("status", [301, 307, 400, 401, 403, 404, 413, 422])
+def test_a_refusal_ends_the_upload_and_keeps_the_spool(
+    directory: Path, server: FakeServer, status: int
+) -> None:
+    spool = spooled(directory, a_recording(writes=5))
+    server.faults.append(status)
+    outcome, reason = send(spool, server)
+
+    assert outcome is Outcome.REFUSED
+    assert str(status) in reason
+    assert len(server.requests) == 1
+    assert spool.recording.exists()
+
+
+def test_a_token_that_the_server_does_not_know_is_refused_and_not_shown(
+    directory: Path, server: FakeServer
+) -> None:
+    spool = spooled(directory, a_recording(writes=5))
+    outcome, reason = send(spool, server, token="a-secret")
+
+    assert outcome is Outcome.REFUSED
+    assert "a-secret" not in reason + repr(Target(server.url, "a-secret"))
+
+
+def test_a_server_that_acknowledges_nothing_is_not_asked_without_end(
+    directory: Path, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = spooled(directory, a_recording(writes=5))
+    monkeypatch.setattr(server, "post", lambda *_: (200, {"offset": 0, "events": 0}))
+
+    assert send(spool, server, patience_s=0.5)[0] is Outcome.LEFT
+    assert len(server.requests) < 20
+
+
+@pytest.mark.parametrize("answer", [{}, {"offset": "1", "events": 0}, {"offset": -1, "events": 0}, []])
+def test_an_answer_that_is_none_is_refused(
+    directory: Path, server: FakeServer, monkeypatch: pytest.MonkeyPatch, answer: object
+) -> None:
+    spool = spooled(directory, a_recording(writes=5))
+    monkeypatch.setattr(server, "put", lambda *_: (200, answer))
+
+    outcome, reason = send(spool, server)
+    assert outcome is Outcome.REFUSED
+    assert "not that of a Scrollback server" in reason
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 20_000))
+def test_a_recorder_killed_at_any_byte_leaves_a_spool_that_can_be_finished(directory: Path, cut: int) -> None:
+    events = a_recording(writes=6)
+    spool = spooled(directory, events)
+    whole = spool.recording.read_bytes()
+    spool.recording.write_bytes(whole[:cut])
+
+    assert finish_interrupted(spool)
+    assert finish_interrupted(spool)
+    _, items = read_all(spool.recording.read_bytes())
+    complete_lines = whole[:cut].count(b"\n") - 1
+    expected = events[: max(0, complete_lines)]
+    if cut >= len(whole):
+        assert items == events
+    else:
+        end = items.pop()
+        assert items == expected
+        assert end == Exit(expected[-1].time_us if expected else 0, None)
+    spool.remove()
+
+
+def test_a_recording_that_is_still_being_made_is_left_alone(directory: Path) -> None:
+    metadata = a_metadata()
+    spool = Spool.of(directory, metadata.id)
+    writer = SpoolWriter(spool, metadata, None)
+    writer.write(Output(1, b"still here"))
+    before = spool.recording.read_bytes()
+
+    assert not finish_interrupted(spool)
+    assert spool.recording.read_bytes() == before
+    writer.close()
+    assert finish_interrupted(spool)
+
+
+def test_the_reader_finds_every_position_forwards_and_back(directory: Path) -> None:
+    events = a_recording(writes=40)
+    reader = SpoolReader(spooled(directory, events))
+    positions = [Position()]
+    for event in events:
+        positions.append(positions[-1].after(event))
+    chance = random.Random(3)
+
+    for index in [chance.randrange(len(positions)) for _ in range(200)]:
+        reader.seek(positions[index])
+        assert reader.place.position == positions[index]
+        assert reader.read() == (events[index] if index < len(events) else None)
+        assert reader.place.exited == (index >= len(events) - 1)
+    # In the middle of a write the reader stands before it.
+    reader.seek(Position(1, 0))
+    assert reader.place.position == Position()
+    reader.close()
+
+
+def run_upload(*arguments: str) -> subprocess.CompletedProcess[str]:
+    program = "import sys; from sessions_app.client.upload import main; sys.exit(main(sys.argv[1:]))"
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=Path(upload.__file__).parents[2],
+    )
+
+
+def announce(directory: Path, server: FakeServer) -> None:
+    (directory / "server.json").write_text(json.dumps({"url": server.url, "pid": os.getpid()}))
+
+
+def test_the_command_sends_all_spools_and_removes_them(directory: Path, server: FakeServer) -> None:
+    recordings_made = [a_recording(seed, writes=20) for seed in range(3)]
+    ids = [spooled(directory, events).recording.stem for events in recordings_made]
+    announce(directory, server)
+    done = run_upload("--json")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == {"sent": ids, "left": {}}
+    for terminal_id, events in zip(ids, recordings_made, strict=True):
+        assert_same(server.terminals[terminal_id], events)
+    assert list((directory / "spool").iterdir()) == []
+    assert run_upload().stdout == "Nothing to send.\n"
+
+
+def test_the_command_can_keep_what_it_sent_and_does_not_send_it_again(
+    directory: Path, server: FakeServer
+) -> None:
+    spool = spooled(directory, a_recording(writes=20))
+    announce(directory, server)
+
+    assert run_upload("--keep").stdout == f"{spool.recording.stem} sent\n"
+    assert spool.load().complete
+    assert spool.recording.exists()
+    requests = len(server.requests)
+    assert run_upload("--keep").stdout == "Nothing to send.\n"
+    assert len(server.requests) == requests
+
+
+def test_one_broken_spool_does_not_stop_the_others(directory: Path, server: FakeServer) -> None:
+    broken = spooled(directory, a_recording(1, writes=5))
+    broken.sidecar.write_text("{}")
+    good = spooled(directory, a_recording(2, writes=5))
+    announce(directory, server)
+    done = run_upload("--json")
+
+    assert done.returncode == 1
+    answer = json.loads(done.stdout)
+    assert answer["sent"] == [good.recording.stem]
+    assert list(answer["left"]) == [broken.recording.stem]
+    assert broken.recording.exists()
+
+
+def test_the_command_is_refused_with_one_line_without_a_server_or_a_token(
+    directory: Path, server: FakeServer
+) -> None:
+    spooled(directory, a_recording(writes=5))
+    without_server = run_upload()
+    (directory / "agent.token").unlink()
+    without_token = run_upload("--server", server.url)
+    bad_address = run_upload("--server", "ftp://x")
+
+    for refused in (without_server, without_token, bad_address):
+        assert refused.returncode == 2
+        assert refused.stdout == ""
+        assert refused.stderr.count("\n") == 1
+    assert len(spools(directory)) == 1
+
+
+def test_the_token_of_this_machine_is_not_sent_to_another_server(directory: Path, server: FakeServer) -> None:
+    """server.json names the server that the token in the data directory belongs to."""
+    spooled(directory, a_recording(writes=5))
+    (directory / "server.json").write_text('{"url": "http://127.0.0.1:1", "pid": 1}')
+
+    assert run_upload("--server", server.url).returncode == 2
+    assert server.requests == []
+
+
+def test_a_sidecar_holds_its_state_through_saving_and_loading(directory: Path) -> None:
+    spool = spooled(directory, [])
+    state = SpoolState(spool.load().metadata, "http://127.0.0.1:1", Position(5, 6), True)
+    spool.save(state)
+
+    assert spool.load() == state
+    assert sorted(path.suffix for path in spool.recording.parent.iterdir()) == [".cast", ".json"]
