@@ -1,12 +1,11 @@
 """What stands inside messages: texts, pictures, and the outputs of tools in their many shapes."""
 
-import base64
-import binascii
 import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sessions_app.drafts import Attachment, SkipLine
+from sessions_app.importers.data_urls import attachment_of
 from sessions_app.importers.json_lines import (
     brief,
     decode_value,
@@ -17,7 +16,6 @@ from sessions_app.importers.json_lines import (
     whole_of,
 )
 
-_DATA_URL = re.compile(r"data:([\w.+-]{1,60}/[\w.+-]{1,60});base64,", re.ASCII)
 _TEXT_TYPES = frozenset({"input_text", "output_text", "text", "Text", "summary_text", "reasoning_text"})
 _IMAGE_TYPES = frozenset({"input_image", "image"})
 # Two shapes of heading that shells put above their output; the status stands in the first few lines.
@@ -74,15 +72,13 @@ def _is_image_tag(text: str) -> bool:
 
 def read_image(url: str, attachments: list[Attachment]) -> list[str]:
     """Adds the picture of a data URL to `attachments`; for another address the text that stands for it."""
-    found = _DATA_URL.match(url)
-    if found is None:
-        return [f"[image: {brief(url, 120)}]"] if url else []
-    try:
-        content = base64.b64decode(url[found.end() :], validate=True)
-    except (binascii.Error, ValueError):
+    found = attachment_of(url)
+    if found is not None:
+        attachments.append(found)
+        return []
+    if url.startswith("data:"):
         return ["[image that cannot be decoded]"]
-    attachments.append(Attachment(found[1], content))
-    return []
+    return [f"[image: {brief(url, 120)}]"] if url else []
 
 
 def read_output(value: object) -> Output:
