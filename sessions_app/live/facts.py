@@ -22,6 +22,7 @@ class Changed:
     kind: Kind
     id: uuid.UUID
     seq: int
+    updated_ms: int = 0
     # Of a terminal: how many events it has, and its state.
     events: int = 0
     state: str = ""

@@ -86,15 +86,15 @@ def _followed_rows(followed: set[Interest]) -> Iterator[tuple[Changed, _Look]]:
         for session in AgentSession.objects.filter(pk__in=session_ids).values_list(
             "pk", "last_seq", "updated_ms", "deleted_ms"
         ):
-            fact = Changed("session", session[0], session[1], is_gone=session[3] is not None)
+            fact = Changed("session", *session[:3], is_gone=session[3] is not None)
             missing.discard(fact.about)
             yield fact, session
     if terminal_ids:
         for terminal in Terminal.objects.filter(pk__in=terminal_ids).values_list(
-            "pk", "size", "event_count", "state", "updated_ms", "deleted_ms", "session__deleted_ms"
+            "pk", "size", "updated_ms", "event_count", "state", "deleted_ms", "session__deleted_ms"
         ):
             gone = terminal[5] is not None or terminal[6] is not None
-            fact = Changed("terminal", *terminal[:4], is_gone=gone)
+            fact = Changed("terminal", *terminal[:5], is_gone=gone)
             missing.discard(fact.about)
             yield fact, terminal
     for kind, id in missing:
@@ -108,14 +108,15 @@ def _recent_rows(since_ms: int) -> Iterator[tuple[Changed, _Look, int]]:
     changed_sessions: list[uuid.UUID] = []
     for id, seq, updated_ms in sessions.values_list("pk", "last_seq", "updated_ms")[:limit]:
         changed_sessions.append(id)
-        yield Changed("session", id, seq), (seq, updated_ms), updated_ms
+        yield Changed("session", id, seq, updated_ms), (seq, updated_ms), updated_ms
     if changed_sessions:
         # A change of a run raises its session's moment too, so runs need no index of their own for this.
         runs = Run.objects.filter(session__in=changed_sessions, updated_ms__gt=since_ms)
         for id, seq, updated_ms in runs.values_list("pk", "session__last_seq", "updated_ms")[:limit]:
-            yield Changed("run", id, seq), (updated_ms,), updated_ms
+            yield Changed("run", id, seq, updated_ms), (updated_ms,), updated_ms
     terminals = Terminal.objects.filter(updated_ms__gt=since_ms).order_by("-updated_ms")
     for id, size, events, state, updated_ms in terminals.values_list(
         "pk", "size", "event_count", "state", "updated_ms"
     )[:limit]:
-        yield Changed("terminal", id, size, events, state), (size, events, state, updated_ms), updated_ms
+        look = (size, events, state, updated_ms)
+        yield Changed("terminal", id, size, updated_ms, events, state), look, updated_ms

@@ -160,7 +160,14 @@ class TerminalConsumer(LiveConsumer):
 
 
 def _head_of(terminal: Terminal) -> Changed:
-    return Changed("terminal", terminal.pk, terminal.size, terminal.event_count, terminal.state)
+    return Changed(
+        "terminal",
+        terminal.pk,
+        terminal.size,
+        terminal.updated_ms,
+        terminal.event_count,
+        terminal.state,
+    )
 
 
 def _resume_point(terminal: Terminal, near: int) -> tuple[int, int, int, int]:

@@ -1,0 +1,231 @@
+"""News for lists and for one session."""
+
+import asyncio
+import sqlite3
+import uuid
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from dashboard.lib.clock import now_ms
+from sessions_app.live import hub, watch
+from sessions_app.live.facts import MAX_UNTOLD, Changed, Login, Mailbox
+from sessions_app.models import AgentSession, Status
+from tests.factories import make_event, make_message, make_person, make_run, make_session
+from tests.sessions_app.live.sockets import Socket, cookie_of, here, run
+from tests.sessions_app.terminals.recorder import start_recorder
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def operator_cookie() -> str:
+    return cookie_of(make_person())
+
+
+def test_a_session_says_how_far_it_reaches() -> None:
+    async def scenario() -> None:
+        cookie, session = await here(lambda: (operator_cookie(), make_session()))
+        await here(make_message, session)
+        async with Socket(f"/live/sessions/{session.pk}/?after=0", cookie) as socket:
+            assert await socket.message() == {"type": "news", "seq": 1}
+            await here(make_message, session)
+            assert await socket.message() == {"type": "news", "seq": 2}
+
+    run(scenario)
+
+
+def test_a_client_that_has_everything_hears_nothing_until_there_is_more() -> None:
+    async def scenario() -> None:
+        cookie, session = await here(lambda: (operator_cookie(), make_session()))
+        await here(make_message, session)
+        async with Socket(f"/live/sessions/{session.pk}/?after=1", cookie) as socket:
+            assert await socket.is_quiet()
+            await here(make_event, session)
+            assert await socket.message("news") == {"type": "news", "seq": 2}
+
+    run(scenario)
+
+
+def test_a_burst_of_messages_is_told_up_to_the_last_one() -> None:
+    async def scenario() -> None:
+        cookie, session = await here(lambda: (operator_cookie(), make_session()))
+        async with Socket(f"/live/sessions/{session.pk}/", cookie) as socket:
+            for _ in range(30):
+                await here(make_message, session)
+            told = [0]
+            while told[-1] < 30:
+                told.append((await socket.message("news"))["seq"])
+            assert told == sorted(set(told))
+
+    run(scenario)
+
+
+def test_a_change_without_a_new_place_is_told_too() -> None:
+    async def scenario() -> None:
+        cookie, session = await here(lambda: (operator_cookie(), make_session()))
+        async with Socket(f"/live/sessions/{session.pk}/", cookie) as socket:
+            await here(make_message, session)
+            await socket.message("news")
+            await here(lambda: AgentSession.objects.update(title="New", updated_ms=now_ms()))
+            assert await socket.message("changed") == {"type": "changed", "seq": 1}
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("after", ["-1", "x", "1&after=2", "9" * 30])
+def test_a_broken_cursor_ends_the_socket(after: str) -> None:
+    async def scenario() -> None:
+        cookie, session = await here(lambda: (operator_cookie(), make_session()))
+        async with Socket(f"/live/sessions/{session.pk}/?after={after}", cookie) as socket:
+            assert await socket.close_code() == 1008
+
+    run(scenario)
+
+
+def test_lists_hear_of_sessions_runs_and_terminals() -> None:
+    def change() -> tuple[str, str, str]:
+        session = make_session(updated_ms=now_ms())
+        run_row = make_run(session, updated_ms=now_ms())
+        recorder = start_recorder()
+        return str(session.pk), str(run_row.pk), str(recorder.terminal.pk)
+
+    async def scenario() -> None:
+        cookie = await here(operator_cookie)
+        async with Socket("/live/console/", cookie) as socket:
+            await socket.message("counts")
+            expected = await here(change)
+            heard: dict[str, str] = {}
+            while len(heard) < 3:
+                message = await socket.message("changed")
+                heard[message["kind"]] = message["id"]
+            assert (heard["session"], heard["run"], heard["terminal"]) == expected
+
+    run(scenario)
+
+
+def test_one_change_is_told_once() -> None:
+    async def scenario() -> None:
+        cookie = await here(operator_cookie)
+        async with Socket("/live/console/", cookie) as socket:
+            await socket.message("counts")
+            await here(lambda: make_session(updated_ms=now_ms(), status=Status.IDLE))
+            await socket.message("changed")
+            # Another commit makes the hub look again, over the same stretch of time.
+            await here(make_person)
+            assert await socket.is_quiet()
+
+    run(scenario)
+
+
+def test_the_numbers_beside_the_places_follow() -> None:
+    async def scenario() -> None:
+        cookie = await here(operator_cookie)
+        async with Socket("/live/console/", cookie) as socket:
+            assert (await socket.message("counts"))["live_terminals"] == 0
+            await here(start_recorder)
+            assert (await socket.message("counts"))["live_terminals"] == 1
+
+    run(scenario)
+
+
+def test_a_commit_of_long_ago_that_shows_only_now_is_found_by_the_sweep(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watch, "SWEEP_EVERY_MS", 200)
+
+    async def scenario() -> None:
+        cookie = await here(operator_cookie)
+        async with Socket("/live/console/", cookie) as socket:
+            await socket.message("counts")
+            session = await here(lambda: make_session(updated_ms=now_ms() - 30_000))
+            assert (await socket.message("changed"))["id"] == str(session.pk)
+
+    run(scenario)
+
+
+def test_too_much_at_once_becomes_one_word() -> None:
+    def flood() -> None:
+        now = now_ms()
+        AgentSession.objects.bulk_create(
+            AgentSession(
+                agent="flood", external_id=str(n), started_ms=now, last_activity_ms=now, updated_ms=now
+            )
+            for n in range(MAX_UNTOLD + 50)
+        )
+
+    async def scenario() -> None:
+        cookie = await here(operator_cookie)
+        async with Socket("/live/console/", cookie) as socket:
+            await socket.message("counts")
+            await here(flood)
+            assert (await socket.message())["type"] == "refresh"
+
+    run(scenario)
+
+
+def test_a_consumer_that_fetches_nothing_holds_a_bounded_set() -> None:
+    async def scenario() -> None:
+        mailbox = Mailbox(Login(make_id(0), 0, ""), None)
+        for number in range(50):
+            mailbox.post([Changed("session", make_id(number % 7), number)])
+        await asyncio.sleep(0)
+        news = await mailbox.wait()
+        assert sorted(fact.seq for fact in news.changed) == list(range(43, 50))
+        mailbox.post([Changed("session", make_id(number), 0) for number in range(MAX_UNTOLD + 1)])
+        await asyncio.sleep(0)
+        news = await mailbox.wait()
+        assert (news.changed, news.anything) == ([], True)
+
+    run(scenario)
+
+
+def make_id(number: int) -> uuid.UUID:
+    return uuid.UUID(int=number)
+
+
+def test_while_the_database_is_away_sockets_wait_and_then_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "LONGEST_AWAY_S", 0.1)
+    really = watch.Watch.look
+    away = False
+
+    def look(self: watch.Watch, *arguments: Any, **named: Any) -> None:
+        if away:
+            raise OperationalError("unable to open database file") from sqlite3.OperationalError()
+        really(self, *arguments, **named)
+
+    monkeypatch.setattr(watch.Watch, "look", look)
+
+    async def scenario() -> None:
+        nonlocal away
+        cookie, session = await here(lambda: (operator_cookie(), make_session()))
+        async with Socket(f"/live/sessions/{session.pk}/", cookie) as socket:
+            assert await socket.is_quiet()
+            away = True
+            lost = await socket.message("database")
+            assert (lost["available"], lost["reason"][:17]) == (False, "The database file")
+            await here(make_message, session)
+            away = False
+            assert (await socket.message("database"))["available"] is True
+            assert await socket.message("news") == {"type": "news", "seq": 1}
+
+    run(scenario)
+
+
+def test_the_hub_ends_with_its_last_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "LINGER_S", 0.05)
+
+    async def scenario() -> None:
+        cookie = await here(operator_cookie)
+        async with Socket("/live/console/", cookie) as socket:
+            await socket.message("counts")
+            thread = hub.get_hub()._thread
+            assert thread is not None
+        await asyncio.to_thread(thread.join, 2)
+        assert not thread.is_alive()
+        async with Socket("/live/console/", cookie) as socket:
+            await socket.message("counts")
+            await here(lambda: make_session(updated_ms=now_ms()))
+            await socket.message("changed")
+
+    run(scenario)
