@@ -11,6 +11,7 @@ FORMATS: tuple[Format, ...] = (
     picoclaw.FORMAT,
     picoclaw.LEGACY_FORMAT,
     asciicast.FORMAT,
+    asciicast.DOCUMENT_FORMAT,
 )
 
 HEAD_BYTES = 64 * 1024
