@@ -81,6 +81,8 @@ class RunMemory:
     is_linked: bool = False
     # Its parent has been named, for want of better knowledge.
     is_placed: bool = False
+    # Ids of its calls that may still be answered, in order (an ordered set); made anew from the calls.
+    open_calls: dict[str, None] = field(default_factory=dict)
     first_ms: int | None = None
     latest_ms: int | None = None
     draft: RunDraft | None = None
@@ -147,6 +149,24 @@ class SessionMemory:
             found = self.runs[key] = RunMemory(key)
         return found
 
+    def open_call(self, run: RunMemory, call: CallMemory) -> None:
+        """Expect a result; the oldest of too many calls is given up."""
+        run.open_calls[call.call_id] = None
+        remember(self.calls, call.call_id, call, CALL_LIMIT + 1)
+        if len(self.calls) > CALL_LIMIT:
+            oldest = self.close_call(next(iter(self.calls)))
+            if oldest is not None and oldest.draft is not None:
+                oldest.draft.status = "unanswered"
+
+    def close_call(self, call_id: str) -> CallMemory | None:
+        """Expect no result any more; None when this call was not open."""
+        call = self.calls.pop(call_id, None)
+        if call is not None:
+            remember(self.closed_calls, call_id, call, CLOSED_CALL_LIMIT)
+            if call.run in self.runs:
+                self.runs[call.run].open_calls.pop(call_id, None)
+        return call
+
     def state(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in _PLAIN} | {
             "summaries": list(self.summaries.items()),
@@ -171,6 +191,9 @@ class SessionMemory:
                 memory.runs = OrderedDict((run[0], RunMemory(*run)) for run in value)
             else:
                 setattr(memory, name, value)
+        for call in memory.calls.values():
+            if call.run in memory.runs:
+                memory.runs[call.run].open_calls[call.call_id] = None
         return memory
 
     def forget_batch(self) -> None:

@@ -14,7 +14,6 @@ from sessions_app.drafts import (
 from sessions_app.importers.claude_code import results
 from sessions_app.importers.claude_code.content import is_result, keep_attachment
 from sessions_app.importers.claude_code.memory import (
-    CALL_LIMIT,
     MESSAGE_LIMIT,
     CallMemory,
     MessageMemory,
@@ -184,12 +183,7 @@ def _write_call(entry: Entry, message: MessageMemory, block: Block, position: in
     )  # fmt: skip
     entry.draft.rows.append(call.draft)
     entry.run.stands("call", entry.at_ms, call.name)
-    calls = entry.session.calls
-    remember(calls, call_id, call, CALL_LIMIT + 1)
-    if len(calls) > CALL_LIMIT:
-        oldest = calls.popitem(last=False)[1]
-        if oldest.draft is not None:
-            oldest.draft.status = "unanswered"
+    entry.session.open_call(entry.run, call)
 
 
 def usage_of(value: Any) -> Usage:

@@ -2,7 +2,7 @@
 
 from dashboard.lib.clock import ms_to_iso
 from sessions_app.drafts import CallResult, CallStatus, MessageDraft, SkipLine, StatusName
-from sessions_app.importers.claude_code.memory import CLOSED_CALL_LIMIT, RUN_LIMIT, CallMemory, remember
+from sessions_app.importers.claude_code.memory import RUN_LIMIT, CallMemory, remember
 from sessions_app.importers.claude_code.reading import Entry, bounded, digest
 from sessions_app.importers.claude_code.records import (
     ABSENT,
@@ -24,7 +24,7 @@ def end_call(entry: Entry, record: Record, block: Block) -> None:
     call_id = bounded(plain(block.tool_use_id))
     output = result_text(block)
     entry.run.stands("result", entry.at_ms)
-    call = session.calls.pop(call_id, None) or session.closed_calls.get(call_id)
+    call = session.close_call(call_id) or session.closed_calls.get(call_id)
     if call is None:
         entry.draft.rows.append(
             MessageDraft(
@@ -62,15 +62,15 @@ def end_call(entry: Entry, record: Record, block: Block) -> None:
                 call.child,
             )
         )
-    remember(session.closed_calls, call_id, call, CLOSED_CALL_LIMIT)
 
 
 def abandon_calls(entry: Entry) -> None:
     """The run went on without these calls' results: nobody waits for them any more."""
     session = entry.session
-    for call in [call for call in session.calls.values() if call.run == entry.run.key]:
-        del session.calls[call.call_id]
-        remember(session.closed_calls, call.call_id, call, CLOSED_CALL_LIMIT)
+    for call_id in list(entry.run.open_calls):
+        call = session.close_call(call_id)
+        if call is None:
+            continue
         if call.draft is not None:
             call.draft.status = "unanswered"
         else:
