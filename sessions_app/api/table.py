@@ -2,9 +2,16 @@
 
 from typing import Final
 
+from sessions_app.api import catalogue, openapi, runs, sessions, terminal_reads
 from sessions_app.api.endpoint import Endpoint
 
-ENDPOINTS: Final[tuple[Endpoint, ...]] = ()
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (
+    *sessions.ENDPOINTS,
+    *runs.ENDPOINTS,
+    *terminal_reads.ENDPOINTS,
+    *catalogue.ENDPOINTS,
+    openapi.ENDPOINT,
+)
 
 
 def by_path() -> dict[str, dict[str, Endpoint]]:

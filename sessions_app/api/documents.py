@@ -1,0 +1,367 @@
+"""What the API answers with. Names are those of the models; times are Unix milliseconds, sizes bytes."""
+
+import uuid
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from sessions_app.models import (
+    AgentSession,
+    Event,
+    Message,
+    Project,
+    Run,
+    Source,
+    Tag,
+    Terminal,
+    ToolCall,
+)
+from sessions_app.search.find import Hit
+
+type Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class Document(msgspec.Struct, kw_only=True):
+    """A JSON object of an answer."""
+
+
+class Tokens(Document):
+    input: int
+    output: int
+    cache_read: int
+    cache_write: int
+    total: int
+
+
+class Body(Document):
+    """A text: the whole, or where `blob` names one the beginning. `size` is the whole's, in UTF-8 bytes."""
+
+    text: str
+    size: int
+    blob: str | None
+
+
+class ProjectDocument(Document):
+    id: uuid.UUID
+    name: str
+    path: str
+
+
+class TagDocument(Document):
+    id: uuid.UUID
+    name: str
+
+
+class SessionDocument(Document):
+    id: uuid.UUID
+    agent: str
+    external_id: str
+    parent: uuid.UUID | None
+    project: ProjectDocument | None
+    title: str
+    heading: Annotated[str, msgspec.Meta(description="What a person calls it: title, first prompt or id.")]
+    first_prompt: str
+    cwd: str
+    branch: str
+    model: str
+    agent_version: str
+    status: str
+    status_evidence: str
+    started_ms: int
+    ended_ms: int | None
+    last_activity_ms: int
+    archived_ms: int | None
+    last_seq: Annotated[
+        int, msgspec.Meta(description="The newest place on the timeline; 0 when it is empty.")
+    ]
+    run_count: int
+    turn_count: int
+    message_count: int
+    tool_call_count: int
+    failed_tool_call_count: int
+    terminal_count: int
+    skipped_line_count: int
+    tokens: Tokens
+    tags: list[str]
+
+
+class RunDocument(Document):
+    id: uuid.UUID
+    session: uuid.UUID
+    parent: uuid.UUID | None
+    kind: Literal["main", "subagent"]
+    key: str
+    agent_name: str
+    title: str
+    model: str
+    depth: int
+    status: str
+    status_evidence: str
+    exit_status: int | None
+    started_ms: int
+    ended_ms: int | None
+    last_activity_ms: int
+    message_count: int
+    tool_call_count: int
+    failed_tool_call_count: int
+    tokens: Tokens
+
+
+class RunDetail(RunDocument):
+    """A run with what it was asked and what it answered."""
+
+    input: Body
+    output: Body
+    error: str
+
+
+class SourceDocument(Document):
+    id: uuid.UUID
+    host: str
+    path: str
+    generation: int
+    format: str
+    size: int
+    read_offset: int
+    line_count: int
+    skipped_line_count: int
+    unknown_line_count: int
+    state: str
+    error: str
+    created_ms: int
+    read_ms: int | None
+
+
+class Attachment(Document):
+    sha256: str
+    media_type: str
+    size: int
+    name: str
+
+
+class TimelineDocument(Document, tag_field="type"):
+    """What the three kinds of rows have in common: the place, the time, and where it was read from."""
+
+    id: uuid.UUID
+    seq: int
+    at_ms: int
+    turn: int
+    run: uuid.UUID | None
+    source: uuid.UUID | None
+    source_line: int | None
+
+
+class MessageDocument(TimelineDocument, tag="message"):
+    role: str
+    kind: str
+    model: str
+    stop_reason: str
+    is_hidden: bool
+    text: Body
+    reasoning: Body
+    attachments: list[Attachment]
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+
+
+class ToolCallDocument(TimelineDocument, tag="tool_call"):
+    message: uuid.UUID | None
+    call_id: str
+    name: str
+    kind: str
+    title: str
+    status: str
+    ended_ms: int | None
+    exit_status: int | None
+    input: Body
+    output: Body
+    child_run: uuid.UUID | None
+
+
+class EventDocument(TimelineDocument, tag="event"):
+    kind: str
+    text: str
+    document: Annotated[str, msgspec.Meta(description="Details as JSON text; empty when there are none.")]
+    subject: Annotated[uuid.UUID | None, msgspec.Meta(description="The row that the event is about.")]
+
+
+type TimelineItem = MessageDocument | ToolCallDocument | EventDocument
+
+
+class TerminalDocument(Document):
+    id: uuid.UUID
+    session: uuid.UUID | None
+    run: uuid.UUID | None
+    title: str
+    command: Annotated[str, msgspec.Meta(description="The argument vector as JSON text.")]
+    cwd: str
+    host: str
+    cols: int
+    rows: int
+    state: Literal["live", "ended", "lost"]
+    exit_status: int | None
+    started_ms: int
+    ended_ms: int | None
+    duration_us: int
+    size: Annotated[int, msgspec.Meta(description="Bytes of output so far.")]
+    event_count: int
+    last_line: str
+
+
+class Excerpt(Document):
+    text: str
+    is_match: bool
+
+
+class HitDocument(Document):
+    kind: str
+    session: uuid.UUID
+    session_heading: str
+    run: uuid.UUID | None
+    object: uuid.UUID | None
+    seq: Annotated[int | None, msgspec.Meta(description="The place on the session's timeline.")]
+    at_ms: int
+    role: str
+    heading: str
+    excerpt: list[Excerpt]
+
+
+def session_document(session: AgentSession) -> SessionDocument:
+    """`project` and `tags` should be loaded with the rows."""
+    return SessionDocument(
+        **_same(session, SessionDocument, without={"parent", "project", "tokens", "tags"}),
+        parent=session.parent_id,
+        project=project_document(session.project) if session.project else None,
+        tokens=_tokens(session),
+        tags=[tag.name for tag in session.tags.all()],
+    )
+
+
+def run_document(run: Run) -> RunDocument:
+    return RunDocument(
+        **_same(run, RunDocument, without={"session", "parent", "tokens"}),
+        session=run.session_id,
+        parent=run.parent_id,
+        tokens=_tokens(run),
+    )
+
+
+def run_detail(run: Run) -> RunDetail:
+    return RunDetail(
+        **msgspec.structs.asdict(run_document(run)),
+        input=_body(run, "input"),
+        output=_body(run, "output"),
+        error=run.error,
+    )
+
+
+def project_document(project: Project) -> ProjectDocument:
+    return ProjectDocument(**_same(project, ProjectDocument))
+
+
+def tag_document(tag: Tag) -> TagDocument:
+    return TagDocument(**_same(tag, TagDocument))
+
+
+def source_document(source: Source) -> SourceDocument:
+    return SourceDocument(**_same(source, SourceDocument))
+
+
+def terminal_document(terminal: Terminal) -> TerminalDocument:
+    return TerminalDocument(
+        **_same(terminal, TerminalDocument, without={"session", "run"}),
+        session=terminal.session_id,
+        run=terminal.run_id,
+    )
+
+
+def message_document(message: Message) -> MessageDocument:
+    return MessageDocument(
+        **_place(message),
+        **_same(message, MessageDocument, without=_PLACE | {"text", "reasoning", "attachments"}),
+        text=_body(message, "text"),
+        reasoning=_body(message, "reasoning"),
+        attachments=[
+            Attachment(
+                sha256=str(item.get("sha256", "")),
+                media_type=str(item.get("media_type", "")),
+                size=int(item.get("size", 0)),
+                name=str(item.get("name", "")),
+            )
+            for item in message.attachments
+        ],
+    )
+
+
+def tool_call_document(call: ToolCall) -> ToolCallDocument:
+    return ToolCallDocument(
+        **_place(call),
+        **_same(call, ToolCallDocument, without=_PLACE | {"message", "input", "output", "child_run"}),
+        message=call.message_id,
+        input=_body(call, "input"),
+        output=_body(call, "output"),
+        child_run=call.child_run_id,
+    )
+
+
+def event_document(event: Event) -> EventDocument:
+    return EventDocument(
+        **_place(event),
+        **_same(event, EventDocument, without=_PLACE | {"subject"}),
+        subject=event.subject_id,
+    )
+
+
+def hit_document(hit: Hit) -> HitDocument:
+    return HitDocument(
+        kind=str(hit.kind),
+        session=hit.session.pk,
+        session_heading=hit.session.heading,
+        run=hit.run_id,
+        object=hit.object_id,
+        seq=hit.seq,
+        at_ms=hit.at_ms,
+        role=hit.role,
+        heading=hit.heading,
+        excerpt=[Excerpt(text=text, is_match=is_match) for text, is_match in hit.excerpt],
+    )
+
+
+_PLACE = frozenset({"id", "seq", "at_ms", "turn", "run", "source", "source_line"})
+
+
+def _place(row: Message | ToolCall | Event) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "seq": row.seq,
+        "at_ms": row.at_ms,
+        "turn": row.turn,
+        "run": row.run_id,
+        "source": row.source_id,
+        "source_line": row.source_line,
+    }
+
+
+def _same(
+    row: Any, document: type[Document], *, without: set[str] | frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    """The fields that the row calls by the same names."""
+    return {name: getattr(row, name) for name in document.__struct_fields__ if name not in without}
+
+
+def _tokens(row: AgentSession | Run) -> Tokens:
+    return Tokens(
+        input=row.input_tokens,
+        output=row.output_tokens,
+        cache_read=row.cache_read_tokens,
+        cache_write=row.cache_write_tokens,
+        total=row.total_tokens,
+    )
+
+
+def _body(row: Any, name: str) -> Body:
+    return Body(
+        text=getattr(row, name), size=getattr(row, f"{name}_size"), blob=getattr(row, f"{name}_blob_id")
+    )

@@ -1,0 +1,93 @@
+"""Terminals, read back. What recorders send is in terminals.py."""
+
+import uuid
+from typing import Annotated, Any, Literal
+
+import msgspec
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+
+from sessions_app.actions.terminals.reading import read_bytes
+from sessions_app.api.documents import TerminalDocument, terminal_document
+from sessions_app.api.endpoint import OCTETS, Call, Endpoint
+from sessions_app.api.paging import Page, PageQuery, paged
+from sessions_app.api.problems import NOT_FOUND
+from sessions_app.models import Person, Terminal
+
+MAX_OUTPUT_BYTES = 4 * 1024 * 1024
+
+
+class TerminalQuery(PageQuery, kw_only=True, forbid_unknown_fields=True):
+    state: Literal["live", "ended", "lost"] | None = None
+    session: Annotated[uuid.UUID | None, msgspec.Meta(description="A session's id.")] = None
+
+
+class OutputQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    offset: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1, description="The first byte wanted.")] = 0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_OUTPUT_BYTES, description="Bytes at most.")] = 1024 * 1024
+
+
+def list_terminals(call: Call) -> Any:
+    rows = _visible_to(call.caller.person)
+    if call.query.state is not None:
+        rows = rows.filter(state=call.query.state)
+    if call.query.session is not None:
+        rows = rows.filter(session=call.query.session)
+    return paged(rows.defer("environment"), call.query, terminal_document, order=("started_ms", "id"))
+
+
+def show_terminal(call: Call, terminal_id: uuid.UUID) -> TerminalDocument:
+    return terminal_document(get_object_or_404(_visible_to(call.caller.person), pk=terminal_id))
+
+
+def read_output(call: Call, terminal_id: uuid.UUID) -> HttpResponse:
+    """Raw bytes from `offset` on, none at the end. Headers say where the next start and how many exist."""
+    terminal = get_object_or_404(_visible_to(call.caller.person), pk=terminal_id)
+    start = min(call.query.offset, terminal.size)
+    end = min(start + call.query.limit, terminal.size)
+    response = HttpResponse(read_bytes(terminal.pk, start, end), content_type=OCTETS)
+    response["Scrollback-Next-Offset"] = str(end)
+    response["Scrollback-Size"] = str(terminal.size)
+    # Bytes of a program are never shown by a browser as a page.
+    response["Content-Disposition"] = f'attachment; filename="{terminal.pk}.bin"'
+    return response
+
+
+def _visible_to(person: Person) -> Any:
+    terminals: Any = Terminal.objects.all()
+    return terminals.visible_to(person)
+
+
+ENDPOINTS = (
+    Endpoint(
+        "list_terminals",
+        "GET",
+        "terminals",
+        "Terminals, the last started first",
+        list_terminals,
+        answers=Page[TerminalDocument],
+        query=TerminalQuery,
+        tag="Terminals",
+    ),
+    Endpoint(
+        "show_terminal",
+        "GET",
+        "terminals/<uuid:terminal_id>",
+        "One terminal",
+        show_terminal,
+        answers=TerminalDocument,
+        problems=(NOT_FOUND,),
+        tag="Terminals",
+    ),
+    Endpoint(
+        "read_terminal_output",
+        "GET",
+        "terminals/<uuid:terminal_id>/output",
+        "The bytes that a terminal's program wrote",
+        read_output,
+        answers=bytes,
+        query=OutputQuery,
+        problems=(NOT_FOUND,),
+        tag="Terminals",
+    ),
+)
