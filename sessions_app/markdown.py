@@ -1,0 +1,82 @@
+"""Markdown from agents and people as HTML that can do nothing but be read.
+
+The renderer escapes raw HTML and draws no images; the sanitiser then lets through only the tags and
+attributes that the renderer itself writes, so that a mistake in the first is caught by the second.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import nh3
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererProtocol
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
+
+from sessions_app.legible import legible
+
+# Messages stand below the page's h1, the transcript's h2 and their own h3.
+_HEADINGS_BELOW: Final = 3
+# Longer texts are drawn in pieces: the time that some inputs take grows faster than their length.
+MAX_CHARS: Final = 64 * 1024
+_REMEMBERED_TEXTS: Final = 1024
+
+_TAGS: Final = {
+    "a", "blockquote",
+    "br", "code", "del", "em", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s", "strong",
+    "table", "tbody", "td", "th", "thead", "tr", "ul",
+}  # fmt: skip
+_ATTRIBUTES: Final = {"a": {"href", "title"}, "ol": {"start"}, "code": {"class"}, "pre": {"tabindex"}}
+_SCHEMES: Final = {"http", "https", "mailto"}
+
+
+def to_html(text: str) -> SafeString:
+    """The text drawn, cut at MAX_CHARS. Safe for any input."""
+    return _drawn(text[:MAX_CHARS])
+
+
+@lru_cache(maxsize=_REMEMBERED_TEXTS)
+def _drawn(text: str) -> SafeString:
+    html = _RENDERER.render(legible(text))
+    clean = nh3.clean(
+        html,
+        tags=_TAGS,
+        attributes=_ATTRIBUTES,
+        url_schemes=_SCHEMES,
+        link_rel="noopener noreferrer nofollow",
+        strip_comments=True,
+    )
+    return mark_safe(clean)  # noqa: S308  what nh3 has cleaned
+
+
+def _make_renderer() -> MarkdownIt:
+    made = MarkdownIt("commonmark", {"html": False, "linkify": False, "typographer": False})
+    made.enable(["table", "strikethrough"])
+    made.add_render_rule("image", _image_as_link)
+    made.add_render_rule("heading_open", _lower_heading)
+    made.add_render_rule("heading_close", _lower_heading)
+    return made
+
+
+def _image_as_link(
+    self: RendererProtocol, tokens: Sequence[Token], index: int, options: OptionsDict, environment: EnvType
+) -> str:
+    """An image would tell its host who reads this, and when; a link tells nothing until it is followed."""
+    token = tokens[index]
+    source = str(token.attrGet("src") or "")
+    name = token.content or source or "image"
+    return f'<a href="{escape(source)}">{escape(name)}</a>' if source else escape(name)
+
+
+def _lower_heading(
+    self: Any, tokens: Sequence[Token], index: int, options: OptionsDict, environment: EnvType
+) -> str:
+    token = tokens[index]
+    token.tag = f"h{min(6, int(token.tag[1]) + _HEADINGS_BELOW)}"
+    return str(self.renderToken(tokens, index, options, environment))
+
+
+_RENDERER: Final = _make_renderer()

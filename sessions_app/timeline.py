@@ -1,0 +1,224 @@
+"""Pages of a run's timeline, for reading.
+
+Messages, tool calls and events share one order, `seq`. A page is a stretch of that order, bounded by rows and
+by the text that will be drawn, and read through the index (run, seq) of each table: its cost is the same in a
+session of any size. Bodies are not loaded, but for the texts that are drawn unfolded.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db.models import QuerySet
+from django.db.models.functions import Left
+
+from dashboard.lib.formatting import instant
+from sessions_app.models import (
+    AgentSession,
+    Event,
+    EventKind,
+    Message,
+    MessageKind,
+    Run,
+    RunKind,
+    ToolCall,
+    ToolKind,
+)
+from sessions_app.timeline_rows import LINE_CHARS, AnyRow, CallRow, MessageRow, Subject, row_of
+
+PAGE_ROWS: Final = 80
+# Texts that are drawn with a page, in characters: with their markup and the rows around them, under 300 KB.
+PAGE_CHARS: Final = 72_000
+
+# They change a row that stands earlier, and are no rows of their own.
+CHANGES: Final = (EventKind.MESSAGE_EXTENDED, EventKind.TOOL_CALL_ENDED)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows in the order of the timeline; `earlier` and `later` are the cursors that lead on."""
+
+    rows: list[AnyRow]
+    earlier: int | None
+    later: int | None
+
+    @property
+    def last_seq(self) -> int:
+        return self.rows[-1].seq if self.rows else 0
+
+
+class Timeline:
+    """The rows of one run up to place `through`; those of the session itself are with its main run.
+
+    Read `session` before anything else: every place up to its `last_seq` was committed by then, so a page
+    and the live cursor that follows it leave no gap between them.
+    """
+
+    def __init__(self, session: AgentSession, run: Run | None) -> None:
+        self.session = session
+        self.run = run
+        self.through = session.last_seq
+
+    def newest(self) -> Page:
+        return self.before(self.through + 1)
+
+    def before(self, seq: int) -> Page:
+        """The rows just before this place."""
+        rows, more = self._stretch(min(seq, self.through + 1), backwards=True)
+        later = seq - 1 if seq <= self.through and rows else None
+        return self._page(rows, earlier=more, later=later)
+
+    def after(self, seq: int, *, limit: int = PAGE_ROWS) -> Page:
+        """The rows just after this place."""
+        rows, more = self._stretch(seq, backwards=False, limit=limit)
+        before, _ = self._stretch(seq + 1, backwards=True, limit=1)
+        return self._page(rows, earlier=bool(before), later=rows[-1].seq if more else None, before=before)
+
+    def around(self, seq: int) -> Page:
+        """The rows on both sides of this place, with it in the middle."""
+        first, earlier = self._stretch(seq, backwards=True, limit=PAGE_ROWS // 2, chars=PAGE_CHARS // 2)
+        rest, later = self._stretch(seq - 1, backwards=False, limit=PAGE_ROWS // 2, chars=PAGE_CHARS // 2)
+        return self._page(first + rest, earlier=earlier, later=rest[-1].seq if later else None)
+
+    def changed(self, after: int, through: int) -> list[AnyRow]:
+        """Rows up to place `after` that look different now because of what came up to `through`."""
+        changes = self.session.events.filter(
+            seq__gt=after, seq__lte=through, kind__in=CHANGES, subject_id__isnull=False
+        )
+        if self.run is not None:
+            changes = changes.filter(run=self.run)
+        found_subjects = changes.order_by("seq").values_list("subject_id", flat=True)[: PAGE_ROWS * 2]
+        subjects = [subject for subject in found_subjects if subject is not None]
+        found: list[Subject] = [
+            *messages_of(Message.objects.filter(pk__in=subjects, seq__lte=after)),
+            *calls_of(ToolCall.objects.filter(pk__in=subjects, seq__lte=after)),
+            *self._calls_of_active_runs(after, through),
+        ]
+        return [
+            row_of(self.session, subject) for subject in {subject.pk: subject for subject in found}.values()
+        ]
+
+    def _calls_of_active_runs(self, after: int, through: int) -> QuerySet[ToolCall]:
+        """Calls that started runs in which something happened meanwhile: their figures moved."""
+        active: set[Any] = set()
+        for rows in (self.session.messages, self.session.toolcalls, self.session.events):
+            stretch = rows.filter(seq__gt=after, seq__lte=through)
+            active.update(stretch.order_by().values_list("run_id", flat=True).distinct())
+        active -= {None, self.run.pk if self.run else None}
+        started = ToolCall.objects.filter(session=self.session, kind=ToolKind.AGENT, child_run__in=active)
+        return calls_of(started.filter(run=self.run, seq__lte=after))
+
+    def _page(
+        self, rows: list[AnyRow], *, earlier: bool, later: int | None, before: Sequence[AnyRow] = ()
+    ) -> Page:
+        _mark_days_and_continuations(rows, before[-1] if before else None, is_start=not earlier)
+        return Page(rows, rows[0].seq if rows and earlier else None, later)
+
+    def _stretch(
+        self, seq: int, *, backwards: bool, limit: int = PAGE_ROWS, chars: int = PAGE_CHARS
+    ) -> tuple[list[AnyRow], bool]:
+        """Rows on one side of a place, in their order, and whether there are more beyond them."""
+        found: list[Subject] = []
+        for stream in self._streams():
+            found += _beyond(stream, seq, self.through, backwards=backwards)[: limit + 1]
+        found.sort(key=lambda subject: subject.seq, reverse=backwards)
+        found = found[: limit + 1]
+        if self.run is not None and self.run.kind == RunKind.MAIN:
+            found = self._with_session_events(found, seq, backwards=backwards, limit=limit)
+        rows = self._within(found, limit, chars)
+        more = len(rows) < len(found)
+        return (rows[::-1] if backwards else rows), more
+
+    def _within(self, subjects: Iterable[Subject], limit: int, chars: int) -> list[AnyRow]:
+        """As many rows as fit, at least one."""
+        rows: list[AnyRow] = []
+        for subject in subjects:
+            row = row_of(self.session, subject)
+            chars -= row.drawn_chars
+            if rows and (len(rows) >= limit or chars < 0):
+                break
+            rows.append(row)
+        return rows
+
+    def _streams(self) -> Sequence[QuerySet[Any]]:
+        if self.run is None:
+            session = self.session
+            return (
+                messages_of(session.messages.all()),
+                calls_of(session.toolcalls.all()),
+                events_of(session.events.all()),
+            )
+        run = self.run
+        return (messages_of(run.messages.all()), calls_of(run.toolcalls.all()), events_of(run.events.all()))
+
+    def _with_session_events(
+        self, found: list[Subject], seq: int, *, backwards: bool, limit: int
+    ) -> list[Subject]:
+        """Add what happened to the session itself, looked for only as far as the run's own rows reach.
+
+        It has no run, so no index leads to it directly.
+        """
+        events = _beyond(
+            events_of(self.session.events.filter(run=None)), seq, self.through, backwards=backwards
+        )
+        if len(found) > limit:
+            edge = found[-1].seq
+            events = events.filter(seq__gt=edge) if backwards else events.filter(seq__lt=edge)
+        both = [*found, *events[: limit + 1]]
+        both.sort(key=lambda subject: subject.seq, reverse=backwards)
+        return both[: limit + 1]
+
+
+def messages_of(messages: QuerySet[Message]) -> QuerySet[Message]:
+    return messages.defer("reasoning").annotate(reasoning_head=Left("reasoning", LINE_CHARS))
+
+
+def calls_of(calls: QuerySet[ToolCall]) -> QuerySet[ToolCall]:
+    child = ("id", "title", "agent_name", "key", "status", "status_evidence", "started_ms", "ended_ms")
+    figures = (
+        "last_activity_ms",
+        "message_count",
+        "tool_call_count",
+        "failed_tool_call_count",
+        "total_tokens",
+        "model",
+    )
+    return (
+        calls.select_related("child_run").only(
+            "id", "session_id", "run_id", "seq", "at_ms", "turn", "source_id", "source_line", "name", "kind",
+            "title", "status", "ended_ms", "exit_status", "input_size", "output_size",
+            *(f"child_run__{name}" for name in (*child, *figures)),
+        )
+    )  # fmt: skip
+
+
+def events_of(events: QuerySet[Event]) -> QuerySet[Event]:
+    return events.exclude(kind__in=CHANGES).defer("document")
+
+
+def _beyond[Q: QuerySet[Any]](rows: Q, seq: int, through: int, *, backwards: bool) -> Q:
+    if backwards:
+        return rows.filter(seq__lt=seq, seq__lte=through).order_by("-seq")
+    return rows.filter(seq__gt=seq, seq__lte=through).order_by("seq")
+
+
+def _mark_days_and_continuations(rows: list[AnyRow], before: AnyRow | None, *, is_start: bool) -> None:
+    for row in rows:
+        day = instant(row.at_ms).date()
+        if (before is None and is_start) or (before is not None and instant(before.at_ms).date() != day):
+            row.day = f"{day:%A}, {day.day} {day:%B %Y}"
+        row.continues = before is not None and not row.day and _goes_on(row, before)
+        before = row
+
+
+def _goes_on(row: AnyRow, before: AnyRow) -> bool:
+    """Is this the same speaker who goes on, after replies and calls of their own?"""
+    return _is_reply(row) and (isinstance(before, CallRow) or _is_reply(before))
+
+
+def _is_reply(row: AnyRow) -> bool:
+    return isinstance(row, MessageRow) and row.subject.kind == MessageKind.REPLY
+
+
+def main_run_of(session: AgentSession) -> Run | None:
+    return session.runs.filter(parent=None).order_by("kind", "started_ms", "id").first()

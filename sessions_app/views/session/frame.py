@@ -1,0 +1,150 @@
+"""What every tab of a session shares: finding it, its header, its tabs, its neighbours."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+
+from sessions_app.access import OPERATE, may
+from sessions_app.models import AgentSession, Person, ReadMark, Run, Star
+
+AGENT_NAMES = {
+    "claude-code": "Claude Code",
+    "codex": "Codex",
+    "gemini": "Gemini",
+    "goose": "Goose",
+    "opencode": "OpenCode",
+    "picoclaw": "picoclaw",
+    "asciicast": "Recording",
+}
+
+
+@dataclass(frozen=True)
+class Tab:
+    name: str
+    label: str
+    href: str
+    count: int | None
+    current: bool
+
+
+def find_session(request: HttpRequest, session_id: uuid.UUID) -> AgentSession:
+    """The session, when this person may see it; Http404 otherwise."""
+    sessions = AgentSession.objects.visible_to(request.user).select_related("project")
+    return get_object_or_404(sessions.defer("summary"), pk=session_id)
+
+
+def find_run(request: HttpRequest, session: AgentSession, main: Run | None) -> Run | None:
+    """The run named by `?run=`, else the main one. Http404 for a run of another session."""
+    named = request.GET.get("run")
+    if not named:
+        return main
+    try:
+        run_id = uuid.UUID(named)
+    except ValueError:
+        run_id = uuid.UUID(int=0)
+    if main is not None and run_id == main.pk:
+        return main
+    return get_object_or_404(light_runs(session), pk=run_id)
+
+
+def light_runs(session: AgentSession) -> QuerySet[Run]:
+    """Its runs without their bodies."""
+    return session.runs.defer("input", "output", "error")
+
+
+def frame(request: HttpRequest, session: AgentSession, tab: str) -> dict[str, Any]:
+    """The context of session/_frame.html."""
+    newer, older = neighbours(request, session)
+    return {
+        **header(request, session),
+        "rail_path": "/sessions/",
+        "tabs": tabs(session, tab),
+        "tab": tab,
+        "newer": newer,
+        "older": older,
+    }
+
+
+def header(request: HttpRequest, session: AgentSession) -> dict[str, Any]:
+    """The context of session/_header.html, which actions answer with as well."""
+    person = cast(Person, request.user)
+    mark = ReadMark.objects.filter(person=person, session=session).values_list("seq", flat=True).first()
+    return {
+        "session": session,
+        "agent_name": AGENT_NAMES.get(session.agent, session.agent),
+        "may_operate": may(person, OPERATE),
+        "starred": Star.objects.filter(person=person, session=session).exists(),
+        "tags": list(session.tags.all()),
+        "read_seq": mark or 0,
+        "token_sum": token_sum(session),
+    }
+
+
+@dataclass(frozen=True)
+class TokenSum:
+    """The counts as exact numbers, and how they make the total."""
+
+    parts: list[tuple[str, str]]
+    total: str
+    note: str
+
+
+def token_sum(counted: AgentSession | Run) -> TokenSum:
+    read, written = counted.cache_read_tokens, counted.cache_write_tokens
+    parts = [
+        ("Input", counted.input_tokens),
+        ("Output", counted.output_tokens),
+        ("Cache read", read),
+        ("Cache write", written),
+    ]
+    both = counted.input_tokens + counted.output_tokens
+    if counted.total_tokens == both + read + written:
+        note = "The sum of the four."
+    elif counted.total_tokens == both:
+        note = "Input and output; what was read from the cache is part of the input."
+    else:
+        note = "The total as the source itself counts it."
+    return TokenSum([(name, f"{number:,}") for name, number in parts], f"{counted.total_tokens:,}", note)
+
+
+def tabs(session: AgentSession, current: str) -> list[Tab]:
+    entries: list[tuple[str, str, int | None]] = [
+        ("transcript", "Transcript", None),
+        ("runs", "Runs", session.run_count),
+        ("terminals", "Terminals", session.terminal_count),
+        ("files", "Files", None),
+        ("notes", "Notes", None),
+        ("raw", "Raw", None),
+    ]
+    return [
+        Tab(name, label, _address(session, name), number, name == current)
+        for name, label, number in entries
+        if name != "terminals" or number
+    ]
+
+
+def _address(session: AgentSession, tab: str) -> str:
+    name = "session" if tab == "transcript" else f"session-{tab}"
+    return reverse(name, args=[session.pk])
+
+
+def neighbours(
+    request: HttpRequest, session: AgentSession
+) -> tuple[AgentSession | None, AgentSession | None]:
+    """The listed sessions just above and below this one in the list, newest first."""
+    sessions = (
+        AgentSession.objects.visible_to(request.user)
+        .listed()
+        .only("id", "title", "first_prompt", "agent", "external_id")
+    )
+    at, key = session.last_activity_ms, session.pk
+    newer = sessions.filter(last_activity_ms__gte=at).filter(Q(last_activity_ms__gt=at) | Q(id__gt=key))
+    older = sessions.filter(last_activity_ms__lte=at).filter(Q(last_activity_ms__lt=at) | Q(id__lt=key))
+    return newer.order_by("last_activity_ms", "id").first(), older.order_by(
+        "-last_activity_ms", "-id"
+    ).first()

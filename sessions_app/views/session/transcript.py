@@ -1,0 +1,119 @@
+"""The transcript: a page of it, and the rows that lead on from there."""
+
+import uuid
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from dashboard.lib.errors import BadRequest
+from sessions_app.access import READ
+from sessions_app.models import AgentSession, Message, MessageKind, Run
+from sessions_app.sign_in import requires
+from sessions_app.timeline import PAGE_ROWS, Page, Timeline, main_run_of
+from sessions_app.timeline_rows import MessageRow
+from sessions_app.views.session.frame import AGENT_NAMES, find_run, find_session, frame, header
+
+MAX_SEQ = 2**62
+OUTLINE_PROMPTS = 100
+
+
+@require_safe
+@requires(READ)
+def transcript(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
+    session = find_session(request, session_id)
+    main = main_run_of(session)
+    run = find_run(request, session, main)
+    page = page_asked_for(request, Timeline(session, run))
+    context = {
+        **frame(request, session, "transcript"),
+        **transcript_context(session, run, page),
+        "main": main,
+        "at": seq_in(request, "at"),
+        "is_newest": not {"before", "after", "at"} & request.GET.keys(),
+    }
+    return render(request, "sessions_app/session/transcript.html", context)
+
+
+@require_safe
+@requires(READ)
+def rows(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
+    """Rows before or after a place, with whatever changed of those that stand before it."""
+    session = find_session(request, session_id)
+    run = find_run(request, session, main_run_of(session))
+    timeline = Timeline(session, run)
+    after, before = seq_in(request, "after"), seq_in(request, "before")
+    if (after is None) == (before is None):
+        raise BadRequest("Say after which place, or before which, the rows are wanted.")
+    context: dict[str, Any]
+    if before is not None:
+        context = transcript_context(session, run, timeline.before(before))
+    else:
+        context = news_context(request, timeline, after or 0)
+    return render(request, "sessions_app/session/_rows.html", context)
+
+
+@require_safe
+@requires(READ)
+def outline(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
+    """The newest prompts of a run, to jump to; a request of its own, as it looks through the run."""
+    session = find_session(request, session_id)
+    run = find_run(request, session, main_run_of(session))
+    messages = Message.objects.filter(session=session) if run is None else Message.objects.filter(run=run)
+    prompts = messages.filter(kind=MessageKind.PROMPT).only("id", "seq", "at_ms", "text").order_by("-seq")
+    found = list(prompts[: OUTLINE_PROMPTS + 1])
+    address = reverse("session", args=[session.pk])
+    context = {
+        "address": f"{address}?run={run.pk}&" if run and run.parent_id else f"{address}?",
+        "prompts": [MessageRow(session, prompt) for prompt in found[:OUTLINE_PROMPTS][::-1]],
+        "more": len(found) > OUTLINE_PROMPTS,
+    }
+    return render(request, "sessions_app/session/_outline.html", context)
+
+
+def page_asked_for(request: HttpRequest, timeline: Timeline) -> Page:
+    """The newest page, or the one that `?before=`, `?after=` or `?at=` names."""
+    at, before, after = (seq_in(request, name) for name in ("at", "before", "after"))
+    if at is not None:
+        return timeline.around(at)
+    if before is not None:
+        return timeline.before(before)
+    if after is not None:
+        return timeline.after(after)
+    return timeline.newest()
+
+
+def seq_in(request: HttpRequest, name: str) -> int | None:
+    """A place from the address; None when it is not there. Raises BadRequest when it is no number."""
+    text = request.GET.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 20) or int(text) > MAX_SEQ:
+        raise BadRequest(f"This link is broken: {name} must be a number.")
+    return int(text)
+
+
+def transcript_context(session: AgentSession, run: Run | None, page: Page) -> dict[str, Any]:
+    return {
+        "session": session,
+        "run": run,
+        "agent_name": (run and run.parent_id and run.agent_name)
+        or AGENT_NAMES.get(session.agent, session.agent),
+        "page": page,
+        "through": session.last_seq,
+    }
+
+
+def news_context(request: HttpRequest, timeline: Timeline, after: int) -> dict[str, Any]:
+    """What is new after a place. `through` is where the next look goes on; further rows may already wait."""
+    page = timeline.after(after, limit=PAGE_ROWS)
+    through = page.later or timeline.through
+    return {
+        **header(request, timeline.session),
+        **transcript_context(timeline.session, timeline.run, page),
+        "through": through,
+        "changed": timeline.changed(after, through),
+        "is_news": True,
+    }

@@ -1,0 +1,221 @@
+// <live-session session through rows-url read-url [at] [detached]> around a transcript: on news it fetches the rows after `through`
+// and appends them. A reader at the end stays at the end; anybody else is told "3 new" and keeps their place.
+// `at` is the row the page was opened for; `detached` says that later rows are not shown yet, so nothing can be
+// appended: then news only moves the header. The cursor is a place on the timeline, so after a reconnect nothing is
+// missed and nothing comes twice. Sets data-live on itself: connecting, connected, offline or closed.
+
+import { insertRows, parseRows, replaceRow } from "scrollback/elements/transcript-rows";
+
+const NEAR_PX = 120;
+const FIRST_DELAY_MS = 500;
+const LONGEST_DELAY_MS = 15_000;
+const READ_AFTER_MS = 800;
+const MOST_ROWS = 400;
+const FINAL_CODES = new Set([4001, 4003, 4004, 4009]);
+
+class LiveSession extends HTMLElement {
+  connectedCallback() {
+    this.list = this.querySelector("[data-transcript]");
+    this.pill = this.querySelector(":scope > [data-new]");
+    this.cursor = Number(this.getAttribute("through"));
+    this.seen = 0;
+    this.unseen = 0;
+    this.failures = 0;
+    this.abort = new AbortController();
+    const options = { signal: this.abort.signal };
+    this.addEventListener("transcript:attached", ({ detail }) => this.attached(detail), options);
+    this.pill.addEventListener("click", (event) => this.pressed(event), options);
+    document.addEventListener("scroll", () => this.scrolled(), { ...options, passive: true });
+    document.addEventListener("visibilitychange", () => this.markRead(), options);
+    addEventListener("pagehide", () => this.disconnect(), options);
+    addEventListener("pageshow", ({ persisted }) => persisted && this.connect(), options);
+    addEventListener("online", () => this.connect(), options);
+    this.show();
+    this.connect();
+    this.markRead();
+  }
+
+  disconnectedCallback() {
+    this.abort.abort();
+    this.disconnect();
+    clearTimeout(this.reading);
+  }
+
+  /** The row that was looked for in the middle, else the end. */
+  show() {
+    const at = this.hasAttribute("at") ? document.getElementById(`seq-${this.getAttribute("at")}`) : null;
+    const hash = /^#seq-\d+$/.test(location.hash) ? document.querySelector(location.hash) : null;
+    const row = at ?? hash;
+    if (row) {
+      row.dataset.found = "";
+      row.scrollIntoView({ block: "center" });
+    } else if (!this.hasAttribute("detached") && !location.hash && !/[?&](before|after)=/.test(location.search)) this.toEnd();
+  }
+
+  connect() {
+    this.disconnect();
+    const url = new URL(`/live/sessions/${this.getAttribute("session")}/?after=${this.cursor}`, document.baseURI);
+    url.protocol = url.protocol.replace("http", "ws");
+    this.dataset.live = this.failures ? "offline" : "connecting";
+    const socket = new WebSocket(url);
+    this.socket = socket;
+    const listen = (type, act) => socket.addEventListener(type, (event) => socket === this.socket && act(event));
+    listen("open", () => {
+      this.failures = 0;
+      this.dataset.live = "connected";
+    });
+    listen("message", ({ data }) => this.receive(JSON.parse(data)));
+    listen("close", ({ code }) => this.closed(code));
+  }
+
+  disconnect() {
+    clearTimeout(this.retry);
+    const socket = this.socket;
+    this.socket = null;
+    socket?.close(1000);
+  }
+
+  closed(code) {
+    this.socket = null;
+    if (FINAL_CODES.has(code)) {
+      this.dataset.live = "closed";
+      return;
+    }
+    this.dataset.live = "offline";
+    const ceiling = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.failures++);
+    this.retry = setTimeout(() => this.connect(), 100 + Math.random() * ceiling);
+  }
+
+  receive({ type, seq }) {
+    if (type === "news" || type === "changed") this.fetchNews(seq);
+  }
+
+  /** One look at a time; news that come meanwhile ask for another. */
+  async fetchNews() {
+    if (this.fetching) {
+      this.again = true;
+      return;
+    }
+    this.fetching = true;
+    do {
+      this.again = false;
+      try {
+        await this.look();
+      } catch {
+        // The socket will tell again; the cursor has not moved.
+        this.failedLooks = (this.failedLooks ?? 0) + 1;
+        if (this.failedLooks > 3) break;
+        this.again = true;
+        await new Promise((resolve) => setTimeout(resolve, 300 * this.failedLooks));
+      }
+    } while (this.again && this.isConnected);
+    this.fetching = false;
+  }
+
+  async look() {
+    const url = new URL(this.getAttribute("rows-url"), document.baseURI);
+    url.searchParams.set("after", this.cursor);
+    const response = await fetch(url, { headers: { "HX-Request": "true" }, signal: this.abort.signal });
+    if (!response.ok) throw new Error(String(response.status));
+    this.failedLooks = 0;
+    this.take(parseRows(await response.text()));
+  }
+
+  take(found) {
+    const wasAtEnd = this.isAtEnd();
+    for (const row of found.changed) replaceRow(row);
+    for (const part of found.replacing) this.replacePart(part);
+    this.cursor = Math.max(this.cursor, found.through);
+    if (this.hasAttribute("detached")) {
+      this.unseen += found.rows.length;
+    } else {
+      const fresh = insertRows(this.list, found.rows, "end");
+      if (fresh.length) this.nextElementSibling?.matches(".empty") && this.nextElementSibling.remove();
+      this.querySelector(".empty")?.remove();
+      if (wasAtEnd) this.trim();
+      else this.unseen += fresh.length;
+    }
+    if (found.later !== null) this.again = true;
+    if (wasAtEnd && !this.hasAttribute("detached")) this.toEnd();
+    this.announce();
+    this.markRead();
+  }
+
+  /** A header part is left alone while somebody uses it. */
+  replacePart(part) {
+    const old = document.getElementById(part.id);
+    if (!old || old.contains(document.activeElement) || old.matches("[open]") || old.querySelector("[open]")) return;
+    old.replaceWith(part);
+    window.htmx.process(part);
+  }
+
+  /** A page that is left open for days does not grow without end: the earliest rows go where "Earlier" finds them. */
+  trim() {
+    const rows = this.list.children;
+    if (rows.length <= MOST_ROWS) return;
+    while (rows.length > MOST_ROWS) rows[0].remove();
+    const nav = this.querySelector("[data-earlier]");
+    const link = nav.querySelector("a");
+    const address = new URL(link.href);
+    address.searchParams.set("before", rows[0].dataset.seq);
+    link.href = address.search;
+    nav.hidden = false;
+  }
+
+  attached({ through }) {
+    this.removeAttribute("detached");
+    this.cursor = Math.min(this.cursor, through ?? this.cursor);
+    this.unseen = 0;
+    this.announce();
+    this.fetchNews();
+  }
+
+  announce() {
+    this.pill.hidden = !this.unseen;
+    this.pill.querySelector("[data-new-text]").textContent = `${this.unseen} new`;
+  }
+
+  pressed(event) {
+    if (this.hasAttribute("detached")) return;
+    event.preventDefault();
+    this.toEnd();
+    this.scrolled();
+  }
+
+  scrolled() {
+    if (!this.unseen || this.hasAttribute("detached") || !this.isAtEnd()) return;
+    this.unseen = 0;
+    this.announce();
+    this.markRead();
+  }
+
+  isAtEnd() {
+    const { scrollHeight, scrollTop, clientHeight } = document.scrollingElement;
+    return scrollHeight - scrollTop - clientHeight <= NEAR_PX;
+  }
+
+  toEnd() {
+    document.scrollingElement.scrollTop = document.scrollingElement.scrollHeight;
+  }
+
+  /** The person has seen what there is, once it was on the screen for a moment. */
+  markRead() {
+    clearTimeout(this.reading);
+    if (document.hidden || this.unseen || this.hasAttribute("detached") || this.cursor <= this.seen) return;
+    this.reading = setTimeout(() => this.postRead(), READ_AFTER_MS);
+  }
+
+  async postRead() {
+    const seq = this.cursor;
+    const headers = JSON.parse(document.body.getAttribute("hx-headers") ?? "{}");
+    const body = new URLSearchParams({ seq: String(seq) });
+    try {
+      const response = await fetch(this.getAttribute("read-url"), { method: "POST", headers: { ...headers, "HX-Request": "true" }, body });
+      if (response.ok) this.seen = seq;
+    } catch {
+      // Offline: the next look marks it.
+    }
+  }
+}
+
+customElements.define("live-session", LiveSession);

@@ -1,0 +1,121 @@
+// <transcript-pages rows-url>: the links to earlier and later rows fetch them in place, by a press or by coming near, and what is being
+// read stays where it is. j and k choose a row, o opens what is folded in it. Without script the links open pages.
+
+import { insertRows, parseRows } from "scrollback/elements/transcript-rows";
+
+class TranscriptPages extends HTMLElement {
+  connectedCallback() {
+    this.list = this.querySelector("[data-transcript]");
+    this.links = {
+      earlier: this.querySelector(":scope > [data-earlier]"),
+      later: this.querySelector(":scope > [data-later]"),
+    };
+    this.addEventListener("click", this);
+    for (const type of ["rows:next", "rows:previous", "rows:peek"]) document.addEventListener(type, this);
+    this.observer = new IntersectionObserver((entries) => this.near(entries), { rootMargin: "600px 0px" });
+    // The page is first put where it is to be read: a link that passes by meanwhile was not come near to.
+    requestAnimationFrame(() => requestAnimationFrame(() => this.watch()));
+  }
+
+  disconnectedCallback() {
+    this.observer.disconnect();
+    for (const type of ["rows:next", "rows:previous", "rows:peek"]) document.removeEventListener(type, this);
+  }
+
+  watch() {
+    for (const link of Object.values(this.links)) if (link && !link.hidden) this.observer.observe(link);
+  }
+
+  near(entries) {
+    for (const { isIntersecting, target } of entries) {
+      if (isIntersecting) this.load(target === this.links.earlier ? "earlier" : "later");
+    }
+  }
+
+  handleEvent(event) {
+    if (event.type === "rows:next") this.move(1, event);
+    else if (event.type === "rows:previous") this.move(-1, event);
+    else if (event.type === "rows:peek") this.toggle(event);
+    else this.clicked(event);
+  }
+
+  clicked(event) {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const link = event.target.closest("[data-earlier] a, [data-later] a[href^='?after']");
+    if (!link) return;
+    event.preventDefault();
+    this.load(link.closest("[data-earlier]") ? "earlier" : "later");
+  }
+
+  async load(direction) {
+    const nav = this.links[direction];
+    if (this.loading || nav.hidden) return;
+    this.loading = true;
+    this.observer.unobserve(nav);
+    nav.setAttribute("aria-busy", "true");
+    try {
+      const anchor = nav.querySelector("a");
+      const asked = new URL(anchor.href).searchParams;
+      const url = new URL(this.getAttribute("rows-url"), document.baseURI);
+      const name = direction === "earlier" ? "before" : "after";
+      url.searchParams.set(name, asked.get(name));
+      const response = await fetch(url, { headers: { "HX-Request": "true" } });
+      if (!response.ok) throw new Error(String(response.status));
+      this.take(direction, parseRows(await response.text()), anchor, name);
+    } catch {
+      // The link still leads there as a page.
+      nav.removeAttribute("aria-busy");
+      this.loading = false;
+      return;
+    }
+    nav.removeAttribute("aria-busy");
+    this.loading = false;
+    requestAnimationFrame(() => this.watch());
+  }
+
+  take(direction, found, anchor, name) {
+    const place = document.scrollingElement;
+    const fromEnd = place.scrollHeight - place.scrollTop;
+    insertRows(this.list, found.rows, direction === "earlier" ? "start" : "end");
+    if (direction === "earlier") place.scrollTop = place.scrollHeight - fromEnd;
+    const next = direction === "earlier" ? found.earlier : found.later;
+    this.links[direction].hidden = next === null;
+    if (next !== null) {
+      const address = new URL(anchor.href);
+      address.searchParams.set(name, next);
+      anchor.href = address.search;
+    } else if (direction === "later") this.dispatchEvent(new CustomEvent("transcript:attached", { bubbles: true, detail: found }));
+  }
+
+  get rows() {
+    return [...this.list.querySelectorAll(":scope > .row:not([data-bare])")];
+  }
+
+  get current() {
+    return this.list.querySelector(':scope > .row[aria-current="true"]') ?? document.activeElement?.closest?.("[data-transcript] > .row");
+  }
+
+  move(step, event) {
+    const rows = this.rows;
+    if (!rows.length) return;
+    event.preventDefault();
+    const at = rows.indexOf(this.current);
+    const inView = rows.findLast((row) => row.getBoundingClientRect().top < innerHeight) ?? rows[0];
+    const row = at < 0 ? inView : rows[Math.min(rows.length - 1, Math.max(0, at + step))];
+    this.current?.removeAttribute("aria-current");
+    row.setAttribute("aria-current", "true");
+    const focus = row.querySelector("summary") ?? row;
+    if (focus === row) row.tabIndex = -1;
+    focus.focus({ preventScroll: true });
+    row.scrollIntoView({ block: "nearest" });
+  }
+
+  toggle(event) {
+    const fold = this.current?.querySelector("details:not(.menu)");
+    if (!fold) return;
+    event.preventDefault();
+    fold.open = !fold.open;
+  }
+}
+
+customElements.define("transcript-pages", TranscriptPages);
