@@ -194,6 +194,7 @@ def test_a_viewer_who_was_held_up_is_taken_near_the_end(monkeypatch: pytest.Monk
             for start in range(0, len(written), 300_000):
                 await here(recorder.write, written[start : start + 300_000])
             await viewer.until(WINDOW_BYTES)
+            assert await viewer.is_quiet()
             viewer.acknowledges = True
             await viewer.acknowledge()
             assert written.endswith(await viewer.until(len(written)))
