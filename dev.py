@@ -183,12 +183,9 @@ def install_group(group: str) -> None:
         UNFINISHED.touch()
         pip_install("--no-deps", "--require-hashes", "--no-compile", "--requirement", str(lock))
         # On all cores this takes a third of the time that pip needs for it.
-        compile_all = [
-            str(VENV_PYTHON),
-            *"-W ignore -m compileall -q -j 0 -x /tests?/".split(),
-            str(VENV / "lib"),
-        ]
-        subprocess.run(compile_all, stdout=subprocess.DEVNULL)
+        command = [str(VENV_PYTHON), "-W", "ignore", "-m", "compileall"]
+        command += ["-q", "-j", "0", "-x", "/tests?/", str(VENV / "lib")]
+        subprocess.run(command, stdout=subprocess.DEVNULL)
         UNFINISHED.unlink()
 
 
