@@ -58,7 +58,9 @@ class RefusalMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, Refused):
             status = next((code for kind, code in _STATUS.items() if isinstance(exception, kind)), 422)
-            return render(request, f"{400 if status != 409 else 409}.html", {"message": str(exception)}, status=status)
+            return render(
+                request, f"{400 if status != 409 else 409}.html", {"message": str(exception)}, status=status
+            )
         if isinstance(exception, DatabaseError) and not connection.in_atomic_block:
             connection.close()
             return render(request, "503.html", {"message": explain(exception)}, status=503)

@@ -15,7 +15,9 @@ type Role = Literal["user", "assistant", "system", "developer", "tool"]
 type MessageKind = Literal["prompt", "reply", "context", "command", "summary", "notice", "error"]
 type ToolKind = Literal["shell", "read", "edit", "write", "search", "web", "agent", "plan", "other"]
 type CallStatus = Literal["running", "completed", "failed", "cancelled", "unanswered"]
-type StatusName = Literal["running", "waiting", "failed", "idle", "unfinished", "completed", "cancelled", "unknown"]
+type StatusName = Literal[
+    "running", "waiting", "failed", "idle", "unfinished", "completed", "cancelled", "unknown"
+]
 
 MAIN_RUN = "main"
 

@@ -4,33 +4,35 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Entry',
+            name="Entry",
             fields=[
-                ('idx', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('id', models.UUIDField(unique=True)),
-                ('at_ms', models.BigIntegerField()),
-                ('actor_type', models.CharField(max_length=20)),
-                ('actor_id', models.CharField(blank=True, max_length=64)),
-                ('actor_label', models.CharField(blank=True, max_length=200)),
-                ('action', models.CharField(max_length=60)),
-                ('target_type', models.CharField(blank=True, max_length=40)),
-                ('target_id', models.CharField(blank=True, max_length=64)),
-                ('target_label', models.CharField(blank=True, max_length=300)),
-                ('session_id', models.UUIDField(null=True)),
-                ('run_id', models.UUIDField(null=True)),
-                ('decision', models.CharField(blank=True, max_length=20)),
-                ('body', models.TextField()),
+                ("idx", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("id", models.UUIDField(unique=True)),
+                ("at_ms", models.BigIntegerField()),
+                ("actor_type", models.CharField(max_length=20)),
+                ("actor_id", models.CharField(blank=True, max_length=64)),
+                ("actor_label", models.CharField(blank=True, max_length=200)),
+                ("action", models.CharField(max_length=60)),
+                ("target_type", models.CharField(blank=True, max_length=40)),
+                ("target_id", models.CharField(blank=True, max_length=64)),
+                ("target_label", models.CharField(blank=True, max_length=300)),
+                ("session_id", models.UUIDField(null=True)),
+                ("run_id", models.UUIDField(null=True)),
+                ("decision", models.CharField(blank=True, max_length=20)),
+                ("body", models.TextField()),
             ],
             options={
-                'indexes': [models.Index(fields=['action', 'idx'], name='audit_action'), models.Index(fields=['actor_label', 'idx'], name='audit_actor'), models.Index(fields=['session_id', 'idx'], name='audit_session')],
+                "indexes": [
+                    models.Index(fields=["action", "idx"], name="audit_action"),
+                    models.Index(fields=["actor_label", "idx"], name="audit_actor"),
+                    models.Index(fields=["session_id", "idx"], name="audit_session"),
+                ],
             },
         ),
     ]

@@ -67,5 +67,13 @@ class ConsoleCommand(BaseCommand):
 def _hide_django_options(parser: ArgumentParser) -> None:
     """Options that every Django command has and no operator needs stay, but out of the help."""
     for action in parser._actions:
-        if action.dest in {"settings", "pythonpath", "traceback", "no_color", "force_color", "skip_checks", "verbosity"}:
+        if action.dest in {
+            "settings",
+            "pythonpath",
+            "traceback",
+            "no_color",
+            "force_color",
+            "skip_checks",
+            "verbosity",
+        }:
             action.help = "==SUPPRESS=="

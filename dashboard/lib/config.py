@@ -98,7 +98,11 @@ def load_config(environment: Mapping[str, str] = os.environ) -> Config:
     file, file_name = _read_file(environment, home)
     reader = _Reader(environment, file, file_name)
     reader.found.append(
-        Setting("home", str(home), "environment (SCROLLBACK_HOME)" if environment.get("SCROLLBACK_HOME") else "default")
+        Setting(
+            "home",
+            str(home),
+            "environment (SCROLLBACK_HOME)" if environment.get("SCROLLBACK_HOME") else "default",
+        )
     )
     url = reader.text("SCROLLBACK_DATABASE_URL", "storage.url", f"sqlite:///{home / 'scrollback.sqlite3'}")
     reader.found[-1] = Setting("storage.url", _without_password(url), reader.found[-1].origin)
@@ -107,9 +111,13 @@ def load_config(environment: Mapping[str, str] = os.environ) -> Config:
         raise ConfigError(f"storage.sqlite_synchronous must be FULL, NORMAL or EXTRA, not {synchronous!r}.")
     host = reader.text("SCROLLBACK_HOST", "serve.host", "127.0.0.1")
     port = reader.number("SCROLLBACK_PORT", "serve.port", DEFAULT_PORT, 1, 65535)
-    names = [name for name in reader.text("SCROLLBACK_ALLOWED_HOSTS", "serve.allowed_hosts", "").split(",") if name]
+    names = [
+        name for name in reader.text("SCROLLBACK_ALLOWED_HOSTS", "serve.allowed_hosts", "").split(",") if name
+    ]
     if "*" in names:
-        raise ConfigError("serve.allowed_hosts must name hosts; '*' would let any web page reach the console.")
+        raise ConfigError(
+            "serve.allowed_hosts must name hosts; '*' would let any web page reach the console."
+        )
     debug = reader.flag("SCROLLBACK_DEBUG", "debug", default=False)
     static_storage = (
         "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -182,7 +190,9 @@ def _read_file(environment: Mapping[str, str], home: Path) -> tuple[Mapping[str,
 def _database(url: str) -> dict[str, Any]:
     scheme = urlsplit(url).scheme
     if scheme not in {"sqlite", "postgres", "postgresql"}:
-        raise ConfigError(f"SCROLLBACK_DATABASE_URL must begin with sqlite:/// or postgres://, not {scheme or url!r}.")
+        raise ConfigError(
+            f"SCROLLBACK_DATABASE_URL must begin with sqlite:/// or postgres://, not {scheme or url!r}."
+        )
     try:
         return dict(dj_database_url.parse(url))
     except (ValueError, KeyError) as error:
@@ -201,7 +211,9 @@ def _origins(text: str) -> list[str]:
     for origin in origins:
         parts = urlsplit(origin)
         if parts.scheme not in {"http", "https"} or not parts.netloc or "*" in origin:
-            raise ConfigError(f"serve.trusted_origins must list exact origins such as https://box.lan, not {origin!r}.")
+            raise ConfigError(
+                f"serve.trusted_origins must list exact origins such as https://box.lan, not {origin!r}."
+            )
     return origins
 
 

@@ -199,11 +199,26 @@ class ChangeDetector:
 
 
 _SQLITE_MEANINGS: tuple[tuple[str, str], ...] = (
-    ("database or disk is full", "The disk that holds the database is full. Free some space; nothing was lost."),
-    ("attempt to write a readonly database", "The database cannot be written: check the rights of its file and folder."),
-    ("unable to open database file", "The database file cannot be opened: check that its folder exists and is yours."),
-    ("file is not a database", "The database file is not an SQLite database. Is SCROLLBACK_DATABASE_URL right?"),
-    ("database disk image is malformed", "The database file is damaged. Restore a backup; do not write to it."),
+    (
+        "database or disk is full",
+        "The disk that holds the database is full. Free some space; nothing was lost.",
+    ),
+    (
+        "attempt to write a readonly database",
+        "The database cannot be written: check the rights of its file and folder.",
+    ),
+    (
+        "unable to open database file",
+        "The database file cannot be opened: check that its folder exists and is yours.",
+    ),
+    (
+        "file is not a database",
+        "The database file is not an SQLite database. Is SCROLLBACK_DATABASE_URL right?",
+    ),
+    (
+        "database disk image is malformed",
+        "The database file is damaged. Restore a backup; do not write to it.",
+    ),
     ("database is locked", "The database stayed locked by another process for too long. Try again."),
     ("disk i/o error", "The disk that holds the database reported an error."),
 )

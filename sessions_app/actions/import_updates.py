@@ -6,12 +6,12 @@ learns of it.
 
 from typing import Any
 
+from dashboard.lib.ids import new_id
 from dashboard.lib.text import cut, storable
 from sessions_app.actions.bodies import BlobStore, whole_text
 from sessions_app.actions.import_rows import attachment_list, row_id
 from sessions_app.drafts import CallResult, MessageGrowth, SessionDraft
 from sessions_app.models import AgentSession, EventKind, Message, Run, ToolCall
-from dashboard.lib.ids import new_id
 
 # An event row without its place: session, run, then everything after `seq` in EVENT_COLUMNS' order.
 type PendingEvent = tuple[Any, ...]
@@ -27,7 +27,9 @@ def apply_growths(
         if message is None:
             continue
         _grow(message, growth, blobs)
-        events.append(_event(session, runs.get(growth.run), EventKind.MESSAGE_EXTENDED, growth.at_ms, identity))
+        events.append(
+            _event(session, runs.get(growth.run), EventKind.MESSAGE_EXTENDED, growth.at_ms, identity)
+        )
     return events
 
 

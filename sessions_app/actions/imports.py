@@ -4,7 +4,6 @@ A batch carries rows, counters, raw lines and the source's cursor together, so a
 exactly where its last committed batch ended, and reading the same lines again finds every row there.
 """
 
-import json
 import uuid
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +12,6 @@ from typing import Any
 
 from audit.actors import Actor
 from audit.record import Target, record
-from dashboard.lib.clock import now_ms
 from dashboard.lib.db import bulk_insert, bulk_update, existing_ids, write_transaction
 from dashboard.lib.ids import new_id
 from dashboard.lib.nudges import nudge
@@ -33,7 +31,16 @@ from sessions_app.actions.import_updates import apply_growths, apply_results
 from sessions_app.actions.sources import RawLines, SourceProgress, save_progress
 from sessions_app.actions.terminals import write_recording
 from sessions_app.drafts import Draft, MessageDraft, SessionDraft, Tokens, ToolCallDraft
-from sessions_app.models import AgentSession, Event, Message, Run, SearchEntry, SessionSource, Source, ToolCall
+from sessions_app.models import (
+    AgentSession,
+    Event,
+    Message,
+    Run,
+    SearchEntry,
+    SessionSource,
+    Source,
+    ToolCall,
+)
 from sessions_app.search import index
 
 # Of a source, this many unreadable lines get a row; all are counted.
@@ -92,13 +99,24 @@ class ImportWriter:
             sessions = [prepare(session, blobs) for session in batch.draft.sessions.values()]
             prepared.append((batch, blobs, sessions, batch.raw.pack()))
         written: list[tuple[Batch, ImportCounts]] = []
-        with write_transaction():
-            for batch, blobs, sessions, chunks in prepared:
-                written.append((batch, _BatchWrite(batch, blobs, self.actor).run(sessions, chunks)))
-            for batch, counts in written:
-                if batch.closes_pass:
-                    self._record_pass(batch, counts)
-            nudge()
+        new_sources = [batch.source for batch in batches if batch.source._state.adding]
+        try:
+            with write_transaction():
+                for source in new_sources:
+                    source.save(force_insert=True)
+                for batch, blobs, sessions, chunks in prepared:
+                    written.append((batch, _BatchWrite(batch, blobs, self.actor).run(sessions, chunks)))
+                for batch, counts in written:
+                    if batch.closes_pass:
+                        self._record_pass(batch, counts)
+                nudge()
+        except BaseException:
+            # They were not written after all; whoever tries again must insert them.
+            for source in new_sources:
+                source._state.adding = True
+            raise
+        for batch, _ in written:
+            batch.source.read_offset = batch.progress.read_offset
         return self._remember(written)
 
     def _remember(self, written: list[tuple[Batch, ImportCounts]]) -> ImportCounts:
@@ -145,6 +163,7 @@ class _BatchWrite:
         self.actor = actor
         self.counts = ImportCounts(bytes=batch.raw.size)
         self.searchable: list[tuple[int, uuid.UUID, str, uuid.UUID, str]] = []
+        self.new_runs: list[Run] = []
 
     def run(self, sessions: list[PreparedSession], chunks: list[tuple[Any, ...]]) -> ImportCounts:
         source, draft = self.batch.source, self.batch.draft
@@ -152,7 +171,9 @@ class _BatchWrite:
         self.counts.sources = 1 if self.batch.progress.pass_offset == 0 == source.read_offset else 0
         self.counts.skipped_lines = len(draft.skipped)
         self.counts.unknown_lines = len(draft.unknown)
-        save_progress(self.batch.source, self.batch.progress, chunks, draft.skipped, draft.unknown, MAX_SKIPPED_ROWS)
+        save_progress(
+            self.batch.source, self.batch.progress, chunks, draft.skipped, draft.unknown, MAX_SKIPPED_ROWS
+        )
         self.blobs.write()
         touched = [self._write_session(prepared) for prepared in sessions]
         self._write_terminals()
@@ -174,10 +195,15 @@ class _BatchWrite:
             session.project = find_project(draft.cwd)
         runs = self._runs(session, draft, prepared.rows)
         rows = self._new_rows(prepared.rows)
-        events = [*apply_growths(draft, session, runs, self.blobs), *apply_results(draft, session, runs, self.blobs)]
-        self.blobs.write()
-        self._insert(session, runs, draft, rows, events)
+        events = [
+            *apply_growths(draft, session, runs, self.blobs),
+            *apply_results(draft, session, runs, self.blobs),
+        ]
         self._count(session, runs, draft, rows)
+        self._apply_facts(session, runs, draft)
+        self._write_runs(runs)
+        self._insert(session, runs, draft, rows, events)
+        session.save(update_fields=_SESSION_FIELDS)
         return session.pk
 
     def _runs(self, session: AgentSession, draft: SessionDraft, rows: list[PreparedRow]) -> dict[str, Run]:
@@ -201,7 +227,7 @@ class _BatchWrite:
                 id=new_id(), session=session, key=cut(storable(key), 200), kind=draft.runs[key].kind,
                 started_ms=started, last_activity_ms=started,
             )  # fmt: skip
-        Run.objects.bulk_create([known[key] for key in missing])
+            self.new_runs.append(known[key])
         self.counts.runs += len(missing)
         session.run_count += len(missing)
         return known
@@ -211,7 +237,9 @@ class _BatchWrite:
         known: set[uuid.UUID] = set()
         for model, kind in ((Message, MessageDraft), (ToolCall, ToolCallDraft)):
             known |= existing_ids(model, [row.id for row in rows if isinstance(row.draft, kind)])
-        known |= existing_ids(Event, [row.id for row in rows if not isinstance(row.draft, MessageDraft | ToolCallDraft)])
+        known |= existing_ids(
+            Event, [row.id for row in rows if not isinstance(row.draft, MessageDraft | ToolCallDraft)]
+        )
         fresh = []
         for row in rows:
             if row.id not in known:
@@ -253,7 +281,9 @@ class _BatchWrite:
         self, draft: SessionDraft, rows: list[PreparedRow], own: set[uuid.UUID]
     ) -> dict[tuple[str, int], uuid.UUID]:
         """Ids of the messages that the calls name, where those messages exist."""
-        named = {row.draft.message for row in rows if isinstance(row.draft, ToolCallDraft) and row.draft.message}
+        named = {
+            row.draft.message for row in rows if isinstance(row.draft, ToolCallDraft) and row.draft.message
+        }
         ids = {name: row_id(draft.agent, *name) for name in named}
         elsewhere = existing_ids(Message, [identity for identity in ids.values() if identity not in own])
         return {name: identity for name, identity in ids.items() if identity in own or identity in elsewhere}
@@ -295,7 +325,11 @@ class _BatchWrite:
                 _spend(spent.setdefault(growth.run, Tokens()), growth)
         else:
             # A twin of a file that was read before writes no row, and has cost nothing again.
-            spent = {key: run.tokens for key, run in draft.runs.items() if key in wrote or not rows and draft.results}
+            spent = {
+                key: run.tokens
+                for key, run in draft.runs.items()
+                if key in wrote or (not rows and draft.results)
+            }
         for key, tokens in spent.items():
             _add_tokens(runs[key], tokens)
             _add_tokens(session, tokens)
@@ -303,7 +337,11 @@ class _BatchWrite:
                 {"input": tokens.input, "output": tokens.output, "cache_read": tokens.cache_read,
                  "cache_write": tokens.cache_write, "total": tokens.total}
             )  # fmt: skip
-        session.skipped_line_count += len(self.batch.draft.skipped) if len(self.batch.draft.sessions) == 1 else 0
+        session.skipped_line_count += (
+            len(self.batch.draft.skipped) if len(self.batch.draft.sessions) == 1 else 0
+        )
+
+    def _apply_facts(self, session: AgentSession, runs: dict[str, Run], draft: SessionDraft) -> None:
         for key, run in runs.items():
             apply_run(run, draft.runs[key], runs, self.blobs)
         heading = (session.title, session.first_prompt)
@@ -312,9 +350,20 @@ class _BatchWrite:
             text = f"{session.title}\n{session.first_prompt}"
             self.searchable.append((session.started_ms, session.pk, "session", session.pk, text))
         self.blobs.write()
+
+    def _write_runs(self, runs: dict[str, Run]) -> None:
+        """New runs, parents first, then the others; before any row that names them.
+
+        SQLite checks a deferred constraint by reading every row that could be waiting for the new one: with
+        one message waiting for its run, each row written meanwhile cost a look through all tool calls.
+        """
+        new = sorted(self.new_runs, key=lambda run: run.depth)
+        made = {run.pk for run in new}
+        known = [run for run in runs.values() if run.pk not in made]
+        self.new_runs = []
+        bulk_insert(Run, _NEW_RUN_COLUMNS, [[getattr(run, name) for name in _NEW_RUN_COLUMNS] for run in new])
         columns = (*_RUN_COLUMNS, "id")
-        bulk_update(Run, _RUN_COLUMNS, [[getattr(run, name) for name in columns] for run in runs.values()])
-        session.save(update_fields=_SESSION_FIELDS)
+        bulk_update(Run, _RUN_COLUMNS, [[getattr(run, name) for name in columns] for run in known])
 
     def _write_terminals(self) -> None:
         for draft in self.batch.draft.terminals.values():
@@ -375,6 +424,7 @@ _RUN_COLUMNS = (
     "started_ms", "ended_ms", "last_activity_ms", "updated_ms", "message_count", "tool_call_count",
     "failed_tool_call_count", *_TOKEN_FIELDS,
 )  # fmt: skip
+_NEW_RUN_COLUMNS = ("id", "session_id", "key", *_RUN_COLUMNS)
 _SESSION_FIELDS = [
     "project", "parent", "title", "first_prompt", "summary", "cwd", "branch", "model", "agent_version", "status",
     "status_evidence", "status_ms", "started_ms", "ended_ms", "last_activity_ms", "updated_ms", "last_seq",

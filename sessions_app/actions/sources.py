@@ -67,6 +67,9 @@ class SourceProgress:
     head_sha256: str = ""
     head_size: int = 0
     tail: bytes = b""
+    # False until the pass has come to the end of the file: size and time are then not believed, so that an
+    # import that died in the middle is taken up again.
+    is_complete: bool = False
 
     @property
     def modified_ms(self) -> int:
@@ -89,7 +92,7 @@ def save_progress(
         read_offset=progress.read_offset,
         line_count=progress.line_count,
         size=progress.size,
-        modified_ns=progress.modified_ns,
+        modified_ns=progress.modified_ns if progress.is_complete else 0,
         inode=progress.inode,
         parser_state=progress.parser_state,
         sha256=progress.sha256 or source.sha256,
@@ -146,16 +149,11 @@ def _joined_with_last(source: Source, chunk: tuple[Any, ...]) -> tuple[Any, ...]
 
 
 def open_source(host: str, path: str, format_name: str, *, generation: int = 1) -> Source:
-    """A source that has not been read yet; not saved, so that an unreadable file leaves no row."""
+    """A source that has not been read yet; its first batch saves it, so that an unreadable file leaves no row."""
     return Source(
         id=new_id(), host=cut(storable(host), 255), path=cut(storable(path), 2048), generation=generation,
         format=format_name,
     )  # fmt: skip
-
-
-def keep_source(source: Source) -> None:
-    with write_transaction():
-        source.save(force_insert=True)
 
 
 def mark_source_rewritten(source: Source, *, actor: Actor) -> None:
@@ -185,7 +183,9 @@ def move_source(source: Source, path: str, *, actor: Actor) -> None:
     """The file was moved by its writer (archived, compressed): reading goes on at the new path."""
     with write_transaction():
         before = source.path
-        if Source.objects.filter(pk=source.pk, path=before).update(path=cut(storable(path), 2048), state=SourceState.LIVE):
+        if Source.objects.filter(pk=source.pk, path=before).update(
+            path=cut(storable(path), 2048), state=SourceState.LIVE
+        ):
             record(
                 "source.moved",
                 actor=actor,

@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,6 @@ from audit.actors import Actor
 from sessions_app.actions.imports import Batch, ImportCounts, ImportWriter
 from sessions_app.actions.sources import (
     StaleSource,
-    keep_source,
     mark_source_deleted,
     mark_source_rewritten,
     move_source,
@@ -67,7 +67,9 @@ class Report:
         """The shape that `scrollback import --json` prints."""
         counts = self.counts
         messages = {"user": 0, "assistant": 0, **dict(sorted(counts.messages.items()))}
-        tokens = {name: counts.tokens[name] for name in ("input", "output", "cache_read", "cache_write", "total")}
+        tokens = {
+            name: counts.tokens[name] for name in ("input", "output", "cache_read", "cache_write", "total")
+        }
         return {
             "sources": counts.sources,
             "sessions": counts.sessions,
@@ -105,6 +107,7 @@ class Importer:
         self._writer = ImportWriter(actor)
         self._pending: list[Batch] = []
         self._pending_bytes = 0
+        self._moved: set[uuid.UUID] = set()
 
     def import_paths(self, paths: Sequence[str]) -> Report:
         """Import every history below these paths. Raises DatabaseError when the database itself fails."""
@@ -113,7 +116,9 @@ class Importer:
         found = find_files(paths)
         report.errors.update(found.errors)
         known = self._known_sources(found)
-        progress = Progress(files=len(found.files), bytes=sum(status.st_size for status in found.files.values()))
+        progress = Progress(
+            files=len(found.files), bytes=sum(status.st_size for status in found.files.values())
+        )
         for path, status in found.files.items():
             progress.path = path
             self._tell(progress)
@@ -194,6 +199,7 @@ class Importer:
         for twin in twins.exclude(state=SourceState.TRUNCATED):
             if not os.path.exists(twin.path):
                 move_source(twin, path, actor=self.actor)
+                self._moved.add(twin.pk)
                 return twin
         return None
 
@@ -209,15 +215,15 @@ class Importer:
         if known.is_document and source.read_offset:
             raise SourceRewritten
         for batch in SourceReader(source, known, following=self.following).batches():
-            if source._state.adding:
-                keep_source(source)
             self._pending.append(batch)
             self._pending_bytes += batch.raw.size
             # The next batch of the same source starts from this one's cursor, so it is written first.
-            if not batch.closes_pass or self._pending_bytes >= BATCH_BYTES or len(self._pending) >= SOURCES_PER_COMMIT:
+            if (
+                not batch.closes_pass
+                or self._pending_bytes >= BATCH_BYTES
+                or len(self._pending) >= SOURCES_PER_COMMIT
+            ):
                 self._flush(report)
-            if not batch.closes_pass:
-                source.read_offset = batch.progress.read_offset
 
     def _flush(self, report: Report) -> None:
         batches, self._pending, self._pending_bytes = self._pending, [], 0
@@ -245,7 +251,7 @@ class Importer:
     def _mark_missing(self, found: Found, known: dict[str, Source]) -> None:
         """Sources below the folders that were looked through, whose file is no longer there."""
         for path, source in known.items():
-            if source.state != SourceState.LIVE or path in found.files:
+            if source.state != SourceState.LIVE or path in found.files or source.pk in self._moved:
                 continue
             if any(path.startswith(folder + os.sep) for folder in found.folders) and not os.path.exists(path):
                 mark_source_deleted(source, actor=self.actor)

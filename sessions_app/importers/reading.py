@@ -44,6 +44,21 @@ def open_stream(path: str) -> IO[bytes]:
     return io.BufferedReader(reader, BLOCK_BYTES)  # type: ignore[arg-type]
 
 
+def skip_to(stream: IO[bytes], offset: int) -> None:
+    """Go on reading at this byte; a compressed stream gets there by reading, and only forwards."""
+    if stream.seekable():
+        stream.seek(offset)
+        return
+    while offset > 0 and (passed := stream.read(min(offset, BLOCK_BYTES))):
+        offset -= len(passed)
+
+
+def read_at(path: str, offset: int, size: int) -> bytes:
+    with open_stream(path) as stream:
+        skip_to(stream, offset)
+        return stream.read(size)
+
+
 def read_head(path: str) -> bytes:
     """The first bytes, for recognising the format. Raises SourceError."""
     try:
@@ -121,15 +136,16 @@ class SourceReader:
         Raises SourceError, or SourceRewritten when the file does not continue what was read.
         """
         try:
+            status = os.stat(self.source.path)
+            head = read_at(self.source.path, 0, FINGERPRINT_BYTES)
+            self._check_continues(head)
             with open_stream(self.source.path) as stream:
-                status = os.stat(self.source.path)
-                yield from self._read(stream, status)
+                skip_to(stream, self.source.read_offset)
+                yield from self._read(stream, head, status)
         except (OSError, zstandard.ZstdError) as error:
             raise SourceError(reason_of(error)) from error
 
-    def _read(self, stream: IO[bytes], status: os.stat_result) -> Iterator[Batch]:
-        head = stream.read(FINGERPRINT_BYTES)
-        self._check_continues(stream, head)
+    def _read(self, stream: IO[bytes], head: bytes, status: os.stat_result) -> Iterator[Batch]:
         facts = SourceFacts(
             path=self.source.path, companions=self.companions, modified_ms=status.st_mtime_ns // 1_000_000
         )
@@ -144,11 +160,10 @@ class SourceReader:
             pass_offset=self.source.read_offset,
         )
         self.progress.head_sha256, self.progress.head_size = fingerprint(head)
-        stream.seek(self.source.read_offset)
         self.hash = hashlib.sha256() if self.source.read_offset == 0 else None
         yield from self._document(stream) if self.format.is_document else self._lines(stream)
 
-    def _check_continues(self, stream: IO[bytes], head: bytes) -> None:
+    def _check_continues(self, head: bytes) -> None:
         """The bytes before the cursor are the ones that were read: the beginning, and the last chunk's end."""
         source = self.source
         if source.read_offset == 0:
@@ -159,14 +174,15 @@ class SourceReader:
         if last is None:
             return
         ending = last.read()[-FINGERPRINT_BYTES:]
-        stream.seek(source.read_offset - len(ending))
-        if stream.read(len(ending)) != ending:
+        if read_at(source.path, source.read_offset - len(ending), len(ending)) != ending:
             raise SourceRewritten
 
     def _document(self, stream: IO[bytes]) -> Iterator[Batch]:
         content = stream.read(MAX_DOCUMENT_BYTES + 1)
         if len(content) > MAX_DOCUMENT_BYTES:
-            raise SourceError(f"it is larger than {MAX_DOCUMENT_BYTES >> 20} MB, the limit for a single document")
+            raise SourceError(
+                f"it is larger than {MAX_DOCUMENT_BYTES >> 20} MB, the limit for a single document"
+            )
         if not content:
             return
         raw = RawLines(0, 1, [(content, content.count(b"\n") + 1)])
@@ -186,12 +202,16 @@ class SourceReader:
                 held = self._batch(raw)
                 raw = RawLines(self.progress.read_offset, self.progress.line_count + 1)
         self._take_tail(rest, raw)
-        if raw.pieces or self.progress.tail != bytes(self.source.tail) or (held is None and self.companions_changed):
+        if (
+            raw.pieces
+            or self.progress.tail != bytes(self.source.tail)
+            or (held is None and self.companions_changed)
+        ):
             if held is not None:
                 yield held
             held = self._batch(raw)
         if held is not None:
-            held.closes_pass = True
+            held.closes_pass = held.progress.is_complete = True
             held.progress.sha256 = self.hash.hexdigest() if self.hash else ""
             held.progress.sha256_size = held.progress.read_offset if self.hash else 0
             yield held
@@ -202,7 +222,10 @@ class SourceReader:
         if end == 0:
             if len(content) > MAX_LINE_BYTES:
                 self.parser.draft.skipped.append(
-                    (Place(self.progress.read_offset, len(content), self.progress.line_count + 1), "line too long")
+                    (
+                        Place(self.progress.read_offset, len(content), self.progress.line_count + 1),
+                        "line too long",
+                    )
                 )
                 raw.pieces.append((content, 0))
                 self._advance(content, 0)
@@ -265,6 +288,7 @@ class SourceReader:
         saved = SavedState(self.format.version, self.companions_hash, self.parser.state())
         self.progress.parser_state = saved.dump()
         progress = SourceProgress(**vars(self.progress))
+        progress.is_complete = closes_pass
         if closes_pass and self.hash is not None:
             progress.sha256, progress.sha256_size = self.hash.hexdigest(), progress.read_offset
         return Batch(self.source, draft, raw, progress, closes_pass)

@@ -2,8 +2,8 @@
 
 import os
 
-from sessions_app.importers import asciicast, claude_code, codex, picoclaw
 from sessions_app.drafts import Format
+from sessions_app.importers import asciicast, claude_code, codex, picoclaw
 
 FORMATS: tuple[Format, ...] = (
     claude_code.FORMAT,

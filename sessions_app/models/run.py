@@ -56,10 +56,14 @@ class Run(models.Model):
     # What it was asked and what it answered: the beginning, and the whole in a blob when it is longer.
     input = models.TextField(blank=True)
     input_size = models.BigIntegerField(default=0)
-    input_blob = models.ForeignKey(Blob, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    input_blob = models.ForeignKey(
+        Blob, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
     output = models.TextField(blank=True)
     output_size = models.BigIntegerField(default=0)
-    output_blob = models.ForeignKey(Blob, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    output_blob = models.ForeignKey(
+        Blob, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
 
     started_ms = models.BigIntegerField()
     ended_ms = models.BigIntegerField(null=True)
@@ -85,7 +89,9 @@ class Run(models.Model):
             models.Index(fields=["started_ms", "id"], name="run_recent"),
             models.Index(fields=["status", "started_ms", "id"], name="run_status_recent"),
             models.Index(
-                fields=["session", "spawned_by_call"], name="run_spawned_by", condition=~models.Q(spawned_by_call="")
+                fields=["session", "spawned_by_call"],
+                name="run_spawned_by",
+                condition=~models.Q(spawned_by_call=""),
             ),
         ]
 

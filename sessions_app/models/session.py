@@ -70,7 +70,9 @@ class AgentSession(models.Model):
     """One conversation. Its counters are kept by the actions that write its rows, never counted on a page."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    project = models.ForeignKey(Project, on_delete=models.PROTECT, null=True, related_name="sessions", db_index=False)
+    project = models.ForeignKey(
+        Project, on_delete=models.PROTECT, null=True, related_name="sessions", db_index=False
+    )
     # The program that wrote the history (claude-code, codex, picoclaw, asciicast, …) and its own id for it.
     agent = models.CharField(max_length=40)
     external_id = models.CharField(max_length=200)

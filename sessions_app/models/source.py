@@ -60,7 +60,9 @@ class Source(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["host", "path", "generation"], name="source_path_generation"),
         ]
-        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["created_ms", "id"], name="source_recent")]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["created_ms", "id"], name="source_recent")
+        ]
 
     def __str__(self) -> str:
         return self.path

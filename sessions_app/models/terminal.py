@@ -41,8 +41,12 @@ class Terminal(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     session = models.ForeignKey(AgentSession, on_delete=models.CASCADE, null=True, related_name="terminals")
-    run = models.ForeignKey(Run, on_delete=models.SET_NULL, null=True, related_name="terminals", db_index=False)
-    source = models.ForeignKey(Source, on_delete=models.SET_NULL, null=True, related_name="terminals", db_index=False)
+    run = models.ForeignKey(
+        Run, on_delete=models.SET_NULL, null=True, related_name="terminals", db_index=False
+    )
+    source = models.ForeignKey(
+        Source, on_delete=models.SET_NULL, null=True, related_name="terminals", db_index=False
+    )
     title = models.CharField(max_length=300, blank=True)
     # The argument vector as JSON text.
     command = models.TextField(blank=True)

@@ -38,8 +38,12 @@ class TimelineRow(models.Model):
     """What the three have in common: the place on the timeline, and the place in the source's own bytes."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    session = models.ForeignKey(AgentSession, on_delete=models.CASCADE, related_name="%(class)ss", db_index=False)
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, null=True, related_name="%(class)ss", db_index=False)
+    session = models.ForeignKey(
+        AgentSession, on_delete=models.CASCADE, related_name="%(class)ss", db_index=False
+    )
+    run = models.ForeignKey(
+        Run, on_delete=models.CASCADE, null=True, related_name="%(class)ss", db_index=False
+    )
     seq = models.BigIntegerField()
     at_ms = models.BigIntegerField()
     turn = models.IntegerField(default=0)
@@ -87,7 +91,9 @@ class Message(TimelineRow):
     text_blob = models.ForeignKey(Blob, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
     reasoning = models.TextField(blank=True)
     reasoning_size = models.BigIntegerField(default=0)
-    reasoning_blob = models.ForeignKey(Blob, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    reasoning_blob = models.ForeignKey(
+        Blob, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
     # [{"sha256", "media_type", "size", "name"}], the bytes in blobs.
     attachments = models.JSONField(default=list)
     input_tokens = models.BigIntegerField(default=0)
@@ -133,7 +139,9 @@ class ToolCallStatus(models.TextChoices):
 class ToolCall(TimelineRow):
     """`at_ms` is when it was called. Input and output hold the beginning of a long body; the blob the whole."""
 
-    message = models.ForeignKey(Message, on_delete=models.SET_NULL, null=True, related_name="tool_calls", db_index=False)
+    message = models.ForeignKey(
+        Message, on_delete=models.SET_NULL, null=True, related_name="tool_calls", db_index=False
+    )
     call_id = models.CharField(max_length=200)
     name = models.CharField(max_length=200)
     kind = models.CharField(max_length=16, choices=ToolKind, default=ToolKind.OTHER)
@@ -144,10 +152,14 @@ class ToolCall(TimelineRow):
     exit_status = models.IntegerField(null=True)
     input = models.TextField(blank=True)
     input_size = models.BigIntegerField(default=0)
-    input_blob = models.ForeignKey(Blob, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    input_blob = models.ForeignKey(
+        Blob, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
     output = models.TextField(blank=True)
     output_size = models.BigIntegerField(default=0)
-    output_blob = models.ForeignKey(Blob, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    output_blob = models.ForeignKey(
+        Blob, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
     result_offset = models.BigIntegerField(null=True)
     result_size = models.BigIntegerField(null=True)
     result_line = models.BigIntegerField(null=True)
@@ -163,7 +175,9 @@ class ToolCall(TimelineRow):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["run", "seq"], name="toolcall_run_seq"),
             # From a subagent's run back to the call that started it.
-            models.Index(fields=["session", "call_id"], name="toolcall_agent_call", condition=models.Q(kind="agent")),
+            models.Index(
+                fields=["session", "call_id"], name="toolcall_agent_call", condition=models.Q(kind="agent")
+            ),
         ]
 
     def __str__(self) -> str:

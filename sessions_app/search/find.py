@@ -181,7 +181,15 @@ def _hit(entry: SearchEntry, row: _Row, session: AgentSession, matches: "Matcher
     if excerpt is None:
         return None
     return Hit(
-        SearchKind(entry.kind), session, row.seq, row.at_ms, role, heading, excerpt, run_id=row.run_id, object_id=row.pk
+        SearchKind(entry.kind),
+        session,
+        row.seq,
+        row.at_ms,
+        role,
+        heading,
+        excerpt,
+        run_id=row.run_id,
+        object_id=row.pk,
     )
 
 
@@ -194,7 +202,9 @@ type Matcher = Callable[[str], tuple[tuple[str, bool], ...] | None]
 
 def matcher(query: Query) -> Matcher:
     """A function that gives the excerpt around the first match, or None when a phrase does not occur."""
-    phrases = [re.compile(r"\s+".join(map(re.escape, phrase.split())), re.IGNORECASE) for phrase in query.phrases]
+    phrases = [
+        re.compile(r"\s+".join(map(re.escape, phrase.split())), re.IGNORECASE) for phrase in query.phrases
+    ]
     alternatives = [rf"\b{re.escape(term.word)}" + ("" if term.is_prefix else r"\b") for term in query.terms]
     any_term = re.compile("|".join([*(phrase.pattern for phrase in phrases), *alternatives]), re.IGNORECASE)
 

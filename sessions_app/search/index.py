@@ -79,7 +79,9 @@ def candidates(terms: Sequence[Term], *, before: int | None, after: int | None, 
     else:
         key = "id"
         conditions.append("words @@ %s::tsquery")
-        parameters.append(" & ".join(f"'{term.word[:MAX_WORD_CHARS]}'{':*' if term.is_prefix else ''}" for term in terms))
+        parameters.append(
+            " & ".join(f"'{term.word[:MAX_WORD_CHARS]}'{':*' if term.is_prefix else ''}" for term in terms)
+        )
     for bound, sign in ((before, "<"), (after, ">")):
         if bound is not None:
             conditions.append(f"{key} {sign} %s")

@@ -23,7 +23,9 @@ class Command(ConsoleCommand):
     def run(self, **options: Any) -> int:
         only = None if options["format"] == "auto" else options["format"]
         with progress_bar(quiet=options["json"]) as show:
-            report = Importer(command_line(), only_format=only, on_progress=show).import_paths(options["paths"])
+            report = Importer(command_line(), only_format=only, on_progress=show).import_paths(
+                options["paths"]
+            )
         if options["json"]:
             self.print_json(report.as_json())
         elif _found_something(report):
