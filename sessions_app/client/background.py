@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sessions_app.client.home import Target
-from sessions_app.client.spool import Spool, finish_interrupted
+from sessions_app.client.spool import Place, Spool, finish_interrupted
 
 #: Once the program has ended, its caller waits no longer than this without any progress.
 GRACE_S = 2.0
@@ -87,15 +87,18 @@ class _LiveRecording:
         self._report = report
         self._spool = spool
         self._give_up_at: float | None = None
+        self._end_written = False
         os.set_blocking(report, False)
 
-    def wait_for_news(self) -> bool:
+    def wait_for_news(self, place: Place) -> bool:
         """Wait for the recorder to write more; when it was killed, write the end in its place."""
         if self._give_up_at is not None:
-            return False
-        if not self._drain(None):
-            return self._has_its_end()
-        time.sleep(_COALESCE_S)
+            # All that the recorder wrote has been read, and its end was not there.
+            return self._write_end(place)
+        if os.read(self._news, 65536):
+            time.sleep(_COALESCE_S)
+        else:
+            self._give_up_at = time.monotonic() + GRACE_S
         return True
 
     def wait_to_retry(self, seconds: float, *, hopeful: bool) -> bool:
@@ -106,11 +109,11 @@ class _LiveRecording:
                 return False
             time.sleep(min(seconds, self._give_up_at - now))
             return True
-        retry_at = now + seconds
-        while (remaining_s := retry_at - time.monotonic()) > 0:
-            if not self._drain(remaining_s):
-                self._has_its_end()
-                break
+        closed = select.poll()
+        # News does not matter now, and must not wake us; that the pipe is closed is always reported.
+        closed.register(self._news, 0)
+        if closed.poll(seconds * 1000):
+            self._give_up_at = time.monotonic() + GRACE_S
         return True
 
     def progressed(self) -> None:
@@ -120,21 +123,17 @@ class _LiveRecording:
         with contextlib.suppress(BlockingIOError, BrokenPipeError):
             os.write(self._report, b"\n")
 
-    def _has_its_end(self) -> bool:
-        """Whether the spool is complete, as it is or by our doing, now that the recorder is gone."""
+    def _write_end(self, place: Place) -> bool:
+        """End the recording of a killed recorder; False when somebody else took it over."""
+        if self._end_written:
+            return False
+        self._end_written = True
         # When a recorder is killed, the pipe may be closed before the lock is.
         deadline = time.monotonic() + GRACE_S
-        while not finish_interrupted(self._spool):
+        while not finish_interrupted(self._spool, place):
             if time.monotonic() > deadline:
                 return False
             time.sleep(_COALESCE_S)
-        return True
-
-    def _drain(self, timeout_s: float | None) -> bool:
-        """Take the nudges that are there, or come in time; False when the recorder has closed the pipe."""
-        if select.select([self._news], [], [], timeout_s)[0] and not os.read(self._news, 65536):
-            self._give_up_at = time.monotonic() + GRACE_S
-            return False
         return True
 
 

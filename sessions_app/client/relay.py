@@ -27,7 +27,7 @@ BLOCK_BYTES = 16_384
 _FULL_READ_BYTES = 1024
 _MAX_PENDING_INPUT_BYTES = 65_536
 #: How often a program that reads on after the end of the input is looked for.
-_END_OF_INPUT_CHECK_MS = 50
+_END_OF_INPUT_CHECK_MS = 100
 #: What still comes from processes that the program left behind is copied no longer than this.
 _DRAIN_S = 1.0
 

@@ -92,9 +92,13 @@ class Spool:
         """Replace the sidecar; a reader sees the old one or the new one."""
         unfinished = self.sidecar.with_suffix(f".json.{os.getpid()}")
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(json.dumps(asdict(state)).encode("ascii"))
-        unfinished.replace(self.sidecar)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(json.dumps(asdict(state)).encode("ascii"))
+            unfinished.replace(self.sidecar)
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            raise
 
     def remove(self) -> None:
         """Delete both files; the recording first, since a sidecar alone is no spool."""
@@ -115,15 +119,20 @@ class SpoolWriter:
     """
 
     def __init__(self, spool: Spool, metadata: Metadata, server: str | None) -> None:
-        """Create the files and lock the recording. Raises OSError."""
+        """Create the files and lock the recording. Raises OSError, and then leaves none of them."""
         for directory in (spool.recording.parent.parent, spool.recording.parent):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        spool.save(SpoolState(metadata, server))
-        self._descriptor = os.open(spool.recording, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         self._size = 0
         self._written_us = 0
-        self._append(format_header(metadata.header()) + b"\n")
+        try:
+            spool.save(SpoolState(metadata, server))
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+            self._descriptor = os.open(spool.recording, flags, 0o600)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            self._append(format_header(metadata.header()) + b"\n")
+        except OSError:
+            spool.remove()
+            raise
 
     def write(self, event: Event) -> None:
         """Append `event`. Raises OSError, and the file then ends with the event before it."""
@@ -214,11 +223,11 @@ class SpoolReader:
             return None
 
 
-def finish_interrupted(spool: Spool) -> bool:
+def finish_interrupted(spool: Spool, place: Place | None = None) -> bool:
     """Give a recording whose recorder was killed its missing end; False while somebody holds its lock.
 
-    How the program ended is not known, so the exit has no status. A line that the kill cut off is removed.
-    Raises OSError and ValueError.
+    Looks for the end from `place` on. How the program ended is not known, so the exit has no status. A line
+    that the kill cut off is removed. Raises OSError and ValueError.
     """
     with spool.recording.open("r+b", buffering=0) as file:
         try:
@@ -226,6 +235,7 @@ def finish_interrupted(spool: Spool) -> bool:
         except BlockingIOError:
             return False
         reader = SpoolReader(spool)
+        reader.place = place or reader.place
         while reader.read() is not None:
             pass
         end = reader.place

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from sessions_app.client.api import Client, Problem, Unavailable
 from sessions_app.client.home import Target, TargetError
-from sessions_app.client.spool import Spool, SpoolReader, to_json
+from sessions_app.client.spool import Place, Spool, SpoolReader, to_json
 from sessions_app.terminal.batch import (
     CONTENT_TYPE,
     MAX_BATCH_BYTES,
@@ -46,8 +46,8 @@ class NoServer(Unavailable):
 class Recording(Protocol):
     """What the uploader must know about whoever writes the spool."""
 
-    def wait_for_news(self) -> bool:
-        """Wait until there may be more in the spool; False when nothing more will be written."""
+    def wait_for_news(self, place: Place) -> bool:
+        """Wait until there may be more in the spool behind `place`; False when there will not be."""
 
     def wait_to_retry(self, seconds: float, *, hopeful: bool) -> bool:
         """Wait before trying again; False when it is time to give up, at once for a hopeless wait."""
@@ -111,7 +111,7 @@ class Uploader:
                     return Outcome.COMPLETE
                 if caught_up:
                     self._save_now_and_then()
-                    if not self._recording.wait_for_news():
+                    if not self._recording.wait_for_news(self._reader.place):
                         self.reason = "another process goes on with it"
                         return Outcome.LEFT
 
@@ -221,7 +221,7 @@ class FinishedRecording:
         self._on_progress = on_progress
         self._give_up_at = time.monotonic() + patience_s
 
-    def wait_for_news(self) -> bool:
+    def wait_for_news(self, place: Place) -> bool:
         """There is none."""
         return False
 

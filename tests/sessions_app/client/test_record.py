@@ -288,6 +288,14 @@ def test_a_data_directory_that_cannot_be_written_does_not_stop_the_program(
     assert done.stderr.count(b"\n") == 1
 
 
+def test_a_disk_that_is_full_from_the_start_leaves_no_files(directory: Path) -> None:
+    done = run_recorder("--", "echo", "runs", prefix=["sh", "-c", 'ulimit -f 0; exec "$@"', "sh"])
+
+    assert (done.returncode, done.stdout) == (0, b"runs\r\n")
+    assert done.stderr.startswith(b"scrollback: nothing is recorded")
+    assert list((directory / "spool").iterdir()) == []
+
+
 def test_a_reader_that_goes_away_ends_the_program_as_it_would_without_a_recorder(directory: Path) -> None:
     with piped_recorder("--quiet", "--", "yes", input_text=subprocess.DEVNULL) as recorder:
         assert recorder.stdout
