@@ -24,7 +24,7 @@ class ConsoleCommand(BaseCommand):
     """
 
     example: ClassVar[str] = ""
-    requires_system_checks: ClassVar[list[str]] = []
+    requires_system_checks = ()
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
         epilog = f"example:\n  {self.example}" if self.example else None

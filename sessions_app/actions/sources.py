@@ -16,7 +16,7 @@ from dashboard.lib.nudges import nudge
 from dashboard.lib.text import cut, storable
 from sessions_app.drafts import Place
 from sessions_app.models import SkippedLine, Source, SourceChunk, SourceState
-from sessions_app.models.blob import pack
+from sessions_app.models.blob import pack, unpack
 
 CHUNK_BYTES = 256 * 1024
 # A chunk smaller than this is joined with the next lines instead of leaving a row per appended line.
@@ -86,7 +86,7 @@ def save_progress(
 ) -> None:
     """Keep the raw lines and move the cursor, inside the transaction that writes what the lines said.
 
-    Raises Conflict-free: when another process has moved the cursor meanwhile, StaleSource.
+    Raises StaleSource when another process has moved the cursor meanwhile.
     """
     moved = Source.objects.filter(pk=source.pk, read_offset=source.read_offset).update(
         read_offset=progress.read_offset,
@@ -136,8 +136,7 @@ def _joined_with_last(source: Source, chunk: tuple[Any, ...]) -> tuple[Any, ...]
     last = SourceChunk.objects.filter(source=source).order_by("-offset").first()
     if last is None or last.size >= SMALL_CHUNK_BYTES or last.offset + last.size != chunk[0]:
         return chunk
-    offset, size, _, lines, _, codec, data = chunk
-    from sessions_app.models.blob import unpack
+    _, size, _, lines, _, codec, data = chunk
 
     plain = last.read() + unpack(data, codec, size)
     last.delete()

@@ -41,7 +41,7 @@ def open_stream(path: str) -> IO[bytes]:
     if not path.endswith(".zst"):
         return handle
     reader = zstandard.ZstdDecompressor().stream_reader(handle, read_across_frames=True, closefd=True)
-    return io.BufferedReader(reader, BLOCK_BYTES)  # type: ignore[arg-type]
+    return io.BufferedReader(reader, BLOCK_BYTES)
 
 
 def skip_to(stream: IO[bytes], offset: int) -> None:

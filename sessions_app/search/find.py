@@ -139,7 +139,7 @@ def _verified(
 def _sessions(
     ids: set[uuid.UUID], query: Query, user: "Person | AnonymousUser"
 ) -> dict[uuid.UUID, AgentSession]:
-    rows = AgentSession.objects.visible_to(user).filter(pk__in=ids).select_related("project")  # type: ignore[attr-defined]
+    rows = AgentSession.objects.visible_to(user).filter(pk__in=ids).select_related("project")
     if query.agent:
         rows = rows.filter(agent=query.agent)
     if query.project:

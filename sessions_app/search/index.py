@@ -50,7 +50,7 @@ def add(rows: Iterable[tuple[int, str]]) -> None:
                 [(entry, text[:MAX_INDEXED_CHARS]) for entry, text in sorted(rows)],
             )
             return
-        with cursor.copy("COPY search_text (id, words) FROM STDIN") as copy:  # type: ignore[attr-defined]
+        with cursor.copy("COPY search_text (id, words) FROM STDIN") as copy:
             for entry, text in sorted(rows):
                 copy.write_row((entry, _tsvector(text)))
 

@@ -108,7 +108,7 @@ def _qualified(query: Query, name: str, value: str) -> Query:
         return replace(query, after_ms=_day_ms(name, value) + 86_400_000)
     if name == "before":
         return replace(query, before_ms=_day_ms(name, value))
-    return replace(query, **{name: value})
+    return replace(query, agent=value) if name == "agent" else replace(query, project=value)
 
 
 def _day_ms(name: str, value: str) -> int:

@@ -29,9 +29,13 @@ def test_an_action_that_is_not_in_the_catalogue_is_refused() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_without_its_entry_the_change_does_not_happen() -> None:
-    with pytest.raises(catalog.UnknownAction), write_transaction():
-        Tag.objects.create(id=new_id(), name="lost")
-        record("nobody.knows", actor=SYSTEM)
+    def change_something() -> None:
+        with write_transaction():
+            Tag.objects.create(id=new_id(), name="lost")
+            record("nobody.knows", actor=SYSTEM)
+
+    with pytest.raises(catalog.UnknownAction):
+        change_something()
 
     assert not Tag.objects.exists()
 

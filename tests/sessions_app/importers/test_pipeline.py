@@ -5,7 +5,6 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -364,10 +363,9 @@ def test_a_copy_of_a_file_counts_nothing_twice(codex_file: Path, claude_file: Pa
 
 
 @pytest.fixture
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "BATCH_BYTES", 60_000)
     monkeypatch.setattr(reading, "BLOCK_BYTES", 50_000)
-    return
 
 
 @pytest.mark.usefixtures("small_batches")
