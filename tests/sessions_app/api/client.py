@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import jsonschema
-from django.http import HttpResponse
 from django.test import Client
 
 from sessions_app.actions.tokens import create_token
@@ -23,9 +22,8 @@ class Api:
         self.token, self.text = create_token(self.person, "test", scopes, actor=actor_of(self.person))
         self.client = Client(headers={"Authorization": f"Bearer {self.text}"})
 
-    def get(self, path: str, **query: Any) -> HttpResponse:
-        response: Any = self.client.get(f"/api/v1/{path}", query)
-        return response
+    def get(self, path: str, **query: Any) -> Any:
+        return self.client.get(f"/api/v1/{path}", query)
 
     def read(self, path: str, operation: str = "", **query: Any) -> Any:
         """The JSON of a successful answer; with the name of an operation, valid by its schema."""
@@ -49,7 +47,7 @@ def validate(answer: Any, operation: str) -> None:
     jsonschema.validate(answer, {**schema, "components": description["components"]})
 
 
-def problem_of(response: HttpResponse) -> tuple[int, str]:
+def problem_of(response: Any) -> tuple[int, str]:
     """(status, type) of an error, which must be a problem document."""
     assert response["Content-Type"] == "application/problem+json"
     problem = json.loads(response.content)

@@ -1,12 +1,13 @@
 """Who is let into the API, as what, and what is written down about it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 
 from audit.models import Entry
+from dashboard.lib.clock import now_ms
 from sessions_app.actions import people
 from sessions_app.actions import tokens as token_actions
 from sessions_app.actions.tokens import DAY_MS, revoke_token
@@ -23,9 +24,8 @@ UNAUTHENTICATED = (401, "/problems/unauthenticated")
 FORBIDDEN = (403, "/problems/forbidden")
 
 
-def with_header(value: str) -> HttpResponse:
-    answer: HttpResponse = Client().get("/api/v1/sessions", headers={"Authorization": value})
-    return answer
+def with_header(value: str) -> Any:
+    return Client().get("/api/v1/sessions", headers={"Authorization": value})
 
 
 def test_without_anything_nothing_is_told() -> None:
@@ -93,8 +93,7 @@ def test_a_login_reads_but_never_writes() -> None:
 
 def test_an_expired_or_revoked_token_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     api = Api()
-    real_now = token_actions.now_ms
-    monkeypatch.setattr(token_actions, "now_ms", lambda: real_now() + 90 * DAY_MS)
+    monkeypatch.setattr(token_actions, "now_ms", lambda: now_ms() + 90 * DAY_MS)
     assert problem_of(api.get("sessions")) == UNAUTHENTICATED
     monkeypatch.undo()
     assert api.get("sessions").status_code == 200
