@@ -2,13 +2,14 @@
 
 from typing import Final
 
-from sessions_app.api import catalogue, openapi, runs, sessions, terminal_reads
+from sessions_app.api import catalogue, openapi, runs, sessions, terminal_reads, terminals
 from sessions_app.api.endpoint import Endpoint
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *sessions.ENDPOINTS,
     *runs.ENDPOINTS,
     *terminal_reads.ENDPOINTS,
+    *terminals.ENDPOINTS,
     *catalogue.ENDPOINTS,
     openapi.ENDPOINT,
 )
