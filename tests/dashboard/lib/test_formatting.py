@@ -1,0 +1,78 @@
+import pytest
+
+from dashboard.lib import formatting
+
+NOW_MS = 1_795_176_000_000
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+
+@pytest.mark.parametrize(
+    "distance_ms,words",
+    [
+        (0, "just now"),
+        (44_999, "just now"),
+        (45_000, "1 min ago"),
+        (4 * MINUTE, "4 min ago"),
+        (59 * MINUTE, "59 min ago"),
+        (HOUR, "1 h ago"),
+        (23 * HOUR, "23 h ago"),
+        (DAY, "1 d ago"),
+        (13 * DAY, "13 d ago"),
+        (-3 * HOUR, "in 3 h"),
+        (-10_000, "just now"),
+    ],
+)
+def test_relative_time_says_how_long_ago(distance_ms: int, words: str) -> None:
+    assert formatting.relative_time(NOW_MS - distance_ms, now_ms=NOW_MS) == words
+
+
+def test_relative_time_is_a_date_from_two_weeks_on() -> None:
+    assert formatting.relative_time(NOW_MS - 14 * DAY, now_ms=NOW_MS) == "6 Nov"
+    assert formatting.relative_time(NOW_MS - 400 * DAY, now_ms=NOW_MS) == "16 Oct 2025"
+
+
+@pytest.mark.parametrize(
+    "length_ms,words",
+    [
+        (0, "0 ms"),
+        (999, "999 ms"),
+        (4_212, "4.2 s"),
+        (59_949, "59.9 s"),
+        (59_950, "1m 00s"),
+        (187_000, "3m 07s"),
+        (3_600_000 + 4 * MINUTE, "1h 04m"),
+        (53 * HOUR, "2d 05h"),
+    ],
+)
+def test_duration_has_two_units_at_most(length_ms: int, words: str) -> None:
+    assert formatting.duration(length_ms) == words
+
+
+@pytest.mark.parametrize(
+    "number,words",
+    [
+        (0, "0"),
+        (9_999, "9,999"),
+        (12_345, "12.3k"),
+        (999_949, "1000k"),
+        (33_944_484, "33.9M"),
+        (-12_345, "-12.3k"),
+    ],
+)
+def test_count_is_exact_below_ten_thousand(number: int, words: str) -> None:
+    assert formatting.count(number) == words
+
+
+@pytest.mark.parametrize(
+    "number,words",
+    [(0, "0 B"), (999, "999 B"), (1_000, "1.0 kB"), (4_812_337_219, "4.8 GB"), (150_000, "150 kB")],
+)
+def test_byte_size_counts_in_thousands(number: int, words: str) -> None:
+    assert formatting.byte_size(number) == words
+
+
+def test_clock_is_written_as_in_an_address() -> None:
+    assert formatting.clock(751_250) == "00:12:31"
+    assert formatting.clock(100 * HOUR) == "100:00:00"
