@@ -59,6 +59,16 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     return (yield)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run what is marked `once` with the first engine alone."""
+    if config.getoption("--engine") == ENGINES[0]:
+        return
+    once = [item for item in items if item.get_closest_marker("once")]
+    if once:
+        config.hook.pytest_deselected(items=once)
+        items[:] = [item for item in items if item not in once]
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     return f"engine: {config.getoption('--engine')}, SQLite {sqlite3.sqlite_version}"
 

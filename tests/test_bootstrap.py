@@ -95,6 +95,7 @@ def run_dev(*arguments: str, prelude: str = "", **variables: str) -> subprocess.
     )
 
 
+@pytest.mark.once
 def test_without_a_new_enough_python_one_line_says_what_was_looked_at(tmp_path: Path) -> None:
     prelude = f"from pathlib import Path\ndev.MINIMUM = (99, 0)\ndev.CACHE = Path({str(tmp_path)!r})\n"
     prelude += f"dev.VENV_PYTHON = Path({str(tmp_path / 'absent')!r})"
@@ -107,6 +108,7 @@ def test_without_a_new_enough_python_one_line_says_what_was_looked_at(tmp_path: 
     assert "pyenv" in done.stderr
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [(["serve"], "serve"), (["run", "--port", "1"], "--port"), (["test", "tests/x.py"], "tests/x.py")],
@@ -118,6 +120,7 @@ def test_what_dev_py_does_not_know_is_refused_by_name(arguments: list[str], name
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.once
 def test_a_registry_out_of_reach_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dev, "CACHE", tmp_path)
     command = [sys.executable, "-m", "pip", "download", "--isolated", "--no-cache-dir", "--retries", "1"]
@@ -137,6 +140,7 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyP
         dev.run_tool([sys.executable, "-c", "open('/dev/full', 'w', 1).write('x\\n')"], "the packages")
 
 
+@pytest.mark.once
 def test_a_file_that_is_not_the_locked_one_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +193,7 @@ def test_a_checkout_that_was_moved_gets_a_new_environment(
     assert dev.installed() == {}
 
 
+@pytest.mark.once
 def test_a_selection_may_leave_a_stage_empty_but_not_all_of_them() -> None:
     done = run_dev(
         "test", "--no-browser", "--", "-q", "tests/test_bootstrap.py", "-k", "no_test_is_called_so"
@@ -259,6 +264,7 @@ def test_an_empty_database_is_empty_and_on_the_same_engine(
     assert tables == (0,)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a server that its parent was killed")
 def test_the_postgres_of_the_tests_does_not_outlive_them(number: signal.Signals) -> None:

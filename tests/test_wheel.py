@@ -1,16 +1,19 @@
 """The wheel as somebody gets it who has neither the checkout nor Node."""
 
+import json
 import os
 import subprocess
 import sys
 import sysconfig
 import tomllib
+import urllib.request
 import zipfile
 from pathlib import Path
 
 import pytest
 
 import dev
+from tests.browser import running
 
 PACKAGED = "dashboard/_packaged"
 
@@ -68,6 +71,7 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.once
 def test_the_wheel_holds_every_template_and_static_file(wheel: Path) -> None:
     inside = set(zipfile.ZipFile(wheel).namelist())
     for folder in ("templates", "static"):
@@ -78,6 +82,7 @@ def test_the_wheel_holds_every_template_and_static_file(wheel: Path) -> None:
     assert f"{PACKAGED}/static/vendor/xterm/xterm.js" in inside
 
 
+@pytest.mark.once
 def test_the_wheel_holds_the_program_and_not_its_workshop(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
@@ -85,6 +90,7 @@ def test_the_wheel_holds_the_program_and_not_its_workshop(wheel: Path) -> None:
     assert [name for name in names if name.endswith((".pyc", ".map")) or "node_modules" in name] == []
 
 
+@pytest.mark.once
 def test_the_installed_program_runs_and_is_not_the_checkout(environment: Path, tmp_path: Path) -> None:
     def output(*command: str) -> str:
         without = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -94,3 +100,23 @@ def test_the_installed_program_runs_and_is_not_the_checkout(environment: Path, t
     version = tomllib.loads((dev.ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert output("scrollback", "--version") == f"scrollback {version}\n"
     assert output("python", "-c", "import dashboard; print(dashboard.__file__)").startswith(str(environment))
+
+
+def test_the_wheel_serves_its_pages_and_assets_where_there_is_no_node(
+    environment: Path, empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "SCROLLBACK", environment / "bin" / "scrollback")
+    monkeypatch.setenv("PATH", str(environment / "bin"))
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+
+    with running.Server(home, empty_database_url, secret_key="k" * 50) as server:
+        with urllib.request.urlopen(f"{server.url}/sign-in/", timeout=10) as page:  # noqa: S310 (http, on loopback)
+            assert "<title>" in page.read().decode()
+        # What the server put in its own place under the hashed names, it also has to answer with.
+        hashed = json.loads((home / "cache/static/staticfiles.json").read_text())["paths"]
+        for name in ("vendor/xterm/xterm.js", "vendor/uplot/uplot.css", "vendor/fonts/inter-latin.woff2"):
+            url = f"{server.url}/static/{hashed[name]}"
+            with urllib.request.urlopen(url, timeout=10) as asset:  # noqa: S310
+                assert asset.read() == (dev.ROOT / "static" / name).read_bytes()
