@@ -4,11 +4,12 @@ import asyncio
 import time
 from typing import Any
 
+from sessions_app.actions.terminals.frames import SpanKey
 from sessions_app.actions.terminals.reading import events_before, line_start_after, size_at
 from sessions_app.live.close_codes import CloseCode
 from sessions_app.live.consumers.base import POLICY_VIOLATION, LiveConsumer, Refusal
 from sessions_app.live.facts import Changed, Interest, News
-from sessions_app.live.frames import SpanKey, read_span
+from sessions_app.live.frames import read_span
 from sessions_app.live.reading import in_database
 from sessions_app.live.window import Window, WrongAck
 from sessions_app.models import Terminal, TerminalState
