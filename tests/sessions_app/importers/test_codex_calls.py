@@ -92,6 +92,18 @@ def test_an_event_completes_its_call_and_makes_no_second_one(
     assert (call.status, call.output) == (status, text)
 
 
+@pytest.mark.parametrize("cuts", [(), (2, 3)])
+def test_what_an_event_told_outlasts_the_output_and_the_end_of_the_turn(cuts: tuple[int, ...]) -> None:
+    made = item(1, "function_call", name="exec_command", arguments="{}", call_id="c")
+    told = event(2, "exec_command_end", call_id="c", aggregated_output="out", exit_code=3)
+    over = event(3, "task_complete", turn_id="t")
+    (call,) = read(meta(), made, told, over, cuts=cuts).only.calls()
+    assert (call.status, call.exit_status, call.output) == ("failed", 3, "out")
+    answer = item(3, "function_call_output", call_id="c", output="model saw")
+    (call,) = read(meta(), made, told, answer, over, cuts=cuts).only.calls()
+    assert (call.status, call.exit_status, call.output) == ("failed", 3, "model saw")
+
+
 def test_calls_that_only_events_tell_are_shown() -> None:
     invocation = {"server": "s", "tool": "t", "arguments": {"q": 1}}
     outcome = read(

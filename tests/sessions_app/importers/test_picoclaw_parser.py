@@ -132,6 +132,12 @@ def test_compacting_leaves_the_names_of_what_remains() -> None:
     assert (before.only.facts.hidden_first, after.only.facts.hidden_first) == (2, None)
 
 
+def test_a_name_does_not_depend_on_the_time_that_some_versions_add() -> None:
+    without, with_time = (read(said("user", "hi", minute)).only.messages()[0] for minute in (None, 5))
+    assert (without.key, without.at_ms) == (with_time.key, MODIFIED_MS)
+    assert with_time.at_ms != MODIFIED_MS
+
+
 def test_the_same_words_are_as_many_messages() -> None:
     for minute in (5, None):
         outcome = read(*[said("user", "yes", minute)] * 3, cuts={1, 2})
