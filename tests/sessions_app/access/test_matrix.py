@@ -1,0 +1,196 @@
+"""Every address by every method for operator, viewer, auditor, stranger and token, as the table says."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from sessions_app.actions.tokens import create_token
+from sessions_app.actors import actor_of
+from sessions_app.live.close_codes import CloseCode
+from sessions_app.live.hub import stop_hub
+from sessions_app.live.reading import stop_reading
+from sessions_app.live.routing import websocket_urlpatterns
+from sessions_app.models import Person, Role, Scope
+from tests.factories import (
+    make_blob,
+    make_message,
+    make_note,
+    make_person,
+    make_saved_view,
+    make_session,
+    make_source,
+    make_terminal,
+    make_tool_call,
+    signed_in,
+)
+from tests.sessions_app.access.table import NO_SOCKET, RIGHTS, SCOPES, TABLE, Row
+from tests.sessions_app.live.sockets import Socket, cookie_of, here, run
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+PAGES = {route: row for route, row in TABLE.items() if row.kind in ("page", "open")}
+API = {route: row for route, row in TABLE.items() if row.kind == "api"}
+SOCKETS = {route: row for route, row in TABLE.items() if row.kind == "socket"}
+_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>|\^\(\?P<(\w+)>\.\*\)\$")
+
+
+def routes(patterns: Any, prefix: str = "") -> Iterator[str]:
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern.url_patterns, route)
+        elif isinstance(pattern, URLPattern):
+            yield route
+
+
+def test_every_address_stands_in_the_table_and_the_table_names_no_other() -> None:
+    real = set(routes(get_resolver().url_patterns)) | set(routes(websocket_urlpatterns)) - {NO_SOCKET}
+    assert real - set(TABLE) == set(), "add a line for each to tests/sessions_app/access/table.py"
+    assert set(TABLE) - real == set(), "these lines name no address"
+
+
+class World:
+    """One of everything, so that every address leads somewhere. What is personal belongs to `person`."""
+
+    def __init__(self, person: Person) -> None:
+        session = make_session(with_main_run=True)
+        image = make_blob(b"GIF89a")
+        attachment = {"sha256": image.sha256, "media_type": "image/gif", "size": 6, "name": "screen.gif"}
+        message = make_message(session, "x" * 5_000, attachments=[attachment])
+        call = make_tool_call(session, message=message, output="y" * 5_000)
+        token, _ = create_token(person, "ci", [Scope.READ], actor=actor_of(person))
+        self.values: dict[str, Any] = {
+            "session_id": session.pk,
+            "run_id": session.runs.get().pk,
+            "message_id": message.pk,
+            "call_id": call.pk,
+            "source_id": make_source(session).pk,
+            "terminal_id": make_terminal(session, b"output").pk,
+            "note_id": make_note(person, session).pk,
+            "deleted_note_id": make_note(person, session, deleted_ms=1).pk,
+            "person_id": make_person(Role.VIEWER).pk,
+            "token_id": token.pk,
+            "view_id": make_saved_view(person).pk,
+            "sha256": make_blob().sha256,
+            "part": "output",
+            "number": 1,
+            "token": "unknown",
+            "rest": "nothing/here",
+        }
+
+    def path(self, route: str, row: Row) -> str:
+        chosen = {name: self.values.get(value, value) for name, value in row.path.items()}
+        values = {**self.values, **chosen}
+        return "/" + _PARAMETER.sub(lambda match: str(values[match[1] or match[2]]), route)
+
+
+def send(client: Client, method: str, path: str, row: Row) -> Any:
+    """The answer; whatever it changed is undone."""
+    with transaction.atomic():
+        try:
+            return client.generic(method, path) if method != "POST" else client.post(path, row.values)
+        finally:
+            transaction.set_rollback(True)
+
+
+def leads_to_sign_in(answer: Any) -> bool:
+    return bool(answer.status_code == 302 and answer["Location"].startswith("/sign-in/"))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("route", PAGES)
+@pytest.mark.parametrize("role", [*Role, "stranger"])
+def test_a_page_is_for_whom_the_table_says(route: str, role: str) -> None:
+    row = PAGES[route]
+    person = make_person(Role.OPERATOR if role == "stranger" else role)
+    make_person()
+    path = World(person).path(route, row)
+    for method in METHODS:
+        # A fresh login each time: the method before may have ended it.
+        client = Client() if role == "stranger" else signed_in(person)
+        answer = send(client, method, path, row)
+        what = f"{method} {path} as {role}: {answer.status_code}"
+        if row.kind == "open":
+            assert (answer.status_code == 405) == (method not in row.methods), what
+            assert not leads_to_sign_in(answer), what
+        elif role == "stranger":
+            assert leads_to_sign_in(answer), what
+        elif method not in row.methods:
+            assert answer.status_code in (403, 404, 405), what
+        elif row.methods[method] in RIGHTS[role]:
+            assert answer.status_code in (200, 204, 302, 400, 409, 422), what
+            assert not leads_to_sign_in(answer) or route == "sign-out/", what
+        else:
+            assert answer.status_code == (404 if method == "GET" else 403), what
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("route", API)
+def test_the_api_is_for_tokens_with_the_right_and_reads_for_logins(route: str) -> None:
+    row = API[route]
+    operator = make_person()
+    path = World(operator).path(route, row)
+    for method in METHODS:
+        assert send(Client(), method, path, row).status_code == 401, f"{method} {path} as a stranger"
+    for role in Role:
+        client = signed_in(make_person(role))
+        for method in METHODS:
+            status = send(client, method, path, row).status_code
+            what = f"{method} {path} signed in as {role}: {status}"
+            if method != "GET":
+                assert status == 401, what
+            elif method not in row.methods:
+                assert status in (404, 405), what
+            else:
+                assert (status in (200, 400)) == (row.methods[method] in RIGHTS[role]), what
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("route", API)
+@pytest.mark.parametrize("scope", Scope)
+def test_a_token_may_what_its_scope_says(route: str, scope: Scope) -> None:
+    row = API[route]
+    operator = make_person()
+    path = World(operator).path(route, row)
+    _, text = create_token(operator, "test", [scope], actor=actor_of(operator))
+    client = Client(headers={"Authorization": f"Bearer {text}"})
+    for method in METHODS:
+        status = send(client, method, path, row).status_code
+        what = f"{method} {path} with {scope}: {status}"
+        if method not in row.methods:
+            assert status in (404, 405), what
+        elif row.methods[method] in SCOPES[scope]:
+            assert status in (200, 201, 204, 400, 409, 415, 422), what
+        else:
+            assert status == 403, what
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("route", SOCKETS)
+@pytest.mark.parametrize("role", [*Role, "stranger"])
+def test_a_socket_is_for_whom_the_table_says(route: str, role: str) -> None:
+    row = SOCKETS[route]
+
+    def prepare() -> tuple[str, str]:
+        person = make_person(Role.OPERATOR if role == "stranger" else role)
+        return World(person).path(route, row), cookie_of(None if role == "stranger" else person)
+
+    async def scenario() -> None:
+        path, cookie = await here(prepare)
+        async with Socket(path, cookie) as socket:
+            assert socket.accepted
+            if role == "stranger" or row.methods["GET"] not in RIGHTS[role]:
+                code = CloseCode.UNAUTHENTICATED if role == "stranger" else CloseCode.FORBIDDEN
+                assert await socket.close_code() == code
+            else:
+                assert (await socket.event())["type"] == "websocket.send"
+
+    try:
+        run(scenario)
+    finally:
+        stop_hub()
+        stop_reading()
