@@ -53,7 +53,10 @@ class UploaderProcess:
             os.write(self._news, b".")
 
     def finish(self, grace_s: float = GRACE_S) -> Ending:
-        """Say that the spool has its end, and wait for the rest to be sent as long as there is progress."""
+        """Say that the spool has its end, and wait for the rest to be sent as long as there is progress.
+
+        An uploader that is still waiting for an answer then goes on by itself, and gives up soon if none comes.
+        """
         os.close(self._news)
         report = b""
         deadline = time.monotonic() + grace_s
@@ -62,13 +65,11 @@ class UploaderProcess:
                 break
             said = os.read(self._report, 65536)
             if not said:
-                break
+                os.waitpid(self._pid, 0)
+                return _read_report(report)
             report = (report + said)[-65536:]
             deadline = time.monotonic() + grace_s
-        os.close(self._report)
-        os.kill(self._pid, signal.SIGKILL)
-        os.waitpid(self._pid, 0)
-        return _read_report(report)
+        return Ending("left", "the server did not answer in time")
 
 
 def _read_report(report: bytes) -> Ending:
@@ -76,7 +77,7 @@ def _read_report(report: bytes) -> Ending:
     try:
         return Ending(**json.loads(report.rpartition(b"\n")[2]))
     except (ValueError, TypeError):
-        return Ending("left", "the server did not answer in time")
+        return Ending("left", "the uploader was killed")
 
 
 class _LiveRecording:

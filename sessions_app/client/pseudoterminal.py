@@ -4,12 +4,15 @@ import contextlib
 import errno
 import fcntl
 import os
+import shutil
 import signal
 import struct
 import termios
 import tty
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from sessions_app.terminal.asciicast.model import MAX_COLS, MAX_ROWS
 
 #: What Python ignores and programs expect to work.
 _SIGNALS_TO_RESTORE = (signal.SIGPIPE, signal.SIGXFSZ)
@@ -81,11 +84,23 @@ def _become(command: Sequence[str], terminal: int, launch_error: int) -> None:
         os.login_tty(terminal)
         for number in _SIGNALS_TO_RESTORE:
             signal.signal(number, signal.SIG_DFL)
-        os.execvp(command[0], list(command))  # noqa: S606  no shell is wanted
+        _execute(list(command))
     except OSError as error:
         os.write(launch_error, str(error.errno).encode())
     finally:
         os._exit(127)
+
+
+def _execute(command: list[str]) -> None:
+    """Become `command`. Raises OSError."""
+    try:
+        os.execvp(command[0], command)  # noqa: S606  no shell is wanted
+    except OSError as error:
+        script = shutil.which(command[0])
+        if error.errno != errno.ENOEXEC or script is None:
+            raise
+        # A script without #! is run by the shell, wherever it is started from.
+        os.execv("/bin/sh", ["/bin/sh", script, *command[1:]])  # noqa: S606
 
 
 def get_size(descriptors: Sequence[int], environment: Mapping[str, str]) -> tuple[int, int]:
@@ -94,13 +109,15 @@ def get_size(descriptors: Sequence[int], environment: Mapping[str, str]) -> tupl
         with contextlib.suppress(OSError):
             rows, cols, _, _ = _SIZE.unpack(fcntl.ioctl(descriptor, termios.TIOCGWINSZ, bytes(_SIZE.size)))
             if cols and rows:
-                return cols, rows
+                return min(cols, MAX_COLS), min(rows, MAX_ROWS)
     return _number(environment.get("COLUMNS"), 80), _number(environment.get("LINES"), 24)
 
 
 def _number(text: str | None, default: int) -> int:
     return (
-        int(text) if text and text.isdecimal() and text.isascii() and 0 < int(text[:6]) <= 2000 else default
+        int(text)
+        if text and text.isdecimal() and text.isascii() and 0 < int(text[:6]) <= MAX_COLS
+        else default
     )
 
 

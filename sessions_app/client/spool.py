@@ -18,8 +18,11 @@ from typing import Any, BinaryIO, Self
 from sessions_app.terminal.asciicast.events import event_text, make_event
 from sessions_app.terminal.asciicast.header import format_header
 from sessions_app.terminal.asciicast.model import Event, Exit, Header, Input, Output
-from sessions_app.terminal.asciicast.text import decode, json_string_ascii
+from sessions_app.terminal.asciicast.text import decode, json_string_ascii, without_surrogates
 from sessions_app.terminal.batch import START, Position
+
+_MAX_WORDS = 1_000
+_MAX_TEXT = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +262,22 @@ def _format_event(event: Event, written_us: int) -> bytes:
 
 
 def to_json(metadata: Metadata) -> dict[str, Any]:
-    """The document that registers a terminal, which names itself in the address."""
-    document = asdict(metadata)
-    del document["id"]
+    """The document that registers a terminal, which names itself in the address.
+
+    Made to be accepted: text that is no Unicode becomes readable, and what is longer than anybody reads is
+    cut, since a recording must not be refused over the description of it.
+    """
+    document = {name: _presentable(value) for name, value in asdict(metadata).items() if name != "id"}
+    if len(metadata.command) > _MAX_WORDS:
+        document["command"] = [*document["command"][: _MAX_WORDS - 1], "\u2026"]
     return document
+
+
+def _presentable(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_surrogates(value[:_MAX_TEXT])
+    if isinstance(value, list):
+        return [_presentable(member) for member in value]
+    if isinstance(value, dict):
+        return {name: _presentable(member) for name, member in value.items()}
+    return value

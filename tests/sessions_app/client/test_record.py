@@ -70,6 +70,15 @@ def test_a_command_that_cannot_be_run_ends_with_126(directory: Path, tmp_path: P
     assert spools(directory) == []
 
 
+def test_a_script_without_an_interpreter_line_is_run_by_the_shell(directory: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("echo $1; exit 5\n")
+    script.chmod(0o700)
+    done = run_recorder("--", str(script), "argument")
+
+    assert (done.returncode, done.stdout) == (5, b"argument\r\n")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

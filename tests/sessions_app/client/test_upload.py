@@ -6,8 +6,10 @@ import random
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,6 +25,7 @@ from sessions_app.client.spool import (
     SpoolWriter,
     finish_interrupted,
     spools,
+    to_json,
 )
 from sessions_app.client.uploader import FinishedRecording, Outcome, Uploader
 from sessions_app.terminal.asciicast.model import Event, Exit, Input, Output, Resize
@@ -111,6 +114,16 @@ def test_a_spool_is_sent_whole_and_registered_with_all_that_is_known_of_it(
     }
     assert server.overlapping_bytes == 0
     assert server.largest_body <= MAX_BATCH_BYTES
+
+
+def test_a_description_that_no_server_would_take_is_made_presentable() -> None:
+    odd = replace(a_metadata(), command=["rm", *["f"] * 5000], cwd="/srv/\udcff", title="t" * 100_000)
+    document = to_json(odd)
+
+    assert document["command"] == ["rm", *["f"] * 998, "…"]
+    assert document["cwd"] == "/srv/\ufffd"
+    assert len(document["title"]) == 4000
+    assert msgspec.json.decode(json.dumps(document)) == document
 
 
 def test_the_spool_is_an_asciicast_that_others_can_play_and_only_the_owner_can_read(directory: Path) -> None:
