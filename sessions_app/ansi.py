@@ -10,7 +10,7 @@ from sessions_app.legible import legible
 
 # CSI, then OSC and the other string sequences up to their terminator, then escapes of two or three bytes.
 _SEQUENCE: Final = re.compile(
-    r"\x1b\[(?P<parameters>[0-?]{0,64})[ -/]{0,8}(?P<final>[@-~])"
+    r"\x1b\[(?P<parameters>[0-?]{0,64})[ -/]{0,8}(?P<final>[@-~]?)"
     r"|\x1b[\]PX^_][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)?"
     r"|\x1b[ -/]{0,8}[0-~]?"
 )

@@ -5,6 +5,7 @@ by the text that will be drawn, and read through the index (run, seq) of each ta
 session of any size. Bodies are not loaded, but for the texts that are drawn unfolded.
 """
 
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -54,10 +55,19 @@ class Timeline:
     and the live cursor that follows it leave no gap between them.
     """
 
-    def __init__(self, session: AgentSession, run: Run | None) -> None:
+    def __init__(
+        self,
+        session: AgentSession,
+        run: Run | None,
+        *,
+        page_rows: int = PAGE_ROWS,
+        page_chars: int = PAGE_CHARS,
+    ) -> None:
         self.session = session
         self.run = run
         self.through = session.last_seq
+        self._rows = page_rows
+        self._chars = page_chars
 
     def newest(self) -> Page:
         return self.before(self.through + 1)
@@ -65,19 +75,20 @@ class Timeline:
     def before(self, seq: int) -> Page:
         """The rows just before this place."""
         rows, more = self._stretch(min(seq, self.through + 1), backwards=True)
-        later = seq - 1 if seq <= self.through and rows else None
+        later = seq - 1 if seq <= self.through else None
         return self._page(rows, earlier=more, later=later)
 
-    def after(self, seq: int, *, limit: int = PAGE_ROWS) -> Page:
+    def after(self, seq: int) -> Page:
         """The rows just after this place."""
-        rows, more = self._stretch(seq, backwards=False, limit=limit)
+        rows, more = self._stretch(seq, backwards=False)
         before, _ = self._stretch(seq + 1, backwards=True, limit=1)
         return self._page(rows, earlier=bool(before), later=rows[-1].seq if more else None, before=before)
 
     def around(self, seq: int) -> Page:
         """The rows on both sides of this place, with it in the middle."""
-        first, earlier = self._stretch(seq, backwards=True, limit=PAGE_ROWS // 2, chars=PAGE_CHARS // 2)
-        rest, later = self._stretch(seq - 1, backwards=False, limit=PAGE_ROWS // 2, chars=PAGE_CHARS // 2)
+        limit, chars = max(1, self._rows // 2), self._chars // 2
+        first, earlier = self._stretch(seq, backwards=True, limit=limit, chars=chars)
+        rest, later = self._stretch(seq - 1, backwards=False, limit=limit, chars=chars)
         return self._page(first + rest, earlier=earlier, later=rest[-1].seq if later else None)
 
     def changed(self, after: int, through: int) -> list[AnyRow]:
@@ -115,9 +126,10 @@ class Timeline:
         return Page(rows, rows[0].seq if rows and earlier else None, later)
 
     def _stretch(
-        self, seq: int, *, backwards: bool, limit: int = PAGE_ROWS, chars: int = PAGE_CHARS
+        self, seq: int, *, backwards: bool, limit: int | None = None, chars: int | None = None
     ) -> tuple[list[AnyRow], bool]:
         """Rows on one side of a place, in their order, and whether there are more beyond them."""
+        limit = self._rows if limit is None else limit
         found: list[Subject] = []
         for stream in self._streams():
             found += _beyond(stream, seq, self.through, backwards=backwards)[: limit + 1]
@@ -125,7 +137,7 @@ class Timeline:
         found = found[: limit + 1]
         if self.run is not None and self.run.kind == RunKind.MAIN:
             found = self._with_session_events(found, seq, backwards=backwards, limit=limit)
-        rows = self._within(found, limit, chars)
+        rows = self._within(found, limit, self._chars if chars is None else chars)
         more = len(rows) < len(found)
         return (rows[::-1] if backwards else rows), more
 
@@ -218,6 +230,15 @@ def _goes_on(row: AnyRow, before: AnyRow) -> bool:
 
 def _is_reply(row: AnyRow) -> bool:
     return isinstance(row, MessageRow) and row.subject.kind == MessageKind.REPLY
+
+
+def run_id_at(session: AgentSession, seq: int) -> uuid.UUID | None:
+    """The run that the row at this place belongs to; None for the session's own rows, and where there is none."""
+    for rows in (session.messages, session.toolcalls, session.events):
+        found = rows.filter(seq=seq).values_list("run_id", flat=True).first()
+        if found is not None:
+            return found
+    return None
 
 
 def main_run_of(session: AgentSession) -> Run | None:

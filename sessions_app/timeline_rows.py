@@ -29,7 +29,7 @@ IMAGE_TYPES: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/w
 # Folded to one line: what programs wrote into the conversation.
 _FOLDED: Final = frozenset({MessageKind.CONTEXT, MessageKind.COMMAND, MessageKind.NOTICE})
 
-_CALL_GLYPHS: Final[dict[str, str]] = {
+CALL_GLYPHS: Final[dict[str, str]] = {
     ToolKind.SHELL: "shell",
     ToolKind.READ: "file",
     ToolKind.EDIT: "edit",
@@ -57,7 +57,7 @@ _EVENT_GLYPHS: Final[dict[str, str]] = {
     EventKind.TERMINAL_CLOSED: "terminals",
     EventKind.NOTED: "note",
 }
-_MESSAGE_GLYPHS: Final[dict[str, str]] = {
+MESSAGE_GLYPHS: Final[dict[str, str]] = {
     MessageKind.PROMPT: "person",
     MessageKind.REPLY: "agent",
     MessageKind.ERROR: "failed",
@@ -136,7 +136,7 @@ class MessageRow(Row[Message]):
 
     @property
     def glyph(self) -> str:
-        return _MESSAGE_GLYPHS.get(self.subject.kind, "system")
+        return MESSAGE_GLYPHS.get(self.subject.kind, "system")
 
     @property
     def speaker(self) -> str:
@@ -188,7 +188,7 @@ class CallRow(Row[ToolCall]):
 
     @property
     def glyph(self) -> str:
-        return _CALL_GLYPHS.get(self.subject.kind, "tool")
+        return CALL_GLYPHS.get(self.subject.kind, "tool")
 
     @property
     def title(self) -> str:

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from sessions_app.access import OPERATE, may
 from sessions_app.models import AgentSession, Person, ReadMark, Run, Star
+from sessions_app.timeline import run_id_at
 
 AGENT_NAMES = {
     "claude-code": "Claude Code",
@@ -39,10 +40,17 @@ def find_session(request: HttpRequest, session_id: uuid.UUID) -> AgentSession:
 
 
 def find_run(request: HttpRequest, session: AgentSession, main: Run | None) -> Run | None:
-    """The run named by `?run=`, else the main one. Http404 for a run of another session."""
+    """The run named by `?run=`, else that of the row at `?at=`, else the main one.
+
+    Http404 for a run of another session.
+    """
     named = request.GET.get("run")
     if not named:
-        return main
+        at = request.GET.get("at", "")
+        run_id = run_id_at(session, int(at)) if at.isascii() and at.isdecimal() and len(at) < 19 else None
+        return (
+            light_runs(session).filter(pk=run_id).first() if run_id and run_id != (main and main.pk) else main
+        )
     try:
         run_id = uuid.UUID(named)
     except ValueError:

@@ -12,7 +12,7 @@ from dashboard.lib.errors import BadRequest
 from sessions_app.access import READ
 from sessions_app.models import AgentSession, Message, MessageKind, Run
 from sessions_app.sign_in import requires
-from sessions_app.timeline import PAGE_ROWS, Page, Timeline, main_run_of
+from sessions_app.timeline import Page, Timeline, main_run_of
 from sessions_app.timeline_rows import MessageRow
 from sessions_app.views.session.frame import AGENT_NAMES, find_run, find_session, frame, header
 
@@ -62,7 +62,11 @@ def outline(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     session = find_session(request, session_id)
     run = find_run(request, session, main_run_of(session))
     messages = Message.objects.filter(session=session) if run is None else Message.objects.filter(run=run)
-    prompts = messages.filter(kind=MessageKind.PROMPT).only("id", "seq", "at_ms", "text").order_by("-seq")
+    prompts = (
+        messages.filter(kind__in=[MessageKind.PROMPT, MessageKind.COMMAND])
+        .only("id", "seq", "at_ms", "text")
+        .order_by("-seq")
+    )
     found = list(prompts[: OUTLINE_PROMPTS + 1])
     address = reverse("session", args=[session.pk])
     context = {
@@ -108,7 +112,7 @@ def transcript_context(session: AgentSession, run: Run | None, page: Page) -> di
 
 def news_context(request: HttpRequest, timeline: Timeline, after: int) -> dict[str, Any]:
     """What is new after a place. `through` is where the next look goes on; further rows may already wait."""
-    page = timeline.after(after, limit=PAGE_ROWS)
+    page = timeline.after(after)
     through = page.later or timeline.through
     return {
         **header(request, timeline.session),

@@ -1,7 +1,7 @@
 // <live-session session through rows-url read-url [at] [detached]> around a transcript: on news it fetches the rows after `through`
 // and appends them. A reader at the end stays at the end; anybody else is told "3 new" and keeps their place.
 // `at` is the row the page was opened for; `detached` says that later rows are not shown yet, so nothing can be
-// appended: then news only moves the header. The cursor is a place on the timeline, so after a reconnect nothing is
+// appended: then news only moves the header. `from-top` opens the page at its top. The cursor is a place on the timeline, so after a reconnect nothing is
 // missed and nothing comes twice. Sets data-live on itself: connecting, connected, offline or closed.
 
 import { insertRows, parseRows, replaceRow } from "scrollback/elements/transcript-rows";
@@ -49,7 +49,7 @@ class LiveSession extends HTMLElement {
     if (row) {
       row.dataset.found = "";
       row.scrollIntoView({ block: "center" });
-    } else if (!this.hasAttribute("detached") && !location.hash && !/[?&](before|after)=/.test(location.search)) this.toEnd();
+    } else if (!this.matches("[detached], [from-top]") && !location.hash && !/[?&](before|after)=/.test(location.search)) this.toEnd();
   }
 
   connect() {
@@ -130,8 +130,7 @@ class LiveSession extends HTMLElement {
       this.unseen += found.rows.length;
     } else {
       const fresh = insertRows(this.list, found.rows, "end");
-      if (fresh.length) this.nextElementSibling?.matches(".empty") && this.nextElementSibling.remove();
-      this.querySelector(".empty")?.remove();
+      if (fresh.length) this.querySelector(".empty")?.remove();
       if (wasAtEnd) this.trim();
       else this.unseen += fresh.length;
     }
