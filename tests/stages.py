@@ -118,10 +118,8 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     what, *options = arguments
     with contextlib.suppress(KeyboardInterrupt):
-        if what == "check":
-            results = run_checks()
-        else:
-            results = run_tests(options, with_browser=what != "test-without-browser")
+        with_browser = what != "test-without-browser"
+        results = run_checks() if what == "check" else run_tests(options, with_browser)
         print("\n=== summary", *results, sep="\n", file=sys.stderr, flush=True)
         return 0 if all(result.good for result in results) else 1
     return 128 + signal.SIGINT
