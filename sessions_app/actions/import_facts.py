@@ -9,7 +9,7 @@ from dashboard.lib.ids import new_id
 from dashboard.lib.text import cut, one_line, storable
 from sessions_app.actions.bodies import BlobStore
 from sessions_app.drafts import RunDraft, SessionDraft
-from sessions_app.models import AgentSession, Message, Project, Run, SessionAlias
+from sessions_app.models import AgentSession, Message, Project, Run, SessionAlias, Source
 
 
 def find_project(cwd: str) -> Project:
@@ -24,7 +24,8 @@ def find_session(draft: SessionDraft, modified_ms: int) -> tuple[AgentSession, b
     A format may know a session by several names: an alias leads to the session that bears it.
     """
     external_id = cut(storable(draft.external_id), 200)
-    named = Q(external_id=external_id) | Q(aliases__alias=external_id, aliases__agent=draft.agent)
+    aliases = [cut(storable(alias), 300) for alias in draft.aliases]
+    named = Q(external_id__in=[external_id, *aliases]) | Q(aliases__alias=external_id, aliases__agent=draft.agent)
     known = AgentSession.objects.filter(named, agent=draft.agent).values_list("pk", flat=True).first()
     if known is not None:
         session, is_new = AgentSession.objects.select_for_update(of=("self",)).get(pk=known), False
@@ -35,14 +36,12 @@ def find_session(draft: SessionDraft, modified_ms: int) -> tuple[AgentSession, b
             last_activity_ms=draft.last_activity_ms or started,
         )  # fmt: skip
         is_new = True
-    for alias in draft.aliases:
-        SessionAlias.objects.get_or_create(
-            agent=draft.agent, alias=cut(storable(alias), 300), defaults={"session": session}
-        )
+    for alias in aliases:
+        SessionAlias.objects.get_or_create(agent=draft.agent, alias=alias, defaults={"session": session})
     return session, is_new
 
 
-def apply_session(session: AgentSession, draft: SessionDraft) -> None:
+def apply_session(session: AgentSession, draft: SessionDraft, source: Source) -> None:
     """Facts win over what stood before; what the draft leaves blank stays."""
     for name, limit in (("title", 300), ("branch", 200), ("model", 120), ("agent_version", 60)):
         if getattr(draft, name):
@@ -68,7 +67,7 @@ def apply_session(session: AgentSession, draft: SessionDraft) -> None:
     session.turn_count += draft.turns
     session.updated_ms = now_ms()
     if draft.hidden_first is not None:
-        _hide_first(session, draft.hidden_first)
+        _hide_first(session, source, draft.hidden_first)
 
 
 def _other_session(session: AgentSession, draft: SessionDraft) -> uuid.UUID | None:
@@ -76,16 +75,13 @@ def _other_session(session: AgentSession, draft: SessionDraft) -> uuid.UUID | No
     return parent.exclude(pk=session.pk).values_list("pk", flat=True).first()
 
 
-def _hide_first(session: AgentSession, count: int) -> None:
-    """Mark the first `count` messages as hidden by their writer, and no others."""
-    ordered = Message.objects.filter(session=session).order_by("seq")
-    boundary = ordered.values_list("seq", flat=True)[count : count + 1].first()
-    hidden = Q() if boundary is None else Q(seq__lt=boundary)
-    if count == 0:
-        ordered.filter(is_hidden=True).order_by().update(is_hidden=False)
-        return
-    ordered.order_by().filter(hidden, is_hidden=False).update(is_hidden=True)
-    ordered.order_by().exclude(hidden or Q(pk__isnull=False)).filter(is_hidden=True).update(is_hidden=False)
+def _hide_first(session: AgentSession, source: Source, count: int) -> None:
+    """Mark the first `count` messages of this file as hidden by their writer, and no others of it."""
+    messages = Message.objects.filter(session=session, source=source)
+    lines = list(messages.order_by("source_line").values_list("source_line", flat=True)[:count])
+    last_hidden = lines[-1] if lines else 0
+    messages.filter(source_line__lte=last_hidden, is_hidden=False).update(is_hidden=True)
+    messages.filter(source_line__gt=last_hidden, is_hidden=True).update(is_hidden=False)
 
 
 def apply_run(run: Run, draft: RunDraft, runs: dict[str, Run], blobs: BlobStore) -> None:

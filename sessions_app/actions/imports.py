@@ -199,6 +199,8 @@ class _BatchWrite:
             *apply_growths(draft, session, runs, self.blobs),
             *apply_results(draft, session, runs, self.blobs),
         ]
+        if draft.rows and not rows:
+            draft.turns = 0
         self._count(session, runs, draft, rows)
         self._apply_facts(session, runs, draft)
         self._write_runs(runs)
@@ -324,12 +326,9 @@ class _BatchWrite:
             for growth in draft.growths:
                 _spend(spent.setdefault(growth.run, Tokens()), growth)
         else:
-            # A twin of a file that was read before writes no row, and has cost nothing again.
-            spent = {
-                key: run.tokens
-                for key, run in draft.runs.items()
-                if key in wrote or (not rows and draft.results)
-            }
+            # A copy of a file that was read before brings rows and none is new: it has cost nothing again.
+            repeated = {row.run for row in draft.rows} - wrote
+            spent = {key: run.tokens for key, run in draft.runs.items() if key not in repeated}
         for key, tokens in spent.items():
             _add_tokens(runs[key], tokens)
             _add_tokens(session, tokens)
@@ -345,7 +344,7 @@ class _BatchWrite:
         for key, run in runs.items():
             apply_run(run, draft.runs[key], runs, self.blobs)
         heading = (session.title, session.first_prompt)
-        apply_session(session, draft)
+        apply_session(session, draft, self.batch.source)
         if (session.title, session.first_prompt) != heading:
             text = f"{session.title}\n{session.first_prompt}"
             self.searchable.append((session.started_ms, session.pk, "session", session.pk, text))

@@ -212,6 +212,10 @@ class SourceReader:
             held = self._batch(raw)
         if held is not None:
             held.closes_pass = held.progress.is_complete = True
+            if not self.following:
+                # A recording without an exit ends where its file ends; should the file grow, so does the terminal.
+                for terminal in held.draft.terminals.values():
+                    terminal.ended = True
             held.progress.sha256 = self.hash.hexdigest() if self.hash else ""
             held.progress.sha256_size = held.progress.read_offset if self.hash else 0
             yield held

@@ -13,7 +13,14 @@ from sessions_app.actions.terminals.opening import command_line
 from sessions_app.actions.terminals.output import Addition, insert_chunk
 from sessions_app.actions.terminals.sealing import SEGMENT_COLUMNS, segment_row
 from sessions_app.actions.terminals.stretches import SEGMENT_BYTES, in_segments, writes_of
-from sessions_app.models import Source, Terminal, TerminalChunk, TerminalSegment, TerminalState
+from sessions_app.models import (
+    Source,
+    Terminal,
+    TerminalChunk,
+    TerminalEventKind,
+    TerminalSegment,
+    TerminalState,
+)
 from sessions_app.terminal.asciicast.events import EventError, make_event
 from sessions_app.terminal.asciicast.model import Input, Output
 from sessions_app.terminal.sanitise import safe_label
@@ -40,11 +47,11 @@ def write_recording(
     """Write the next items of a recorded terminal, and whether this call made it.
 
     Call inside the transaction that moves the source's cursor: then each item is written once, however
-    often an import is killed. A terminal whose end is written takes nothing more. The audit entry is the
-    source's.
+    often an import is killed. A terminal whose exit is written takes nothing more; one that only came to
+    the end of its file goes on when the file does. The audit entry is the source's.
     """
     terminal, is_new = _find_or_create(source, draft, session_id)
-    if terminal.state == TerminalState.ENDED:
+    if terminal.events.filter(kind=TerminalEventKind.EXIT).exists():
         return terminal, False
     addition = Addition(terminal)
     _take(addition, draft.items)

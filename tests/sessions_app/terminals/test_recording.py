@@ -60,8 +60,8 @@ def test_batches_of_one_recording_become_one_terminal() -> None:
 
 def test_a_finished_recording_takes_nothing_more() -> None:
     source = make_source()
-    write(source, [("o", 1, b"all")], ended=True)
-    terminal = write(source, [("o", 2, b"again")])
+    write(source, [("o", 1, b"all"), ("x", 2, b"0")])
+    terminal = write(source, [("o", 3, b"again")])
     assert read_bytes(terminal.pk, 0, terminal.size) == b"all"
 
 
@@ -108,3 +108,11 @@ def test_any_batches_give_the_same_items(data: bytes, gaps_us: list[int], seed: 
     assert [
         ("o", item.time_us, item.data) for item in read_items(terminal) if isinstance(item, Output)
     ] == items
+
+
+def test_a_recording_that_only_came_to_the_end_of_its_file_goes_on_with_it() -> None:
+    source = make_source()
+    write(source, [("o", 1, b"first ")], ended=True)
+    terminal = write(source, [("o", 2, b"second")], ended=True)
+    assert read_bytes(terminal.pk, 0, terminal.size) == b"first second"
+    assert terminal.state == TerminalState.ENDED
