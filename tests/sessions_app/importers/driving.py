@@ -3,7 +3,7 @@
 import copy
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -140,9 +140,19 @@ def drive(
     following: bool = False,
     outcome: Outcome | None = None,
     modified_ms: int = MODIFIED_MS,
+    on_batch: Callable[[Draft], object] = lambda batch: None,
 ) -> Outcome:
     """Read `content` as one file; after the lines in `cuts` a batch closes and a new parser goes on."""
     outcome = outcome if outcome is not None else Outcome()
+
+    def close() -> dict[str, Any]:
+        parser.close_batch(following=following)
+        batch, parser.draft = parser.draft, Draft()
+        on_batch(batch)
+        outcome.write(batch)
+        state: dict[str, Any] = json.loads(json.dumps(parser.state()))
+        return state
+
     facts = SourceFacts(path=path, companions=companions or {}, modified_ms=modified_ms)
     parser = known.parser(facts, {})
     offset = 0
@@ -151,8 +161,8 @@ def drive(
         feed(parser, line.removesuffix(b"\n"), Place(offset, len(line), number))
         offset += len(line)
         if number in cuts:
-            parser = known.parser(facts, _closed(parser, outcome, following))
-    outcome.state = _closed(parser, outcome, following)
+            parser = known.parser(facts, close())
+    outcome.state = close()
     return outcome
 
 
@@ -178,14 +188,6 @@ def feed(parser: Parser, line: bytes, place: Place) -> None:
 def lines(records: Iterable[object]) -> bytes:
     """Records as a JSON Lines file."""
     return b"".join(json.dumps(record, separators=(",", ":")).encode() + b"\n" for record in records)
-
-
-def _closed(parser: Parser, outcome: Outcome, following: bool) -> dict[str, Any]:
-    parser.close_batch(following=following)
-    batch, parser.draft = parser.draft, Draft()
-    outcome.write(batch)
-    state: dict[str, Any] = json.loads(json.dumps(parser.state()))
-    return state
 
 
 def _lay_on(stands: SessionDraft | RunDraft, draft: SessionDraft | RunDraft) -> None:

@@ -122,6 +122,21 @@ def test_snapshots_pull_requests_and_changed_modes_are_events() -> None:
     assert '"a.py":{"version":1}' in session.events()[0].document
 
 
+def test_a_snapshot_before_the_first_record_belongs_to_the_first_session_of_the_file() -> None:
+    snapshot = {"type": "file-history-snapshot", "messageId": "u1", "snapshot": {"trackedFileBackups": {}}}
+    for cuts in ({1}, {2}, set[int]()):
+        outcome = read(snapshot, user("u1", 0, "Go"), user("u2", 1, "On", sessionId="other"), cuts=cuts)
+        assert [event.text for event in outcome.sessions[SESSION].events()] == ["0 files tracked"]
+        assert not outcome.sessions["other"].events()
+
+
+def test_a_file_of_snapshots_alone_makes_no_session() -> None:
+    snapshot = {"type": "file-history-snapshot", "messageId": "u1", "snapshot": {}}
+    outcome = read(*[snapshot | {"messageId": f"u{number}"} for number in range(40)])
+    assert not outcome.sessions
+    assert len(outcome.skipped) == 8
+
+
 def test_attachments_are_context_and_a_queued_prompt_is_a_prompt_of_the_same_turn() -> None:
     file = {"type": "file", "filename": "/a.py", "content": {"type": "text", "file": {"content": "x = 1"}}}
     session = session_of(

@@ -311,6 +311,14 @@ def test_a_call_that_the_run_went_on_without_is_unanswered() -> None:
     assert session.facts.status == "idle"
 
 
+def test_an_answer_that_comes_without_a_result_leaves_the_call_unanswered() -> None:
+    session = session_of(
+        assistant("a1", 1, call("t1", "Bash")), assistant("a2", 3, text("Fine.")), following=True
+    )
+    assert session.calls()[0].status == "unanswered"
+    assert session.facts.status == "idle"
+
+
 @pytest.mark.parametrize(
     ("block", "kind", "title"),
     [

@@ -57,7 +57,7 @@ EVERY_KIND: list[dict[str, Any]] = [
     result("u3", 11, "t2", "Exit code 2\nbad", is_error=True, details="Error: Exit code 2"),
     record("system", "y1", 12, subtype="api_error", error={"status": 529, "error": {"message": "x"}},
            retryAttempt=1, maxRetries=10),
-    record("system", "y2", 13, subtype="compact_boundary", compactMetadata={"trigger": "auto", "preTokens": 9}),
+    record("system", "y2", 13, subtype="compact_boundary", compactMetadata={"trigger": "auto"}),
     user("u4", 14, "This session is continued", isCompactSummary=True),
     record("system", "y3", 15, subtype="turn_duration", durationMs=9),
     record("system", "y4", 16, subtype="stop_hook_summary", hookInfos=[{"command": "x"}], hookErrors=[]),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sessions_app.drafts import MAIN_RUN, SourceFacts
+from sessions_app.drafts import MAIN_RUN, Draft, SourceFacts
 from sessions_app.importers.claude_code import FORMAT
 from tests.samples import sample
 from tests.sessions_app.importers.claude_records import (
@@ -106,6 +106,39 @@ def test_a_journal_without_a_result_leaves_the_run_as_it_is() -> None:
     )
     assert outcome.only.runs["a1"].status is None
     assert [reason for _, reason in outcome.unknown] == ['journal entry of unknown type "paused"']
+
+
+def test_a_result_in_the_journal_completes_a_run_whose_transcript_breaks_off() -> None:
+    folder = f"{FOLDER}/subagents/workflows/wf1"
+    outcome = drive(FORMAT, lines([user("u1", 0, "Dig", isSidechain=True)]), f"{folder}/agent-a1.jsonl")
+    assert outcome.only.runs["a1"].status == "unfinished"
+    entry = {"type": "result", "key": "k", "agentId": "a1", "result": {"found": 2}}
+    drive(FORMAT, lines([entry]), f"{folder}/journal.jsonl", outcome=outcome)
+    run = outcome.only.runs["a1"]
+    assert (run.status, run.output) == ("completed", '{"found":2}')
+    assert run.status_evidence == "result in the workflow's journal, line 1"
+
+
+def test_a_subagents_own_file_names_its_parent_once_as_the_caller_may_know_better() -> None:
+    content = lines(
+        [user("u1", 0, "Dig", isSidechain=True), assistant("a1", 1, text("Dug."), isSidechain=True)]
+    )
+    parents: list[Draft] = []
+    outcome = Outcome()
+    drive(FORMAT, content, f"{FOLDER}/agent-a1.jsonl", cuts={1}, outcome=outcome, on_batch=parents.append)
+    assert [batch.sessions[SESSION].runs["a1"].parent for batch in parents] == [MAIN_RUN, None]
+
+
+def test_an_inline_run_keeps_the_caller_that_an_earlier_batch_found() -> None:
+    records = [
+        assistant("a1", 0, call("t1", "Task", prompt="Outer")),
+        side("s1", 1, "Outer"),
+        assistant("b1", 2, call("t2", "Task", prompt="Inner"), isSidechain=True, parentUuid="s1"),
+        side("s2", 3, "Inner"),
+        assistant("c1", 4, text("Hm."), isSidechain=True, parentUuid="s2"),
+    ]
+    for cut in range(1, 5):
+        assert session_of(*records, cuts={cut}).runs["s2"].parent == "s1"
 
 
 def test_equal_prompts_are_given_to_their_calls_in_order() -> None:
@@ -286,6 +319,7 @@ def test_an_empty_or_broken_file_among_transcripts_is_a_transcript() -> None:
     assert FORMAT.recognises(PATH, b"\x00\xff\n")
     assert FORMAT.recognises(f"{FOLDER}/subagents/agent-1.jsonl", b"")
     assert not FORMAT.recognises("/home/dev/.claude/projects/-p/sessions-index.json", b'{"version": 1}')
+    assert not FORMAT.recognises(PATH, b'{"version": 1}\n')
 
 
 def test_a_broken_line_does_not_hide_the_format() -> None:
