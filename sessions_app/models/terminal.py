@@ -86,6 +86,32 @@ class Terminal(models.Model):
     def __str__(self) -> str:
         return self.title or "terminal"
 
+    @property
+    def duration_ms(self) -> int:
+        return self.duration_us // 1000
+
+    @property
+    def status(self) -> str:
+        """The state as a status of the interface: a program that failed did not just end."""
+        if self.state == TerminalState.ENDED:
+            return "failed" if self.exit_status else "ended"
+        return "stalled" if self.state == TerminalState.LOST else "live"
+
+    @property
+    def status_word(self) -> str:
+        if self.state == TerminalState.ENDED and self.exit_status:
+            return f"Exit {self.exit_status}"
+        return TerminalState(self.state).label
+
+    @property
+    def status_evidence(self) -> str:
+        """How the status is known."""
+        if self.state == TerminalState.ENDED:
+            return "The record says how the program ended."
+        if self.state == TerminalState.LOST:
+            return "Its recorder went away without saying how the program ended."
+        return "Its recorder has not said that the program ended."
+
 
 class TerminalStretch(models.Model):
     """Consecutive output bytes. `timing` codes when each write came (sessions_app/terminal/timing.py)."""

@@ -1,3 +1,13 @@
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from sessions_app.views import terminals
+
+urlpatterns: list[URLPattern] = [
+    path("terminals/", terminals.terminals, name="terminals"),
+    path("terminals/<uuid:terminal_id>/", terminals.terminal, name="terminal"),
+    path("terminals/<uuid:terminal_id>/row/", terminals.row, name="terminal-row"),
+    path("terminals/<uuid:terminal_id>/bytes", terminals.output, name="terminal-bytes"),
+    path("terminals/<uuid:terminal_id>/frames", terminals.frames, name="terminal-frames"),
+    path("terminals/<uuid:terminal_id>/recording.cast", terminals.recording_cast, name="terminal-cast"),
+    path("terminals/<uuid:terminal_id>/recording.txt", terminals.recording_text, name="terminal-text"),
+]
