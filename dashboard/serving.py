@@ -10,16 +10,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from django.apps import apps
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.db import DatabaseError, connection, connections
-from django.db.migrations.executor import MigrationExecutor
 
 from dashboard.lib.config import own_names
 from dashboard.lib.db import explain
 from dashboard.lib.errors import Refused
+from dashboard.lib.schema import migrate, schema_state
 
 _PORT_PROBLEMS = {
     errno.EADDRINUSE: "Port {port} is taken by another program. "
@@ -63,23 +62,11 @@ def prepare_home(home: Path) -> None:
 def migrate_if_needed(say: Callable[[str], None]) -> None:
     """Bring the schema up to date. Raises Refused when the database is away or newer than this program."""
     try:
-        executor = MigrationExecutor(connection)
-        loader = executor.loader
-        known = {app.label for app in apps.get_app_configs()}
-        unknown = sorted(
-            f"{app}.{name}"
-            for app, name in loader.applied_migrations
-            if app in known and (app, name) not in loader.disk_migrations
-        )
-        if unknown:
-            raise Refused(
-                f"The database was made by a newer Scrollback (it has {unknown[-1]}). "
-                "Update the program; nothing was changed."
-            )
-        plan = executor.migration_plan(loader.graph.leaf_nodes())
-        if plan:
-            call_command("migrate", interactive=False, verbosity=0)
-            say(f"Database: {len(plan)} migration{'s' if len(plan) > 1 else ''} applied.")
+        state = schema_state()
+        state.refuse_newer()
+        if state.pending:
+            migrate()
+            say(f"Database: {state.pending} migration{'s' if state.pending > 1 else ''} applied.")
     except DatabaseError as error:
         raise Refused(explain(error)) from error
 

@@ -13,6 +13,8 @@ from dashboard.lib.db import SQLITE_OPTIONS, sqlite_pragmas
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 PACKAGED_DIR = Path(__file__).resolve().parent / "_packaged"
+# Templates and static files: in a wheel they lie inside the package, in a checkout at the top.
+SHIPPED_DIR = PACKAGED_DIR if PACKAGED_DIR.is_dir() else BASE_DIR
 
 CONFIG: Config = load_config()
 HOME: Path = CONFIG.home
@@ -59,7 +61,7 @@ ASGI_APPLICATION = "dashboard.asgi.application"
 TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates" if (BASE_DIR / "templates").is_dir() else PACKAGED_DIR / "templates"],
+        "DIRS": [SHIPPED_DIR / "templates"],
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
@@ -136,7 +138,7 @@ SECURE_CSP = {
 
 STATIC_URL = "static/"
 STATIC_ROOT = HOME / "cache" / "static"
-STATICFILES_DIRS = [BASE_DIR / "static" if (BASE_DIR / "static").is_dir() else PACKAGED_DIR / "static"]
+STATICFILES_DIRS = [SHIPPED_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": CONFIG.static_storage},
@@ -162,5 +164,7 @@ LOGGING: dict[str, Any] = {
         "django.request": {"level": "ERROR"},
         "watchfiles": {"level": "WARNING"},
         "markdown_it": {"level": "WARNING"},
+        # Each failed try is told once, by whoever asked for the connection.
+        "psycopg.pool": {"level": "CRITICAL"},
     },
 }

@@ -1,6 +1,7 @@
 """What every command of the program has in common: an example in its help, one-line errors, exit codes."""
 
 import json
+import os
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any, ClassVar
@@ -10,6 +11,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 
 from dashboard.lib.db import explain
 from dashboard.lib.errors import Refused
+from dashboard.lib.schema import require_schema
 
 EXIT_WITH_LOSSES = 1
 EXIT_REFUSED = 2
@@ -24,6 +26,8 @@ class ConsoleCommand(BaseCommand):
     """
 
     example: ClassVar[str] = ""
+    # Without it a command looks at the database itself, whatever state that is in.
+    requires_schema: ClassVar[bool] = True
     requires_system_checks = ()
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
@@ -39,6 +43,8 @@ class ConsoleCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
+            if self.requires_schema:
+                require_schema()
             code = self.run(**options)
         except Refused as error:
             code = self.refuse(str(error))
@@ -47,8 +53,8 @@ class ConsoleCommand(BaseCommand):
         except DatabaseError as error:
             code = self.refuse(f"The database refused: {explain(error)}")
         except BrokenPipeError:
-            # Whoever read our output has seen enough.
-            sys.stderr.close()
+            # Whoever read our output has seen enough. What is still buffered must not fail at exit again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 0
         except KeyboardInterrupt:
             self.stderr.write("Stopped.")
