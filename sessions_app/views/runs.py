@@ -1,7 +1,7 @@
 """The page of one run, and what is behind its folds."""
 
 import uuid
-from typing import Any
+from typing import Any, Final
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -10,12 +10,15 @@ from django.views.decorators.http import require_safe
 
 from sessions_app import bodies, markdown
 from sessions_app.access import READ
+from sessions_app.legible import legible
 from sessions_app.models import Run, ToolCall, ToolKind
 from sessions_app.run_tree import MAX_RUNS, axis_of, place
 from sessions_app.sign_in import requires
 from sessions_app.timeline import Timeline, calls_of
 from sessions_app.views.session.frame import AGENT_NAMES, token_sum
 from sessions_app.views.session.transcript import page_asked_for, seq_in, transcript_context
+
+ERROR_CHARS: Final = 20_000
 
 
 @require_safe
@@ -29,6 +32,7 @@ def run(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         "token_sum": token_sum(found),
         "input": markdown.to_html(found.input),
         "output": markdown.to_html(found.output),
+        "error": legible(found.error[:ERROR_CHARS]),
         "program": AGENT_NAMES.get(found.session.agent, found.session.agent),
         "rail_path": "/runs/",
         "at": seq_in(request, "at"),

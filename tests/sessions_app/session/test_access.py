@@ -24,7 +24,14 @@ def pages(session: AgentSession, person: Person) -> list[str]:
     message = make_message(session, attachments=[attachment()])
     source = make_source(session)
     session_args = [session.pk]
-    named = ["session", "session-outline", "session-runs", "session-terminals", "session-files", "session-notes"]
+    named = [
+        "session",
+        "session-outline",
+        "session-runs",
+        "session-terminals",
+        "session-files",
+        "session-notes",
+    ]
     return [
         *(reverse(name, args=session_args) for name in [*named, "session-raw"]),
         reverse("session-rows", args=session_args) + "?after=0",

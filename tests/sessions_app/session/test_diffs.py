@@ -84,7 +84,14 @@ def test_a_plain_unified_diff_is_read_too() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [{}, {"file_path": 3}, {"edits": "x"}, {"edits": [1, None]}, {"old_string": None, "new_string": []}, {"input": 3}],
+    [
+        {},
+        {"file_path": 3},
+        {"edits": "x"},
+        {"edits": [1, None]},
+        {"old_string": None, "new_string": []},
+        {"input": 3},
+    ],
 )
 def test_arguments_of_wrong_shapes_change_nothing(arguments: dict[str, Any]) -> None:
     assert all(change.lines == [] for change in changes_of("Edit", arguments, ""))

@@ -21,7 +21,7 @@ HOSTILE = [
     '[x](https://example.org/"onmouseover="alert(1))',
     "<javascript:alert(1)>",
     "```<script>\n</pre><script>alert(1)</script>\n```",
-    "```\" onclick=\"alert(1)\ncode\n```",
+    '```" onclick="alert(1)\ncode\n```',
     "[x]: javascript:alert(1)\n\n[x]",
     "<iframe src=//example.org></iframe>",
     "<a href=javascript:alert(1)>x</a>",

@@ -160,7 +160,14 @@ def test_a_reply_after_its_own_calls_goes_on() -> None:
     make_message(session, "Then.", role=MessageRole.ASSISTANT)
     make_message(session, "An answer to a new prompt.", kind=MessageKind.PROMPT)
     make_message(session, "Yes.", role=MessageRole.ASSISTANT)
-    assert [row.continues for row in timeline_of(session).newest().rows] == [False, False, False, True, False, False]
+    assert [row.continues for row in timeline_of(session).newest().rows] == [
+        False,
+        False,
+        False,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_rows_that_follow_a_place_know_what_stood_before_it() -> None:
@@ -177,7 +184,11 @@ def test_the_first_row_of_each_day_says_which_day() -> None:
     make_message(session, at_ms=session.started_ms)
     make_message(session, at_ms=session.started_ms + 1000)
     make_message(session, at_ms=session.started_ms + 86_400_000)
-    assert [row.day for row in timeline_of(session).newest().rows] == ["Sunday, 1 March 2026", "", "Monday, 2 March 2026"]
+    assert [row.day for row in timeline_of(session).newest().rows] == [
+        "Sunday, 1 March 2026",
+        "",
+        "Monday, 2 March 2026",
+    ]
 
 
 def test_a_row_tells_its_run() -> None:

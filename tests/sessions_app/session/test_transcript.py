@@ -18,7 +18,15 @@ from sessions_app.models import (
     ToolCallStatus,
     ToolKind,
 )
-from tests.factories import make_blob, make_event, make_message, make_run, make_session, make_source, make_tool_call
+from tests.factories import (
+    make_blob,
+    make_event,
+    make_message,
+    make_run,
+    make_session,
+    make_source,
+    make_tool_call,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -74,7 +82,9 @@ def test_a_broken_link_is_refused_in_one_line(operator: Client, session: AgentSe
 def test_each_kind_of_row_is_drawn_as_what_it_is(operator: Client, session: AgentSession) -> None:
     make_message(session, "Please **look**.")
     make_message(session, "<system-reminder>x</system-reminder>", kind=MessageKind.CONTEXT)
-    make_message(session, "Found it.", role=MessageRole.ASSISTANT, reasoning="Let me think.", reasoning_size=13)
+    make_message(
+        session, "Found it.", role=MessageRole.ASSISTANT, reasoning="Let me think.", reasoning_size=13
+    )
     make_message(session, "", role=MessageRole.ASSISTANT)
     make_message(session, "API Error: 529", role=MessageRole.ASSISTANT, kind=MessageKind.ERROR)
     make_tool_call(session, status=ToolCallStatus.FAILED, exit_status=2, output="x" * 48_213)
@@ -130,7 +140,9 @@ def test_nothing_a_record_says_becomes_markup(operator: Client) -> None:
     make_message(session, HOSTILE)
     make_message(session, HOSTILE, kind=MessageKind.CONTEXT)
     make_message(session, HOSTILE, role=MessageRole.ASSISTANT, kind=MessageKind.ERROR, model=HOSTILE)
-    make_message(session, "", attachments=[{"sha256": make_blob().pk, "media_type": HOSTILE, "name": HOSTILE}])
+    make_message(
+        session, "", attachments=[{"sha256": make_blob().pk, "media_type": HOSTILE, "name": HOSTILE}]
+    )
     make_tool_call(session, HOSTILE, title=HOSTILE, kind=ToolKind.AGENT, child_run=child)
     make_event(session, EventKind.NOTED, text=HOSTILE)
     for address in (
@@ -209,7 +221,9 @@ def test_an_empty_session_says_what_will_appear(operator: Client) -> None:
 
 
 def test_the_status_opens_to_its_evidence(operator: Client) -> None:
-    session = make_session(status="unfinished", status_evidence="tool call Bash without a result", status_ms=1_772_366_400_000)
+    session = make_session(
+        status="unfinished", status_evidence="tool call Bash without a result", status_ms=1_772_366_400_000
+    )
     page = page_of(operator, session)
     assert "tool call Bash without a result" in page
     assert "2026-03-01 12:00:00 UTC" in page
