@@ -1,17 +1,14 @@
 """A session: one conversation with an agent, whatever wrote it down."""
 
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import ClassVar, Self
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
 from dashboard.lib.clock import now_ms
 from dashboard.lib.ids import new_id
-from sessions_app.models.people import Person
+from sessions_app.models.people import Person, Viewer
 from sessions_app.models.project import Project
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AnonymousUser
 
 LISTED = Q(deleted_ms=None, archived_ms=None)
 
@@ -32,7 +29,7 @@ class Status(models.TextChoices):
 
 
 class SessionQuerySet(models.QuerySet["AgentSession"]):
-    def visible_to(self, user: "Person | AnonymousUser") -> Self:
+    def visible_to(self, user: Viewer) -> Self:
         """What this person may see: everything not deleted, for whoever may sign in at all."""
         if not (user.is_authenticated and user.is_active):
             return self.none()

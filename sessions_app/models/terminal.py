@@ -1,19 +1,16 @@
 """A terminal: one recorded PTY. Its bytes are an append-only string; the byte offset is the cursor."""
 
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import ClassVar, Self
 
 from django.db import models
 
 from dashboard.lib.clock import now_ms
 from dashboard.lib.ids import new_id
 from sessions_app.models.blob import Codec, unpack
-from sessions_app.models.people import Person
+from sessions_app.models.people import Viewer
 from sessions_app.models.run import Run
 from sessions_app.models.session import AgentSession
 from sessions_app.models.source import Source
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AnonymousUser
 
 
 class TerminalState(models.TextChoices):
@@ -24,7 +21,7 @@ class TerminalState(models.TextChoices):
 
 
 class TerminalQuerySet(models.QuerySet["Terminal"]):
-    def visible_to(self, user: "Person | AnonymousUser") -> Self:
+    def visible_to(self, user: Viewer) -> Self:
         if not (user.is_authenticated and user.is_active):
             return self.none()
         return self.filter(models.Q(session=None) | models.Q(session__deleted_ms=None), deleted_ms=None)

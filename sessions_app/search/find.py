@@ -5,19 +5,14 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from dashboard.lib.keyset import decode_cursor, encode_cursor
 from sessions_app.models import AgentSession, Message, SearchEntry, SearchKind, ToolCall
 from sessions_app.models.blob import Blob
+from sessions_app.models.people import Viewer
 from sessions_app.search import index
 from sessions_app.search.query import Query
 from sessions_app.search.words import words_of
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AnonymousUser
-
-    from sessions_app.models import Person
 
 PAGE_HITS = 30
 DEADLINE_SECONDS = 1.0
@@ -52,7 +47,7 @@ class Results:
 
 def find(
     query: Query,
-    user: "Person | AnonymousUser",
+    user: Viewer,
     *,
     cursor: str | None = None,
     limit: int = PAGE_HITS,
@@ -108,7 +103,7 @@ def sessions_titled(words: Iterable[str], limit: int = 500) -> list[uuid.UUID]:
 
 
 def _verified(
-    ids: list[int], query: Query, user: "Person | AnonymousUser", seen: set[uuid.UUID]
+    ids: list[int], query: Query, user: Viewer, seen: set[uuid.UUID]
 ) -> Iterable[tuple[int, Hit | None]]:
     """Each candidate with its hit, or None where the text or the filters say no; in the order of `ids`."""
     entries = SearchEntry.objects.filter(pk__in=ids)
@@ -136,9 +131,7 @@ def _verified(
             yield pk, hit
 
 
-def _sessions(
-    ids: set[uuid.UUID], query: Query, user: "Person | AnonymousUser"
-) -> dict[uuid.UUID, AgentSession]:
+def _sessions(ids: set[uuid.UUID], query: Query, user: Viewer) -> dict[uuid.UUID, AgentSession]:
     rows = AgentSession.objects.visible_to(user).filter(pk__in=ids).select_related("project")
     if query.agent:
         rows = rows.filter(agent=query.agent)
