@@ -243,7 +243,11 @@ def test_pictures_are_kept_and_broken_ones_are_named() -> None:
         user(
             "u1",
             0,
-            [text("Look"), {"type": "image", "source": picture}, {"type": "image", "source": {"data": "§"}}],
+            [
+                text("Look"),
+                {"type": "image", "source": picture},
+                {"type": "image", "source": {"data": "iVBO!Rw0K"}},
+            ],
         )
     )
     [message] = session.messages()
@@ -276,6 +280,7 @@ def test_a_result_of_many_parts_is_one_text() -> None:
         ("half", {"stdout": "half", "interrupted": True}, None, ("cancelled", None)),
         ("Exit code 127\nno such command", "Error: Exit code 127", True, ("failed", 127)),
         ("<status>completed</status>", {"exitCode": 3}, None, ("completed", 3)),
+        ("Exit code 4", {"exitCode": 3}, True, ("failed", 3)),
         (
             "The user doesn't want to proceed with this tool use.",
             "User rejected tool use",
