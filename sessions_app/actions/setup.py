@@ -26,7 +26,7 @@ class UsedLink(Conflict):
 
 
 def issue_setup_link() -> str | None:
-    """The token of a new first-run link, good for 15 minutes; None once anybody exists.
+    """The path of a new first-run link, good for 15 minutes; None once anybody exists.
 
     Links issued before keep working until they expire, so that several servers may start together.
     """
@@ -37,11 +37,11 @@ def issue_setup_link() -> str | None:
     with write_transaction():
         SetupLink.objects.filter(expires_ms__lte=now).delete()
         SetupLink.objects.create(token_sha256=_hash(token), expires_ms=now + SETUP_LIFETIME_MS)
-    return token
+    return _path_of(token)
 
 
 def invite(person: Person, *, actor: Actor, lifetime_ms: int = INVITATION_LIFETIME_MS) -> str:
-    """The token of a new link by which this person chooses a password; their earlier links end."""
+    """The path of a new link by which this person chooses a password; their earlier links end."""
     token = secrets.token_urlsafe(32)
     now = now_ms()
     with write_transaction():
@@ -49,10 +49,10 @@ def invite(person: Person, *, actor: Actor, lifetime_ms: int = INVITATION_LIFETI
         SetupLink.objects.create(token_sha256=_hash(token), person=person, expires_ms=now + lifetime_ms)
         details = {"expires_ms": now + lifetime_ms}
         record("person.invited", actor=actor, target=target_of(person), details=details)
-    return token
+    return _path_of(token)
 
 
-def path_of(token: str) -> str:
+def _path_of(token: str) -> str:
     return f"/setup/{token}/"
 
 

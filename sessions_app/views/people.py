@@ -12,7 +12,7 @@ from dashboard.lib.clock import now_ms
 from dashboard.lib.errors import Refused
 from sessions_app.access import ADMINISTER
 from sessions_app.actions.people import change_role, create_person, disable_person, enable_person
-from sessions_app.actions.setup import invite, path_of
+from sessions_app.actions.setup import invite
 from sessions_app.actors import actor_of
 from sessions_app.models import Person, Role
 from sessions_app.sign_in import me, requires
@@ -119,8 +119,7 @@ def make_link(request: HttpRequest, person_id: uuid.UUID) -> HttpResponse:
 
 
 def _show_link(request: HttpRequest, person: Person, *, is_new: bool = False) -> HttpResponse:
-    token = invite(person, actor=actor_of(me(request)))
-    url = request.build_absolute_uri(path_of(token))
+    url = request.build_absolute_uri(invite(person, actor=actor_of(me(request))))
     context = {"tab": "people", "person": person, "url": url, "is_new": is_new}
     return render(request, "sessions_app/settings/link.html", context)
 

@@ -99,10 +99,10 @@ class Command(ConsoleCommand):
         return answer if json else {"text": f"Good once, for 15 minutes:\n{link}"}
 
     def _setup_link(self, json: bool, **_: Any) -> dict[str, Any]:
-        token = setup.issue_setup_link()
-        if token is None:
+        path = setup.issue_setup_link()
+        if path is None:
             raise Refused("The console was set up already. For a person: scrollback user link NAME")
-        link = _address(token)
+        link = _address(path)
         return {"link": link} if json else {"text": f"Good once, for 15 minutes:\n{link}"}
 
     def _list(self, json: bool, **_: Any) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def _read_password(person: Person) -> str:
     return password
 
 
-def _address(token: str) -> str:
+def _address(path: str) -> str:
     """The link as it is reached on this machine: at the running server if there is one."""
     try:
         base = str(json.loads((settings.HOME / "server.json").read_text())["url"])
@@ -166,7 +166,7 @@ def _address(token: str) -> str:
         if host in {"0.0.0.0", "::"}:  # noqa: S104  a comparison, not a bind
             host = "localhost"
         base = f"http://{f'[{host}]' if ':' in host else host}:{settings.CONFIG.port}/"
-    return base.rstrip("/") + setup.path_of(token)
+    return base.rstrip("/") + path
 
 
 def _described(person: Person) -> dict[str, Any]:
