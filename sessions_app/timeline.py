@@ -29,7 +29,7 @@ from sessions_app.timeline_rows import LINE_CHARS, AnyRow, CallRow, MessageRow, 
 
 PAGE_ROWS: Final = 80
 # Texts that are drawn with a page, in characters: with their markup and the rows around them, under 300 KB.
-PAGE_CHARS: Final = 72_000
+PAGE_CHARS: Final = 48_000
 
 # They change a row that stands earlier, and are no rows of their own.
 CHANGES: Final = (EventKind.MESSAGE_EXTENDED, EventKind.TOOL_CALL_ENDED)
@@ -132,14 +132,19 @@ class Timeline:
         limit = self._rows if limit is None else limit
         found: list[Subject] = []
         for stream in self._streams():
-            found += _beyond(stream, seq, self.through, backwards=backwards)[: limit + 1]
-        found.sort(key=lambda subject: subject.seq, reverse=backwards)
-        found = found[: limit + 1]
-        if self.run is not None and self.run.kind == RunKind.MAIN:
-            found = self._with_session_events(found, seq, backwards=backwards, limit=limit)
+            found += self._beyond(stream, seq, backwards=backwards)[: limit + 1]
+        found = _first(found, limit + 1, backwards=backwards)
+        # Most events are changes, which are no rows, and those of the session itself have no run: no index
+        # leads to the few that are shown, so they are looked for only as far as the page can reach.
+        edge = found[-1].seq if len(found) > limit else None
+        for stream in self._events():
+            events = self._beyond(stream, seq, backwards=backwards)
+            if edge is not None:
+                events = events.filter(seq__gt=edge) if backwards else events.filter(seq__lt=edge)
+            found += events[: limit + 1]
+        found = _first(found, limit + 1, backwards=backwards)
         rows = self._within(found, limit, self._chars if chars is None else chars)
-        more = len(rows) < len(found)
-        return (rows[::-1] if backwards else rows), more
+        return (rows[::-1] if backwards else rows), len(rows) < len(found)
 
     def _within(self, subjects: Iterable[Subject], limit: int, chars: int) -> list[AnyRow]:
         """As many rows as fit, at least one."""
@@ -152,33 +157,26 @@ class Timeline:
             rows.append(row)
         return rows
 
-    def _streams(self) -> Sequence[QuerySet[Any]]:
+    def _streams(self) -> list[QuerySet[Any]]:
+        of = self.session if self.run is None else self.run
+        return [messages_of(of.messages.all()), calls_of(of.toolcalls.all())]
+
+    def _events(self) -> list[QuerySet[Event]]:
         if self.run is None:
-            session = self.session
-            return (
-                messages_of(session.messages.all()),
-                calls_of(session.toolcalls.all()),
-                events_of(session.events.all()),
-            )
-        run = self.run
-        return (messages_of(run.messages.all()), calls_of(run.toolcalls.all()), events_of(run.events.all()))
+            return [events_of(self.session.events.all())]
+        streams = [events_of(self.run.events.all())]
+        if self.run.kind == RunKind.MAIN:
+            streams.append(events_of(self.session.events.filter(run=None)))
+        return streams
 
-    def _with_session_events(
-        self, found: list[Subject], seq: int, *, backwards: bool, limit: int
-    ) -> list[Subject]:
-        """Add what happened to the session itself, looked for only as far as the run's own rows reach.
+    def _beyond(self, rows: QuerySet[Any], seq: int, *, backwards: bool) -> QuerySet[Any]:
+        if backwards:
+            return rows.filter(seq__lt=min(seq, self.through + 1)).order_by("-seq")
+        return rows.filter(seq__gt=seq, seq__lte=self.through).order_by("seq")
 
-        It has no run, so no index leads to it directly.
-        """
-        events = _beyond(
-            events_of(self.session.events.filter(run=None)), seq, self.through, backwards=backwards
-        )
-        if len(found) > limit:
-            edge = found[-1].seq
-            events = events.filter(seq__gt=edge) if backwards else events.filter(seq__lt=edge)
-        both = [*found, *events[: limit + 1]]
-        both.sort(key=lambda subject: subject.seq, reverse=backwards)
-        return both[: limit + 1]
+
+def _first(subjects: list[Subject], limit: int, *, backwards: bool) -> list[Subject]:
+    return sorted(subjects, key=lambda subject: subject.seq, reverse=backwards)[:limit]
 
 
 def messages_of(messages: QuerySet[Message]) -> QuerySet[Message]:
@@ -206,12 +204,6 @@ def calls_of(calls: QuerySet[ToolCall]) -> QuerySet[ToolCall]:
 
 def events_of(events: QuerySet[Event]) -> QuerySet[Event]:
     return events.exclude(kind__in=CHANGES).defer("document")
-
-
-def _beyond[Q: QuerySet[Any]](rows: Q, seq: int, through: int, *, backwards: bool) -> Q:
-    if backwards:
-        return rows.filter(seq__lt=seq, seq__lte=through).order_by("-seq")
-    return rows.filter(seq__gt=seq, seq__lte=through).order_by("seq")
 
 
 def _mark_days_and_continuations(rows: list[AnyRow], before: AnyRow | None, *, is_start: bool) -> None:

@@ -114,7 +114,11 @@ def test_no_input_makes_a_call_unopenable(
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "status, words",
-    [(ToolCallStatus.RUNNING, "Still running"), (ToolCallStatus.UNANSWERED, "without a result"), (ToolCallStatus.COMPLETED, "No output.")],
+    [
+        (ToolCallStatus.RUNNING, "Still running"),
+        (ToolCallStatus.UNANSWERED, "without a result"),
+        (ToolCallStatus.COMPLETED, "No output."),
+    ],
 )  # fmt: skip
 def test_a_call_without_output_says_why(
     operator: Client, session: AgentSession, status: ToolCallStatus, words: str

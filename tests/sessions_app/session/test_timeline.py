@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sessions_app.models import AgentSession, EventKind, MessageKind, MessageRole, Run, ToolKind
+from sessions_app.models import AgentSession, EventKind, MessageKind, MessageRole, Run, ToolCall, ToolKind
 from sessions_app.timeline import PAGE_CHARS, PAGE_ROWS, Page, Timeline, main_run_of, run_id_at
 from tests.factories import make_event, make_message, make_run, make_session, make_tool_call
 
@@ -149,6 +149,8 @@ def test_activity_in_a_subagent_brings_the_call_that_started_it() -> None:
     timeline = timeline_of(session)
     changed = timeline.changed(read_to, timeline.through)
     assert [row.seq for row in changed] == [call.seq]
+    assert isinstance(changed[0].subject, ToolCall)
+    assert changed[0].subject.child_run is not None
     assert changed[0].subject.child_run.message_count == 1
 
 
