@@ -55,7 +55,8 @@ class UploaderProcess:
     def finish(self, grace_s: float = GRACE_S) -> Ending:
         """Say that the spool has its end, and wait for the rest to be sent as long as there is progress.
 
-        An uploader that is still waiting for an answer then goes on by itself, and gives up soon if none comes.
+        An uploader that is still waiting for an answer then goes on by itself, and gives up soon if none
+        comes.
         """
         os.close(self._news)
         report = b""

@@ -55,7 +55,6 @@ class Relay:
         self._size = get_size((STDIN, STDOUT, STDERR), os.environ)
         self._pending_input = bytearray()
         self._input_ended = False
-        self._line_unfinished = False
         self._person_listens = True
         self._size_changed = False
         self._buffer = memoryview(bytearray(BLOCK_BYTES + 65_536))
@@ -150,11 +149,9 @@ class Relay:
             typed = b""
         if not typed:
             self._input_ended = True
-            # The first says that the line is complete as it is, the next that nothing follows.
-            self._pending_input += self._end_of_file() * (2 if self._line_unfinished else 1)
+            self._pending_input += self._end_of_file()
             return
         self._pending_input += typed
-        self._line_unfinished = not typed.endswith(b"\n")
         if self._record_input:
             self._record(Input(self._now_us(), typed))
 
@@ -168,7 +165,7 @@ class Relay:
             self._pending_input.clear()
 
     def _repeat_end_of_input(self) -> None:
-        """A file ends for everyone who reads it, a terminal's end of input is taken by the first reader."""
+        """Tell the next reader too, as a file would: an end of input on a terminal is for one read only."""
         canonical = termios.tcgetattr(self._program.descriptor)[tty.LFLAG] & termios.ICANON
         if canonical and not select.select([self._program.terminal], [], [], 0)[0]:
             self._pending_input += self._end_of_file()

@@ -115,8 +115,8 @@ class FakeServer:
         body = handler.rfile.read(int(handler.headers["Content-Length"]))
         with self._changed:
             fault = self.faults.popleft() if self.faults else "ok"
-            self.requests.append(f"{handler.command} {handler.path} {fault}")
             status, document = self._answer(handler, body, fault)
+            self.requests.append(f"{handler.command} {status} {handler.path} {fault}")
             self._changed.notify_all()
         if isinstance(fault, str) and fault.startswith("cut"):
             handler.close_connection = True

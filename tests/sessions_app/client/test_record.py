@@ -128,6 +128,29 @@ def test_the_last_words_of_a_program_are_not_lost(directory: Path) -> None:
     )
 
 
+def test_what_is_written_between_the_last_look_and_the_end_is_copied() -> None:
+    """A relay that hears of the end of the program before it sees its output."""
+    program = """
+import os, sys
+from sessions_app.client import relay
+from sessions_app.client.pseudoterminal import PersonsTerminal, Program
+
+class Deaf(relay.Relay):
+    def _wait(self):
+        os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT)
+        return {self._wake_read}
+
+program = Program(["sh", "-c", "echo last words"], (80, 24), None)
+person = PersonsTerminal(0)
+sys.exit(Deaf(program, person, lambda event: None, record_input=False).run())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], stdin=subprocess.DEVNULL, capture_output=True, cwd=ROOT, check=True
+    )
+
+    assert done.stdout == b"last words\r\n"
+
+
 def test_a_process_left_in_the_background_does_not_keep_the_recorder(directory: Path) -> None:
     started = time.monotonic()
     done = run_recorder("--", "sh", "-c", "sleep 30 & echo started")
