@@ -9,7 +9,17 @@ from dashboard.lib.ids import new_id
 from dashboard.lib.text import cut, one_line, storable
 from sessions_app.actions.bodies import BlobStore
 from sessions_app.drafts import RunDraft, SessionDraft
-from sessions_app.models import AgentSession, Message, Project, Run, SessionAlias, Source
+from sessions_app.models import (
+    AgentSession,
+    Message,
+    Project,
+    Run,
+    SessionAlias,
+    Source,
+    Status,
+    ToolCall,
+    ToolKind,
+)
 
 
 def find_project(cwd: str) -> Project:
@@ -25,7 +35,9 @@ def find_session(draft: SessionDraft, modified_ms: int) -> tuple[AgentSession, b
     """
     external_id = cut(storable(draft.external_id), 200)
     aliases = [cut(storable(alias), 300) for alias in draft.aliases]
-    named = Q(external_id__in=[external_id, *aliases]) | Q(aliases__alias=external_id, aliases__agent=draft.agent)
+    named = Q(external_id__in=[external_id, *aliases]) | Q(
+        aliases__alias=external_id, aliases__agent=draft.agent
+    )
     known = AgentSession.objects.filter(named, agent=draft.agent).values_list("pk", flat=True).first()
     if known is not None:
         session, is_new = AgentSession.objects.select_for_update(of=("self",)).get(pk=known), False
@@ -64,7 +76,11 @@ def apply_session(session: AgentSession, draft: SessionDraft, source: Source) ->
         session.last_activity_ms = max(session.last_activity_ms, draft.last_activity_ms)
     if draft.ended_ms is not None:
         session.ended_ms = draft.ended_ms
-    session.turn_count += draft.turns
+    # A rewritten file is read from its beginning again; the numbers of its turns are absolute.
+    turns = max((row.turn for row in draft.rows), default=0)
+    session.turn_count = (
+        max(session.turn_count, turns) if source.generation > 1 else session.turn_count + draft.turns
+    )
     session.updated_ms = now_ms()
     if draft.hidden_first is not None:
         _hide_first(session, source, draft.hidden_first)
@@ -84,6 +100,23 @@ def _hide_first(session: AgentSession, source: Source, count: int) -> None:
     messages.filter(source_line__gt=last_hidden, is_hidden=True).update(is_hidden=False)
 
 
+def _calling_run(run: Run, call_id: str) -> Run | None:
+    """The run whose tool call started this one, when that call has been read."""
+    call = ToolCall.objects.filter(session=run.session_id, call_id=call_id, kind=ToolKind.AGENT).first()
+    return call.run if call is not None and call.run_id != run.pk else None
+
+
+# What a run ended with stays until the record goes on after that end.
+_FINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
+
+
+def _is_overtaken(run: Run, draft: RunDraft) -> bool:
+    """A subagent's own file may break off although its caller recorded how it ended."""
+    if run.status not in _FINAL or draft.status in _FINAL or run.ended_ms is None:
+        return False
+    return draft.last_activity_ms is None or draft.last_activity_ms <= run.ended_ms
+
+
 def apply_run(run: Run, draft: RunDraft, runs: dict[str, Run], blobs: BlobStore) -> None:
     """`runs` holds every run that the batch names, this one's parent among them."""
     for name, limit in (("agent_name", 120), ("title", 300), ("model", 120), ("spawned_by_call", 200)):
@@ -93,9 +126,11 @@ def apply_run(run: Run, draft: RunDraft, runs: dict[str, Run], blobs: BlobStore)
     if draft.kind == "subagent":
         run.kind = draft.kind
     if draft.parent is not None and draft.parent != run.key:
-        run.parent = runs[draft.parent]
-        run.depth = min(run.parent.depth + 1, 1_000)
-    if draft.status is not None:
+        run.parent = runs.get(draft.parent, run.parent)
+    elif run.parent_id is None and draft.spawned_by:
+        run.parent = _calling_run(run, draft.spawned_by)
+    run.depth = min(run.parent.depth + 1, 1_000) if run.parent is not None else 0
+    if draft.status is not None and not _is_overtaken(run, draft):
         run.status = draft.status
         run.status_evidence = one_line(storable(draft.status_evidence), 300)
     if draft.exit_status is not None:

@@ -20,17 +20,29 @@ type PendingEvent = tuple[Any, ...]
 def apply_growths(
     draft: SessionDraft, session: AgentSession, runs: dict[str, Run], blobs: BlobStore
 ) -> list[PendingEvent]:
-    events = []
+    """The growths that fit are applied; `draft.growths` is left holding these only."""
+    events, applied = [], []
     for growth in draft.growths:
         identity = row_id(draft.agent, growth.key, growth.at_ms)
         message = Message.objects.select_related("text_blob", "reasoning_blob").filter(pk=identity).first()
-        if message is None:
+        # A copy of the file says again what has grown already.
+        if message is None or not _stands_as_said(message, growth):
             continue
         _grow(message, growth, blobs)
+        applied.append(growth)
         events.append(
             _event(session, runs.get(growth.run), EventKind.MESSAGE_EXTENDED, growth.at_ms, identity)
         )
+    draft.growths = applied
     return events
+
+
+def _stands_as_said(message: Message, growth: MessageGrowth) -> bool:
+    if growth.stood is None:
+        return True
+    text = whole_text(message.text, message.text_size, message.text_blob)
+    reasoning = whole_text(message.reasoning, message.reasoning_size, message.reasoning_blob)
+    return growth.stood == (len(text), len(reasoning), message.output_tokens)
 
 
 def _grow(message: Message, growth: MessageGrowth, blobs: BlobStore) -> None:

@@ -30,7 +30,7 @@ from sessions_app.actions.import_rows import (
 from sessions_app.actions.import_updates import apply_growths, apply_results
 from sessions_app.actions.sources import RawLines, SourceProgress, save_progress
 from sessions_app.actions.terminals import write_recording
-from sessions_app.drafts import Draft, MessageDraft, SessionDraft, Tokens, ToolCallDraft
+from sessions_app.drafts import MAIN_RUN, Draft, MessageDraft, SessionDraft, Tokens, ToolCallDraft
 from sessions_app.models import (
     AgentSession,
     Event,
@@ -193,8 +193,8 @@ class _BatchWrite:
         self.counts.sessions += is_new
         if draft.cwd and (session.project_id is None or not session.cwd):
             session.project = find_project(draft.cwd)
-        runs = self._runs(session, draft, prepared.rows)
         rows = self._new_rows(prepared.rows)
+        runs = self._runs(session, draft, prepared.rows, rows)
         events = [
             *apply_growths(draft, session, runs, self.blobs),
             *apply_results(draft, session, runs, self.blobs),
@@ -208,21 +208,24 @@ class _BatchWrite:
         session.save(update_fields=_SESSION_FIELDS)
         return session.pk
 
-    def _runs(self, session: AgentSession, draft: SessionDraft, rows: list[PreparedRow]) -> dict[str, Run]:
-        """Every run that this batch names, from the database or made now."""
+    def _runs(
+        self, session: AgentSession, draft: SessionDraft, rows: list[PreparedRow], new_rows: list[PreparedRow]
+    ) -> dict[str, Run]:
+        """Every run that this batch names, from the database or made now.
+
+        A fork repeats its origin's records: a subagent of which no row is new belongs to the origin only.
+        """
         for row in rows:
             if row.run is not None:
                 draft.run(row.run)
-            if isinstance(row.draft, ToolCallDraft) and row.draft.child_run:
-                draft.run(row.draft.child_run)
-        for result in draft.results:
-            if result.child_run:
-                draft.run(result.child_run)
-        for run_draft in list(draft.runs.values()):
-            if run_draft.parent is not None:
-                draft.run(run_draft.parent)
+        named = {row.draft.child_run for row in new_rows if isinstance(row.draft, ToolCallDraft)}
+        named |= {result.child_run for result in draft.results}
+        named |= {run.parent for run in draft.runs.values() if run.parent is not None}
+        for key in named - {""}:
+            draft.run(key)
+        repeated = {row.run for row in rows} - {row.run for row in new_rows} - named - {MAIN_RUN}
         known = {run.key: run for run in Run.objects.filter(session=session, key__in=list(draft.runs))}
-        missing = [key for key in draft.runs if key not in known]
+        missing = [key for key in draft.runs if key not in known and key not in repeated]
         for key in missing:
             started = draft.runs[key].started_ms or draft.started_ms or session.started_ms
             known[key] = Run(
@@ -328,7 +331,9 @@ class _BatchWrite:
         else:
             # A copy of a file that was read before brings rows and none is new: it has cost nothing again.
             repeated = {row.run for row in draft.rows} - wrote
-            spent = {key: run.tokens for key, run in draft.runs.items() if key not in repeated}
+            spent = {
+                key: run.tokens for key, run in draft.runs.items() if key in runs and key not in repeated
+            }
         for key, tokens in spent.items():
             _add_tokens(runs[key], tokens)
             _add_tokens(session, tokens)

@@ -51,15 +51,19 @@ def _entries(folder: str, found: Found) -> Iterator[tuple[str, os.stat_result]]:
     except OSError as error:
         found.errors[folder] = _reason(error)
         return
+    folders = []
     for entry in entries:
         try:
             # Links to folders are not followed: they lead in circles.
             if entry.is_dir(follow_symlinks=False):
-                yield from _entries(entry.path, found)
+                folders.append(entry.path)
             elif entry.name.endswith(SUFFIXES) and entry.is_file():
                 yield entry.path, entry.stat()
         except OSError as error:
             found.errors[entry.path] = _reason(error)
+    # Files first: a session's own file says more of it than those of its subagents in the folder beside.
+    for path in folders:
+        yield from _entries(path, found)
 
 
 def _reason(error: OSError) -> str:
