@@ -32,16 +32,19 @@ AUDIT_ACTIONS: Final[dict[str, str]] = {
     "session.untagged": "took a tag off a session",
     "session.starred": "starred a session",
     "session.unstarred": "took a star off a session",
+    "session.exported": "exported a session",
     "note.added": "added a note to a session",
     "note.deleted": "deleted their note on a session",
     "note.restored": "restored their note on a session",
     # Saved views
+    "saved_view.saved": "saved a view",
     "saved_view.renamed": "renamed a saved view",
     "saved_view.deleted": "deleted a saved view",
     # Terminals
     "terminal.opened": "started to record a terminal",
     "terminal.closed": "finished recording a terminal",
     "terminal.lost": "lost the recorder of a terminal",
+    "terminal.exported": "exported a terminal",
     # Imports
     "source.imported": "imported a history",
     "source.rewritten": "found a history rewritten at its source",
