@@ -3,9 +3,13 @@
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
+from audit import views as audit_views
 from dashboard import views
+from sessions_app.access import READ_AUDIT
+from sessions_app.sign_in import requires
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", views.now, name="now"),
     path("healthz", views.healthz, name="healthz"),
     path("", include("sessions_app.urls.account")),
     path("", include("sessions_app.urls.lists")),
@@ -14,7 +18,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("sessions_app.urls.search")),
     path("settings/", include("sessions_app.urls.settings")),
     path("api/v1/", include("sessions_app.urls.api")),
-    path("audit/", include("audit.urls")),
+    path("audit/", requires(READ_AUDIT)(audit_views.entries), name="audit"),
+    path("audit/<int:idx>/", requires(READ_AUDIT)(audit_views.entry), name="audit-entry"),
 ]
 
 if settings.DEBUG:

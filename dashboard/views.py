@@ -1,5 +1,7 @@
 """Pages of the shell itself: health, and what is shown when something is wrong."""
 
+from typing import cast
+
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -7,6 +9,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from dashboard.lib.db import engine_version, explain
+from dashboard.overview import overview
+from sessions_app.access import READ
+from sessions_app.models import Person
+from sessions_app.sign_in import requires
 
 
 @require_safe
@@ -21,6 +27,12 @@ def healthz(request: HttpRequest) -> JsonResponse:
     except DatabaseError as error:
         return JsonResponse({"status": "unavailable", "reason": explain(error)}, status=503)
     return JsonResponse({"status": "ok", "engine": engine.split()[0]})
+
+
+@require_safe
+@requires(READ)
+def now(request: HttpRequest) -> HttpResponse:
+    return render(request, "dashboard/now.html", {"overview": overview(cast(Person, request.user))})
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -25,6 +25,7 @@ from sessions_app.models import (
     Note,
     Person,
     Project,
+    ReadMark,
     Role,
     Run,
     RunKind,
@@ -268,6 +269,10 @@ def make_tag(session: AgentSession, name: str) -> Tag:
 
 def make_star(person: Person, session: AgentSession) -> Star:
     return Star.objects.create(person=person, session=session)
+
+
+def make_read_mark(person: Person, session: AgentSession, seq: int) -> ReadMark:
+    return ReadMark.objects.create(person=person, session=session, seq=seq)
 
 
 def make_note(

@@ -261,6 +261,17 @@ def engine_version() -> str:
     return f"PostgreSQL {row[0].split()[0]}" if row else "PostgreSQL"
 
 
+def database_size() -> int:
+    """Bytes that the database takes on disk, as the engine itself counts them."""
+    with connection.cursor() as cursor:
+        if vendor() == "sqlite":
+            cursor.execute("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")
+        else:
+            cursor.execute("SELECT pg_database_size(current_database())")
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
 def after_commit(callback: Callable[[], None]) -> None:
     """Run once the outermost transaction has committed; an error in it never reaches the writer."""
     transaction.on_commit(callback, robust=True)

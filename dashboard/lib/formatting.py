@@ -1,5 +1,6 @@
 """Numbers, times and sizes in the words the console uses; plain text, no markup, no Django."""
 
+import re
 from datetime import UTC, datetime
 
 _DURATION_UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "m"), (60, "m", 1, "s"))
@@ -66,3 +67,11 @@ def _scaled(number: int, units: tuple[tuple[int, str], ...], gap: str) -> str:
             scaled = number / size
             return f"{scaled:.0f}{gap}{unit}" if abs(scaled) >= 99.95 else f"{scaled:.1f}{gap}{unit}"
     return str(number)
+
+
+_MODEL_DATE = re.compile(r"-(20\d{6}|20\d\d-\d\d-\d\d)$")
+
+
+def model_name(name: str) -> str:
+    """A model's name without its maker's and its date: `claude-sonnet-4-20250514` is `sonnet-4`."""
+    return _MODEL_DATE.sub("", name.removeprefix("claude-"))

@@ -129,6 +129,12 @@ def byte_size(number: int | None) -> SafeString | str:
 
 
 @register.filter
+def model_name(name: str) -> SafeString | str:
+    """`sonnet-4` with `claude-sonnet-4-20250514` on hover."""
+    return _with_exact(formatting.model_name(name), name)
+
+
+@register.filter
 def dollars(amount: Decimal | float | None) -> SafeString | str:
     """`$4.12`; under a cent it says so instead of rounding to nothing."""
     if amount is None:

@@ -8,6 +8,8 @@ from dashboard.lib.errors import Conflict, Refused
 from sessions_app.actors import actor_of
 from sessions_app.models import Person, SavedView
 
+MAX_VIEWS = 100
+
 
 def rename_saved_view(view_id: uuid.UUID, name: str, *, person: Person) -> bool:
     """False when it was named so. Raises Refused for a blank name, Conflict for one that is taken."""
@@ -36,3 +38,28 @@ def delete_saved_view(view_id: uuid.UUID, *, person: Person) -> str:
         details = {"page": view.page, "query": view.query}
         record("saved_view.deleted", actor=actor_of(person), target=target, details=details)
     return view.name
+
+
+def save_view(page: str, name: str, query: str, *, person: Person) -> SavedView:
+    """Keep a list's filters under a name; the same name again takes the new filters.
+
+    Raises Refused for a blank name, or when there are too many.
+    """
+    name = " ".join(name.split())[:80]
+    if not name:
+        raise Refused("A view needs a name.")
+    with write_transaction():
+        views = SavedView.objects.filter(person=person)
+        if views.count() >= MAX_VIEWS:
+            raise Refused(f"There are {MAX_VIEWS} saved views already: delete some under Settings.")
+        view, _ = views.update_or_create(
+            person=person, page=page, name=name, defaults={"query": query[:1000]}
+        )
+        target = Target("saved_view", str(view.pk), name)
+        record(
+            "saved_view.saved",
+            actor=actor_of(person),
+            target=target,
+            details={"page": page, "query": view.query},
+        )
+    return view

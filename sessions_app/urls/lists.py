@@ -1,3 +1,15 @@
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from sessions_app.views import lists
+
+urlpatterns: list[URLPattern] = [
+    path("sessions/", lists.sessions, name="sessions"),
+    path("sessions/facets/", lists.session_facets_part, name="session-facets"),
+    path("sessions/change/", lists.change_sessions, name="sessions-change"),
+    path("sessions/read/", lists.mark_all_read, name="sessions-read"),
+    path("sessions/views/", lists.save_sessions_view, name="sessions-save-view"),
+    path("sessions/<uuid:session_id>/row/", lists.session_row, name="session-row"),
+    path("sessions/<uuid:session_id>/peek/", lists.session_peek, name="session-peek"),
+    path("runs/", lists.runs, name="runs"),
+    path("runs/<uuid:run_id>/row/", lists.run_row, name="run-row"),
+]

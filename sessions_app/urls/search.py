@@ -1,3 +1,8 @@
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from sessions_app.views import search
+
+urlpatterns: list[URLPattern] = [
+    path("search/", search.search, name="search"),
+    path("-/palette/", search.palette, name="palette"),
+]

@@ -59,7 +59,12 @@ def test_a_phrase_stands_together_over_line_ends(ada: Person) -> None:
 
 @pytest.mark.parametrize(
     ("text", "wanted"),
-    [("café", "CAFÉ au lait"), ("snake_case", "def snake_case():"), ("модель", "Новая МОДЕЛЬ"), ("漢字", "漢字 here")],
+    [
+        ("café", "CAFÉ au lait"),
+        ("snake_case", "def snake_case():"),
+        ("модель", "Новая МОДЕЛЬ"),
+        ("漢字", "漢字 here"),
+    ],
 )
 def test_words_are_found_whatever_their_case_and_script(ada: Person, text: str, wanted: str) -> None:
     session = make_session()

@@ -49,10 +49,16 @@ def test_qualifiers_narrow() -> None:
 
 
 def test_what_only_looks_like_a_qualifier_is_a_word() -> None:
-    assert parse("http://localhost:8000/").terms == (Term("http"), Term("localhost"), Term("8000", is_prefix=True))
+    assert parse("http://localhost:8000/").terms == (
+        Term("http"),
+        Term("localhost"),
+        Term("8000", is_prefix=True),
+    )
 
 
-@pytest.mark.parametrize("text", ["kind:nothing x", "after:yesterday x", "session:12 x", "x" * 501, "a b c " * 10])
+@pytest.mark.parametrize(
+    "text", ["kind:nothing x", "after:yesterday x", "session:12 x", "x" * 501, "a b c " * 10]
+)
 def test_what_cannot_be_read_is_refused_with_a_reason(text: str) -> None:
     with pytest.raises(BadRequest):
         parse(text)

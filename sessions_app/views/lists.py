@@ -1,0 +1,251 @@
+"""The lists of sessions and of runs."""
+
+import uuid
+from typing import Any, cast
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from dashboard.lib.errors import BadRequest
+from dashboard.lib.keyset import Page, page_of
+from sessions_app.access import KEEP_OWN, OPERATE, READ, may
+from sessions_app.actions import read_marks
+from sessions_app.actions import sessions as actions
+from sessions_app.actions.saved_views import save_view
+from sessions_app.actors import requester
+from sessions_app.filters import Filter, RunFilter, SessionFilter, distinct_agents, session_facets
+from sessions_app.models import AgentSession, Person, Project, Run, SavedView, Status
+from sessions_app.session_list import PAGE_ROWS, entries_of, session_page, with_columns
+from sessions_app.sign_in import requires
+
+MAX_BULK = 500
+_FILTER_NAMES = {
+    "q": "Title",
+    "show": "Shown",
+    "status": "Status",
+    "agent": "Agent",
+    "project": "Project",
+    "tag": "Tag",
+    "starred": "Starred",
+    "unread": "Unread",
+    "kind": "Kind",
+    "session": "Session",
+}
+
+
+@require_safe
+@requires(READ)
+def sessions(request: HttpRequest) -> HttpResponse:
+    person = cast(Person, request.user)
+    chosen = SessionFilter.read(request.GET.dict())
+    page = session_page(person, chosen, after=request.GET.get("after"), before=request.GET.get("before"))
+    context = {
+        "chosen": chosen,
+        "entries": entries_of(page.rows, person),
+        "pager": _pager(chosen, page),
+        "chips": _chips(chosen, "/sessions/"),
+        "shelves": _shelves(chosen),
+        "saved_views": SavedView.objects.filter(person=person, page="sessions"),
+        "kept": [(name, value) for name, value in chosen.active.items() if name != "q"],
+        "is_first_page": "after" not in request.GET and "before" not in request.GET,
+        "may_operate": may(person, OPERATE),
+    }
+    return render(request, "sessions_app/lists/sessions.html", context)
+
+
+@require_safe
+@requires(READ)
+def session_facets_part(request: HttpRequest) -> HttpResponse:
+    """The facets with their counts, fetched after the list is there: they never keep it waiting."""
+    person = cast(Person, request.user)
+    chosen = SessionFilter.read(request.GET.dict())
+    facets = session_facets(AgentSession.objects.visible_to(person), chosen, person)
+    return render(request, "sessions_app/lists/_facets.html", {"facets": facets})
+
+
+@require_safe
+@requires(READ)
+def session_row(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
+    """One row again, after it changed."""
+    person = cast(Person, request.user)
+    visible = AgentSession.objects.visible_to(person)
+    session = get_object_or_404(with_columns(visible), pk=session_id)
+    (entry,) = entries_of([session], person)
+    context = {"entry": entry, "selectable": may(person, OPERATE)}
+    return render(request, "sessions_app/lists/_session_row.html", context)
+
+
+@require_safe
+@requires(READ)
+def session_peek(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
+    """The pane that shows a session without leaving the list."""
+    person = cast(Person, request.user)
+    session = get_object_or_404(
+        AgentSession.objects.visible_to(person).select_related("project"), pk=session_id
+    )
+    newest = session.messages.filter(role="assistant").exclude(text="").order_by("-seq").first()
+    context = {"session": session, "newest": newest, "runs": session.runs.order_by("started_ms")[:8]}
+    return render(request, "sessions_app/lists/_peek.html", context)
+
+
+_BULK = {
+    "archive": (actions.archive_session, "archived"),
+    "unarchive": (actions.unarchive_session, "taken out of the archive"),
+    "delete": (actions.delete_session, "moved to the trash"),
+    "restore": (actions.restore_session, "restored"),
+}
+
+
+@require_POST
+@requires(OPERATE)
+def change_sessions(request: HttpRequest) -> HttpResponse:
+    """What the bar below the list does to every ticked session."""
+    ids = _ids(request.POST.getlist("session"))
+    name, actor = request.POST.get("do", ""), requester(request)
+    if name == "tag":
+        tag = actions.clean_tag(request.POST.get("tag", ""))
+        done = sum(actions.tag_session(pk, tag, actor=actor) for pk in ids)
+        words = f"tagged {tag}"
+    elif name in _BULK:
+        action, words = _BULK[name]
+        done = sum(action(pk, actor=actor) for pk in ids)
+    else:
+        raise BadRequest(f"There is no change named {name[:40]!r}.")
+    messages.success(request, f"{done} session{'' if done == 1 else 's'} {words}.")
+    return redirect(_back(request))
+
+
+def _ids(values: list[str]) -> list[uuid.UUID]:
+    if not 0 < len(values) <= MAX_BULK:
+        raise BadRequest(f"Tick between one and {MAX_BULK} sessions.")
+    try:
+        return [uuid.UUID(value) for value in values]
+    except ValueError as error:
+        raise BadRequest("A ticked session has an id that cannot be read.") from error
+
+
+def _back(request: HttpRequest) -> str:
+    """The list again with its filters; never another address."""
+    query = request.POST.get("query", "")
+    return reverse("sessions") + (query if query.startswith("?") else "")
+
+
+@require_POST
+@requires(KEEP_OWN)
+def mark_all_read(request: HttpRequest) -> HttpResponse:
+    read_marks.mark_all_read(cast(Person, request.user))
+    return redirect(_back(request))
+
+
+@require_POST
+@requires(KEEP_OWN)
+def save_sessions_view(request: HttpRequest) -> HttpResponse:
+    """Keep the filters in force under a name."""
+    query = request.POST.get("query", "").removeprefix("?")
+    view = save_view("sessions", request.POST.get("name", ""), query, person=cast(Person, request.user))
+    messages.success(request, f"Saved as {view.name}.")
+    return redirect(_back(request))
+
+
+@require_safe
+@requires(READ)
+def runs(request: HttpRequest) -> HttpResponse:
+    person = cast(Person, request.user)
+    chosen = RunFilter.read(request.GET.dict())
+    rows = chosen.apply(Run.objects.visible_to(person)).select_related(
+        "session", "session__project", "parent"
+    )
+    page = page_of(
+        rows.defer("input", "output", "error"),
+        order=("started_ms", "id"),
+        limit=PAGE_ROWS,
+        after=request.GET.get("after"),
+        before=request.GET.get("before"),
+    )
+    context = {
+        "chosen": chosen,
+        "runs": page.rows,
+        "pager": _pager(chosen, page),
+        "chips": _chips(chosen, "/runs/"),
+        "statuses": _choices(chosen, "status", [(str(s.value), str(s.label)) for s in Status]),
+        "all_kinds": chosen.query_string(kind=""),
+        "kinds": _choices(chosen, "kind", [("main", "Main agents"), ("subagent", "Subagents")]),
+        "agents": _choices(
+            chosen,
+            "agent",
+            [(a, a) for a in distinct_agents(AgentSession.objects.visible_to(person))],
+        ),
+        "is_first_page": "after" not in request.GET and "before" not in request.GET,
+    }
+    return render(request, "sessions_app/lists/runs.html", context)
+
+
+@require_safe
+@requires(READ)
+def run_row(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+    run = get_object_or_404(
+        Run.objects.visible_to(request.user).select_related("session", "parent"), pk=run_id
+    )
+    return render(request, "sessions_app/lists/_run_row.html", {"run": run})
+
+
+def _pager(chosen: Filter, page: Page[Any]) -> dict[str, str]:
+    """Links to the newer and the older page, filters kept."""
+    base = chosen.query_string()
+    joint = f"{base}&" if base else "?"
+    return {
+        "newer": f"{joint}before={page.previous}" if page.previous else "",
+        "older": f"{joint}after={page.next}" if page.next else "",
+    }
+
+
+def _chips(chosen: Filter, path: str) -> list[dict[str, str]]:
+    return [
+        {
+            "name": _FILTER_NAMES[name],
+            "value": _chip_value(name, value),
+            "remove": path + chosen.query_string(**{name: ""}),
+        }
+        for name, value in chosen.active.items()
+    ]
+
+
+def _chip_value(name: str, value: str) -> str:
+    if name == "project":
+        found = Project.objects.filter(pk=value).values_list("name", flat=True).first()
+        return found or value[:8]
+    return "yes" if name in {"starred", "unread"} else value
+
+
+def _shelves(chosen: SessionFilter) -> list[dict[str, Any]]:
+    """The links above the list: what is shown at all."""
+    shelves = [
+        ("All", {"show": "", "unread": "", "starred": ""}),
+        ("Unread", {"show": "", "unread": "1", "starred": ""}),
+        ("Starred", {"show": "", "unread": "", "starred": "1"}),
+        ("Archived", {"show": "archived", "unread": "", "starred": ""}),
+        ("Trash", {"show": "trash", "unread": "", "starred": ""}),
+    ]
+    return [
+        {
+            "name": name,
+            "href": reverse("sessions") + chosen.query_string(**changes),
+            "current": all(getattr(chosen, key) == value for key, value in changes.items()),
+        }
+        for name, changes in shelves
+    ]
+
+
+def _choices(chosen: Filter, name: str, values: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    active = getattr(chosen, name)
+    return [
+        {
+            "name": label,
+            "href": chosen.query_string(**{name: "" if value == active else value}) or "?",
+            "current": value == active,
+        }
+        for value, label in values
+    ]

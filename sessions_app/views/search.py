@@ -1,0 +1,92 @@
+"""The search page, and the palette that goes anywhere."""
+
+from itertools import groupby
+from typing import cast
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from dashboard.lib.errors import BadRequest
+from sessions_app.access import READ
+from sessions_app.models import AgentSession, Person, Run, RunKind, SearchKind
+from sessions_app.models.run import RunQuerySet
+from sessions_app.search.find import Hit, Results, find, sessions_titled
+from sessions_app.search.query import QUALIFIERS, Query, parse
+from sessions_app.session_list import with_columns
+from sessions_app.sign_in import requires
+from sessions_app.timeline_rows import CALL_GLYPHS
+
+PALETTE_ROWS = 8
+RECENT_RUNS = 3_000
+_KINDS = (("", "All"), ("message", "Messages"), ("tool", "Tool calls"), ("session", "Titles"))
+
+
+@require_safe
+@requires(READ)
+def search(request: HttpRequest) -> HttpResponse:
+    text = request.GET.get("q", "")
+    error, query, results = "", Query(), Results((), None, False)
+    try:
+        query = parse(text)
+        results = find(query, request.user, cursor=request.GET.get("after"))
+    except BadRequest as refusal:
+        error = str(refusal)
+    context = {
+        "q": text,
+        "query": query,
+        "error": error,
+        "results": results,
+        "groups": [
+            (session, [(hit, _glyph(hit)) for hit in hits])
+            for session, hits in groupby(results.hits, key=lambda hit: hit.session)
+        ],
+        "kinds": [
+            (_with_kind(text, kind), label, (query.kind or "") == _stored(kind)) for kind, label in _KINDS
+        ],
+        "qualifiers": [(f"{name}:", meaning) for name, meaning in QUALIFIERS.items()],
+        "is_first_page": "after" not in request.GET,
+    }
+    return render(request, "sessions_app/search/search.html", context)
+
+
+def _glyph(hit: Hit) -> str:
+    if hit.kind == SearchKind.TOOL_CALL:
+        return CALL_GLYPHS.get(hit.role, "tool")
+    if hit.kind == SearchKind.SESSION:
+        return "sessions"
+    return "person" if hit.role == "user" else "agent"
+
+
+def _stored(kind: str) -> str:
+    return {"tool": "tool_call"}.get(kind, kind)
+
+
+def _with_kind(text: str, kind: str) -> str:
+    """The query with its kind: qualifier replaced."""
+    words = [word for word in text.split() if not word.startswith("kind:")]
+    return " ".join([*words, f"kind:{kind}"] if kind else words)
+
+
+def _runs_titled(text: str, person: Person) -> RunQuerySet:
+    """Subagents by a part of their title, among the newest: titles of runs are not indexed."""
+    newest = Run.objects.visible_to(person).filter(kind=RunKind.SUBAGENT).newest_first()[:RECENT_RUNS]
+    titled = Run.objects.filter(pk__in=newest.values("pk"), title__icontains=text)
+    return titled.select_related("session").newest_first()[:PALETTE_ROWS]
+
+
+@require_safe
+@requires(READ)
+def palette(request: HttpRequest) -> HttpResponse:
+    """What Ctrl K offers: sessions by title, runs by title, and the search itself."""
+    person, text = cast(Person, request.user), request.GET.get("q", "").strip()[:200]
+    visible = with_columns(AgentSession.objects.visible_to(person))
+    if text:
+        sessions = visible.filter(pk__in=sessions_titled(text.split(), limit=50)).newest_first()[
+            :PALETTE_ROWS
+        ]
+        found_runs = _runs_titled(text, person)
+    else:
+        sessions, found_runs = visible.listed().newest_first()[:PALETTE_ROWS], Run.objects.none()
+    context = {"q": text, "sessions": sessions, "runs": found_runs}
+    return render(request, "sessions_app/search/_palette.html", context)

@@ -1,0 +1,94 @@
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from dashboard.lib.clock import now_ms
+from dashboard.overview import HOUR_MS, activity
+from sessions_app.models import Person, Role
+from tests.factories import START_MS, make_person, make_read_mark, make_session, make_terminal, signed_in
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ada() -> Person:
+    return make_person()
+
+
+@pytest.fixture
+def client(ada: Person) -> Client:
+    return signed_in(ada)
+
+
+def titles(client: Client, part: str) -> list[str]:
+    return [entry.session.title for entry in getattr(client.get("/").context["overview"], part)]
+
+
+def test_an_empty_console_says_what_to_run(client: Client) -> None:
+    assert "scrollback watch" in client.get("/").content.decode()
+
+
+def test_what_waits_runs_and_ended_is_apart(client: Client, ada: Person) -> None:
+    make_session(title="waits", status="waiting", status_evidence="permission prompt recorded")
+    make_session(title="failed", status="failed")
+    make_session(title="runs", status="running")
+    make_session(title="ended", status="idle")
+    make_read_mark(person=ada, session=make_session(title="seen", status="idle", last_seq=3), seq=3)
+
+    assert sorted(titles(client, "needs_me")) == ["failed", "waits"]
+    assert titles(client, "running") == ["runs"]
+    assert titles(client, "ended") == ["ended"]
+    assert "permission prompt recorded" in client.get("/").content.decode()
+
+
+def test_a_failure_that_was_looked_at_no_longer_needs_me(client: Client, ada: Person) -> None:
+    make_read_mark(person=ada, session=make_session(status="failed", last_seq=2), seq=2)
+
+    assert titles(client, "needs_me") == []
+
+
+def test_live_terminals_show_their_last_line(client: Client) -> None:
+    make_terminal(title="build", state="live", last_line="collected 62 items")
+
+    page = client.get("/").content.decode()
+    assert "collected 62 items" in page
+    assert "build" in page
+
+
+def test_the_page_costs_the_same_queries_however_much_there_is(client: Client) -> None:
+    def cost() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get("/").status_code == 200
+        return len(queries)
+
+    make_session(status="running")
+    make_session(status="waiting")
+    make_session(status="idle")
+    cost()
+    few = cost()
+    for number in range(30):
+        make_session(status=("running", "waiting", "idle")[number % 3])
+
+    assert cost() <= few
+
+
+def test_the_plot_puts_each_session_into_its_hour(ada: Person) -> None:
+    now = now_ms()
+    make_session(last_activity_ms=now)
+    make_session(last_activity_ms=now - 3 * HOUR_MS)
+    make_session(last_activity_ms=now - 3 * HOUR_MS)
+    make_session(last_activity_ms=now - 30 * HOUR_MS)
+
+    hours = activity(ada, now)
+    assert [hour.sessions for hour in hours[-4:]] == [2, 0, 0, 1]
+    assert sum(hour.sessions for hour in hours) == 3
+    assert len(hours) == 24
+
+
+def test_the_audit_count_is_for_those_who_may_read_the_log(client: Client) -> None:
+    make_session(last_activity_ms=START_MS)
+
+    assert client.get("/").context["overview"].health.audited is not None
+    viewer = signed_in(make_person(Role.VIEWER))
+    assert viewer.get("/").context["overview"].health.audited is None

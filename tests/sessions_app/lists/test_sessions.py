@@ -1,0 +1,250 @@
+import uuid
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from sessions_app.models import AgentSession, Person, Role, SavedView, SearchEntry, SearchKind, Tag
+from sessions_app.search import index
+from sessions_app.session_list import PAGE_ROWS
+from tests.factories import (
+    START_MS,
+    make_person,
+    make_project,
+    make_read_mark,
+    make_session,
+    make_star,
+    signed_in,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ada() -> Person:
+    return make_person()
+
+
+@pytest.fixture
+def client(ada: Person) -> Client:
+    return signed_in(ada)
+
+
+def shown(client: Client, query: str = "") -> list[str]:
+    response = client.get(f"/sessions/{query}")
+    assert response.status_code == 200
+    return [entry.session.title for entry in response.context["entries"]]
+
+
+def named(title: str, **fields: object) -> AgentSession:
+    return make_session(title=title, **fields)
+
+
+def test_newest_activity_comes_first(client: Client) -> None:
+    named("old", last_activity_ms=START_MS)
+    named("new", last_activity_ms=START_MS + 2)
+    named("between", last_activity_ms=START_MS + 1)
+
+    assert shown(client) == ["new", "between", "old"]
+
+
+def test_pages_lead_on_and_back(client: Client) -> None:
+    for number in range(PAGE_ROWS + 3):
+        named(f"{number:03}", last_activity_ms=START_MS + number)
+    first = client.get("/sessions/").context
+    second = client.get(f"/sessions/{first['pager']['older']}").context
+
+    assert len(first["entries"]) == PAGE_ROWS
+    assert first["pager"]["newer"] == ""
+    assert [entry.session.title for entry in second["entries"]] == ["002", "001", "000"]
+    assert second["pager"]["older"] == ""
+    back = client.get(f"/sessions/{second['pager']['newer']}").context
+    assert [entry.session.pk for entry in back["entries"]] == [entry.session.pk for entry in first["entries"]]
+
+
+def test_a_page_costs_the_same_queries_however_many_rows(client: Client) -> None:
+    def cost() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get("/sessions/").status_code == 200
+        return len(queries)
+
+    named("one", project=make_project()).tags.add(Tag.objects.create(name="first"))
+    # The first request of a login writes when it was seen.
+    cost()
+    few = cost()
+    for number in range(30):
+        session = named(str(number), project=make_project())
+        session.tags.add(Tag.objects.create(name=f"tag-{number}"))
+
+    assert cost() == few
+
+
+def test_lists_never_load_bodies(client: Client) -> None:
+    named("one", summary="a long summary")
+    with CaptureQueriesContext(connection) as queries:
+        client.get("/sessions/")
+
+    assert not any('"summary"' in query["sql"] for query in queries)
+
+
+def test_filters_narrow(client: Client, ada: Person) -> None:
+    project = make_project()
+    named("codex failed", agent="codex", status="failed", project=project)
+    named("codex idle", agent="codex", status="idle")
+    named("claude", agent="claude-code", status="idle")
+    tagged = named("tagged", agent="goose")
+    tagged.tags.add(Tag.objects.create(name="later"))
+    make_star(person=ada, session=tagged)
+
+    assert sorted(shown(client, "?agent=codex")) == ["codex failed", "codex idle"]
+    assert shown(client, "?agent=codex&status=failed") == ["codex failed"]
+    assert shown(client, f"?project={project.pk}") == ["codex failed"]
+    assert shown(client, "?tag=later") == ["tagged"]
+    assert shown(client, "?starred=1") == ["tagged"]
+    assert len(shown(client, "?agent=")) == 4
+
+
+def test_archived_and_deleted_sessions_are_apart(client: Client) -> None:
+    named("listed")
+    named("archived", archived_ms=START_MS)
+    named("deleted", deleted_ms=START_MS)
+
+    assert shown(client) == ["listed"]
+    assert shown(client, "?show=archived") == ["archived"]
+    assert shown(client, "?show=trash") == ["deleted"]
+    assert sorted(shown(client, "?show=all")) == ["archived", "listed"]
+
+
+def test_the_trash_is_shown_to_operators_only() -> None:
+    named("deleted", deleted_ms=START_MS)
+    for role in (Role.VIEWER, Role.AUDITOR):
+        assert shown(signed_in(make_person(role)), "?show=trash") == []
+
+
+def test_unread_is_what_moved_since_the_person_looked(client: Client, ada: Person) -> None:
+    never = named("never opened")
+    make_read_mark(person=ada, session=named("seen", last_seq=4), seq=4)
+    make_read_mark(person=ada, session=named("went on", last_seq=5), seq=4)
+
+    assert sorted(shown(client, "?unread=1")) == ["never opened", "went on"]
+    client.post("/sessions/read/")
+    assert shown(client, "?unread=1") == []
+    AgentSession.objects.filter(pk=never.pk).update(last_activity_ms=2**42, last_seq=1)
+    assert shown(client, "?unread=1") == ["never opened"]
+    assert len(shown(signed_in(make_person()), "?unread=1")) == 3
+
+
+def test_titles_are_searched(client: Client) -> None:
+    session = named("Rework the importer")
+    named("Something else")
+    entry = index.entry_id(START_MS, session.pk)
+    SearchEntry.objects.create(id=entry, kind=SearchKind.SESSION, object_id=session.pk, session=session)
+    index.add([(entry, session.title)])
+
+    assert shown(client, "?q=importer") == ["Rework the importer"]
+    assert shown(client, "?q=nowhere") == []
+
+
+@pytest.mark.parametrize(
+    "query", ["?status=dead", "?nonsense=1", "?project=7", "?after=zzz", "?show=everything", "?q=a%00b"]
+)
+def test_a_filter_that_cannot_be_read_is_refused_with_a_page(client: Client, query: str) -> None:
+    response = client.get(f"/sessions/{query}")
+
+    assert response.status_code == 400
+    assert "text/html" in response["Content-Type"]
+
+
+def test_hostile_titles_stay_text(client: Client) -> None:
+    named('<script>alert(1)</script>"><img src=x onerror=alert(1)>')
+
+    page = client.get("/sessions/").content.decode()
+    assert "<script>alert(1)" not in page
+    assert "<img src=x" not in page
+
+
+def test_facets_count_what_their_links_would_show(client: Client) -> None:
+    for status in ("idle", "idle", "failed"):
+        named("codex", agent="codex", status=status)
+    named("claude", status="idle")
+
+    facets = {facet.name: facet for facet in client.get("/sessions/facets/?agent=codex").context["facets"]}
+    assert {value.value: value.count for value in facets["status"].values} == {"idle": 2, "failed": 1}
+    assert {value.value: value.count for value in facets["agent"].values} == {"codex": 3, "claude-code": 1}
+    (active,) = [value for value in facets["agent"].values if value.is_active]
+    assert active.query == ""
+
+
+def test_an_empty_console_says_what_to_run(client: Client) -> None:
+    assert "scrollback watch" in client.get("/sessions/").content.decode()
+
+
+def test_a_filter_without_a_match_offers_to_clear_it(client: Client) -> None:
+    named("one")
+    page = client.get("/sessions/?status=failed").content.decode()
+    assert "Clear filters" in page
+    assert "scrollback watch" not in page
+
+
+def test_ticked_sessions_are_changed_together(client: Client) -> None:
+    sessions = [named(str(number)) for number in range(3)]
+    ids = [str(session.pk) for session in sessions[:2]]
+
+    response = client.post("/sessions/change/", {"do": "archive", "session": ids, "query": "?agent=claude-code"})
+    assert response["Location"] == "/sessions/?agent=claude-code"
+    assert shown(client) == ["2"]
+    client.post("/sessions/change/", {"do": "unarchive", "session": ids})
+    client.post("/sessions/change/", {"do": "tag", "tag": "Later", "session": ids})
+    assert sorted(shown(client, "?tag=later")) == ["0", "1"]
+    client.post("/sessions/change/", {"do": "delete", "session": ids})
+    assert shown(client) == ["2"]
+    client.post("/sessions/change/", {"do": "restore", "session": ids})
+    assert len(shown(client)) == 3
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{"do": "archive"}, {"do": "archive", "session": "7"}, {"do": "erase", "session": str(uuid.uuid4())}, {}],
+)
+def test_a_change_that_cannot_be_read_is_refused(client: Client, data: dict[str, str]) -> None:
+    assert client.post("/sessions/change/", data).status_code == 400
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.AUDITOR])
+def test_changes_are_refused_to_those_who_may_only_read(role: Role) -> None:
+    session = named("one")
+    response = signed_in(make_person(role)).post("/sessions/change/", {"do": "delete", "session": str(session.pk)})
+
+    assert response.status_code == 403
+    assert AgentSession.objects.get().deleted_ms is None
+
+
+def test_the_way_back_never_leaves_the_list(client: Client) -> None:
+    session = named("one")
+    data = {"do": "archive", "session": str(session.pk), "query": "//elsewhere.example/"}
+
+    assert client.post("/sessions/change/", data)["Location"] == "/sessions/"
+
+
+def test_filters_in_force_are_kept_under_a_name(client: Client, ada: Person) -> None:
+    client.post("/sessions/views/", {"name": "Codex", "query": "?agent=codex"})
+
+    view = SavedView.objects.get(person=ada)
+    assert (view.name, view.query) == ("Codex", "agent=codex")
+    assert "/sessions/?agent=codex" in client.get("/sessions/").content.decode()
+    assert client.post("/sessions/views/", {"name": " ", "query": ""}).status_code == 422
+
+
+def test_a_row_comes_alone_when_it_changed(client: Client) -> None:
+    session = named("one")
+
+    row = client.get(f"/sessions/{session.pk}/row/").content.decode()
+    assert row.lstrip().startswith("<tr")
+    assert client.get(f"/sessions/{uuid.uuid4()}/row/").status_code == 404
+
+
+def test_a_peek_shows_the_session_beside_the_list(client: Client) -> None:
+    session = named("one", first_prompt="Fix it, please")
+
+    assert "Fix it, please" in client.get(f"/sessions/{session.pk}/peek/").content.decode()
