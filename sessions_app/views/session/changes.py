@@ -19,6 +19,8 @@ from sessions_app.models import Person
 from sessions_app.sign_in import requires
 from sessions_app.views.session.frame import find_session, header
 
+UNDO = "undo"
+
 
 @require_POST
 @requires(OPERATE)
@@ -155,7 +157,10 @@ def _go(request: HttpRequest, address: str) -> HttpResponse:
 
 def _answer(request: HttpRequest, session_id: uuid.UUID, text: str = "", *, undo: str = "") -> HttpResponse:
     """The header as it is now, in place; without script the page again."""
-    undo_url = reverse(undo, args=[session_id]) if undo else ""
+    undo_url = reverse(undo, args=[session_id], query={UNDO: 1}) if undo else ""
+    if request.headers.get("HX-Request") and UNDO in request.GET:
+        # The toast that asked is gone by now, and with it the place from which parts could be swapped.
+        return HttpResponse(status=204, headers={"HX-Refresh": "true"})
     if not request.headers.get("HX-Request"):
         if text:
             messages.success(request, text, extra_tags=undo_url)

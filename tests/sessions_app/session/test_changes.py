@@ -204,7 +204,11 @@ def test_archiving_answers_with_the_header_and_a_way_back(operator: Client, sess
     assert 'id="session-header" hx-swap-oob="true"' in page
     assert "Unarchive" in page
     toast = json.loads(response["HX-Trigger"])["scrollback:toast"]["html"]
-    assert reverse("session-unarchive", args=[session.pk]) in toast
+    undo = reverse("session-unarchive", args=[session.pk]) + "?undo=1"
+    assert undo in toast
+    assert operator.post(undo, headers=HTMX)["HX-Refresh"] == "true"
+    session.refresh_from_db()
+    assert session.archived_ms is None
 
 
 @pytest.mark.django_db
@@ -213,7 +217,7 @@ def test_without_script_a_change_leads_back_to_the_page(operator: Client, sessio
     assert response.redirect_chain == [(reverse("session", args=[session.pk]), 302)]
     page = response.content.decode()
     assert "Archived" in page
-    assert f'action="{reverse("session-unarchive", args=[session.pk])}"' in page
+    assert f'action="{reverse("session-unarchive", args=[session.pk])}?undo=1"' in page
 
 
 @pytest.mark.django_db
