@@ -68,6 +68,10 @@ class Endpoint:
     body: type[msgspec.Struct] | type[bytes] | None = None
     right: str = READ
     status: int = 200
+    # It may also answer 201, when it made something new.
+    creates: bool = False
+    # The media type of a body that the function reads from the request itself.
+    raw_body: str = ""
     # Further ways to fail than those that every endpoint of its kind has.
     problems: tuple[ProblemType, ...] = ()
     tag: str = "Sessions"

@@ -102,8 +102,10 @@ def _operation(endpoint: Endpoint, schemas: dict[Any, dict[str, Any]]) -> dict[s
         "parameters": [*_path_parameters(endpoint), *_query_parameters(endpoint)],
         "responses": _responses(endpoint, schemas),
     }
-    if endpoint.body is not None:
-        content = {OCTETS: {}} if endpoint.body is bytes else {JSON: {"schema": schemas[endpoint.body]}}
+    if endpoint.raw_body or endpoint.body is bytes:
+        operation["requestBody"] = {"required": True, "content": {endpoint.raw_body or OCTETS: {}}}
+    elif endpoint.body is not None:
+        content = {JSON: {"schema": schemas[endpoint.body]}}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 
@@ -144,16 +146,21 @@ def _responses(endpoint: Endpoint, schemas: dict[Any, dict[str, Any]]) -> dict[s
     binary = {OCTETS: {"schema": {"type": "string", "format": "binary"}}}
     content = binary if endpoint.answers is bytes else {JSON: {"schema": schemas[endpoint.answers]}}
     answers: dict[str, Any] = {str(endpoint.status): {"description": "Done.", "content": content}}
+    if endpoint.creates:
+        answers["201"] = {"description": "Made.", "content": content}
     problems = [*_ALWAYS, *endpoint.problems]
-    if endpoint.body is not None:
+    if endpoint.body is not None or endpoint.raw_body:
         problems += [TOO_LARGE, UNSUPPORTED_MEDIA_TYPE]
-    for kind in sorted(set(problems), key=lambda problem: problem.status):
-        answers[str(kind.status)] = _problem_response(kind, schemas)
+    by_status: dict[int, list[ProblemType]] = {}
+    for kind in dict.fromkeys(problems):
+        by_status.setdefault(kind.status, []).append(kind)
+    for status, kinds in sorted(by_status.items()):
+        answers[str(status)] = _problem_response(kinds, schemas)
     return answers
 
 
-def _problem_response(kind: ProblemType, schemas: dict[Any, dict[str, Any]]) -> dict[str, Any]:
+def _problem_response(kinds: Iterable[ProblemType], schemas: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     return {
-        "description": f"{kind.title} (`{kind.uri}`).",
+        "description": " Or: ".join(f"{kind.title} (`{kind.uri}`)." for kind in kinds),
         "content": {"application/problem+json": {"schema": schemas[ProblemDetails]}},
     }

@@ -7,7 +7,7 @@ from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.lib.errors import Refused
 from sessions_app.access import KEEP_OWN
@@ -84,23 +84,16 @@ def _still_signed_in(request: HttpRequest, person: Person, message: str) -> Http
 
 @require_safe
 def saved_views(request: HttpRequest) -> HttpResponse:
-    return _saved_views(request)
-
-
-def _saved_views(
-    request: HttpRequest, *, failed: uuid.UUID | None = None, form: SavedViewForm | None = None
-) -> HttpResponse:
     views = SavedView.objects.filter(person=me(request)).order_by("page", "name")[:500]
-    context = {"tab": "views", "views": views, "failed": failed, "form": form}
-    return render(request, "sessions_app/settings/saved_views.html", context)
+    return render(request, "sessions_app/settings/saved_views.html", {"tab": "views", "views": views})
 
 
 @requires(KEEP_OWN)
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def rename_view(request: HttpRequest, view_id: uuid.UUID) -> HttpResponse:
-    get_object_or_404(SavedView, pk=view_id, person=me(request))
-    form = SavedViewForm(request.POST)
-    if form.is_valid():
+    view = get_object_or_404(SavedView, pk=view_id, person=me(request))
+    form = SavedViewForm(request.POST or None, initial={"name": view.name})
+    if request.method == "POST" and form.is_valid():
         try:
             rename_saved_view(view_id, form.cleaned_data["name"], person=me(request))
         except Refused as refusal:
@@ -108,7 +101,8 @@ def rename_view(request: HttpRequest, view_id: uuid.UUID) -> HttpResponse:
         else:
             messages.success(request, "View renamed.")
             return redirect("settings-views")
-    return _saved_views(request, failed=view_id, form=form)
+    context = {"tab": "views", "view": view, "form": form}
+    return render(request, "sessions_app/settings/rename_view.html", context)
 
 
 @requires(KEEP_OWN)

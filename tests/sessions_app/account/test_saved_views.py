@@ -36,6 +36,6 @@ def test_a_name_that_cannot_be_is_refused_in_place(name: str, message: str) -> N
     view = make_saved_view(person, name="failed ones")
     answer = signed_in(person).post(f"/settings/views/{view.pk}/rename/", {"name": name})
     assert message in answer.content.decode()
-    assert f'aria-describedby="name-{view.pk}-error"' in answer.content.decode()
+    assert 'aria-describedby="id_name_error"' in answer.content.decode()
     view.refresh_from_db()
     assert view.name == "failed ones"

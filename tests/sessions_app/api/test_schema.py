@@ -16,8 +16,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from sessions_app.api.openapi import document
-from sessions_app.api.problems import PROBLEM_TYPES
 from sessions_app.api.table import ENDPOINTS
+from sessions_app.models import Scope
 from tests.factories import make_message, make_project, make_session, make_terminal, make_tool_call
 from tests.sessions_app.api.client import Api
 
@@ -32,15 +32,16 @@ CHECKS = [
 
 # The requests come through a real WSGI handler, which closes its connections: nothing can be rolled back.
 pytestmark = pytest.mark.django_db(transaction=True)
-READING = [endpoint.name for endpoint in ENDPOINTS if endpoint.method == "GET"]
+# A batch of output has a form of its own, which no JSON schema describes; its tests are beside the recorder.
+DESCRIBED = [endpoint.name for endpoint in ENDPOINTS if not endpoint.raw_body]
 
 
-@pytest.mark.parametrize("name", READING)
+@pytest.mark.parametrize("name", DESCRIBED)
 def test_whatever_is_asked_is_answered_as_described(name: str) -> None:
     session = make_session(project=make_project(), with_main_run=True)
     make_tool_call(session, message=make_message(session, "find me"))
     make_terminal(session, b"output")
-    api = Api()
+    api = Api(scopes=[Scope.WRITE])
     schema = schemathesis.openapi.from_dict(document())
     schema.app = WSGIHandler()
     operation: Any = schema.find_operation_by_id(name)
@@ -56,8 +57,3 @@ def test_whatever_is_asked_is_answered_as_described(name: str) -> None:
         case.validate_response(response, checks=CHECKS)
 
     ask()
-
-
-def test_every_problem_type_has_its_own_address_and_status() -> None:
-    assert len({kind.uri for kind in PROBLEM_TYPES}) == len(PROBLEM_TYPES)
-    assert all(400 <= kind.status < 600 for kind in PROBLEM_TYPES)
