@@ -96,7 +96,8 @@ class Run(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.title or self.agent_name or self.key
+        fallback = "Main run" if self.kind == RunKind.MAIN else f"Subagent {self.key[-8:]}"
+        return self.title or self.agent_name or fallback
 
     @property
     def duration_ms(self) -> int:

@@ -6,6 +6,7 @@ import "scrollback/elements/fold-output";
 import "scrollback/elements/hot-keys";
 import "scrollback/elements/live-list";
 import "scrollback/elements/nav-list";
+import "scrollback/elements/peek-pane";
 import "scrollback/elements/relative-time";
 import "scrollback/elements/selection-count";
 import "scrollback/elements/sticky-scroll";
