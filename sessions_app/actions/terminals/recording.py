@@ -27,7 +27,7 @@ from sessions_app.terminal.sanitise import safe_label
 
 
 class RecordedTerminal(Protocol):
-    """What sessions_app.importers.draft.TerminalDraft has; `items` follow those of the call before."""
+    """What sessions_app.drafts.TerminalDraft has; `items` follow those of the call before."""
 
     key: str
     title: str

@@ -21,7 +21,9 @@ def tree() -> Run:
 
 
 def shown(client: Client, query: str = "") -> list[str]:
-    return [run.key if run.kind == "main" else run.title for run in client.get(f"/runs/{query}").context["runs"]]
+    return [
+        run.key if run.kind == "main" else run.title for run in client.get(f"/runs/{query}").context["runs"]
+    ]
 
 
 def test_runs_of_all_sessions_newest_first(client: Client, tree: Run) -> None:

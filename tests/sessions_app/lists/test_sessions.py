@@ -1,4 +1,5 @@
 import uuid
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -37,7 +38,7 @@ def shown(client: Client, query: str = "") -> list[str]:
     return [entry.session.title for entry in response.context["entries"]]
 
 
-def named(title: str, **fields: object) -> AgentSession:
+def named(title: str, **fields: Any) -> AgentSession:
     return make_session(title=title, **fields)
 
 
@@ -191,7 +192,9 @@ def test_ticked_sessions_are_changed_together(client: Client) -> None:
     sessions = [named(str(number)) for number in range(3)]
     ids = [str(session.pk) for session in sessions[:2]]
 
-    response = client.post("/sessions/change/", {"do": "archive", "session": ids, "query": "?agent=claude-code"})
+    response = client.post(
+        "/sessions/change/", {"do": "archive", "session": ids, "query": "?agent=claude-code"}
+    )
     assert response["Location"] == "/sessions/?agent=claude-code"
     assert shown(client) == ["2"]
     client.post("/sessions/change/", {"do": "unarchive", "session": ids})
@@ -214,7 +217,9 @@ def test_a_change_that_cannot_be_read_is_refused(client: Client, data: dict[str,
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.AUDITOR])
 def test_changes_are_refused_to_those_who_may_only_read(role: Role) -> None:
     session = named("one")
-    response = signed_in(make_person(role)).post("/sessions/change/", {"do": "delete", "session": str(session.pk)})
+    response = signed_in(make_person(role)).post(
+        "/sessions/change/", {"do": "delete", "session": str(session.pk)}
+    )
 
     assert response.status_code == 403
     assert AgentSession.objects.get().deleted_ms is None

@@ -10,7 +10,7 @@ from audit.actors import SYSTEM
 from sessions_app.actions.terminals import write_recording
 from sessions_app.actions.terminals.reading import read_bytes, read_items
 from sessions_app.actions.terminals.stretches import SEGMENT_BYTES
-from sessions_app.importers.draft import TerminalDraft
+from sessions_app.drafts import TerminalDraft
 from sessions_app.models import Source, Terminal, TerminalState
 from sessions_app.terminal.asciicast.model import Exit, Marker, Output, Resize
 from tests.factories import START_MS, make_source

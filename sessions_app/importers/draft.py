@@ -1,1 +1,0 @@
-from sessions_app.drafts import *  # noqa: F403
