@@ -9,9 +9,9 @@ from dashboard.lib.commands import ConsoleCommand
 from dashboard.shell_text import row_text, session_facts, terminal_facts
 from sessions_app.api.documents import run_document, session_document, terminal_document
 from sessions_app.exporters.jsonl import documents_of
-from sessions_app.exporters.rows import SILENT_EVENTS, last_rows_of
+from sessions_app.exporters.rows import SILENT_EVENTS, TimelineItem, last_rows_of
 from sessions_app.lookup import find_named
-from sessions_app.models import AgentSession, Event, Terminal
+from sessions_app.models import AgentSession, Event, Message, Terminal
 from sessions_app.models.people import COMMAND_LINE
 
 DEFAULT_ROWS = 20
@@ -63,6 +63,13 @@ class Command(ConsoleCommand):
             return 0
         self.stdout.write("\n".join(session_facts(session)))
         for row in tail:
-            if not (isinstance(row, Event) and row.kind in SILENT_EVENTS):
+            if _says_something(row):
                 self.stdout.write(f"\n{row_text(session, row)}")
         return 0
+
+
+def _says_something(row: TimelineItem) -> bool:
+    """Not so a message that only made calls, which follow, and an event that changes an earlier row."""
+    if isinstance(row, Message):
+        return bool(row.text)
+    return not (isinstance(row, Event) and row.kind in SILENT_EVENTS)

@@ -1,0 +1,47 @@
+"""Fills the demo's database by the very actions that a person's clicks call."""
+
+from pathlib import Path
+from typing import Final
+
+from django.db import connections
+
+from audit.actors import Actor, command_line
+from dashboard.serving import migrate_if_needed
+from sessions_app.actions import people, saved_views, sessions
+from sessions_app.actions.tokens import create_token
+from sessions_app.actors import actor_of
+from sessions_app.importers.pipeline import Importer
+from sessions_app.models import AgentSession, Person, Role, Scope
+
+OPERATOR: Final = "demo"
+_NOTE: Final = "The subagents wrote the same component twice. Ask for one plan first next time."
+
+
+def seed(histories: Path, password: str) -> None:
+    """Import the histories; make people, a tag, a star, a note, a token. Again, it only changes the password."""
+    migrate_if_needed(lambda line: None)
+    actor = command_line()
+    Importer(actor).import_paths([str(histories)])
+    person = Person.objects.people().filter(username=OPERATOR).first()
+    if person is not None:
+        people.change_password(person.pk, password, actor=actor)
+    else:
+        _add_people(password, actor)
+    # A server and a recorder are started next; nothing of this process may hold the database.
+    connections.close_all()
+
+
+def _add_people(password: str, actor: Actor) -> None:
+    person = people.create_person(
+        OPERATOR, Role.OPERATOR, display_name="Demo", password=password, actor=actor
+    )
+    people.create_person("ada", Role.VIEWER, display_name="Ada", actor=actor)
+    people.create_person("grace", Role.AUDITOR, display_name="Grace", actor=actor)
+    create_token(person, "build box", [Scope.WRITE], actor=actor)
+    saved_views.save_view("sessions", "Needs a look", "status=failed", person=person)
+    largest = AgentSession.objects.order_by("-message_count", "id").first()
+    if largest is not None:
+        acting = actor_of(person)
+        sessions.tag_session(largest.pk, "showcase", actor=acting)
+        sessions.star_session(largest.pk, person, actor=acting)
+        sessions.add_note(largest.pk, _NOTE, author=person, actor=acting)
