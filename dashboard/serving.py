@@ -6,6 +6,7 @@ import ipaddress
 import json
 import os
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +16,12 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.db import DatabaseError, connection, connections
 
+from dashboard.lib.clock import now_ms
 from dashboard.lib.config import own_names
 from dashboard.lib.db import explain
 from dashboard.lib.errors import Refused
 from dashboard.lib.schema import migrate, schema_state
+from sessions_app.actions.terminals import mark_lost
 
 _PORT_PROBLEMS = {
     errno.EADDRINUSE: "Port {port} is taken by another program. "
@@ -69,6 +72,14 @@ def migrate_if_needed(say: Callable[[str], None]) -> None:
             say(f"Database: {state.pending} migration{'s' if state.pending > 1 else ''} applied.")
     except DatabaseError as error:
         raise Refused(explain(error)) from error
+
+
+def lose_recorders_before_boot() -> None:
+    """Recorders of this machine that were not heard of since it booted are gone with it."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    if clock is not None:
+        booted_ms = now_ms() - int(time.clock_gettime(clock) * 1000)
+        mark_lost(socket.gethostname(), booted_ms)
 
 
 def collect_static_files(root: Path) -> bool:

@@ -67,10 +67,10 @@ class Server:
         assert self._process is not None, "the server is not running"
         return self._process.pid
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [str(SCROLLBACK), "serve", "--port", str(self.port)],
+                [str(SCROLLBACK), "serve", "--port", str(self.port), *options],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

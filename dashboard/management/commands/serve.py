@@ -43,6 +43,7 @@ class Command(BaseCommand):
         serving.prepare_home(settings.HOME)
         serving.migrate_if_needed(self._say)
         ensure_agent_token()
+        serving.lose_recorders_before_boot()
         if serving.collect_static_files(settings.STATIC_ROOT):
             self._say("Static files: collected.")
         serving.answer_to(host)

@@ -2,8 +2,9 @@
 
 A terminal is LIVE until its recorder says how the program ended. A recorder that is quiet is not lost: a
 program may write nothing for hours, so pages show when it was last heard of (`updated_ms`, kept by output
-and by `hear`). It is called LOST on evidence only: a server that was started has waited LOST_AFTER_MS for it
-in vain. A recorder that comes back after all makes it LIVE again.
+and by `hear`). It is called LOST on evidence only: the machine that it ran on was started anew since then. A
+recorder that is killed is no such case, as what it leaves behind says so; and whoever comes back after all
+makes the terminal LIVE again.
 """
 
 from audit.actors import SYSTEM, Actor
@@ -14,7 +15,6 @@ from dashboard.lib.nudges import nudge
 from sessions_app.actions.terminals.opening import note_on_timeline, target_of
 from sessions_app.models import EventKind, Terminal, TerminalState
 
-LOST_AFTER_MS = 60_000
 # An idle recorder may ask often; its row is written this often at most.
 HEARD_EVERY_MS = 5_000
 
@@ -45,21 +45,16 @@ def hear(terminal: Terminal) -> None:
         nudge()
 
 
-def mark_lost(heard_before_ms: int, *, actor: Actor = SYSTEM) -> int:
-    """Call lost every live terminal that nothing was heard of since; how many there were.
-
-    For a server to call LOST_AFTER_MS after its start, with the moment of its start: a recorder that is
-    still there has come back by then.
-    """
-    silent = list(
-        Terminal.objects.live().filter(updated_ms__lt=heard_before_ms, source=None, deleted_ms=None)
-    )
-    return sum(_lose(terminal, heard_before_ms, actor) for terminal in silent)
+def mark_lost(host: str, booted_ms: int, *, actor: Actor = SYSTEM) -> int:
+    """Call lost every live terminal of `host` that was not heard of since it booted; how many there were."""
+    recorded = Terminal.objects.live().filter(host=host, source=None, deleted_ms=None)
+    silent = list(recorded.filter(updated_ms__lt=booted_ms))
+    return sum(_lose(terminal, booted_ms, actor) for terminal in silent)
 
 
-def _lose(terminal: Terminal, heard_before_ms: int, actor: Actor) -> bool:
+def _lose(terminal: Terminal, booted_ms: int, actor: Actor) -> bool:
     with write_transaction():
-        live = Terminal.objects.live().filter(pk=terminal.pk, updated_ms__lt=heard_before_ms)
+        live = Terminal.objects.live().filter(pk=terminal.pk, updated_ms__lt=booted_ms)
         if not live.update(state=TerminalState.LOST, updated_ms=now_ms()):
             return False
         details = {"last_heard_ms": terminal.updated_ms}

@@ -21,8 +21,14 @@ export class Follower {
   /** What is to be applied: the frame, its unseen part, null for what was seen, or HOLE. */
   receive(frame) {
     if (frame.type === "info") return frame;
+    if (frame.type !== "keyframe" && frame.offset > this.expected) return HOLE;
+    const applied = this.#place(frame);
+    if (applied) this.#nothingDrawn = false;
+    return applied;
+  }
+
+  #place(frame) {
     if (frame.type === "keyframe") return this.#keyframe(frame);
-    if (frame.offset > this.expected) return HOLE;
     if (frame.type === "output") return this.#output(frame);
     if (frame.type === "gap") return this.#gap(frame);
     return this.#event(frame);
@@ -54,13 +60,11 @@ export class Follower {
     const key = JSON.stringify(frame);
     if (frame.offset < this.expected || this.#eventsHere.has(key)) return null;
     this.#eventsHere.add(key);
-    this.#nothingDrawn = false;
     this.ended ||= frame.type === "end";
     return frame;
   }
 
   #move(expected) {
-    this.#nothingDrawn = false;
     this.expected = expected;
     this.#eventsHere.clear();
   }

@@ -239,7 +239,7 @@ def test_a_lost_recorder_is_told_and_so_is_its_return() -> None:
         await here(recorder.write, b"a")
         async with Viewer(recorder.terminal.pk, cookie) as viewer:
             await viewer.until(1)
-            await here(lambda: mark_lost(Terminal.objects.get().updated_ms + 1))
+            await here(lambda: mark_lost("workshop", Terminal.objects.get().updated_ms + 1))
             while viewer.of_kind(wire.InfoFrame)[-1].members["state"] != "lost":
                 await viewer.step()
             await here(recorder.write, b"b")

@@ -230,12 +230,13 @@ def test_a_terminal_stands_on_the_timeline_of_its_session() -> None:
 # Lost and found
 
 
-def test_a_recorder_that_stays_away_after_a_restart_is_lost_until_it_comes_back() -> None:
+def test_a_recorder_on_a_machine_that_booted_since_is_lost_until_it_comes_back() -> None:
     recorder = start_recorder()
     recorder.write(b"a")
     heard_ms = recorder.refresh().updated_ms
-    assert mark_lost(heard_ms) == 0
-    assert mark_lost(heard_ms + 1) == 1
+    assert mark_lost("workshop", heard_ms) == 0
+    assert mark_lost("elsewhere", heard_ms + 1) == 0
+    assert mark_lost("workshop", heard_ms + 1) == 1
     assert recorder.refresh().state == TerminalState.LOST
     recorder.write(b"b")
     assert recorder.refresh().state == TerminalState.LIVE
