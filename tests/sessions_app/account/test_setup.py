@@ -177,3 +177,25 @@ def test_whoever_is_signed_in_becomes_the_person_of_the_link() -> None:
     client.post(path, {"password": PASSWORD, "again": PASSWORD})
     assert client.get("/settings/people/").status_code == 404
     assert "ben" in client.get("/settings/").content.decode()
+
+
+def test_a_link_that_was_used_between_looking_and_sending_changes_nothing() -> None:
+    person = make_person(Role.VIEWER)
+    token = setup.invite(person, actor=SYSTEM).split("/")[2]
+    setup.choose_password(token, PASSWORD)
+    with pytest.raises(setup.UsedLink):
+        setup.choose_password(token, "another fine one")
+    person.refresh_from_db()
+    assert person.check_password(PASSWORD)
+    assert Entry.objects.filter(action="person.password_changed").count() == 1
+
+
+def test_a_link_that_expired_between_looking_and_sending_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = first_link().split("/")[2]
+    expires_ms = SetupLink.objects.get().expires_ms
+    monkeypatch.setattr(setup, "now_ms", lambda: expires_ms)
+    with pytest.raises(setup.UsedLink):
+        setup.create_first_operator(first, "ada", PASSWORD)
+    assert not Person.objects.exists()
