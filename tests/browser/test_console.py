@@ -1,0 +1,310 @@
+"""The main job in a real browser, against the real server, with real histories imported by another process."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from sessions_app.models import AgentSession, Person, Terminal
+from tests.browser.conftest import OpenContext
+from tests.browser.problems import Problems
+from tests.browser.running import Server
+from tests.samples import sample
+
+pytestmark = pytest.mark.browser
+
+AXE = Path(__file__).resolve().parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+CLAUDE = "claude-code/projects/sample-project/fe5e1c67-53e7-4862-81ae-d0e013e3270b.jsonl"
+CODEX = "codex/sessions/rollout-2026-02-23T12-41-04-019c8a4d-8f45-7010-8b5d-7fad920aa6f9.jsonl"
+PHONE = {"width": 390, "height": 844}
+# A committed line is on the page within this; the tests wait longer, as they share the machine.
+PATIENCE_MS = 20_000
+
+
+@pytest.fixture
+def histories(server: Server) -> None:
+    done = server.run("import", str(sample("claude-code")), str(sample("codex")), str(sample("asciicast")))
+    assert done.returncode in {0, 1}, done.stderr
+
+
+def real_addresses() -> list[str]:
+    """Every page, with the real sessions in it."""
+    claude = AgentSession.objects.get(external_id__startswith="fe5e1c67")
+    run = claude.runs.exclude(kind="main").order_by("started_ms")[0]
+    terminal = Terminal.objects.order_by("-size")[1]
+    source = claude.sources.get()
+    base = f"/sessions/{claude.pk}/"
+    return [
+        "/",
+        "/sessions/",
+        "/sessions/?agent=codex",
+        "/sessions/?status=failed&tag=none",
+        base,
+        f"{base}runs/",
+        f"{base}files/",
+        f"{base}notes/",
+        f"{base}raw/",
+        f"{base}raw/{source.pk}/",
+        f"{base}raw/{source.pk}/5/",
+        "/runs/",
+        f"/runs/{run.pk}/",
+        "/terminals/",
+        f"/terminals/{terminal.pk}/",
+        "/search/",
+        "/search/?q=component",
+        "/search/?q=nowhere+to+be+found",
+        "/audit/",
+        "/audit/0/",
+        "/settings/",
+        "/settings/people/",
+        "/settings/tokens/",
+        "/settings/views/",
+    ]
+
+
+def axe_findings(page: Page, address: str) -> list[str]:
+    page.goto(address)
+    page.wait_for_load_state("networkidle")
+    page.evaluate(AXE.read_text())
+    result = page.evaluate("axe.run({resultTypes: ['violations']})")
+    return [
+        f"{address}: {found['id']} {node['target']}"
+        for found in result["violations"]
+        for node in found["nodes"]
+    ]
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 1440), ("light", 390), ("dark", 390)])
+def test_axe_finds_nothing_on_any_page_and_none_scrolls_sideways(
+    open_context: OpenContext, operator: Person, histories: None, theme: str, width: int
+) -> None:
+    # axe puts style elements of its own into the page to measure it.
+    context = open_context(
+        operator, color_scheme=theme, viewport={"width": width, "height": 900}, bypass_csp=True
+    )
+    page = context.new_page()
+    findings: list[str] = []
+    for address in real_addresses():
+        findings += axe_findings(page, address)
+        if page.evaluate("document.documentElement.scrollWidth") > width:
+            findings.append(f"{address}: wider than {width}")
+    assert not findings, "\n".join(findings)
+
+
+def test_no_page_breaks_the_content_policy_or_prints_an_error(
+    open_context: OpenContext, operator: Person, histories: None
+) -> None:
+    page = open_context(operator).new_page()
+    for address in real_addresses():
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+    # The `problems` fixture of the context fails the test with whatever was printed.
+
+
+def test_from_the_first_run_to_signed_in_and_out_again(
+    open_context: OpenContext, server: Server, problems: Problems
+) -> None:
+    # A used set-up link answers 404, which Chromium prints.
+    problems.allow("404")
+    link = re.search(r"http://127\.0\.0\.1:\d+/setup/\S+", server.output)
+    assert link is not None, server.output
+    page = open_context().new_page()
+    page.goto(link.group())
+    page.get_by_label("User name").fill("ada")
+    page.get_by_label("Password", exact=True).fill("correct horse battery")
+    page.get_by_label(re.compile("again", re.IGNORECASE)).fill("correct horse battery")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Now")).to_be_visible()
+    expect(page.get_by_text("scrollback watch").first).to_be_visible()
+
+    page.goto(link.group())
+    expect(page.get_by_role("heading", name=re.compile("not", re.IGNORECASE))).to_be_visible()
+    page.goto("/sessions/")
+    page.get_by_text("ada", exact=True).click()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url(re.compile("/sign-in/"))
+    page.get_by_label("User name").fill("ada")
+    page.get_by_label("Password").fill("correct horse battery")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Now")).to_be_visible()
+
+
+def connected(page: Page) -> None:
+    page.wait_for_function("document.documentElement.dataset.live === 'connected'", timeout=PATIENCE_MS)
+
+
+def test_an_empty_list_fills_when_another_process_imports(signed_in_page: Page, server: Server) -> None:
+    signed_in_page.goto("/sessions/")
+    connected(signed_in_page)
+    expect(signed_in_page.get_by_text("No sessions yet")).to_be_visible()
+
+    assert server.run("import", str(sample(CLAUDE))).returncode == 0
+
+    expect(signed_in_page.locator("tr[data-row]")).to_have_count(1, timeout=PATIENCE_MS)
+    expect(signed_in_page.get_by_role("link", name="/orchestrator create TODO app")).to_be_visible()
+
+
+def test_new_sessions_wait_behind_the_pill_and_never_move_the_list(
+    signed_in_page: Page, server: Server
+) -> None:
+    assert server.run("import", str(sample(CLAUDE))).returncode == 0
+    signed_in_page.goto("/sessions/")
+    connected(signed_in_page)
+    expect(signed_in_page.locator("tr[data-row]")).to_have_count(1)
+
+    assert server.run("import", str(sample(CODEX))).returncode == 0
+
+    pill = signed_in_page.locator("[data-news]")
+    expect(pill).to_have_text("1 new", timeout=PATIENCE_MS)
+    expect(signed_in_page.locator("tr[data-row]")).to_have_count(1)
+    pill.click()
+    expect(signed_in_page.locator("tr[data-row]")).to_have_count(2)
+
+
+@pytest.fixture
+def watched(server: Server, tmp_path: Path) -> Iterator[Path]:
+    """A history that `scrollback watch` follows; its last third is still to be written."""
+    folder = tmp_path / "sessions"
+    folder.mkdir()
+    file = Path(shutil.copy(sample(CODEX), folder))
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[: len(lines) * 2 // 3]))
+    process = server.popen("watch", str(folder))
+    try:
+        yield file
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def test_a_line_that_an_agent_writes_appears_on_the_open_page(
+    signed_in_page: Page, server: Server, watched: Path
+) -> None:
+    page = signed_in_page
+    page.goto("/sessions/")
+    connected(page)
+    expect(page.locator("tr[data-row]")).to_have_count(1, timeout=PATIENCE_MS)
+    page.locator("tr[data-row] .list__link").click()
+    connected(page)
+    expect(page.locator("[id^='seq-']").last).to_be_visible()
+    shown = page.locator("[id^='seq-']").count()
+
+    lines = sample(CODEX).read_bytes().splitlines(keepends=True)
+    with watched.open("ab") as handle:
+        handle.writelines(lines[len(lines) * 2 // 3 :])
+
+    page.wait_for_function(
+        "shown => document.querySelectorAll(\"[id^='seq-']\").length > shown", arg=shown, timeout=PATIENCE_MS
+    )
+    last = AgentSession.objects.get().last_seq
+    places = page.evaluate(
+        "[...document.querySelectorAll(\"[id^='seq-']\")].map((row) => Number(row.id.slice(4)))"
+    )
+    assert len(places) == len(set(places))
+    assert places == sorted(places)
+    assert max(places) <= last
+
+
+def test_the_list_and_a_session_are_worked_by_keyboard_alone(
+    signed_in_page: Page, server: Server, histories: None
+) -> None:
+    page = signed_in_page
+    page.goto("/")
+    page.keyboard.press("g")
+    page.keyboard.press("s")
+    page.wait_for_url("**/sessions/")
+    page.wait_for_load_state("networkidle")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(page.locator('tr[data-row][aria-selected="true"]')).to_have_count(1)
+    page.keyboard.press("o")
+    expect(page.locator("#peek .peek")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#peek .peek")).to_have_count(0)
+    page.keyboard.press("x")
+    expect(page.locator(".bulk-bar")).to_be_visible()
+    page.keyboard.press("x")
+    expect(page.locator(".bulk-bar")).to_be_hidden()
+    page.keyboard.press("/")
+    page.keyboard.type("orchestrator")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/sessions/?q=orchestrator")
+    page.wait_for_load_state("networkidle")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("orchestrator")
+    page.keyboard.press("?")
+    expect(page.locator("#key-sheet")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("TODO")
+    expect(page.locator("#palette .palette__item").first).to_be_visible()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search/?q=TODO")
+
+
+def test_ticked_sessions_are_archived_and_found_again(signed_in_page: Page, histories: None) -> None:
+    page = signed_in_page
+    page.goto("/sessions/")
+    page.wait_for_load_state("networkidle")
+    before = page.locator("tr[data-row]").count()
+    page.locator(".list__select").first.check()
+    page.get_by_role("button", name="Archive").click()
+    expect(page.get_by_text("1 session archived.")).to_be_visible()
+    expect(page.locator("tr[data-row]")).to_have_count(before - 1)
+    page.get_by_role("link", name="Archived").click()
+    expect(page.locator("tr[data-row]")).to_have_count(1)
+
+
+def test_a_search_hit_lands_at_its_place(signed_in_page: Page, histories: None) -> None:
+    page = signed_in_page
+    page.goto("/search/?q=localStorage")
+    expect(page.locator("mark").first).to_have_text(re.compile("localstorage", re.IGNORECASE))
+    page.locator(".hit .list__link").nth(1).click()
+    anchor = page.url.rpartition("#")[2]
+    expect(page.locator(f"#{anchor}")).to_be_in_viewport()
+
+
+def test_facets_lead_to_what_they_count(signed_in_page: Page, histories: None) -> None:
+    page = signed_in_page
+    page.goto("/sessions/")
+    page.locator("summary.facet", has_text="Agent").click()
+    choice = page.locator("details[open] .menu__item", has_text="codex")
+    count = int(choice.locator(".count").inner_text())
+    choice.click()
+    page.wait_for_url("**/sessions/?agent=codex")
+    expect(page.locator("tr[data-row]")).to_have_count(count)
+
+
+def test_the_whole_job_on_a_phone(open_context: OpenContext, operator: Person, histories: None) -> None:
+    page = open_context(operator, viewport=PHONE, has_touch=True, is_mobile=True).new_page()
+    page.goto("/")
+    page.get_by_role("link", name="Sessions", exact=True).tap()
+    page.wait_for_url("**/sessions/")
+    page.locator("tr[data-row] .list__link", has_text="orchestrator").tap()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("orchestrator")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.get_by_role("link", name=re.compile("^Runs")).last.scroll_into_view_if_needed()
+    smallest = page.evaluate(
+        "Math.min(...[...document.querySelectorAll('.rail a')].filter((a) => a.checkVisibility())"
+        ".map((a) => a.getBoundingClientRect().height))"
+    )
+    assert smallest >= 40
+
+
+def test_the_list_survives_a_restart_of_the_server(
+    signed_in_page: Page, server: Server, problems: Problems
+) -> None:
+    problems.allow("WebSocket|ERR_CONNECTION|Failed to fetch")
+    page = signed_in_page
+    page.goto("/sessions/")
+    connected(page)
+    server.stop()
+    page.wait_for_function("document.documentElement.dataset.live !== 'connected'", timeout=PATIENCE_MS)
+    assert server.run("import", str(sample(CLAUDE))).returncode == 0
+    server.start()
+    connected(page)
+    expect(page.locator("tr[data-row]")).to_have_count(1, timeout=PATIENCE_MS)
