@@ -9,17 +9,11 @@ from django.shortcuts import get_object_or_404
 
 from dashboard.lib.compression import CorruptData
 from dashboard.lib.errors import Refused
-from sessions_app.api.documents import (
-    HitDocument,
-    ProjectDocument,
-    TagDocument,
-    hit_document,
-    project_document,
-    tag_document,
-)
+from sessions_app.api.documents import HitDocument, ProjectDocument, TagDocument
 from sessions_app.api.endpoint import OCTETS, Call, Endpoint
 from sessions_app.api.paging import Cursor, Page, PageQuery, paged
 from sessions_app.api.problems import NOT_FOUND, REFUSED
+from sessions_app.api.rendering import hit_document, project_document, tag_document
 from sessions_app.models import Blob, Project, Tag
 from sessions_app.search.find import PAGE_HITS, find
 from sessions_app.search.query import MAX_QUERY_CHARS, parse

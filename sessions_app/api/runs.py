@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from django.shortcuts import get_object_or_404
 
-from sessions_app.api.documents import RunDetail, RunDocument, run_detail, run_document
+from sessions_app.api.documents import RunDetail, RunDocument
 from sessions_app.api.endpoint import Call, Endpoint
 from sessions_app.api.paging import Page, PageQuery, paged
 from sessions_app.api.problems import NOT_FOUND
+from sessions_app.api.rendering import run_detail, run_document
 from sessions_app.api.sessions import StatusName, Text
 from sessions_app.filters import RunFilter
 from sessions_app.models import Run

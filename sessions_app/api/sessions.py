@@ -9,11 +9,11 @@ from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 
 from dashboard.lib.errors import BadRequest
-from sessions_app.api.documents import (
-    RunDocument,
-    SessionDocument,
-    SourceDocument,
-    TimelineItem,
+from sessions_app.api.documents import RunDocument, SessionDocument, SourceDocument, TimelineItem
+from sessions_app.api.endpoint import Call, Endpoint
+from sessions_app.api.paging import DEFAULT_LIMIT, Limit, Page, PageQuery, paged
+from sessions_app.api.problems import NOT_FOUND
+from sessions_app.api.rendering import (
     event_document,
     message_document,
     run_document,
@@ -21,9 +21,6 @@ from sessions_app.api.documents import (
     source_document,
     tool_call_document,
 )
-from sessions_app.api.endpoint import Call, Endpoint
-from sessions_app.api.paging import DEFAULT_LIMIT, Limit, Page, PageQuery, paged
-from sessions_app.api.problems import NOT_FOUND
 from sessions_app.filters import MAX_VALUE_CHARS, SessionFilter
 from sessions_app.models import AgentSession, Event, Message, Person, Run, ToolCall
 

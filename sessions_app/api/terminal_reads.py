@@ -8,10 +8,11 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 
 from sessions_app.actions.terminals.reading import read_bytes
-from sessions_app.api.documents import TerminalDocument, terminal_document
+from sessions_app.api.documents import TerminalDocument
 from sessions_app.api.endpoint import OCTETS, Call, Endpoint
 from sessions_app.api.paging import Page, PageQuery, paged
 from sessions_app.api.problems import NOT_FOUND
+from sessions_app.api.rendering import terminal_document
 from sessions_app.models import Person, Terminal
 
 MAX_OUTPUT_BYTES = 4 * 1024 * 1024

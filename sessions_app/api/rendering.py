@@ -1,0 +1,175 @@
+"""Makes the documents of the API from rows."""
+
+from typing import Any
+
+import msgspec
+
+from sessions_app.api.documents import (
+    Attachment,
+    Body,
+    Document,
+    EventDocument,
+    Excerpt,
+    HitDocument,
+    MessageDocument,
+    ProjectDocument,
+    RunDetail,
+    RunDocument,
+    SessionDocument,
+    SourceDocument,
+    TagDocument,
+    TerminalDocument,
+    Tokens,
+    ToolCallDocument,
+)
+from sessions_app.models import (
+    AgentSession,
+    Event,
+    Message,
+    Project,
+    Run,
+    Source,
+    Tag,
+    Terminal,
+    ToolCall,
+)
+from sessions_app.search.find import Hit
+
+
+def session_document(session: AgentSession) -> SessionDocument:
+    """`project` and `tags` should be loaded with the rows."""
+    return SessionDocument(
+        **_same(session, SessionDocument, without={"parent", "project", "tokens", "tags"}),
+        parent=session.parent_id,
+        project=project_document(session.project) if session.project else None,
+        tokens=_tokens(session),
+        tags=[tag.name for tag in session.tags.all()],
+    )
+
+
+def run_document(run: Run) -> RunDocument:
+    return RunDocument(
+        **_same(run, RunDocument, without={"session", "parent", "tokens"}),
+        session=run.session_id,
+        parent=run.parent_id,
+        tokens=_tokens(run),
+    )
+
+
+def run_detail(run: Run) -> RunDetail:
+    return RunDetail(
+        **msgspec.structs.asdict(run_document(run)),
+        input=_body(run, "input"),
+        output=_body(run, "output"),
+        error=run.error,
+    )
+
+
+def project_document(project: Project) -> ProjectDocument:
+    return ProjectDocument(**_same(project, ProjectDocument))
+
+
+def tag_document(tag: Tag) -> TagDocument:
+    return TagDocument(**_same(tag, TagDocument))
+
+
+def source_document(source: Source) -> SourceDocument:
+    return SourceDocument(**_same(source, SourceDocument))
+
+
+def terminal_document(terminal: Terminal) -> TerminalDocument:
+    return TerminalDocument(
+        **_same(terminal, TerminalDocument, without={"session", "run"}),
+        session=terminal.session_id,
+        run=terminal.run_id,
+    )
+
+
+def message_document(message: Message) -> MessageDocument:
+    return MessageDocument(
+        **_place(message),
+        **_same(message, MessageDocument, without=_PLACE | {"text", "reasoning", "attachments"}),
+        text=_body(message, "text"),
+        reasoning=_body(message, "reasoning"),
+        attachments=[
+            Attachment(
+                sha256=str(item.get("sha256", "")),
+                media_type=str(item.get("media_type", "")),
+                size=int(item.get("size", 0)),
+                name=str(item.get("name", "")),
+            )
+            for item in message.attachments
+        ],
+    )
+
+
+def tool_call_document(call: ToolCall) -> ToolCallDocument:
+    return ToolCallDocument(
+        **_place(call),
+        **_same(call, ToolCallDocument, without=_PLACE | {"message", "input", "output", "child_run"}),
+        message=call.message_id,
+        input=_body(call, "input"),
+        output=_body(call, "output"),
+        child_run=call.child_run_id,
+    )
+
+
+def event_document(event: Event) -> EventDocument:
+    return EventDocument(
+        **_place(event),
+        **_same(event, EventDocument, without=_PLACE | {"subject"}),
+        subject=event.subject_id,
+    )
+
+
+def hit_document(hit: Hit) -> HitDocument:
+    return HitDocument(
+        kind=str(hit.kind),
+        session=hit.session.pk,
+        session_heading=hit.session.heading,
+        run=hit.run_id,
+        object=hit.object_id,
+        seq=hit.seq,
+        at_ms=hit.at_ms,
+        role=hit.role,
+        heading=hit.heading,
+        excerpt=[Excerpt(text=text, is_match=is_match) for text, is_match in hit.excerpt],
+    )
+
+
+_PLACE = frozenset({"id", "seq", "at_ms", "turn", "run", "source", "source_line"})
+
+
+def _place(row: Message | ToolCall | Event) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "seq": row.seq,
+        "at_ms": row.at_ms,
+        "turn": row.turn,
+        "run": row.run_id,
+        "source": row.source_id,
+        "source_line": row.source_line,
+    }
+
+
+def _same(
+    row: Any, document: type[Document], *, without: set[str] | frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    """The fields that the row calls by the same names."""
+    return {name: getattr(row, name) for name in document.__struct_fields__ if name not in without}
+
+
+def _tokens(row: AgentSession | Run) -> Tokens:
+    return Tokens(
+        input=row.input_tokens,
+        output=row.output_tokens,
+        cache_read=row.cache_read_tokens,
+        cache_write=row.cache_write_tokens,
+        total=row.total_tokens,
+    )
+
+
+def _body(row: Any, name: str) -> Body:
+    return Body(
+        text=getattr(row, name), size=getattr(row, f"{name}_size"), blob=getattr(row, f"{name}_blob_id")
+    )
