@@ -35,7 +35,7 @@ def clean_username(text: str) -> str:
     """The name in lower case. Raises Refused when it is not one."""
     name = text.strip().lower()
     if not USERNAME.fullmatch(name):
-        raise Refused(f"{text.strip()[:80]!r} is not a username. {USERNAME_HELP}")
+        raise Refused(f"{text.strip()[:80]!r} is not a user name. {USERNAME_HELP}")
     return name
 
 

@@ -40,7 +40,7 @@ class WrongCredentials(Refused):
     """The name or the password is wrong, or the person was disabled: which of them is not said."""
 
     def __init__(self) -> None:
-        super().__init__("The username and the password do not match.")
+        super().__init__("The user name and the password do not match.")
 
 
 def sign_in(username: str, password: str, *, address: str) -> Person:

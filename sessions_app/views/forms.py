@@ -15,7 +15,7 @@ _PASSWORD_HELP = "At least 10 characters; a few unrelated words are easiest to k
 
 class SignInForm(forms.Form):
     username = forms.CharField(
-        label="Username",
+        label="User name",
         max_length=64,
         widget=forms.TextInput({"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}),
     )
@@ -69,7 +69,7 @@ class NewPasswordForm(forms.Form):
 
 def _username_field() -> forms.CharField:
     return forms.CharField(
-        label="Username",
+        label="User name",
         max_length=64,
         help_text=USERNAME_HELP,
         widget=forms.TextInput({"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}),
@@ -117,7 +117,7 @@ class DisplayNameForm(forms.Form):
         label="Name shown on pages",
         max_length=120,
         required=False,
-        help_text="Empty: the username is shown.",
+        help_text="Empty: the user name is shown.",
         widget=forms.TextInput({"autocomplete": "name"}),
     )
 

@@ -74,8 +74,8 @@ def test_a_person_is_added_with_a_password_from_standard_input(typed: Any) -> No
     [
         ("short\n", ("user", "add", "eve", "--password-stdin"), "too short"),
         ("", ("user", "add", "eve", "--password-stdin"), "No password"),
-        ("", ("user", "add", "no spaces"), "not a username"),
-        ("", ("user", "add", "local:recorder"), "not a username"),
+        ("", ("user", "add", "no spaces"), "not a user name"),
+        ("", ("user", "add", "local:recorder"), "not a user name"),
         ("", ("user", "add", "ADA"), "already"),
         ("", ("user", "role", "nobody", "viewer"), "nobody named"),
         ("", ("user", "role", "ada", "viewer"), "last active operator"),
