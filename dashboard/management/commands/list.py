@@ -9,7 +9,7 @@ from django.db.models import Q
 from dashboard.lib.commands import ConsoleCommand
 from dashboard.lib.errors import Refused
 from dashboard.shell_text import plain, session_line, terminal_line
-from sessions_app.api.documents import session_document, terminal_document
+from sessions_app.api.rendering import session_document, terminal_document
 from sessions_app.models import AgentSession, Status, Terminal, TerminalState
 from sessions_app.models.people import COMMAND_LINE
 from sessions_app.models.session import SessionQuerySet

@@ -8,7 +8,7 @@ import msgspec
 from dashboard.lib.commands import ConsoleCommand
 from dashboard.lib.formatting import exact_time
 from dashboard.shell_text import plain
-from sessions_app.api.documents import hit_document
+from sessions_app.api.rendering import hit_document
 from sessions_app.legible import legible
 from sessions_app.lookup import short_id
 from sessions_app.models.people import COMMAND_LINE

@@ -7,7 +7,7 @@ import msgspec
 
 from dashboard.lib.commands import ConsoleCommand
 from dashboard.shell_text import row_text, session_facts, terminal_facts
-from sessions_app.api.documents import run_document, session_document, terminal_document
+from sessions_app.api.rendering import run_document, session_document, terminal_document
 from sessions_app.exporters.jsonl import documents_of
 from sessions_app.exporters.rows import SILENT_EVENTS, TimelineItem, last_rows_of
 from sessions_app.lookup import find_named

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from audit.actors import SYSTEM
 from sessions_app.exporters import picoclaw
@@ -39,6 +40,10 @@ def bring_in(path: Path) -> AgentSession:
 
 
 def forget_everything() -> None:
+    """As a fresh database has it; the words of a search lie in a table without a model."""
+    sqlite = "INSERT INTO search_text(search_text) VALUES ('delete-all')"
+    with connection.cursor() as cursor:
+        cursor.execute(sqlite if connection.vendor == "sqlite" else "DELETE FROM search_text")
     AgentSession.objects.all().delete()
     Source.objects.all().delete()
 
