@@ -12,6 +12,7 @@ from sessions_app.actions.timeline import append_event
 from sessions_app.models import (
     AgentSession,
     EventKind,
+    MessageKind,
     MessageRole,
     Person,
     ReadMark,
@@ -24,9 +25,24 @@ from sessions_app.models import (
 from tests.browser.conftest import OpenContext
 from tests.browser.problems import Problems
 from tests.browser.running import Server
-from tests.factories import make_message, make_person, make_run, make_session, make_tool_call
+from tests.browser.test_patterns import AXE
+from tests.factories import (
+    make_event,
+    make_message,
+    make_note,
+    make_person,
+    make_run,
+    make_session,
+    make_source,
+    make_tag,
+    make_tool_call,
+)
 
 pytestmark = pytest.mark.browser
+
+OPEN_FOLDS = (
+    "document.querySelectorAll('main details:not(.menu, .rename)').forEach((fold) => { fold.open = true })"
+)
 
 
 @pytest.fixture
@@ -63,7 +79,8 @@ def scroll_top(page: Page) -> float:
 
 def at_end(page: Page) -> bool:
     rest: float = page.evaluate(
-        "(({scrollHeight, scrollTop, clientHeight}) => scrollHeight - scrollTop - clientHeight)(document.scrollingElement)"
+        "(({scrollHeight, scrollTop, clientHeight}) => scrollHeight - scrollTop - clientHeight)"
+        "(document.scrollingElement)"
     )
     return rest < 5
 
@@ -176,6 +193,23 @@ def test_a_hit_is_opened_in_the_middle_and_leads_on_to_the_live_end(
     page.evaluate("document.scrollingElement.scrollTop = document.scrollingElement.scrollHeight")
     make_message(session, "And on.", role=MessageRole.ASSISTANT)
     expect(page.get_by_text("And on.")).to_be_visible(timeout=2_000)
+
+
+def test_a_link_to_a_row_finds_it_wherever_it_stands(signed_in_page: Page, session: AgentSession) -> None:
+    make_message(session, "The first prompt.")
+    fill(session, 200)
+    page = signed_in_page
+    page.goto(address(session) + "#seq-30")
+    expect(page.locator("#seq-30")).to_be_in_viewport()
+    page.goto(address(session))
+    expect(page.locator("#seq-1")).to_have_count(0)
+    page.get_by_role("link", name="The first prompt.").click()
+    expect(page.locator("#seq-1")).to_be_in_viewport()
+    page.evaluate("document.scrollingElement.scrollTop = document.scrollingElement.scrollHeight")
+    before = page.evaluate("performance.timeOrigin")
+    page.get_by_role("link", name="The first prompt.").click()
+    expect(page.locator("#seq-1")).to_be_in_viewport()
+    assert page.evaluate("performance.timeOrigin") == before
 
 
 def test_a_restarted_server_leaves_no_gap_and_no_duplicate(
@@ -293,6 +327,49 @@ def test_every_tab_fits_a_phone(
         "({seen: document.scrollingElement.clientWidth, whole: document.scrollingElement.scrollWidth})"
     )
     assert widths["whole"] <= widths["seen"]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_axe_finds_nothing(
+    open_context: OpenContext, operator: Person, session: AgentSession, theme: str, width: int
+) -> None:
+    bodies = {"input": "Look.", "output": "Found.", "error": "It broke."}
+    child = make_run(session, parent=session.runs.get(), title="Explore", **bodies)
+    source = make_source(session, b'{"type": "user"}\n{broken\n')
+    make_message(
+        session, "# Look\n\n| a | b |\n|---|---|\n| 1 | [x](https://example.org) |\n\n```\ncode\n```"
+    )
+    make_message(session, "<system-reminder>", kind=MessageKind.CONTEXT, source=source, source_line=1)
+    make_message(session, "Yes.", role=MessageRole.ASSISTANT, reasoning="Because.", reasoning_size=8)
+    edit = json.dumps({"file_path": "/a.py", "old_string": "a", "new_string": "b"})
+    make_tool_call(session, "Edit", kind=ToolKind.EDIT, input=edit, status=ToolCallStatus.FAILED)
+    todos = json.dumps({"todos": [{"content": "Write", "status": "in_progress"}]})
+    make_tool_call(session, "TodoWrite", kind=ToolKind.PLAN, input=todos)
+    make_tool_call(session, output="\x1b[31mred\x1b[32mgreen\x1b[90mgrey\x1b[0m")
+    make_tool_call(session, "Task", kind=ToolKind.AGENT, child_run=child)
+    make_event(session, EventKind.SESSION_COMPACTED, text="155k tokens before")
+    make_event(session, EventKind.ERROR_REPORTED, text="stream disconnected")
+    make_note(operator, session)
+    make_tag(session, "needs-review")
+    viewport = {"width": width, "height": 900}
+    page = open_context(operator, color_scheme=theme, viewport=viewport, bypass_csp=True).new_page()
+    findings: list[str] = []
+    raw = reverse("session-raw-lines", args=[session.pk, source.pk])
+    tabs = [address(session) + tab for tab in ("", "?at=3", "runs/", "files/", "notes/", "raw/")]
+    for place in [*tabs, raw, raw + "2/", reverse("run", args=[child.pk])]:
+        page.goto(place)
+        page.wait_for_load_state("networkidle")
+        page.evaluate(OPEN_FOLDS)
+        page.wait_for_load_state("networkidle")
+        page.evaluate(AXE.read_text())
+        result = page.evaluate("axe.run({resultTypes: ['violations']})")
+        findings += [
+            f"{place}: {violation['id']} {node['target']} {node['html'][:160]}"
+            for violation in result["violations"]
+            for node in violation["nodes"]
+        ]
+    assert not findings, "\n".join(findings)
 
 
 def test_without_script_the_transcript_is_read_by_links(

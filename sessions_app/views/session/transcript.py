@@ -10,7 +10,8 @@ from django.views.decorators.http import require_safe
 
 from dashboard.lib.errors import BadRequest
 from sessions_app.access import READ
-from sessions_app.models import AgentSession, Message, MessageKind, Run
+from sessions_app.models import AgentSession, Message, MessageKind, Run, Terminal
+from sessions_app.session_clock import clock_of
 from sessions_app.sign_in import requires
 from sessions_app.timeline import Page, Timeline, main_run_of
 from sessions_app.timeline_rows import MessageRow
@@ -18,6 +19,7 @@ from sessions_app.views.session.frame import AGENT_NAMES, find_run, find_session
 
 MAX_SEQ = 2**62
 OUTLINE_PROMPTS = 100
+MAX_TERMINALS = 50
 
 
 @require_safe
@@ -30,6 +32,7 @@ def transcript(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     context = {
         **frame(request, session, "transcript"),
         **transcript_context(session, run, page),
+        **terminal_context(request, session, page),
         "main": main,
         "at": seq_in(request, "at"),
         "is_newest": not {"before", "after", "at"} & request.GET.keys(),
@@ -75,6 +78,19 @@ def outline(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
         "more": len(found) > OUTLINE_PROMPTS,
     }
     return render(request, "sessions_app/session/_outline.html", context)
+
+
+def terminal_context(request: HttpRequest, session: AgentSession, page: Page) -> dict[str, Any]:
+    """The session's newest terminal, or the one that `?terminal=` names, and the clock that both panes share."""
+    if not session.terminal_count:
+        return {}
+    found = Terminal.objects.visible_to(request.user).filter(session=session).order_by("-started_ms", "-id")
+    terminals = list(found[:MAX_TERMINALS])
+    named = request.GET.get("terminal")
+    shown = next(
+        (terminal for terminal in terminals if str(terminal.pk) == named), terminals[0] if terminals else None
+    )
+    return {"terminals": terminals, "terminal": shown, "clock": clock_of(session, terminals, page)}
 
 
 def page_asked_for(request: HttpRequest, timeline: Timeline) -> Page:

@@ -25,6 +25,7 @@ class LiveSession extends HTMLElement {
     const options = { signal: this.abort.signal };
     this.addEventListener("transcript:attached", ({ detail }) => this.attached(detail), options);
     this.pill.addEventListener("click", (event) => this.pressed(event), options);
+    document.addEventListener("click", (event) => this.jumped(event), options);
     document.addEventListener("scroll", () => this.scrolled(), { ...options, passive: true });
     document.addEventListener("visibilitychange", () => this.markRead(), options);
     addEventListener("pagehide", () => this.disconnect(), options);
@@ -46,10 +47,30 @@ class LiveSession extends HTMLElement {
     const at = this.hasAttribute("at") ? document.getElementById(`seq-${this.getAttribute("at")}`) : null;
     const hash = /^#seq-\d+$/.test(location.hash) ? document.querySelector(location.hash) : null;
     const row = at ?? hash;
-    if (row) {
-      row.dataset.found = "";
-      row.scrollIntoView({ block: "center" });
+    if (row) this.find(row);
+    else if (/^#seq-\d+$/.test(location.hash) && !this.hasAttribute("at")) {
+      // The row stands on another page of the transcript; only the server finds it.
+      const url = new URL(location.href);
+      url.search = new URLSearchParams([...url.searchParams].filter(([name]) => name === "run"));
+      url.searchParams.set("at", location.hash.slice("#seq-".length));
+      location.replace(url);
     } else if (!this.matches("[detached], [from-top]") && !location.hash && !/[?&](before|after)=/.test(location.search)) this.toEnd();
+  }
+
+  find(row) {
+    this.querySelector("[data-found]")?.removeAttribute("data-found");
+    row.dataset.found = "";
+    row.scrollIntoView({ block: "center" });
+  }
+
+  /** A link to a row that is here already needs no other page. */
+  jumped(event) {
+    const link = event.target.closest("[data-jump]");
+    const row = link && document.getElementById(`seq-${link.dataset.jump}`);
+    if (!row || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    history.replaceState(history.state, "", link.href);
+    this.find(row);
   }
 
   connect() {
