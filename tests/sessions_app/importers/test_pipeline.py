@@ -447,3 +447,116 @@ def test_nul_and_lone_surrogates_are_shown_and_their_bytes_kept(tmp_path: Path) 
 
     assert Message.objects.filter(text="a\u2400b\ufffdc").count() == 1
     assert raw_bytes(Source.objects.get()).endswith(odd)
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_a_file_replaced_while_it_is_read_loses_neither(
+    codex_file: Path, claude_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, after = codex_file.read_bytes(), codex_file.read_bytes().replace(b"019c8a59", b"019c8a60")
+    real_write, writes = ImportWriter.write, 0
+
+    def write(self: ImportWriter, batches: Any) -> Any:
+        nonlocal writes
+        writes += 1
+        if writes == 2:
+            other = codex_file.with_suffix(".new")
+            other.write_bytes(after)
+            other.replace(codex_file)
+        return real_write(self, batches)
+
+    monkeypatch.setattr(ImportWriter, "write", write)
+    assert run_import(codex_file).errors == {}
+    monkeypatch.undo()
+    assert run_import(codex_file).errors == {}
+
+    old, new = Source.objects.filter(path=str(codex_file)).order_by("generation")
+    assert (raw_bytes(old), raw_bytes(new)) == (before, after)
+    assert old.state == SourceState.TRUNCATED
+    totals = AgentSession.objects.values_list("total_tokens", flat=True)
+    assert sorted(totals) == [33_944_484, 33_944_484]
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_a_file_truncated_while_it_is_read_keeps_what_was_read(
+    codex_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = codex_file.read_bytes()
+    real_write, writes = ImportWriter.write, 0
+
+    def write(self: ImportWriter, batches: Any) -> Any:
+        nonlocal writes
+        writes += 1
+        if writes == 2:
+            os.truncate(codex_file, 1_000)
+        return real_write(self, batches)
+
+    monkeypatch.setattr(ImportWriter, "write", write)
+    assert run_import(codex_file).errors == {}
+    monkeypatch.undo()
+    run_import(codex_file)
+
+    old, new = Source.objects.order_by("generation")
+    assert before.startswith(raw_bytes(old))
+    assert len(raw_bytes(old)) > 50_000
+    assert raw_bytes(new) + bytes(new.tail) == before[:1_000]
+
+
+def fork_of(file: Path) -> Path:
+    """What `--resume` writes: the same records under a new session id, and then a turn of its own."""
+    old, new = "fe5e1c67-53e7-4862-81ae-d0e013e3270b", "0f0f0f0f-53e7-4862-81ae-d0e013e3270b"
+    copied = file.read_text().replace(old, new)
+    own = {
+        "parentUuid": None, "isSidechain": False, "userType": "external", "cwd": "/path/to/Demo", "sessionId": new,
+        "version": "1.0.98", "gitBranch": "", "type": "user", "message": {"role": "user", "content": "Go on, please"},
+        "uuid": "11111111-2222-4333-8444-555555555555", "timestamp": "2025-09-04T10:00:00.000Z",
+    }  # fmt: skip
+    fork = file.parent / f"{new}.jsonl"
+    fork.write_text(copied + json.dumps(own) + "\n")
+    return fork
+
+
+def test_a_fork_repeats_nothing_of_its_origin(claude_file: Path) -> None:
+    run_import(claude_file)
+    origin = AgentSession.objects.get()
+
+    report = run_import(fork_of(claude_file))
+
+    fork = AgentSession.objects.exclude(pk=origin.pk).get()
+    assert report.counts.messages.total() == fork.message_count == 1
+    assert report.counts.tokens["output"] == fork.output_tokens == 0
+    assert Message.objects.filter(role="assistant").count() == 170
+    assert fork.run_count == 1
+    assert fork.messages.get().text == "Go on, please"
+    assert_places_are_gapless()
+
+
+def test_picoclaws_skip_hides_and_shows_again(tmp_path: Path) -> None:
+    for name in sample("synthetic/picoclaw").iterdir():
+        shutil.copy(name, tmp_path)
+    (meta,) = tmp_path.glob("*.meta.json")
+    run_import(tmp_path)
+    hidden = list(Message.objects.order_by("seq").values_list("is_hidden", flat=True))
+    assert hidden[0] is True
+    assert hidden.count(True) == 1
+
+    meta.write_text(json.dumps({**json.loads(meta.read_text()), "skip": 2, "summary": "Shorter now"}))
+    run_import(tmp_path)
+
+    assert list(Message.objects.order_by("seq").values_list("is_hidden", flat=True)).count(True) == 2
+    assert AgentSession.objects.get().summary == "Shorter now"
+
+
+def test_a_subagents_file_read_before_its_parents_joins_the_same_session(tmp_path: Path) -> None:
+    parent = sample("claude-code/subagents-2.1/22220000-0000-4000-8000-000000000002.jsonl")
+    child = sample(
+        "claude-code/subagents-2.1/22220000-0000-4000-8000-000000000002/subagents/workflows/wf_sp01"
+        "/agent-agsp0001.jsonl"
+    )
+    run_import(child)
+    run_import(parent)
+
+    session = AgentSession.objects.get()
+    assert session.external_id == "22220000-0000-4000-8000-000000000002"
+    assert set(session.runs.values_list("kind", flat=True)) == {"main", "subagent"}
+    assert_places_are_gapless()
