@@ -1,5 +1,6 @@
 """Everything that differs between SQLite and Postgres, except search and triggers."""
 
+import json
 import os
 import sqlite3
 import uuid
@@ -75,7 +76,8 @@ def bulk_insert(
 ) -> None:
     """Insert many rows of plain values, in the order of `columns` (attribute names: `session_id`, not `session`).
 
-    Values are what the column holds: UUID, int, str, bytes, bool, None; a JSON column takes its text.
+    Values are what the column holds: UUID (or its 32 hexadecimal digits), int, str, bytes, bool, None; a JSON
+    column takes its text.
     On SQLite this is one prepared statement; on Postgres COPY. About ten times faster than bulk_create,
     and like it: no signals, no defaults. With `ignore_existing`, rows whose key exists are left alone.
     """
@@ -85,7 +87,8 @@ def bulk_insert(
     names = [connection.ops.quote_name(name) for name in columns_of(model, tuple(columns))]
     table = connection.ops.quote_name(model._meta.db_table)
     if vendor() == "sqlite":
-        _insert_sqlite(table, names, rows, ignore_existing)
+        adapted = _adapted(rows, _uuid_positions(model, tuple(columns)))
+        _insert_sqlite(table, names, adapted, ignore_existing)
     else:
         _copy_postgres(table, names, rows, ignore_existing)
 
@@ -99,8 +102,11 @@ def bulk_update(model: type[models.Model], columns: Sequence[str], rows: Iterabl
     key = connection.ops.quote_name(str(model._meta.pk.column))
     names = [connection.ops.quote_name(name) for name in columns_of(model, tuple(columns))]
     sql = f"UPDATE {table} SET {','.join(f'{name}=%s' for name in names)} WHERE {key}=%s"  # noqa: S608
+    key_name = str(model._meta.pk.attname)
     with connection.cursor() as cursor:
-        cursor.executemany(sql, _adapted(rows) if vendor() == "sqlite" else rows)
+        if vendor() == "sqlite":
+            rows = _adapted(rows, _uuid_positions(model, (*columns, key_name)))
+        cursor.executemany(sql, rows)
 
 
 @cache
@@ -110,27 +116,41 @@ def columns_of(model: type[models.Model], attributes: tuple[str, ...]) -> tuple[
     return tuple(str(by_attribute[name]) for name in attributes)
 
 
-def _adapted(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+@cache
+def _uuid_positions(model: type[models.Model], attributes: tuple[str, ...]) -> tuple[int, ...]:
+    """Which of these columns hold UUIDs, keys of other rows among them."""
+    kinds = {field.attname: _final_field(field) for field in model._meta.concrete_fields}
+    return tuple(index for index, name in enumerate(attributes) if isinstance(kinds[name], models.UUIDField))
+
+
+def _final_field(field: "models.Field[Any, Any]") -> "models.Field[Any, Any]":
+    while isinstance(field, models.ForeignKey):
+        field = field.target_field
+    return field
+
+
+def _adapted(rows: Iterable[Sequence[Any]], uuid_positions: tuple[int, ...]) -> list[Sequence[Any]]:
     """SQLite keeps a UUID as 32 hexadecimal digits."""
-    adapted: list[list[Any]] = [list(row) for row in rows]
-    width = range(len(adapted[0]))
-    # A column holds either UUIDs and None or no UUID at all, so one look at each decides.
-    for index in width:
-        if any(isinstance(row[index], uuid.UUID) for row in adapted):
-            for row in adapted:
-                if row[index] is not None:
-                    row[index] = row[index].hex
+    adapted: list[Sequence[Any]] = []
+    for row in rows:
+        values = row
+        for index in uuid_positions:
+            value = values[index]
+            if isinstance(value, uuid.UUID):
+                if values is row:
+                    values = list(row)
+                values[index] = value.hex
+        adapted.append(values)
     return adapted
 
 
 def _insert_sqlite(table: str, names: list[str], rows: list[Sequence[Any]], ignore_existing: bool) -> None:
-    adapted = _adapted(rows)
     marks = ",".join(["%s"] * len(names))
     conflict = " ON CONFLICT DO NOTHING" if ignore_existing else ""
     sql = f"INSERT INTO {table} ({','.join(names)}) VALUES ({marks}){conflict}"  # noqa: S608  names come from the model
     with connection.cursor() as cursor:
-        for start in range(0, len(adapted), _ROWS_PER_STATEMENT):
-            cursor.executemany(sql, adapted[start : start + _ROWS_PER_STATEMENT])
+        for start in range(0, len(rows), _ROWS_PER_STATEMENT):
+            cursor.executemany(sql, rows[start : start + _ROWS_PER_STATEMENT])
 
 
 def _copy_postgres(table: str, names: list[str], rows: list[Sequence[Any]], ignore_existing: bool) -> None:
@@ -153,13 +173,20 @@ def _copy_postgres(table: str, names: list[str], rows: list[Sequence[Any]], igno
             )
 
 
-def existing_ids(model: type[models.Model], ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
-    """Which of these primary keys exist already."""
-    found: set[uuid.UUID] = set()
-    for start in range(0, len(ids), _ROWS_PER_STATEMENT):
-        part = ids[start : start + _ROWS_PER_STATEMENT]
-        found.update(model._base_manager.filter(pk__in=part).values_list("pk", flat=True))
-    return found
+def existing_ids(model: type[models.Model], ids: Iterable[str]) -> set[str]:
+    """Which of these primary keys, as 32 hexadecimal digits, exist already."""
+    wanted = list(ids)
+    if not wanted:
+        return set()
+    table = connection.ops.quote_name(model._meta.db_table)
+    key = connection.ops.quote_name(str(model._meta.pk.column))
+    with connection.cursor() as cursor:
+        if vendor() == "sqlite":
+            sql = f"SELECT {key} FROM {table} WHERE {key} IN (SELECT value FROM json_each(%s))"  # noqa: S608
+            cursor.execute(sql, [json.dumps(wanted)])
+            return {row[0] for row in cursor.fetchall()}
+        cursor.execute(f"SELECT {key} FROM {table} WHERE {key} = ANY(%s::uuid[])", [wanted])  # noqa: S608
+        return {row[0].hex for row in cursor.fetchall()}
 
 
 class ChangeDetector:

@@ -10,6 +10,8 @@ from sessions_app.models.blob import INLINE_CHARS, PREVIEW_CHARS, pack, sha256_o
 
 # (text for the row, size in bytes of the whole, the blob's name or None)
 type Body = tuple[str, int, str | None]
+# (name, plain size, codec, stored bytes, made at)
+type BlobRow = tuple[str, int, str, bytes, int]
 EMPTY: Body = ("", 0, None)
 
 
@@ -17,7 +19,7 @@ EMPTY: Body = ("", 0, None)
 class BlobStore:
     """Collects the blobs of one batch while it is prepared; `write` puts them into the open transaction."""
 
-    rows: dict[str, tuple[str, int, str, bytes, int]] = field(default_factory=dict)
+    rows: dict[str, BlobRow] = field(default_factory=dict)
 
     def keep(self, content: bytes) -> str:
         name = sha256_of(content)
@@ -37,12 +39,14 @@ class BlobStore:
         return text[:PREVIEW_CHARS], len(content), self.keep(content)
 
     def write(self) -> None:
+        """Insert what was collected since the last call."""
         bulk_insert(
             Blob,
             ("sha256", "size", "codec", "data", "created_ms"),
             list(self.rows.values()),
             ignore_existing=True,
         )
+        self.rows.clear()
 
 
 def whole_text(text: str, size: int, blob: Blob | None) -> str:

@@ -53,7 +53,7 @@ def find_session(draft: SessionDraft, modified_ms: int) -> tuple[AgentSession, b
     return session, is_new
 
 
-def apply_session(session: AgentSession, draft: SessionDraft, source: Source) -> None:
+def apply_session(session: AgentSession, draft: SessionDraft, source: Source, highest_turn: int) -> None:
     """Facts win over what stood before; what the draft leaves blank stays."""
     for name, limit in (("title", 300), ("branch", 200), ("model", 120), ("agent_version", 60)):
         if getattr(draft, name):
@@ -77,9 +77,8 @@ def apply_session(session: AgentSession, draft: SessionDraft, source: Source) ->
     if draft.ended_ms is not None:
         session.ended_ms = draft.ended_ms
     # A rewritten file is read from its beginning again; the numbers of its turns are absolute.
-    turns = max((row.turn for row in draft.rows), default=0)
     session.turn_count = (
-        max(session.turn_count, turns) if source.generation > 1 else session.turn_count + draft.turns
+        max(session.turn_count, highest_turn) if source.generation > 1 else session.turn_count + draft.turns
     )
     session.updated_ms = now_ms()
     if draft.hidden_first is not None:

@@ -7,6 +7,7 @@ tuples (dashboard.lib.db.bulk_insert).
 import json
 import uuid
 from dataclasses import dataclass, field
+from typing import Literal
 
 from dashboard.lib.ids import derived_id
 from dashboard.lib.text import cut, storable
@@ -15,11 +16,13 @@ from sessions_app.drafts import (
     Attachment,
     EventDraft,
     MessageDraft,
+    MessageGrowth,
     Place,
     SessionDraft,
-    TimelineDraft,
+    Tokens,
     ToolCallDraft,
 )
+from sessions_app.search import index
 
 NO_PLACE = (None, None, None)
 
@@ -39,23 +42,40 @@ TOOL_CALL_COLUMNS = (
 EVENT_COLUMNS = (*TIMELINE_COLUMNS, "kind", "text", "document", "subject_id")
 
 
+type RowKind = Literal["message", "tool_call", "event"]
+
+
 @dataclass(slots=True)
 class PreparedRow:
-    """One row waiting for its place: `rest` are the columns after the first four."""
+    """One row waiting for its place: `rest` are the columns after the first four.
 
-    id: uuid.UUID
+    Plain values only, and no text twice: rows come from the process that reads. Ids are 32 hexadecimal digits,
+    which both engines take as they are.
+    """
+
+    id: str
+    kind: RowKind
     run: str | None
-    draft: TimelineDraft
+    at_ms: int
     rest: tuple[object, ...]
-    # What the search shall find it by; "" for nothing.
+    # What the search shall find it by, as the index takes it; "" for nothing.
     searchable: str = ""
+    # Of a message: its role, and what it cost.
+    role: str = ""
+    spent: Tokens | None = None
+    # Of a tool call: the message that made it, the run that it started, and how it ended.
+    message_id: str | None = None
+    child_run: str = ""
+    is_failed: bool = False
 
 
 @dataclass(slots=True)
 class PreparedSession:
+    """A session's draft, whose rows are here instead."""
+
     draft: SessionDraft
     rows: list[PreparedRow] = field(default_factory=list)
-    bodies: dict[str, tuple[tuple[str, int, str | None], ...]] = field(default_factory=dict)
+    highest_turn: int = 0
 
 
 def row_id(agent: str, key: str, at_ms: int) -> uuid.UUID:
@@ -63,10 +83,12 @@ def row_id(agent: str, key: str, at_ms: int) -> uuid.UUID:
 
 
 def prepare(draft: SessionDraft, blobs: BlobStore) -> PreparedSession:
-    prepared = PreparedSession(draft=draft)
-    for row in draft.rows:
+    """Takes the rows out of the draft."""
+    rows, draft.rows = draft.rows, []
+    prepared = PreparedSession(draft, highest_turn=max((row.turn for row in rows), default=0))
+    for row in rows:
         if isinstance(row, MessageDraft):
-            prepared.rows.append(_message(draft.agent, row, blobs))
+            prepared.rows.append(_message(draft, row, blobs))
         elif isinstance(row, ToolCallDraft):
             prepared.rows.append(_tool_call(draft.agent, row, blobs))
         else:
@@ -90,8 +112,12 @@ def _place(place: Place | None) -> tuple[int | None, int | None, int | None]:
     return NO_PLACE if place is None else (place.offset, place.size, place.line)
 
 
-def _message(agent: str, draft: MessageDraft, blobs: BlobStore) -> PreparedRow:
-    identity = row_id(agent, draft.key, draft.at_ms)
+def _searchable(text: str) -> str:
+    return index.indexable(storable(text)) if text and not text.isspace() else ""
+
+
+def _message(session: SessionDraft, draft: MessageDraft, blobs: BlobStore) -> PreparedRow:
+    identity = row_id(session.agent, draft.key, draft.at_ms).hex
     attachments = attachment_list(draft.attachments, blobs) if draft.attachments else []
     rest = (
         identity, draft.at_ms, draft.turn, *_place(draft.place), draft.role, draft.kind,
@@ -100,12 +126,20 @@ def _message(agent: str, draft: MessageDraft, blobs: BlobStore) -> PreparedRow:
         *blobs.body(draft.text), *blobs.body(draft.reasoning), json.dumps(attachments),
         draft.input_tokens, draft.output_tokens, draft.cache_read_tokens, draft.cache_write_tokens,
     )  # fmt: skip
-    searchable = f"{draft.text}\n{draft.reasoning}" if draft.reasoning else draft.text
-    return PreparedRow(identity, draft.run, draft, rest, searchable)
+    text = f"{draft.text}\n{draft.reasoning}" if draft.reasoning else draft.text
+    return PreparedRow(
+        identity, "message", draft.run, draft.at_ms, rest, _searchable(text), role=draft.role,
+        spent=spent_on(draft) if session.tokens_from_messages else None,
+    )  # fmt: skip
+
+
+def spent_on(draft: MessageDraft | MessageGrowth) -> Tokens:
+    parts = (draft.input_tokens, draft.output_tokens, draft.cache_read_tokens, draft.cache_write_tokens)
+    return Tokens(*parts, total=sum(parts))
 
 
 def _tool_call(agent: str, draft: ToolCallDraft, blobs: BlobStore) -> PreparedRow:
-    identity = row_id(agent, draft.key, draft.at_ms)
+    identity = row_id(agent, draft.key, draft.at_ms).hex
     result = _place(draft.result_place)
     # message_id and child_run_id are put in between by the writer, who knows whether they exist.
     rest = (
@@ -114,13 +148,18 @@ def _tool_call(agent: str, draft: ToolCallDraft, blobs: BlobStore) -> PreparedRo
         cut(storable(draft.title), 300), draft.status, draft.ended_ms, draft.exit_status,
         *blobs.body(draft.input), *blobs.body(draft.output), *result,
     )  # fmt: skip
-    return PreparedRow(identity, draft.run, draft, rest, f"{draft.name}\n{draft.input}\n{draft.output}")
+    return PreparedRow(
+        identity, "tool_call", draft.run, draft.at_ms, rest,
+        _searchable(f"{draft.name}\n{draft.input}\n{draft.output}"),
+        message_id=row_id(agent, *draft.message).hex if draft.message else None,
+        child_run=draft.child_run, is_failed=draft.status == "failed",
+    )  # fmt: skip
 
 
 def _event(agent: str, draft: EventDraft) -> PreparedRow:
-    identity = row_id(agent, draft.key, draft.at_ms)
+    identity = row_id(agent, draft.key, draft.at_ms).hex
     rest = (
         identity, draft.at_ms, draft.turn, *_place(draft.place), draft.kind,
         cut(storable(draft.text), 500), storable(draft.document), None,
     )  # fmt: skip
-    return PreparedRow(identity, draft.run, draft, rest)
+    return PreparedRow(identity, "event", draft.run, draft.at_ms, rest)

@@ -12,35 +12,19 @@ from typing import Any
 
 from audit.actors import Actor
 from audit.record import Target, record
-from dashboard.lib.db import bulk_insert, bulk_update, existing_ids, write_transaction
+from dashboard.lib.db import bulk_insert, bulk_update, write_transaction
 from dashboard.lib.ids import new_id
 from dashboard.lib.nudges import nudge
 from dashboard.lib.text import cut, storable
-from sessions_app.actions.bodies import BlobStore
+from sessions_app.actions.bodies import BlobRow, BlobStore
+from sessions_app.actions.import_buffer import RowBuffer
 from sessions_app.actions.import_facts import apply_run, apply_session, find_project, find_session
-from sessions_app.actions.import_rows import (
-    EVENT_COLUMNS,
-    MESSAGE_COLUMNS,
-    TOOL_CALL_COLUMNS,
-    PreparedRow,
-    PreparedSession,
-    prepare,
-    row_id,
-)
-from sessions_app.actions.import_updates import apply_growths, apply_results
+from sessions_app.actions.import_rows import PreparedRow, PreparedSession, prepare, spent_on
+from sessions_app.actions.import_updates import PendingEvent, apply_growths, apply_results
 from sessions_app.actions.sources import RawLines, SourceProgress, save_progress
 from sessions_app.actions.terminals import write_recording
-from sessions_app.drafts import MAIN_RUN, Draft, MessageDraft, SessionDraft, Tokens, ToolCallDraft
-from sessions_app.models import (
-    AgentSession,
-    Event,
-    Message,
-    Run,
-    SearchEntry,
-    SessionSource,
-    Source,
-    ToolCall,
-)
+from sessions_app.drafts import MAIN_RUN, Draft, SessionDraft, Tokens
+from sessions_app.models import AgentSession, Run, Source
 from sessions_app.search import index
 
 # Of a source, this many unreadable lines get a row; all are counted.
@@ -73,14 +57,26 @@ class ImportCounts:
 
 @dataclass
 class Batch:
-    """One stretch of one source, ready to be written."""
+    """One stretch of one source, ready to be written: plain values only, as another process may have read it.
 
-    source: Source
+    Rows, bodies and raw lines are hashed, compressed and laid out for the database already.
+    """
+
     draft: Draft
-    raw: RawLines
+    sessions: list[PreparedSession]
+    blobs: dict[str, BlobRow]
+    chunks: list[tuple[Any, ...]]
+    size: int
     progress: SourceProgress
-    # Set on the last batch of a pass: the audit entry's details beside the counts.
+    # Set on the last batch of a pass: it gets the audit entry.
     closes_pass: bool = False
+
+
+def make_batch(draft: Draft, raw: RawLines, progress: SourceProgress, *, closes_pass: bool) -> Batch:
+    """The costly half of writing, which needs no database."""
+    blobs = BlobStore()
+    sessions = [prepare(session, blobs) for session in draft.sessions.values()]
+    return Batch(draft, sessions, blobs.rows, raw.pack(), raw.size, progress, closes_pass)
 
 
 class ImportWriter:
@@ -91,56 +87,56 @@ class ImportWriter:
         self.total = ImportCounts()
         self._of_source: dict[uuid.UUID, ImportCounts] = {}
 
-    def write(self, batches: Sequence[Batch]) -> ImportCounts:
+    def write(self, batches: Sequence[tuple[Source, Batch]]) -> ImportCounts:
         """Commit these batches together. Raises DatabaseError, with nothing of them written."""
-        prepared = []
-        for batch in batches:
-            blobs = BlobStore()
-            sessions = [prepare(session, blobs) for session in batch.draft.sessions.values()]
-            prepared.append((batch, blobs, sessions, batch.raw.pack()))
-        written: list[tuple[Batch, ImportCounts]] = []
-        new_sources = [batch.source for batch in batches if batch.source._state.adding]
+        written: list[tuple[Source, Batch, ImportCounts]] = []
+        new_sources = [source for source, _ in batches if source._state.adding]
         try:
             with write_transaction():
                 for source in new_sources:
                     source.save(force_insert=True)
-                for batch, blobs, sessions, chunks in prepared:
-                    written.append((batch, _BatchWrite(batch, blobs, self.actor).run(sessions, chunks)))
-                for batch, counts in written:
+                buffer = RowBuffer(
+                    row for _, batch in batches for session in batch.sessions for row in session.rows
+                )
+                for source, batch in batches:
+                    counts = _BatchWrite(source, batch, buffer, self.actor).run()
+                    written.append((source, batch, counts))
+                buffer.finish()
+                for source, batch, counts in written:
                     if batch.closes_pass:
-                        self._record_pass(batch, counts)
+                        self._record_pass(source, batch, counts)
                 nudge()
         except BaseException:
             # They were not written after all; whoever tries again must insert them.
             for source in new_sources:
                 source._state.adding = True
             raise
-        for batch, _ in written:
-            batch.source.read_offset = batch.progress.read_offset
+        for source, batch, _ in written:
+            source.read_offset = batch.progress.read_offset
         return self._remember(written)
 
-    def _remember(self, written: list[tuple[Batch, ImportCounts]]) -> ImportCounts:
+    def _remember(self, written: list[tuple[Source, Batch, ImportCounts]]) -> ImportCounts:
         added = ImportCounts()
-        for batch, counts in written:
+        for source, batch, counts in written:
             added.add(counts)
             if batch.closes_pass:
-                self._of_source.pop(batch.source.pk, None)
+                self._of_source.pop(source.pk, None)
             else:
-                self._of_source.setdefault(batch.source.pk, ImportCounts()).add(counts)
+                self._of_source.setdefault(source.pk, ImportCounts()).add(counts)
         self.total.add(added)
         return added
 
-    def _record_pass(self, batch: Batch, counts: ImportCounts) -> None:
+    def _record_pass(self, source: Source, batch: Batch, counts: ImportCounts) -> None:
         """One entry for the whole pass over this source, with what its earlier batches wrote."""
         whole = ImportCounts()
-        whole.add(self._of_source.get(batch.source.pk, ImportCounts()))
+        whole.add(self._of_source.get(source.pk, ImportCounts()))
         whole.add(counts)
         record(
             "source.imported",
             actor=self.actor,
-            target=Target("source", str(batch.source.pk), batch.source.path),
+            target=Target("source", str(source.pk), source.path),
             details={
-                "format": batch.source.format,
+                "format": source.format,
                 "from": batch.progress.pass_offset,
                 "to": batch.progress.read_offset,
                 "sha256": batch.progress.sha256,
@@ -157,34 +153,27 @@ class ImportWriter:
 class _BatchWrite:
     """The transaction's work for one batch."""
 
-    def __init__(self, batch: Batch, blobs: BlobStore, actor: Actor) -> None:
+    def __init__(self, source: Source, batch: Batch, buffer: RowBuffer, actor: Actor) -> None:
+        self.source = source
         self.batch = batch
-        self.blobs = blobs
+        self.buffer = buffer
         self.actor = actor
-        self.counts = ImportCounts(bytes=batch.raw.size)
-        self.searchable: list[tuple[int, uuid.UUID, str, uuid.UUID, str]] = []
+        # A copy: should the transaction fail, the batch is written again.
+        self.blobs = BlobStore(dict(batch.blobs))
+        self.counts = ImportCounts(bytes=batch.size)
         self.new_runs: list[Run] = []
 
-    def run(self, sessions: list[PreparedSession], chunks: list[tuple[Any, ...]]) -> ImportCounts:
-        source, draft = self.batch.source, self.batch.draft
+    def run(self) -> ImportCounts:
+        source, batch, draft = self.source, self.batch, self.batch.draft
         # The first batch of a file that was never read before counts it.
-        self.counts.sources = 1 if self.batch.progress.pass_offset == 0 == source.read_offset else 0
+        self.counts.sources = 1 if batch.progress.pass_offset == 0 == source.read_offset else 0
         self.counts.skipped_lines = len(draft.skipped)
         self.counts.unknown_lines = len(draft.unknown)
-        save_progress(
-            self.batch.source, self.batch.progress, chunks, draft.skipped, draft.unknown, MAX_SKIPPED_ROWS
-        )
+        save_progress(source, batch.progress, batch.chunks, draft.skipped, draft.unknown, MAX_SKIPPED_ROWS)
         self.blobs.write()
-        touched = [self._write_session(prepared) for prepared in sessions]
+        for prepared in batch.sessions:
+            self.buffer.add_session_source(self._write_session(prepared), source.pk)
         self._write_terminals()
-        self._write_search()
-        if touched:
-            bulk_insert(
-                SessionSource,
-                ("id", "session_id", "source_id"),
-                [(new_id(), session, source.pk) for session in touched],
-                ignore_existing=True,
-            )
         return self.counts
 
     def _write_session(self, prepared: PreparedSession) -> uuid.UUID:
@@ -193,18 +182,20 @@ class _BatchWrite:
         self.counts.sessions += is_new
         if draft.cwd and (session.project_id is None or not session.cwd):
             session.project = find_project(draft.cwd)
-        rows = self._new_rows(prepared.rows)
+        if _reads_rows(draft):
+            self.buffer.flush()
+        rows = self.buffer.take_new(prepared.rows)
         runs = self._runs(session, draft, prepared.rows, rows)
         events = [
             *apply_growths(draft, session, runs, self.blobs),
             *apply_results(draft, session, runs, self.blobs),
         ]
-        if draft.rows and not rows:
+        if prepared.rows and not rows:
             draft.turns = 0
-        self._count(session, runs, draft, rows)
-        self._apply_facts(session, runs, draft)
+        self._count(session, runs, prepared, rows)
+        self._apply_facts(session, runs, prepared)
         self._write_runs(runs)
-        self._insert(session, runs, draft, rows, events)
+        self._place(session, runs, rows, events)
         session.save(update_fields=_SESSION_FIELDS)
         return session.pk
 
@@ -218,7 +209,7 @@ class _BatchWrite:
         for row in rows:
             if row.run is not None:
                 draft.run(row.run)
-        named = {row.draft.child_run for row in new_rows if isinstance(row.draft, ToolCallDraft)}
+        named = {row.child_run for row in new_rows}
         named |= {result.child_run for result in draft.results}
         named |= {run.parent for run in draft.runs.values() if run.parent is not None}
         for key in named - {""}:
@@ -237,100 +228,64 @@ class _BatchWrite:
         session.run_count += len(missing)
         return known
 
-    def _new_rows(self, rows: list[PreparedRow]) -> list[PreparedRow]:
-        """Those whose id is not in the database yet, each id once."""
-        known: set[uuid.UUID] = set()
-        for model, kind in ((Message, MessageDraft), (ToolCall, ToolCallDraft)):
-            known |= existing_ids(model, [row.id for row in rows if isinstance(row.draft, kind)])
-        known |= existing_ids(
-            Event, [row.id for row in rows if not isinstance(row.draft, MessageDraft | ToolCallDraft)]
-        )
-        fresh = []
-        for row in rows:
-            if row.id not in known:
-                known.add(row.id)
-                fresh.append(row)
-        return fresh
-
-    def _insert(
-        self, session: AgentSession, runs: dict[str, Run], draft: SessionDraft, rows: list[PreparedRow],
-        events: list[tuple[Any, ...]],
-    ) -> None:  # fmt: skip
-        seq = session.last_seq
-        messages, calls, happenings = [], [], []
-        own = {row.id for row in rows if isinstance(row.draft, MessageDraft)}
-        referred = self._messages_called_from(draft, rows, own)
+    def _place(
+        self, session: AgentSession, runs: dict[str, Run], rows: list[PreparedRow], events: list[PendingEvent]
+    ) -> None:
+        """Give the rows their places on the timeline, in order."""
+        seq, session_id, source_id = session.last_seq, session.pk.hex, self.source.pk.hex
+        run_ids = {key: run.pk.hex for key, run in runs.items()}
+        messages = self.buffer.existing_messages({row.message_id for row in rows if row.message_id})
         for row in rows:
             seq += 1
-            run = runs[row.run].pk if row.run is not None else None
-            head = (session.pk, run, seq, self.batch.source.pk)
-            if isinstance(row.draft, MessageDraft):
-                messages.append((*head, *row.rest))
-                self._searchable(session, row, "message")
-            elif isinstance(row.draft, ToolCallDraft):
-                child = runs[row.draft.child_run].pk if row.draft.child_run else None
-                message = referred.get(row.draft.message) if row.draft.message else None
-                calls.append((*head, *row.rest[:6], message, child, *row.rest[6:]))
-                self._searchable(session, row, "tool_call")
+            head = (session_id, run_ids[row.run] if row.run is not None else None, seq, source_id)
+            if row.kind == "tool_call":
+                child = run_ids[row.child_run] if row.child_run else None
+                message = row.message_id if row.message_id in messages else None
+                self.buffer.add(row.kind, (*head, *row.rest[:6], message, child, *row.rest[6:]))
             else:
-                happenings.append((*head, *row.rest))
+                self.buffer.add(row.kind, (*head, *row.rest))
+            if row.searchable:
+                self.buffer.add_words(row.at_ms, row.kind, row.id, session_id, row.searchable)
         for event in events:
             seq += 1
-            happenings.append((event[0], event[1], seq, *event[2:]))
+            self.buffer.add("event", (event[0], event[1], seq, *event[2:]))
         session.last_seq = seq
-        bulk_insert(Message, MESSAGE_COLUMNS, messages)
-        bulk_insert(ToolCall, TOOL_CALL_COLUMNS, calls)
-        bulk_insert(Event, EVENT_COLUMNS, happenings)
-
-    def _messages_called_from(
-        self, draft: SessionDraft, rows: list[PreparedRow], own: set[uuid.UUID]
-    ) -> dict[tuple[str, int], uuid.UUID]:
-        """Ids of the messages that the calls name, where those messages exist."""
-        named = {
-            row.draft.message for row in rows if isinstance(row.draft, ToolCallDraft) and row.draft.message
-        }
-        ids = {name: row_id(draft.agent, *name) for name in named}
-        elsewhere = existing_ids(Message, [identity for identity in ids.values() if identity not in own])
-        return {name: identity for name, identity in ids.items() if identity in own or identity in elsewhere}
-
-    def _searchable(self, session: AgentSession, row: PreparedRow, kind: str) -> None:
-        if row.searchable.strip():
-            self.searchable.append((row.draft.at_ms, row.id, kind, session.pk, row.searchable))
 
     def _count(
-        self, session: AgentSession, runs: dict[str, Run], draft: SessionDraft, rows: list[PreparedRow]
+        self,
+        session: AgentSession,
+        runs: dict[str, Run],
+        prepared: PreparedSession,
+        rows: list[PreparedRow],
     ) -> None:
+        draft = prepared.draft
         spent: dict[str, Tokens] = {}
-        wrote: set[str] = set()
         for row in rows:
             run = runs[row.run] if row.run is not None else None
-            if row.run is not None:
-                wrote.add(row.run)
-            if isinstance(row.draft, MessageDraft):
-                self.counts.messages[row.draft.role] += 1
+            if row.kind == "message":
+                self.counts.messages[row.role] += 1
                 session.message_count += 1
-                session.user_message_count += row.draft.role == "user"
-                session.assistant_message_count += row.draft.role == "assistant"
+                session.user_message_count += row.role == "user"
+                session.assistant_message_count += row.role == "assistant"
                 if run is not None:
                     run.message_count += 1
-                if draft.tokens_from_messages:
-                    _spend(spent.setdefault(row.draft.run, Tokens()), row.draft)
-            elif isinstance(row.draft, ToolCallDraft):
-                failed = row.draft.status == "failed"
+                    if row.spent is not None:
+                        _spend(spent.setdefault(run.key, Tokens()), row.spent)
+            elif row.kind == "tool_call":
                 self.counts.tool_calls += 1
                 session.tool_call_count += 1
-                session.failed_tool_call_count += failed
+                session.failed_tool_call_count += row.is_failed
                 if run is not None:
                     run.tool_call_count += 1
-                    run.failed_tool_call_count += failed
+                    run.failed_tool_call_count += row.is_failed
             else:
                 self.counts.events += 1
         if draft.tokens_from_messages:
             for growth in draft.growths:
-                _spend(spent.setdefault(growth.run, Tokens()), growth)
+                _spend(spent.setdefault(growth.run, Tokens()), spent_on(growth))
         else:
             # A copy of a file that was read before brings rows and none is new: it has cost nothing again.
-            repeated = {row.run for row in draft.rows} - wrote
+            repeated = {row.run for row in prepared.rows} - {row.run for row in rows}
             spent = {
                 key: run.tokens for key, run in draft.runs.items() if key in runs and key not in repeated
             }
@@ -345,14 +300,14 @@ class _BatchWrite:
             len(self.batch.draft.skipped) if len(self.batch.draft.sessions) == 1 else 0
         )
 
-    def _apply_facts(self, session: AgentSession, runs: dict[str, Run], draft: SessionDraft) -> None:
+    def _apply_facts(self, session: AgentSession, runs: dict[str, Run], prepared: PreparedSession) -> None:
         for key, run in runs.items():
-            apply_run(run, draft.runs[key], runs, self.blobs)
+            apply_run(run, prepared.draft.runs[key], runs, self.blobs)
         heading = (session.title, session.first_prompt)
-        apply_session(session, draft, self.batch.source)
+        apply_session(session, prepared.draft, self.source, prepared.highest_turn)
         if (session.title, session.first_prompt) != heading:
-            text = f"{session.title}\n{session.first_prompt}"
-            self.searchable.append((session.started_ms, session.pk, "session", session.pk, text))
+            words = index.indexable(f"{session.title}\n{session.first_prompt}")
+            self.buffer.add_words(session.started_ms, "session", session.pk.hex, session.pk.hex, words)
         self.blobs.write()
 
     def _write_runs(self, runs: dict[str, Run]) -> None:
@@ -371,46 +326,23 @@ class _BatchWrite:
 
     def _write_terminals(self) -> None:
         for draft in self.batch.draft.terminals.values():
-            _, is_new = write_recording(self.batch.source, draft, actor=self.actor)
+            _, is_new = write_recording(self.source, draft, actor=self.actor)
             self.counts.terminals += is_new
 
-    def _write_search(self) -> None:
-        if not self.searchable:
-            return
-        taken: set[int] = set()
-        rows = []
-        for at_ms, identity, kind, session, text in self.searchable:
-            entry = index.entry_id(at_ms, identity)
-            while entry in taken:
-                entry += 1
-            taken.add(entry)
-            rows.append((entry, kind, identity, session, text))
-        clashing = set(_existing_entries(taken))
-        for position, (entry, kind, identity, session, text) in enumerate(rows):
-            if entry in clashing:
-                while entry in taken or SearchEntry.objects.filter(pk=entry).exists():
-                    entry += 1
-                taken.add(entry)
-                rows[position] = (entry, kind, identity, session, text)
-        bulk_insert(SearchEntry, ("id", "kind", "object_id", "session_id"), [row[:4] for row in rows])
-        index.add([(row[0], storable(row[4])) for row in rows])
+
+def _reads_rows(draft: SessionDraft) -> bool:
+    """Whether writing this looks at timeline rows that other batches of the transaction may have brought."""
+    if draft.growths or draft.results or draft.hidden_first is not None:
+        return True
+    return any(run.spawned_by and run.parent is None for run in draft.runs.values())
 
 
-def _existing_entries(ids: set[int]) -> list[int]:
-    found: list[int] = []
-    wanted = sorted(ids)
-    for start in range(0, len(wanted), 2_000):
-        part = wanted[start : start + 2_000]
-        found.extend(SearchEntry.objects.filter(pk__in=part).values_list("pk", flat=True))
-    return found
-
-
-def _spend(tokens: Tokens, row: Any) -> None:
-    tokens.input += row.input_tokens
-    tokens.output += row.output_tokens
-    tokens.cache_read += row.cache_read_tokens
-    tokens.cache_write += row.cache_write_tokens
-    tokens.total += row.input_tokens + row.output_tokens + row.cache_read_tokens + row.cache_write_tokens
+def _spend(tokens: Tokens, more: Tokens) -> None:
+    tokens.input += more.input
+    tokens.output += more.output
+    tokens.cache_read += more.cache_read
+    tokens.cache_write += more.cache_write
+    tokens.total += more.total
 
 
 def _add_tokens(row: Run | AgentSession, tokens: Tokens) -> None:

@@ -105,7 +105,7 @@ class Importer:
         self.host = socket.gethostname()
         self._on_progress = on_progress
         self._writer = ImportWriter(actor)
-        self._pending: list[Batch] = []
+        self._pending: list[tuple[Source, Batch]] = []
         self._pending_bytes = 0
         self._moved: set[uuid.UUID] = set()
 
@@ -215,8 +215,8 @@ class Importer:
         if known.is_document and source.read_offset:
             raise SourceRewritten
         for batch in SourceReader(source, known, following=self.following).batches():
-            self._pending.append(batch)
-            self._pending_bytes += batch.raw.size
+            self._pending.append((source, batch))
+            self._pending_bytes += batch.size
             # The next batch of the same source starts from this one's cursor, so it is written first.
             if (
                 not batch.closes_pass
@@ -235,18 +235,18 @@ class Importer:
             raise
         except (DatabaseError, StaleSource):
             # One of them spoils the others: write each alone and name the one that fails.
-            for batch in batches:
-                self._write_alone(batch, report)
+            for source, batch in batches:
+                self._write_alone(source, batch, report)
 
-    def _write_alone(self, batch: Batch, report: Report) -> None:
+    def _write_alone(self, source: Source, batch: Batch, report: Report) -> None:
         try:
-            report.counts.add(self._writer.write([batch]))
+            report.counts.add(self._writer.write([(source, batch)]))
         except (OperationalError, InterfaceError):
             raise
         except StaleSource:
-            report.errors[batch.source.path] = "another import is reading this file"
+            report.errors[source.path] = "another import is reading this file"
         except DatabaseError as error:
-            report.errors[batch.source.path] = f"the database refused it: {error}"
+            report.errors[source.path] = f"the database refused it: {error}"
 
     def _mark_missing(self, found: Found, known: dict[str, Source]) -> None:
         """Sources below the folders that were looked through, whose file is no longer there."""

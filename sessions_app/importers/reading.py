@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import zstandard
 
-from sessions_app.actions.imports import Batch
+from sessions_app.actions.imports import Batch, make_batch
 from sessions_app.actions.sources import CHUNK_BYTES, RawLines, SourceProgress
 from sessions_app.drafts import Draft, Format, Parser, Place, SkipLine, SourceFacts, UnknownLine
 from sessions_app.importers.registry import HEAD_BYTES
@@ -295,7 +295,7 @@ class SourceReader:
         progress.is_complete = closes_pass
         if closes_pass and self.hash is not None:
             progress.sha256, progress.sha256_size = self.hash.hexdigest(), progress.read_offset
-        return Batch(self.source, draft, raw, progress, closes_pass)
+        return make_batch(draft, raw, progress, closes_pass=closes_pass)
 
 
 def _is_complete(line: bytes) -> bool:

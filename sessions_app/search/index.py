@@ -43,16 +43,27 @@ class Term:
 
 
 def add(rows: Iterable[tuple[int, str]]) -> None:
+    add_indexable((entry, indexable(text)) for entry, text in rows)
+
+
+def indexable(text: str) -> str:
+    """What the index takes of a text; on Postgres its words, found here outside of any transaction."""
+    return text[:MAX_INDEXED_CHARS] if vendor() == "sqlite" else _tsvector(text)
+
+
+def add_indexable(rows: Iterable[tuple[int, str]]) -> None:
+    """Add entries with what `indexable` made of their texts.
+
+    Once per transaction, and last in it: any statement that SQLite may have to undo makes FTS5 write out
+    what it holds in memory as a segment of its own, and every segment is merged with others later.
+    """
     with connection.cursor() as cursor:
         if vendor() == "sqlite":
-            cursor.executemany(
-                "INSERT INTO search_text(rowid, body) VALUES (%s, %s)",
-                [(entry, text[:MAX_INDEXED_CHARS]) for entry, text in sorted(rows)],
-            )
+            cursor.executemany("INSERT INTO search_text(rowid, body) VALUES (%s, %s)", sorted(rows))
             return
         with cursor.copy("COPY search_text (id, words) FROM STDIN") as copy:
-            for entry, text in sorted(rows):
-                copy.write_row((entry, _tsvector(text)))
+            for row in sorted(rows):
+                copy.write_row(row)
 
 
 def remove(rows: Iterable[tuple[int, str]]) -> None:

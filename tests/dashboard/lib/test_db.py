@@ -58,9 +58,9 @@ def test_bulk_insert_keeps_bytes_exactly() -> None:
 def test_existing_ids_names_those_that_are_there() -> None:
     session = make_session()
     event = Event.objects.create(session=session, seq=1, at_ms=1, kind=EventKind.NOTED)
-    other = [new_id() for _ in range(5000)]
+    other = [new_id().hex for _ in range(5000)]
 
-    assert existing_ids(Event, [*other, event.pk]) == {event.pk}
+    assert existing_ids(Event, [*other, event.pk.hex]) == {event.pk.hex}
 
 
 @pytest.mark.django_db(transaction=True)
