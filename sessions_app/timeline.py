@@ -184,7 +184,17 @@ def messages_of(messages: QuerySet[Message]) -> QuerySet[Message]:
 
 
 def calls_of(calls: QuerySet[ToolCall]) -> QuerySet[ToolCall]:
-    child = ("id", "title", "agent_name", "key", "status", "status_evidence", "started_ms", "ended_ms")
+    child = (
+        "id",
+        "kind",
+        "title",
+        "agent_name",
+        "key",
+        "status",
+        "status_evidence",
+        "started_ms",
+        "ended_ms",
+    )
     figures = (
         "last_activity_ms",
         "message_count",

@@ -201,11 +201,13 @@ def test_opening_costs_the_same_number_of_queries_at_any_size(
     small, large = session, make_session(with_main_run=True)
     fill(small, 2)
     fill(large, 60)
-    for address, most in (("session", 14), ("session-rows", 20)):
+    # The first request of a sign-in writes down when it was.
+    operator.get(reverse("session", args=[small.pk]))
+    for address, most in (("session", 18), ("session-rows", 20)):
         counts = [
             queries_of(operator, reverse(address, args=[one.pk]) + "?after=0") for one in (small, large)
         ]
-        assert counts[0] == counts[1] <= most
+        assert counts[0] == counts[1] <= most, address
 
 
 def test_bodies_are_not_loaded_with_the_page(operator: Client, session: AgentSession) -> None:
