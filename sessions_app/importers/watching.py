@@ -79,7 +79,8 @@ class Watcher:
 
 
 def _is_candidate(change: watchfiles.Change, path: str) -> bool:
-    return path.endswith(SUFFIXES)
+    # What is written into a new folder before the system watches it is not reported: the folder itself is.
+    return path.endswith(SUFFIXES) or (change == watchfiles.Change.added and os.path.isdir(path))
 
 
 def _owner(path: str) -> str:

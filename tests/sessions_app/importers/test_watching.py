@@ -1,0 +1,141 @@
+"""Following histories as they are written, on real files with the system's own change notices."""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.db import OperationalError, connection
+
+from audit.actors import SYSTEM
+from sessions_app.actions.imports import ImportWriter
+from sessions_app.importers.pipeline import Report
+from sessions_app.importers.watching import Watcher
+from sessions_app.models import AgentSession, Message, Source, SourceState, Status
+from tests.samples import sample
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CODEX = "codex/sessions/rollout-2026-02-23T12-41-04-019c8a4d-8f45-7010-8b5d-7fad920aa6f9.jsonl"
+PATIENCE_S = 20.0
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+class Following:
+    """A watcher at work in a thread of its own."""
+
+    def __init__(self, *paths: Path) -> None:
+        self.reports: list[Report] = []
+        self.watcher = Watcher(SYSTEM, [str(path) for path in paths], self.reports.append)
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        try:
+            self.watcher.run()
+        finally:
+            connection.close()
+
+    def __enter__(self) -> "Following":
+        self._thread.start()
+        wait_for(lambda: bool(self.reports), "the first look through the folder")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.watcher.stop()
+        self._thread.join(PATIENCE_S)
+        assert not self._thread.is_alive()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    place = tmp_path / "sessions"
+    place.mkdir()
+    return place
+
+
+def lines_of(name: str = CODEX) -> list[bytes]:
+    return sample(name).read_bytes().splitlines(keepends=True)
+
+
+def test_what_is_there_is_imported_and_what_is_appended_follows(folder: Path) -> None:
+    file, lines = folder / Path(CODEX).name, lines_of()
+    file.write_bytes(b"".join(lines[:50]))
+    with Following(folder):
+        source = Source.objects.get()
+        assert source.read_offset == file.stat().st_size
+        for line in lines[50:60]:
+            with file.open("ab") as handle:
+                handle.write(line)
+        wanted = file.stat().st_size
+        wait_for(lambda: Source.objects.get().read_offset == wanted, "ten appended lines")
+    assert Source.objects.get().line_count == 60
+
+
+def test_a_line_in_two_writes_is_read_once_it_is_whole(folder: Path) -> None:
+    file, lines = folder / Path(CODEX).name, lines_of()
+    file.write_bytes(b"".join(lines[:50]))
+    with Following(folder) as following:
+        seen = len(following.reports)
+        with file.open("ab", buffering=0) as handle:
+            handle.write(lines[50][:20])
+            wait_for(lambda: len(following.reports) > seen, "the half line was noticed")
+            handle.write(lines[50][20:])
+        wanted = file.stat().st_size
+        wait_for(lambda: Source.objects.get().read_offset == wanted, "the whole line")
+    source = Source.objects.get()
+    assert (source.line_count, source.skipped_line_count, bytes(source.tail)) == (51, 0, b"")
+
+
+def test_new_files_in_new_folders_are_found(folder: Path) -> None:
+    with Following(folder):
+        deep = folder / "2026" / "02"
+        deep.mkdir(parents=True)
+        shutil.copy(sample(CODEX), deep)
+        wait_for(lambda: AgentSession.objects.filter(tool_call_count=118).exists(), "the new file")
+
+
+def test_a_turn_that_is_open_while_followed_is_running(folder: Path) -> None:
+    file, lines = folder / Path(CODEX).name, lines_of()
+    file.write_bytes(b"".join(lines[:50]))
+    with Following(folder):
+        assert AgentSession.objects.get().status == Status.RUNNING
+        assert AgentSession.objects.get().status_evidence
+
+
+def test_a_deleted_file_is_marked_and_its_history_stays(folder: Path) -> None:
+    file = Path(shutil.copy(sample(CODEX), folder))
+    with Following(folder):
+        count = Message.objects.count()
+        file.unlink()
+        wait_for(lambda: Source.objects.get().state == SourceState.DELETED, "the deletion")
+    assert Message.objects.count() == count > 0
+
+
+def test_a_database_that_is_away_for_a_while_is_waited_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sessions_app.importers.watching.RETRY_SECONDS", 0.05)
+    real_write, refusals = ImportWriter.write, [3]
+
+    def write(self: ImportWriter, batches: object) -> object:
+        if refusals[0]:
+            refusals[0] -= 1
+            raise OperationalError("database is locked")
+        return real_write(self, batches)  # type: ignore[arg-type]
+
+    with Following(folder) as following:
+        monkeypatch.setattr(ImportWriter, "write", write)
+        shutil.copy(sample(CODEX), folder)
+        wait_for(
+            lambda: AgentSession.objects.filter(tool_call_count=118).exists(), "the import after the trouble"
+        )
+    assert any("locked" in report.errors.get("database", "") for report in following.reports)
+    assert Source.objects.get().read_offset == sample(CODEX).stat().st_size
