@@ -1,4 +1,4 @@
-"""scrollback doctor"""
+"""scrollback doctor --json"""
 
 from argparse import ArgumentParser
 from dataclasses import asdict
@@ -20,7 +20,7 @@ EXIT_FAILED = 1
 
 class Command(ConsoleCommand):
     help = "Say which settings are in force and from where, and how the installation stands. 1 when something fails."
-    example: ClassVar[str] = "scrollback doctor"
+    example: ClassVar[str] = "scrollback doctor --json"
     requires_schema: ClassVar[bool] = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:

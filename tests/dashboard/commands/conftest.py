@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.dashboard.commands.calling import Caller
 from tests.dashboard.commands.shell import Shell
 
 
@@ -11,3 +12,9 @@ def shell(tmp_path: Path, empty_database_url: str) -> Shell:
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     return Shell(home, empty_database_url)
+
+
+@pytest.fixture
+def call(capsysbinary: pytest.CaptureFixture[bytes]) -> Caller:
+    """Commands on the test's own database."""
+    return Caller(capsysbinary)

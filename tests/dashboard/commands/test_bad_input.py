@@ -63,14 +63,14 @@ def test_a_database_newer_than_the_program_is_left_alone(filled: Shell, command:
 @pytest.mark.parametrize("command", DATABASE_COMMANDS, ids=names)
 @pytest.mark.once
 def test_a_postgres_out_of_reach_is_named(tmp_path: Path, command: list[str]) -> None:
-    shell = Shell(tmp_path, f"postgres://somebody:secret@127.0.0.1:{free_port()}/scrollback")
+    shell = Shell(tmp_path, f"postgres://somebody:hunter2@127.0.0.1:{free_port()}/scrollback")
 
     ended = shell.run(*command, *(["--port", str(free_port())] if command == ["serve"] else []))
 
     assert ended.returncode == 2
     line = only_line(ended.stderr)
     assert "Postgres cannot be reached at the address in SCROLLBACK_DATABASE_URL" in line
-    assert "secret" not in line
+    assert "hunter2" not in line
 
 
 def test_an_older_database_is_brought_up_to_date_by_serve_alone(filled: Shell) -> None:
@@ -120,6 +120,7 @@ def _without_root_rights() -> None:
         ctypes.CDLL(None).prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
 
 
+@pytest.mark.once
 def test_a_file_without_rights_is_named_and_the_others_are_imported(shell: Shell, tmp_path: Path) -> None:
     folder = tmp_path / "histories"
     folder.mkdir()
