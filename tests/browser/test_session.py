@@ -108,7 +108,7 @@ def test_a_session_that_starts_empty_fills_while_one_looks(
     make_message(session, "The very first words.")
     expect(page.get_by_text("The very first words.")).to_be_visible(timeout=2_000)
     expect(page.get_by_text("appears here as it is recorded")).to_have_count(0)
-    expect(page.locator("#session-figures")).to_contain_text("1 messages")
+    expect(page.locator("#session-figures")).to_contain_text("1 message")
 
 
 def test_a_reader_at_the_end_stays_at_the_end(signed_in_page: Page, session: AgentSession) -> None:
@@ -235,7 +235,7 @@ def test_a_subagent_opens_in_place_and_its_figures_move(signed_in_page: Page, se
     row = page.locator(f"#seq-{call.seq}")
     expect(row).to_contain_text("0 messages")
     make_message(session, "Inside the subagent.", run=child)
-    expect(row).to_contain_text("1 messages", timeout=2_000)
+    expect(row).to_contain_text("1 message ", timeout=2_000)
     row.locator(".child-run summary").click()
     expect(row.get_by_text("Inside the subagent.")).to_be_visible()
 
