@@ -133,14 +133,13 @@ def _adapted(rows: Iterable[Sequence[Any]], uuid_positions: tuple[int, ...]) -> 
     """SQLite keeps a UUID as 32 hexadecimal digits."""
     adapted: list[Sequence[Any]] = []
     for row in rows:
-        values = row
+        values: list[Any] | None = None
         for index in uuid_positions:
-            value = values[index]
+            value = row[index]
             if isinstance(value, uuid.UUID):
-                if values is row:
-                    values = list(row)
+                values = values or list(row)
                 values[index] = value.hex
-        adapted.append(values)
+        adapted.append(values or row)
     return adapted
 
 

@@ -155,6 +155,12 @@ def open_source(host: str, path: str, format_name: str, *, generation: int = 1) 
     )  # fmt: skip
 
 
+def ending_of(source: Source, size: int) -> bytes:
+    """The last bytes that were read of it, at most `size`, as they are kept here."""
+    last = source.chunks.order_by("-offset").first() if source.read_offset else None
+    return last.read()[-size:] if last is not None else b""
+
+
 def mark_source_rewritten(source: Source, *, actor: Actor) -> None:
     """The file no longer holds what was read of it; its raw lines stay here, its path starts anew."""
     _mark(source, SourceState.TRUNCATED, "source.rewritten", actor)

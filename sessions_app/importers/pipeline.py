@@ -4,7 +4,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,15 +24,18 @@ from sessions_app.drafts import Format
 from sessions_app.importers.finding import Found, find_files
 from sessions_app.importers.reading import (
     BATCH_BYTES,
+    Job,
     SavedState,
     SourceError,
     SourceReader,
     SourceRewritten,
     companions_hash,
     fingerprint,
+    job_for,
     read_companions,
     read_head,
 )
+from sessions_app.importers.reading_ahead import jobs_reader
 from sessions_app.importers.registry import detect, format_named
 from sessions_app.models import Source, SourceState
 
@@ -119,12 +122,11 @@ class Importer:
         progress = Progress(
             files=len(found.files), bytes=sum(status.st_size for status in found.files.values())
         )
-        for path, status in found.files.items():
-            progress.path = path
-            self._tell(progress)
-            self._import_file(path, status, known.get(path), found, report)
-            progress.files_done += 1
-            progress.bytes_done += status.st_size
+        with jobs_reader(_bytes_to_read(found, known)) as read:
+            for job, batches in read(self._jobs(found, known, report, progress)):
+                self._import(job, batches, report)
+                progress.bytes_done += found.files[job.source.path].st_size
+                progress.files_done += 1
         self._flush(report)
         self._tell(progress)
         self._mark_missing(found, known)
@@ -145,27 +147,47 @@ class Importer:
             newest[source.path] = source
         return newest
 
-    def _import_file(
+    def _jobs(
+        self, found: Found, known: dict[str, Source], report: Report, progress: Progress
+    ) -> Iterator[Job]:
+        """What there is to read, file by file. May be asked for a few jobs ahead of the writing."""
+        for path, status in found.files.items():
+            progress.path = path
+            self._tell(progress)
+            source = known.get(path)
+            try:
+                job = self._job(path, status, source, found, report)
+            except SourceError as error:
+                self._note_error(report, path, source, error)
+                job = None
+            if job is not None:
+                yield job
+            else:
+                progress.files_done += 1
+                progress.bytes_done += status.st_size
+
+    def _job(
         self, path: str, status: os.stat_result, source: Source | None, found: Found, report: Report
-    ) -> None:
-        try:
-            if source is not None and self._is_unchanged(source, status):
-                report.unchanged += 1
-                return
-            head = read_head(path)
-            known = self._format_of(path, head, source)
-            if known is None:
-                if path in found.named:
-                    report.errors[path] = "it is not a history in a format that is known here"
-                else:
-                    report.ignored += 1
-                return
-            source = source or self._moved_here(path, known, head) or self._new_source(path, known)
-            self._read(source, known, report)
-        except SourceError as error:
-            report.errors[path] = str(error)
-            if source is not None and not source._state.adding:
-                note_source_error(source.pk, str(error))
+    ) -> Job | None:
+        """None for a file that has nothing new, or is no history. Raises SourceError."""
+        if source is not None and self._is_unchanged(source, status):
+            report.unchanged += 1
+            return None
+        head = read_head(path)
+        known = self._format_of(path, head, source)
+        if known is None:
+            if path in found.named:
+                report.errors[path] = "it is not a history in a format that is known here"
+            else:
+                report.ignored += 1
+            return None
+        source = source or self._moved_here(path, known, head) or self._new_source(path, known)
+        return job_for(source, known, following=self.following)
+
+    def _note_error(self, report: Report, path: str, source: Source | None, error: SourceError) -> None:
+        report.errors[path] = str(error)
+        if source is not None and not source._state.adding:
+            note_source_error(source.pk, str(error))
 
     def _is_unchanged(self, source: Source, status: os.stat_result) -> bool:
         if (source.size, source.modified_ns) != (status.st_size, status.st_mtime_ns):
@@ -185,8 +207,8 @@ class Importer:
             return known
         return detect(path, head)
 
-    def _new_source(self, path: str, known: Format, generation: int = 1) -> Source:
-        return open_source(self.host, path, known.name, generation=generation)
+    def _new_source(self, path: str, known: Format) -> Source:
+        return open_source(self.host, path, known.name)
 
     def _moved_here(self, path: str, known: Format, head: bytes) -> Source | None:
         """A source whose own path is gone and whose beginning this file has: archived or compressed."""
@@ -203,21 +225,26 @@ class Importer:
                 return twin
         return None
 
-    def _read(self, source: Source, known: Format, report: Report) -> None:
+    def _import(self, job: Job, batches: Iterator[Batch], report: Report) -> None:
         try:
-            self._read_pass(source, known, report)
-        except SourceRewritten:
-            self._flush(report)
-            mark_source_rewritten(source, actor=self.actor)
-            self._read_pass(self._new_source(source.path, known, source.generation + 1), known, report)
+            try:
+                self._take(job.source, batches, report)
+            except SourceRewritten:
+                self._flush(report)
+                mark_source_rewritten(job.source, actor=self.actor)
+                source = open_source(
+                    self.host, job.source.path, job.format, generation=job.source.generation + 1
+                )
+                again = Job(source, job.format, b"", self.following)
+                self._take(source, SourceReader(again).batches(), report)
+        except SourceError as error:
+            self._note_error(report, job.source.path, job.source, error)
 
-    def _read_pass(self, source: Source, known: Format, report: Report) -> None:
-        if known.is_document and source.read_offset:
-            raise SourceRewritten
-        for batch in SourceReader(source, known, following=self.following).batches():
+    def _take(self, source: Source, batches: Iterator[Batch], report: Report) -> None:
+        for batch in batches:
             self._pending.append((source, batch))
             self._pending_bytes += batch.size
-            # The next batch of the same source starts from this one's cursor, so it is written first.
+            # A source has at most one batch in a commit: the next one starts from this one's cursor.
             if (
                 not batch.closes_pass
                 or self._pending_bytes >= BATCH_BYTES
@@ -255,3 +282,11 @@ class Importer:
                 continue
             if any(path.startswith(folder + os.sep) for folder in found.folders) and not os.path.exists(path):
                 mark_source_deleted(source, actor=self.actor)
+
+
+def _bytes_to_read(found: Found, known: dict[str, Source]) -> int:
+    """About how many; compressed files count as what they are on disk."""
+    return sum(
+        max(0, status.st_size - known[path].read_offset) if path in known else status.st_size
+        for path, status in found.files.items()
+    )

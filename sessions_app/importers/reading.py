@@ -11,9 +11,9 @@ from typing import IO, Any
 import zstandard
 
 from sessions_app.actions.imports import Batch, make_batch
-from sessions_app.actions.sources import CHUNK_BYTES, RawLines, SourceProgress
+from sessions_app.actions.sources import CHUNK_BYTES, RawLines, SourceProgress, ending_of
 from sessions_app.drafts import Draft, Format, Parser, Place, SkipLine, SourceFacts, UnknownLine
-from sessions_app.importers.registry import HEAD_BYTES
+from sessions_app.importers.registry import HEAD_BYTES, format_named
 from sessions_app.models import Source
 
 BATCH_BYTES = 4 * 1024 * 1024
@@ -117,13 +117,32 @@ def companions_hash(companions: dict[str, bytes]) -> str:
     return hashlib.sha256(joined).hexdigest()
 
 
-class SourceReader:
-    """One pass over one source: from its cursor to the end of its complete lines."""
+@dataclass(frozen=True)
+class Job:
+    """One pass over one source, from its cursor on. May be sent to another process."""
 
-    def __init__(self, source: Source, known: Format, *, following: bool) -> None:
-        self.source = source
+    source: Source
+    format: str
+    # The last bytes that were read of it; b"" when nothing was.
+    ending: bytes
+    following: bool
+
+
+def job_for(source: Source, known: Format, *, following: bool) -> Job:
+    return Job(source, known.name, ending_of(source, FINGERPRINT_BYTES), following)
+
+
+class SourceReader:
+    """Does a job: reads up to the end of the complete lines, without the database."""
+
+    def __init__(self, job: Job) -> None:
+        known = format_named(job.format)
+        if known is None:
+            raise SourceError(f"the format {job.format} is not known here")
+        source = self.source = job.source
         self.format = known
-        self.following = following
+        self.following = job.following
+        self.ending = job.ending
         saved = SavedState.load(source.parser_state)
         self.companions = read_companions(known, source.path)
         self.companions_hash = companions_hash(self.companions)
@@ -135,6 +154,9 @@ class SourceReader:
 
         Raises SourceError, or SourceRewritten when the file does not continue what was read.
         """
+        if self.format.is_document and self.source.read_offset:
+            # It cannot go on: whatever changed in it, it is another document.
+            raise SourceRewritten
         try:
             status = os.stat(self.source.path)
             head = read_at(self.source.path, 0, FINGERPRINT_BYTES)
@@ -170,11 +192,8 @@ class SourceReader:
             return
         if hashlib.sha256(head[: source.head_size]).hexdigest() != source.head_sha256:
             raise SourceRewritten
-        last = source.chunks.order_by("-offset").first()
-        if last is None:
-            return
-        ending = last.read()[-FINGERPRINT_BYTES:]
-        if read_at(source.path, source.read_offset - len(ending), len(ending)) != ending:
+        start = source.read_offset - len(self.ending)
+        if read_at(source.path, start, len(self.ending)) != self.ending:
             raise SourceRewritten
 
     def _document(self, stream: IO[bytes]) -> Iterator[Batch]:
