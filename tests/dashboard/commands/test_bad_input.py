@@ -33,8 +33,8 @@ def execute(shell: Shell, sql: str) -> None:
             connection.execute(sql)
         connection.close()
         return
-    with psycopg.connect(url) as connection:
-        connection.execute(sql.encode())
+    with psycopg.connect(url) as postgres:
+        postgres.execute(sql.encode())
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shutil
 import sqlite3
 import stat
 from collections import namedtuple
@@ -11,7 +12,6 @@ from django.conf import settings
 from django.db import connection
 from pytest_django.fixtures import Settings
 
-from dashboard import doctor
 from dashboard.doctor import Doctor, Finding
 from tests.browser.running import free_port
 from tests.dashboard.commands.calling import Caller
@@ -70,7 +70,7 @@ def test_a_disk_that_fills_up_is_told_in_time(
     home: Path, monkeypatch: pytest.MonkeyPatch, free: int, verdict: str
 ) -> None:
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda place: usage(free * 2, free, free))
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage(free * 2, free, free))
 
     assert look(home)["disk"].verdict == verdict
 

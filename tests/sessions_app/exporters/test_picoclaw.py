@@ -10,6 +10,7 @@ from django.db import connection
 
 from audit.actors import SYSTEM
 from sessions_app.exporters import picoclaw
+from sessions_app.exporters.rows import whole
 from sessions_app.importers.pipeline import Importer
 from sessions_app.models import AgentSession, Message, Source, ToolCall
 from tests.factories import make_message, make_run, make_session, make_tool_call
@@ -51,7 +52,7 @@ def forget_everything() -> None:
 def messages_of(session: AgentSession, **wanted: Any) -> list[tuple[Any, ...]]:
     rows = session.messages.filter(run__kind="main", **wanted).order_by("seq")
     return [
-        (row.role, picoclaw.whole(row, "text"), picoclaw.whole(row, "reasoning"), row.model, row.is_hidden,
+        (row.role, whole(row, "text"), whole(row, "reasoning"), row.model, row.is_hidden,
          row.external_id if row.role == "tool" else "", row.at_ms, row.attachments)
         for row in rows
     ]  # fmt: skip
@@ -59,9 +60,7 @@ def messages_of(session: AgentSession, **wanted: Any) -> list[tuple[Any, ...]]:
 
 def calls_of(session: AgentSession) -> list[tuple[Any, ...]]:
     rows = session.toolcalls.filter(run__kind="main").order_by("seq")
-    return [
-        (row.call_id, row.name, picoclaw.whole(row, "input"), picoclaw.whole(row, "output")) for row in rows
-    ]
+    return [(row.call_id, row.name, whole(row, "input"), whole(row, "output")) for row in rows]
 
 
 def write_talk(folder: Path, messages: list[dict[str, Any]], **meta: Any) -> Path:
@@ -94,7 +93,10 @@ def test_what_came_from_picoclaw_leaves_as_the_very_lines(tmp_path: Path) -> Non
     )
     session = bring_in(original)
 
-    exported = export(session, tmp_path / "out") if (tmp_path / "out").mkdir() is None else original
+    out = tmp_path / "out"
+    out.mkdir()
+
+    exported = export(session, out)
 
     assert exported.read_bytes() == original.read_bytes()
     meta = json.loads(exported.with_suffix(".meta.json").read_bytes())
