@@ -74,7 +74,7 @@ class Timeline:
 
     def before(self, seq: int) -> Page:
         """The rows just before this place."""
-        rows, more = self._stretch(min(seq, self.through + 1), backwards=True)
+        rows, more = self._stretch(seq, backwards=True)
         later = seq - 1 if seq <= self.through else None
         return self._page(rows, earlier=more, later=later)
 

@@ -122,6 +122,9 @@ def test_what_is_committed_after_the_session_was_read_waits_for_the_next_look() 
     timeline = timeline_of(session)
     later = make_message(session, "Meanwhile.")
     assert seqs(timeline.newest()) == [seen.seq]
+    assert seqs(timeline.before(later.seq + 10)) == [seen.seq]
+    assert seqs(timeline.around(later.seq + 10)) == [seen.seq]
+    assert seqs(timeline.after(0)) == [seen.seq]
     assert seqs(timeline_of(session).after(timeline.through)) == [later.seq]
 
 
