@@ -49,5 +49,6 @@ AUDIT_ACTIONS: Final[dict[str, str]] = {
     "source.imported": "imported a history",
     "source.rewritten": "found a history rewritten at its source",
     "source.moved": "found a history moved",
+    "source.unfollowed": "stopped following histories",
     "source.deleted": "found a history deleted at its source",
 }

@@ -2,9 +2,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.apps import apps
+from django.db import connection
+from django.db.models.signals import post_migrate
 from playwright.sync_api import Browser
 from pytest_django.fixtures import Settings
 
+from sessions_app.models import SearchEntry
+from sessions_app.search import index
 from tests.chromium import running_chromium
 
 
@@ -21,3 +26,16 @@ def plain_static_files(settings: Settings) -> None:
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
     Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def words_go_with_their_entries() -> Iterator[None]:
+    """A transactional test ends by emptying the tables of the models; the word index is no model."""
+
+    def clear(**_: object) -> None:
+        if "search_text" in connection.introspection.table_names() and not SearchEntry.objects.exists():
+            index.clear()
+
+    post_migrate.connect(clear, sender=apps.get_app_config("sessions_app"))
+    yield
+    post_migrate.disconnect(clear, sender=apps.get_app_config("sessions_app"))

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any, ClassVar
 
 from django.core.management.base import BaseCommand, CommandError
@@ -82,4 +82,4 @@ def _hide_django_options(parser: ArgumentParser) -> None:
             "skip_checks",
             "verbosity",
         }:
-            action.help = "==SUPPRESS=="
+            action.help = SUPPRESS

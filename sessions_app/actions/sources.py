@@ -15,7 +15,7 @@ from dashboard.lib.ids import new_id
 from dashboard.lib.nudges import nudge
 from dashboard.lib.text import cut, storable
 from sessions_app.drafts import Place
-from sessions_app.models import SkippedLine, Source, SourceChunk, SourceState
+from sessions_app.models import AgentSession, Run, SkippedLine, Source, SourceChunk, SourceState, Status
 from sessions_app.models.blob import pack, unpack
 
 CHUNK_BYTES = 256 * 1024
@@ -203,3 +203,27 @@ def move_source(source: Source, path: str, *, actor: Actor) -> None:
 def note_source_error(source_id: uuid.UUID, error: str) -> None:
     """Keep why a file could not be read, for the page that lists sources."""
     Source.objects.filter(pk=source_id).update(error=cut(storable(error), 500))
+
+
+def end_following(host: str, *, actor: Actor) -> int:
+    """Nobody follows this machine's histories any more: open turns are unfinished, not running.
+
+    Called when a watch ends, and when one begins, for an earlier one that could not. Returns how many
+    sessions it was true of.
+    """
+    with write_transaction():
+        followed = AgentSession.objects.filter(status=Status.RUNNING, sources__host=host)
+        ids = list(followed.values_list("pk", flat=True).distinct())
+        if not ids:
+            return 0
+        changes = {"status": Status.UNFINISHED, "updated_ms": now_ms()}
+        Run.objects.filter(session__in=ids, status=Status.RUNNING).update(**changes)
+        AgentSession.objects.filter(pk__in=ids).update(**changes)
+        record(
+            "source.unfollowed",
+            actor=actor,
+            target=Target("host", "", host),
+            details={"sessions": len(ids)},
+        )
+        nudge()
+    return len(ids)

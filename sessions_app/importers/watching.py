@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 import watchfiles
@@ -9,6 +10,7 @@ from django.db import InterfaceError, OperationalError
 
 from audit.actors import Actor
 from dashboard.lib.db import explain
+from sessions_app.actions.sources import end_following
 from sessions_app.importers.finding import SUFFIXES
 from sessions_app.importers.pipeline import Importer, Report
 from sessions_app.importers.registry import default_roots
@@ -18,7 +20,9 @@ QUIET_MS = 20
 BURST_MS = 120
 # Without any change, the folders are looked through again this often: new places appear, and a change
 # that the system did not report is found.
-RESCAN_MS = 30_000
+RESCAN_SECONDS = 30.0
+# The first look after the system has begun to watch comes this soon: it finds what was written in between.
+IDLE_MS = 400
 RETRY_SECONDS = 2.0
 
 
@@ -26,7 +30,8 @@ class Watcher:
     """Imports what is there, then follows. `on_report` is told of each pass that did something."""
 
     def __init__(self, actor: Actor, paths: Sequence[str], on_report: Callable[[Report], None]) -> None:
-        self._importer = Importer(actor, following=True)
+        self._actor = actor
+        self._importer = Importer(actor)
         self._paths = [os.path.abspath(os.path.expanduser(path)) for path in paths]
         self._on_report = on_report
         self._stop = threading.Event()
@@ -36,29 +41,44 @@ class Watcher:
 
     def run(self) -> None:
         """Follow until stopped. A database that goes away is waited for; nothing is lost meanwhile."""
+        self._when_possible(lambda: end_following(self._importer.host, actor=self._actor))
+        # What is there already was written by somebody who may be long gone: an open turn in it is not running.
         self._import(self._roots())
-        while not self._stop.is_set():
-            roots = self._roots()
-            if not roots:
-                self._stop.wait(RETRY_SECONDS)
-                continue
-            for changed in self._changes(roots):
-                self._import(sorted(changed) if changed else self._roots())
-                if not changed and self._roots() != roots:
-                    break
+        self._importer.following = True
+        try:
+            while not self._stop.is_set():
+                roots = self._roots()
+                if roots:
+                    self._follow(roots)
+                else:
+                    self._stop.wait(RETRY_SECONDS)
+        finally:
+            end_following(self._importer.host, actor=self._actor)
+
+    def _follow(self, roots: list[str]) -> None:
+        """Until stopped, or until other places are to be watched."""
+        due = 0.0
+        for changed in self._changes(roots):
+            if changed:
+                self._import(sorted(changed))
+            elif time.monotonic() >= due:
+                self._import(self._roots())
+                due = time.monotonic() + RESCAN_SECONDS
+                if self._roots() != roots:
+                    return
 
     def _roots(self) -> list[str]:
         return [path for path in self._paths if os.path.exists(path)] if self._paths else default_roots()
 
     def _changes(self, roots: list[str]) -> Iterator[set[str]]:
-        """Paths that changed, or an empty set when it is time to look through everything again."""
+        """Paths that changed, or an empty set after a while without any."""
         batches = watchfiles.watch(
             *roots,
             watch_filter=_is_candidate,
             debounce=BURST_MS,
             step=QUIET_MS,
             stop_event=self._stop,
-            rust_timeout=RESCAN_MS,
+            rust_timeout=IDLE_MS,
             yield_on_timeout=True,
             raise_interrupt=True,
             # A folder that is removed while it is watched must not end the watch.
@@ -68,10 +88,16 @@ class Watcher:
             yield {_owner(path) for _, path in changes}
 
     def _import(self, paths: Sequence[str]) -> None:
+        def work() -> None:
+            self._on_report(self._importer.import_paths([path for path in paths if os.path.exists(path)]))
+
+        self._when_possible(work)
+
+    def _when_possible(self, work: Callable[[], object]) -> None:
+        """Do it now, or as soon as the database is there again."""
         while not self._stop.is_set():
             try:
-                report = self._importer.import_paths([path for path in paths if os.path.exists(path)])
-                self._on_report(report)
+                work()
                 return
             except (OperationalError, InterfaceError) as error:
                 self._on_report(Report(errors={"database": explain(error)}))

@@ -102,12 +102,26 @@ def test_new_files_in_new_folders_are_found(folder: Path) -> None:
         wait_for(lambda: AgentSession.objects.filter(tool_call_count=118).exists(), "the new file")
 
 
-def test_a_turn_that_is_open_while_followed_is_running(folder: Path) -> None:
+def test_only_a_turn_that_goes_on_while_it_is_followed_is_running(folder: Path) -> None:
     file, lines = folder / Path(CODEX).name, lines_of()
     file.write_bytes(b"".join(lines[:50]))
     with Following(folder):
-        assert AgentSession.objects.get().status == Status.RUNNING
+        assert AgentSession.objects.get().status == Status.UNFINISHED
+        with file.open("ab") as handle:
+            handle.write(lines[50])
+        wait_for(lambda: AgentSession.objects.get().status == Status.RUNNING, "the turn goes on")
         assert AgentSession.objects.get().status_evidence
+    assert AgentSession.objects.get().status == Status.UNFINISHED
+
+
+def test_a_watch_that_was_killed_leaves_no_session_running(folder: Path) -> None:
+    file = folder / Path(CODEX).name
+    file.write_bytes(b"".join(lines_of()[:50]))
+    with Following(folder):
+        pass
+    AgentSession.objects.update(status=Status.RUNNING)
+    with Following(folder):
+        assert AgentSession.objects.get().status == Status.UNFINISHED
 
 
 def test_a_deleted_file_is_marked_and_its_history_stays(folder: Path) -> None:
