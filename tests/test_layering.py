@@ -24,7 +24,8 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "sessions_app.drafts": ("django", "audit", "dashboard", "sessions_app"),
     "sessions_app.actions": tuple(f"sessions_app.{door}" for door in DOORS),
     **{
-        f"sessions_app.{door}": tuple(f"sessions_app.{other}" for other in DOORS if other != door) for door in DOORS
+        f"sessions_app.{door}": tuple(f"sessions_app.{other}" for other in DOORS if other != door)
+        for door in DOORS
     },
 }
 # What a forbidding rule leaves open all the same.
@@ -73,7 +74,12 @@ def violations(module: str, imported: str) -> list[str]:
 
 
 def test_no_import_leads_up() -> None:
-    found = [line for module, path in modules() for name in imports_of(path, module) for line in violations(module, name)]
+    found = [
+        line
+        for module, path in modules()
+        for name in imports_of(path, module)
+        for line in violations(module, name)
+    ]
 
     assert found == []
 

@@ -78,6 +78,15 @@ def remove(rows: Iterable[tuple[int, str]]) -> None:
         cursor.execute("DELETE FROM search_text WHERE id = ANY(%s)", [[entry for entry, _ in rows]])
 
 
+def clear() -> None:
+    """Forget every word, as when the entries themselves were emptied."""
+    with connection.cursor() as cursor:
+        if vendor() == "sqlite":
+            cursor.execute("INSERT INTO search_text(search_text) VALUES ('delete-all')")
+        else:
+            cursor.execute("TRUNCATE search_text")
+
+
 def candidates(terms: Sequence[Term], *, before: int | None, after: int | None, limit: int) -> list[int]:
     """Ids of entries that hold every term, newest first, below `before` and above `after`."""
     if not terms:
