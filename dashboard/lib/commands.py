@@ -46,6 +46,8 @@ class ConsoleCommand(BaseCommand):
             if self.requires_schema:
                 require_schema()
             code = self.run(**options)
+            # Here, where it is known what to do when nobody reads any more.
+            self.stdout.flush()
         except Refused as error:
             code = self.refuse(str(error))
         except (OperationalError, InterfaceError) as error:

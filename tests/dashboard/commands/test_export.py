@@ -187,12 +187,18 @@ def test_each_export_is_an_entry_of_whoever_types(call: Caller, tmp_path: Path) 
     assert session_entry.actor_type == "command"
 
 
-def test_what_cannot_be_recorded_is_not_exported(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_recorded_is_not_exported(
+    call: Caller, capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_message(make_session(id=ID, with_main_run=True), "Hello")
     monkeypatch.setattr("audit.catalog.require", _refuse)
 
-    with pytest.raises(RuntimeError), transaction.atomic():
-        call("export", ID, "--as", "jsonl")
+    for arguments in ((), ("-o", tmp_path / "session.jsonl")):
+        with pytest.raises(RuntimeError), transaction.atomic():
+            call("export", ID, "--as", "jsonl", *arguments)
+
+    assert capsysbinary.readouterr().out == b""
+    assert list(tmp_path.iterdir()) == []
 
 
 def _refuse(action: str) -> None:

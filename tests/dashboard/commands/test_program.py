@@ -63,6 +63,19 @@ def test_a_reader_who_leaves_early_is_no_error(shell: Shell) -> None:
     assert (program.returncode, errors) == (0, b"")
 
 
+def test_a_reader_who_never_came_is_no_error(shell: Shell) -> None:
+    assert shell.run("import", sample(HISTORY)).returncode == 0
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+
+    ended = subprocess.run(
+        [str(SCROLLBACK), "list"], env=shell.environment, stdout=write_end, stderr=subprocess.PIPE
+    )
+
+    os.close(write_end)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
 @pytest.mark.once
 def test_recorder_and_upload_start_without_django(tmp_path: Path) -> None:
     script = (
