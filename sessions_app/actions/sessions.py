@@ -16,6 +16,7 @@ from dashboard.lib.errors import Refused
 from dashboard.lib.ids import new_id
 from dashboard.lib.nudges import nudge
 from dashboard.lib.text import one_line, storable
+from sessions_app.actions.findable import make_findable
 from sessions_app.actions.timeline import take_places
 from sessions_app.models import (
     AgentSession,
@@ -24,6 +25,7 @@ from sessions_app.models import (
     Note,
     Person,
     ReadMark,
+    SearchKind,
     SessionTag,
     Star,
     Tag,
@@ -70,9 +72,12 @@ def rename_session(session_id: uuid.UUID, title: str, *, actor: Actor) -> bool:
         if session is None or session.title == title:
             return False
         before = session.title
-        AgentSession.objects.filter(pk=session_id).update(title=title, updated_ms=now_ms())
+        AgentSession.objects.filter(pk=session_id).update(
+            title=title, is_renamed=bool(title), updated_ms=now_ms()
+        )
         _append(session_id, EventKind.SESSION_TITLED, title)
         session.title = title
+        make_findable(SearchKind.SESSION, session_id, session_id, session.started_ms, title)
         record(
             "session.renamed",
             actor=actor,

@@ -77,6 +77,8 @@ class AgentSession(models.Model):
     parent = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="children")
 
     title = models.CharField(max_length=300, blank=True)
+    # Named by a person: what the source calls it from then on no longer counts.
+    is_renamed = models.BooleanField(default=False)
     first_prompt = models.CharField(max_length=300, blank=True)
     summary = models.TextField(blank=True)
     cwd = models.CharField(max_length=1024, blank=True)

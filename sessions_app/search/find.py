@@ -125,7 +125,7 @@ def _verified(
             if entry is None or row is None or entry.object_id in seen:
                 yield pk, None
                 continue
-            hit = _hit(entry, row, sessions[entry.session_id], matches)
+            hit = _hit(entry, row, sessions[entry.session_id], matches, query.terms)
             if hit is not None:
                 seen.add(entry.object_id)
             yield pk, hit
@@ -158,10 +158,14 @@ def _objects(entries: Sequence[SearchEntry]) -> dict[uuid.UUID, _Row]:
     return found
 
 
-def _hit(entry: SearchEntry, row: _Row, session: AgentSession, matches: "Matcher") -> Hit | None:
+def _hit(
+    entry: SearchEntry, row: _Row, session: AgentSession, matches: "Matcher", terms: Sequence[index.Term]
+) -> Hit | None:
     if isinstance(row, AgentSession):
-        excerpt = matches(f"{row.title}\n{row.first_prompt}")
-        if excerpt is None:
+        text = f"{row.title}\n{row.first_prompt}"
+        excerpt = matches(text)
+        # It may have been renamed since it was indexed.
+        if excerpt is None or not all(term.word in text.lower() for term in terms):
             return None
         return Hit(SearchKind.SESSION, session, None, row.started_ms, "", session.heading, excerpt)
     if isinstance(row, Message):

@@ -19,7 +19,10 @@ class ToastRegion extends HTMLElement {
   handleEvent(event) {
     if (event.type === "click") {
       const toast = event.target.closest("[data-toast]");
-      if (toast && event.target.closest("button")) setTimeout(() => toast.remove());
+      if (!toast || !event.target.closest("button")) return;
+      // Undo is a request of the toast's own form: it leaves the page only when its time has come.
+      if (event.target.closest("[data-dismiss]")) toast.remove();
+      else setTimeout(() => { toast.hidden = true; });
       return;
     }
     this.insertAdjacentHTML("beforeend", event.detail.html);
