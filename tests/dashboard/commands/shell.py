@@ -17,6 +17,8 @@ class Shell:
     def __init__(self, home: Path, database_url: str = "") -> None:
         self.home = home
         own = {name: value for name, value in os.environ.items() if not name.startswith("SCROLLBACK_")}
+        # Output is kept back until there is enough of it, as it is for a person.
+        own.pop("PYTHONUNBUFFERED", None)
         self.environment = {**own, "SCROLLBACK_HOME": str(home), "HOME": str(home)}
         if database_url:
             self.environment["SCROLLBACK_DATABASE_URL"] = database_url
