@@ -4,6 +4,30 @@ import os
 import sys
 from importlib.metadata import version
 
+OVERVIEW = """\
+usage: scrollback COMMAND [OPTIONS]
+
+The operator's console for AI agents on one's own machines.
+
+  serve      serve the console to browsers
+  import     read histories of agents and recordings of terminals, once
+  watch      the same, then follow them
+  record     run a program and record its terminal
+  upload     send recordings that the server lacks
+
+  list       list sessions or terminals
+  show       show one of them
+  search     search messages and tool calls
+  export     write one out: jsonl, markdown, picoclaw, asciicast
+
+  user       people and their roles
+  token      tokens for programs
+  doctor     settings in force, and how the installation stands
+  stats      how much there is of what
+  demo       a living example with data of its own
+
+`scrollback COMMAND --help` says more, with an example."""
+
 
 def main() -> int:
     """Run the command named on the command line; returns its exit status."""
@@ -22,6 +46,9 @@ def main() -> int:
         from dashboard.demo import main as demo
 
         return demo(arguments[1:])
+    if arguments in ([], ["help"], ["--help"], ["-h"]):
+        print(OVERVIEW)
+        return 0
     if arguments == ["--version"]:
         print(f"scrollback {version('scrollback')}")
         return 0

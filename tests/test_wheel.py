@@ -87,6 +87,7 @@ def test_the_wheel_holds_the_program_and_not_its_workshop(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"dashboard", "sessions_app", "audit"}
+    assert "dashboard/demo_data/SOURCES.md" in names
     assert [name for name in names if name.endswith((".pyc", ".map")) or "node_modules" in name] == []
 
 

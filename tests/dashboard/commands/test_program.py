@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import dev
 from tests.browser.running import SCROLLBACK
 from tests.dashboard.commands.shell import Shell
 from tests.samples import sample
@@ -26,6 +27,17 @@ def test_each_command_has_help_with_an_example(tmp_path: Path, command: str) -> 
 
     assert ended.returncode == 0
     assert f"scrollback {command} " in ended.stdout.decode().lower().partition("example")[2]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("arguments", [[], ["help"], ["--help"]])
+def test_the_overview_names_each_command(tmp_path: Path, arguments: list[str]) -> None:
+    ended = Shell(tmp_path).run(*arguments)
+
+    named = [line.split()[0] for line in ended.stdout.decode().splitlines() if line.startswith("  ")]
+    own = (dev.ROOT / "dashboard" / "management" / "commands").glob("[a-z]*.py")
+    assert sorted(named) == sorted(COMMANDS)
+    assert {path.stem for path in own} <= set(named)
 
 
 def test_json_is_one_object_and_a_pipe_gets_no_progress_bar(shell: Shell) -> None:
