@@ -73,7 +73,9 @@ def _find_or_create(
     values = {
         "source": source,
         "session_id": session_id,
-        "title": safe_label(draft.title, 300) or command_line(command),
+        "title": safe_label(draft.title, 300)
+        or command_line(command)
+        or safe_label(source.path.rpartition("/")[2], 300),
         "command": command,
         "cwd": cut(storable(draft.cwd), 1024),
         "host": source.host,
