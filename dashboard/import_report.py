@@ -51,7 +51,9 @@ def summary(report: pipeline.Report) -> str:
             f"({counts.bytes / 1e6:.1f} MB in {report.seconds:.1f} s)."
         )
     if counts.skipped_lines:
-        text += f"\n{_number(counts.skipped_lines, 'line')} could not be read: kept, and shown with the source."
+        text += (
+            f"\n{_number(counts.skipped_lines, 'line')} could not be read: kept, and shown with the source."
+        )
     if counts.unknown_lines:
         text += f"\n{_number(counts.unknown_lines, 'line')} of a kind that is not known yet; kept as well."
     return text
