@@ -172,20 +172,25 @@ def _copy_postgres(table: str, names: list[str], rows: list[Sequence[Any]], igno
             )
 
 
-def existing_ids(model: type[models.Model], ids: Iterable[str]) -> set[str]:
-    """Which of these primary keys, as 32 hexadecimal digits, exist already."""
-    wanted = list(ids)
+def existing_keys[Key: (str, int)](model: type[models.Model], keys: Iterable[Key]) -> set[Key]:
+    """Which of these primary keys exist already; UUIDs as 32 hexadecimal digits."""
+    wanted = list(keys)
     if not wanted:
         return set()
-    table = connection.ops.quote_name(model._meta.db_table)
-    key = connection.ops.quote_name(str(model._meta.pk.column))
+    field = model._meta.pk
+    table, key = connection.ops.quote_name(model._meta.db_table), connection.ops.quote_name(str(field.column))
     with connection.cursor() as cursor:
         if vendor() == "sqlite":
             sql = f"SELECT {key} FROM {table} WHERE {key} IN (SELECT value FROM json_each(%s))"  # noqa: S608
             cursor.execute(sql, [json.dumps(wanted)])
             return {row[0] for row in cursor.fetchall()}
-        cursor.execute(f"SELECT {key} FROM {table} WHERE {key} = ANY(%s::uuid[])", [wanted])  # noqa: S608
-        return {row[0].hex for row in cursor.fetchall()}
+        cursor.execute(
+            f"SELECT {key} FROM {table} WHERE {key} = ANY(%s::{field.db_type(connection)}[])",  # noqa: S608
+            [wanted],
+        )
+        found: list[Any] = [row[0] for row in cursor.fetchall()]
+    named: set[Any] = {key.hex if isinstance(key, uuid.UUID) else key for key in found}
+    return named
 
 
 class ChangeDetector:

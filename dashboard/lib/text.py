@@ -29,4 +29,6 @@ def cut(text: str, limit: int) -> str:
 def one_line(text: str, limit: int) -> str:
     """The text as a single line without control characters, at most `limit` characters."""
     head = text[: limit * 4]
-    return cut(" ".join("".join(c if c.isprintable() else " " for c in head).split()), limit)
+    if not head.isprintable():
+        head = "".join(c if c.isprintable() else " " for c in head)
+    return cut(" ".join(head.split()), limit)

@@ -2,19 +2,14 @@
 
 import uuid
 
-from django.db.models import Q
-
 from dashboard.lib.clock import now_ms
-from dashboard.lib.ids import new_id
 from dashboard.lib.text import cut, one_line, storable
 from sessions_app.actions.bodies import BlobStore
 from sessions_app.drafts import RunDraft, SessionDraft
 from sessions_app.models import (
     AgentSession,
     Message,
-    Project,
     Run,
-    SessionAlias,
     Source,
     Status,
     ToolCall,
@@ -22,41 +17,17 @@ from sessions_app.models import (
 )
 
 
-def find_project(cwd: str) -> Project:
-    path = cut(storable(cwd), 1024)
-    name = path.replace("\\", "/").rstrip("/").rpartition("/")[2] or path
-    return Project.objects.get_or_create(path=path, defaults={"name": cut(name, 200)})[0]
-
-
-def find_session(draft: SessionDraft, modified_ms: int) -> tuple[AgentSession, bool]:
-    """The session's row, locked until the commit, and whether it was made now.
-
-    A format may know a session by several names: an alias leads to the session that bears it.
-    """
-    external_id = cut(storable(draft.external_id), 200)
-    aliases = [cut(storable(alias), 300) for alias in draft.aliases]
-    named = Q(external_id__in=[external_id, *aliases]) | Q(
-        aliases__alias=external_id, aliases__agent=draft.agent
-    )
-    known = AgentSession.objects.filter(named, agent=draft.agent).values_list("pk", flat=True).first()
-    if known is not None:
-        session, is_new = AgentSession.objects.select_for_update(of=("self",)).get(pk=known), False
-    else:
-        started = draft.started_ms if draft.started_ms is not None else modified_ms
-        session = AgentSession.objects.create(
-            id=new_id(), agent=draft.agent, external_id=external_id, started_ms=started,
-            last_activity_ms=draft.last_activity_ms or started,
-        )  # fmt: skip
-        is_new = True
-    for alias in aliases:
-        SessionAlias.objects.get_or_create(agent=draft.agent, alias=alias, defaults={"session": session})
-    return session, is_new
-
-
-def apply_session(session: AgentSession, draft: SessionDraft, source: Source, highest_turn: int) -> None:
+def apply_session(
+    session: AgentSession,
+    draft: SessionDraft,
+    source: Source,
+    *,
+    parent_id: uuid.UUID | None,
+    highest_turn: int,
+) -> None:
     """Facts win over what stood before; what the draft leaves blank stays."""
     for name, limit in (("title", 300), ("branch", 200), ("model", 120), ("agent_version", 60)):
-        if getattr(draft, name):
+        if getattr(draft, name) and not (name == "title" and session.is_renamed):
             setattr(session, name, one_line(storable(getattr(draft, name)), limit))
     if draft.first_prompt and not session.first_prompt:
         session.first_prompt = one_line(storable(draft.first_prompt), 300)
@@ -64,8 +35,8 @@ def apply_session(session: AgentSession, draft: SessionDraft, source: Source, hi
         session.summary = storable(draft.summary)
     if draft.cwd and not session.cwd:
         session.cwd = cut(storable(draft.cwd), 1024)
-    if draft.parent_external_id and session.parent_id is None:
-        session.parent_id = _other_session(session, draft)
+    if session.parent_id is None:
+        session.parent_id = parent_id
     if draft.status is not None:
         session.status = draft.status
         session.status_evidence = one_line(storable(draft.status_evidence), 300)
@@ -83,11 +54,6 @@ def apply_session(session: AgentSession, draft: SessionDraft, source: Source, hi
     session.updated_ms = now_ms()
     if draft.hidden_first is not None:
         _hide_first(session, source, draft.hidden_first)
-
-
-def _other_session(session: AgentSession, draft: SessionDraft) -> uuid.UUID | None:
-    parent = AgentSession.objects.filter(agent=draft.agent, external_id=draft.parent_external_id)
-    return parent.exclude(pk=session.pk).values_list("pk", flat=True).first()
 
 
 def _hide_first(session: AgentSession, source: Source, count: int) -> None:

@@ -56,10 +56,10 @@ class PreparedRow:
     id: str
     kind: RowKind
     run: str | None
-    at_ms: int
     rest: tuple[object, ...]
-    # What the search shall find it by, as the index takes it; "" for nothing.
+    # What the search shall find it by, as the index takes it; "" for nothing. And its place in the index.
     searchable: str = ""
+    entry: int = 0
     # Of a message: its role, and what it cost.
     role: str = ""
     spent: Tokens | None = None
@@ -117,10 +117,10 @@ def _searchable(text: str) -> str:
 
 
 def _message(session: SessionDraft, draft: MessageDraft, blobs: BlobStore) -> PreparedRow:
-    identity = row_id(session.agent, draft.key, draft.at_ms).hex
+    identity = row_id(session.agent, draft.key, draft.at_ms)
     attachments = attachment_list(draft.attachments, blobs) if draft.attachments else []
     rest = (
-        identity, draft.at_ms, draft.turn, *_place(draft.place), draft.role, draft.kind,
+        identity.hex, draft.at_ms, draft.turn, *_place(draft.place), draft.role, draft.kind,
         cut(storable(draft.external_id), 200), cut(storable(draft.model), 120),
         cut(storable(draft.stop_reason), 60), draft.is_hidden,
         *blobs.body(draft.text), *blobs.body(draft.reasoning), json.dumps(attachments),
@@ -128,7 +128,8 @@ def _message(session: SessionDraft, draft: MessageDraft, blobs: BlobStore) -> Pr
     )  # fmt: skip
     text = f"{draft.text}\n{draft.reasoning}" if draft.reasoning else draft.text
     return PreparedRow(
-        identity, "message", draft.run, draft.at_ms, rest, _searchable(text), role=draft.role,
+        identity.hex, "message", draft.run, rest, _searchable(text), index.entry_id(draft.at_ms, identity),
+        role=draft.role,
         spent=spent_on(draft) if session.tokens_from_messages else None,
     )  # fmt: skip
 
@@ -139,18 +140,18 @@ def spent_on(draft: MessageDraft | MessageGrowth) -> Tokens:
 
 
 def _tool_call(agent: str, draft: ToolCallDraft, blobs: BlobStore) -> PreparedRow:
-    identity = row_id(agent, draft.key, draft.at_ms).hex
+    identity = row_id(agent, draft.key, draft.at_ms)
     result = _place(draft.result_place)
     # message_id and child_run_id are put in between by the writer, who knows whether they exist.
     rest = (
-        identity, draft.at_ms, draft.turn, *_place(draft.place),
+        identity.hex, draft.at_ms, draft.turn, *_place(draft.place),
         cut(storable(draft.call_id), 200), cut(storable(draft.name), 200), draft.kind,
         cut(storable(draft.title), 300), draft.status, draft.ended_ms, draft.exit_status,
         *blobs.body(draft.input), *blobs.body(draft.output), *result,
     )  # fmt: skip
     return PreparedRow(
-        identity, "tool_call", draft.run, draft.at_ms, rest,
-        _searchable(f"{draft.name}\n{draft.input}\n{draft.output}"),
+        identity.hex, "tool_call", draft.run, rest,
+        _searchable(f"{draft.name}\n{draft.input}\n{draft.output}"), index.entry_id(draft.at_ms, identity),
         message_id=row_id(agent, *draft.message).hex if draft.message else None,
         child_run=draft.child_run, is_failed=draft.status == "failed",
     )  # fmt: skip
@@ -162,4 +163,4 @@ def _event(agent: str, draft: EventDraft) -> PreparedRow:
         identity, draft.at_ms, draft.turn, *_place(draft.place), draft.kind,
         cut(storable(draft.text), 500), storable(draft.document), None,
     )  # fmt: skip
-    return PreparedRow(identity, "event", draft.run, draft.at_ms, rest)
+    return PreparedRow(identity, "event", draft.run, rest)

@@ -12,16 +12,14 @@ from typing import Any
 
 from audit.actors import Actor
 from audit.record import Target, record
-from dashboard.lib.db import bulk_insert, bulk_update, write_transaction
-from dashboard.lib.ids import new_id
+from dashboard.lib.db import write_transaction
 from dashboard.lib.nudges import nudge
-from dashboard.lib.text import cut, storable
 from sessions_app.actions.bodies import BlobRow, BlobStore
-from sessions_app.actions.import_buffer import RowBuffer
-from sessions_app.actions.import_facts import apply_run, apply_session, find_project, find_session
+from sessions_app.actions.import_facts import apply_run, apply_session
 from sessions_app.actions.import_rows import PreparedRow, PreparedSession, prepare, spent_on
+from sessions_app.actions.import_unit import UnitOfWork
 from sessions_app.actions.import_updates import PendingEvent, apply_growths, apply_results
-from sessions_app.actions.sources import RawLines, SourceProgress, save_progress
+from sessions_app.actions.sources import Advance, RawLines, SourceProgress, advance_sources
 from sessions_app.actions.terminals import write_recording
 from sessions_app.drafts import MAIN_RUN, Draft, SessionDraft, Tokens
 from sessions_app.models import AgentSession, Run, Source
@@ -90,28 +88,26 @@ class ImportWriter:
     def write(self, batches: Sequence[tuple[Source, Batch]]) -> ImportCounts:
         """Commit these batches together. Raises DatabaseError, with nothing of them written."""
         written: list[tuple[Source, Batch, ImportCounts]] = []
-        new_sources = [source for source, _ in batches if source._state.adding]
-        try:
-            with write_transaction():
-                for source in new_sources:
-                    source.save(force_insert=True)
-                buffer = RowBuffer(
-                    row for _, batch in batches for session in batch.sessions for row in session.rows
-                )
-                for source, batch in batches:
-                    counts = _BatchWrite(source, batch, buffer, self.actor).run()
-                    written.append((source, batch, counts))
-                buffer.finish()
-                for source, batch, counts in written:
-                    if batch.closes_pass:
-                        self._record_pass(source, batch, counts)
-                nudge()
-        except BaseException:
-            # They were not written after all; whoever tries again must insert them.
-            for source in new_sources:
-                source._state.adding = True
-            raise
+        with write_transaction():
+            advances = [
+                Advance(source, batch.progress, batch.chunks, batch.draft.skipped, batch.draft.unknown)
+                for source, batch in batches
+            ]
+            advance_sources(advances, MAX_SKIPPED_ROWS)
+            unit = UnitOfWork(
+                [session for _, batch in batches for session in batch.sessions],
+                [batch.blobs for _, batch in batches],
+            )
+            for source, batch in batches:
+                counts = _BatchWrite(source, batch, unit, self.actor).run()
+                written.append((source, batch, counts))
+            unit.finish()
+            for source, batch, counts in written:
+                if batch.closes_pass:
+                    self._record_pass(source, batch, counts)
+            nudge()
         for source, batch, _ in written:
+            source._state.adding = False
             source.read_offset = batch.progress.read_offset
         return self._remember(written)
 
@@ -153,51 +149,47 @@ class ImportWriter:
 class _BatchWrite:
     """The transaction's work for one batch."""
 
-    def __init__(self, source: Source, batch: Batch, buffer: RowBuffer, actor: Actor) -> None:
+    def __init__(self, source: Source, batch: Batch, unit: UnitOfWork, actor: Actor) -> None:
         self.source = source
         self.batch = batch
-        self.buffer = buffer
+        self.unit = unit
         self.actor = actor
-        # A copy: should the transaction fail, the batch is written again.
-        self.blobs = BlobStore(dict(batch.blobs))
         self.counts = ImportCounts(bytes=batch.size)
-        self.new_runs: list[Run] = []
 
     def run(self) -> ImportCounts:
-        source, batch, draft = self.source, self.batch, self.batch.draft
+        batch, draft = self.batch, self.batch.draft
         # The first batch of a file that was never read before counts it.
-        self.counts.sources = 1 if batch.progress.pass_offset == 0 == source.read_offset else 0
+        self.counts.sources = 1 if batch.progress.pass_offset == 0 == self.source.read_offset else 0
         self.counts.skipped_lines = len(draft.skipped)
         self.counts.unknown_lines = len(draft.unknown)
-        save_progress(source, batch.progress, batch.chunks, draft.skipped, draft.unknown, MAX_SKIPPED_ROWS)
-        self.blobs.write()
         for prepared in batch.sessions:
-            self.buffer.add_session_source(self._write_session(prepared), source.pk)
-        self._write_terminals()
+            self._write_session(prepared)
+        for terminal in draft.terminals.values():
+            _, is_new = write_recording(self.source, terminal, actor=self.actor)
+            self.counts.terminals += is_new
         return self.counts
 
-    def _write_session(self, prepared: PreparedSession) -> uuid.UUID:
-        draft = prepared.draft
-        session, is_new = find_session(draft, self.batch.progress.modified_ms)
+    def _write_session(self, prepared: PreparedSession) -> None:
+        draft, unit = prepared.draft, self.unit
+        session, is_new = unit.session(draft, self.batch.progress.modified_ms)
         self.counts.sessions += is_new
         if draft.cwd and (session.project_id is None or not session.cwd):
-            session.project = find_project(draft.cwd)
+            session.project = unit.project(draft.cwd)
         if _reads_rows(draft):
-            self.buffer.flush()
-        rows = self.buffer.take_new(prepared.rows)
+            unit.flush()
+        rows = unit.take_new(prepared.rows)
         runs = self._runs(session, draft, prepared.rows, rows)
         events = [
-            *apply_growths(draft, session, runs, self.blobs),
-            *apply_results(draft, session, runs, self.blobs),
+            *apply_growths(draft, session, runs, unit.blobs),
+            *apply_results(draft, session, runs, unit.blobs),
         ]
         if prepared.rows and not rows:
             draft.turns = 0
         self._count(session, runs, prepared, rows)
         self._apply_facts(session, runs, prepared)
-        self._write_runs(runs)
         self._place(session, runs, rows, events)
-        session.save(update_fields=_SESSION_FIELDS)
-        return session.pk
+        unit.save_runs(runs.values())
+        unit.save_session(session, self.source.pk)
 
     def _runs(
         self, session: AgentSession, draft: SessionDraft, rows: list[PreparedRow], new_rows: list[PreparedRow]
@@ -215,15 +207,11 @@ class _BatchWrite:
         for key in named - {""}:
             draft.run(key)
         repeated = {row.run for row in rows} - {row.run for row in new_rows} - named - {MAIN_RUN}
-        known = {run.key: run for run in Run.objects.filter(session=session, key__in=list(draft.runs))}
+        known = self.unit.runs(session, draft.runs)
         missing = [key for key in draft.runs if key not in known and key not in repeated]
         for key in missing:
             started = draft.runs[key].started_ms or draft.started_ms or session.started_ms
-            known[key] = Run(
-                id=new_id(), session=session, key=cut(storable(key), 200), kind=draft.runs[key].kind,
-                started_ms=started, last_activity_ms=started,
-            )  # fmt: skip
-            self.new_runs.append(known[key])
+            known[key] = self.unit.make_run(session, key, draft.runs[key].kind, started)
         self.counts.runs += len(missing)
         session.run_count += len(missing)
         return known
@@ -234,21 +222,21 @@ class _BatchWrite:
         """Give the rows their places on the timeline, in order."""
         seq, session_id, source_id = session.last_seq, session.pk.hex, self.source.pk.hex
         run_ids = {key: run.pk.hex for key, run in runs.items()}
-        messages = self.buffer.existing_messages({row.message_id for row in rows if row.message_id})
+        messages = self.unit.existing_messages({row.message_id for row in rows if row.message_id})
         for row in rows:
             seq += 1
             head = (session_id, run_ids[row.run] if row.run is not None else None, seq, source_id)
             if row.kind == "tool_call":
                 child = run_ids[row.child_run] if row.child_run else None
                 message = row.message_id if row.message_id in messages else None
-                self.buffer.add(row.kind, (*head, *row.rest[:6], message, child, *row.rest[6:]))
+                self.unit.add_row(row.kind, (*head, *row.rest[:6], message, child, *row.rest[6:]))
             else:
-                self.buffer.add(row.kind, (*head, *row.rest))
+                self.unit.add_row(row.kind, (*head, *row.rest))
             if row.searchable:
-                self.buffer.add_words(row.at_ms, row.kind, row.id, session_id, row.searchable)
+                self.unit.add_words(row.entry, row.kind, row.id, session_id, row.searchable)
         for event in events:
             seq += 1
-            self.buffer.add("event", (event[0], event[1], seq, *event[2:]))
+            self.unit.add_row("event", (event[0], event[1], seq, *event[2:]))
         session.last_seq = seq
 
     def _count(
@@ -302,32 +290,16 @@ class _BatchWrite:
 
     def _apply_facts(self, session: AgentSession, runs: dict[str, Run], prepared: PreparedSession) -> None:
         for key, run in runs.items():
-            apply_run(run, prepared.draft.runs[key], runs, self.blobs)
+            apply_run(run, prepared.draft.runs[key], runs, self.unit.blobs)
         heading = (session.title, session.first_prompt)
-        apply_session(session, prepared.draft, self.source, prepared.highest_turn)
+        parent_id = self.unit.parent_of(session, prepared.draft)
+        apply_session(
+            session, prepared.draft, self.source, parent_id=parent_id, highest_turn=prepared.highest_turn
+        )
         if (session.title, session.first_prompt) != heading:
             words = index.indexable(f"{session.title}\n{session.first_prompt}")
-            self.buffer.add_words(session.started_ms, "session", session.pk.hex, session.pk.hex, words)
-        self.blobs.write()
-
-    def _write_runs(self, runs: dict[str, Run]) -> None:
-        """New runs, parents first, then the others; before any row that names them.
-
-        SQLite checks a deferred constraint by reading every row that could be waiting for the new one: with
-        one message waiting for its run, each row written meanwhile cost a look through all tool calls.
-        """
-        new = sorted(self.new_runs, key=lambda run: run.depth)
-        made = {run.pk for run in new}
-        known = [run for run in runs.values() if run.pk not in made]
-        self.new_runs = []
-        bulk_insert(Run, _NEW_RUN_COLUMNS, [[getattr(run, name) for name in _NEW_RUN_COLUMNS] for run in new])
-        columns = (*_RUN_COLUMNS, "id")
-        bulk_update(Run, _RUN_COLUMNS, [[getattr(run, name) for name in columns] for run in known])
-
-    def _write_terminals(self) -> None:
-        for draft in self.batch.draft.terminals.values():
-            _, is_new = write_recording(self.source, draft, actor=self.actor)
-            self.counts.terminals += is_new
+            entry = index.entry_id(session.started_ms, session.pk)
+            self.unit.add_words(entry, "session", session.pk.hex, session.pk.hex, words)
 
 
 def _reads_rows(draft: SessionDraft) -> bool:
@@ -351,19 +323,3 @@ def _add_tokens(row: Run | AgentSession, tokens: Tokens) -> None:
     row.cache_read_tokens += tokens.cache_read
     row.cache_write_tokens += tokens.cache_write
     row.total_tokens += tokens.total
-
-
-_TOKEN_FIELDS = ["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "total_tokens"]
-_RUN_COLUMNS = (
-    "parent_id", "kind", "spawned_by_call", "agent_name", "title", "model", "depth", "status", "status_evidence",
-    "exit_status", "error", "input", "input_size", "input_blob_id", "output", "output_size", "output_blob_id",
-    "started_ms", "ended_ms", "last_activity_ms", "updated_ms", "message_count", "tool_call_count",
-    "failed_tool_call_count", *_TOKEN_FIELDS,
-)  # fmt: skip
-_NEW_RUN_COLUMNS = ("id", "session_id", "key", *_RUN_COLUMNS)
-_SESSION_FIELDS = [
-    "project", "parent", "title", "first_prompt", "summary", "cwd", "branch", "model", "agent_version", "status",
-    "status_evidence", "status_ms", "started_ms", "ended_ms", "last_activity_ms", "updated_ms", "last_seq",
-    "run_count", "turn_count", "message_count", "user_message_count", "assistant_message_count", "tool_call_count",
-    "failed_tool_call_count", "terminal_count", "skipped_line_count", *_TOKEN_FIELDS,
-]  # fmt: skip

@@ -2,6 +2,7 @@
 
 import hashlib
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ CHUNK_BYTES = 256 * 1024
 SMALL_CHUNK_BYTES = 32 * 1024
 
 _CHUNK_COLUMNS = ("id", "source_id", "offset", "size", "first_line", "line_count", "sha256", "codec", "data")
+_SKIPPED_COLUMNS = ("id", "source_id", "line", "offset", "size", "reason")
 
 
 @dataclass
@@ -76,59 +78,95 @@ class SourceProgress:
         return self.modified_ns // 1_000_000
 
 
-def save_progress(
-    source: Source,
-    progress: SourceProgress,
-    chunks: list[tuple[Any, ...]],
-    skipped: list[tuple[Place, str]],
-    unknown: list[tuple[Place, str]],
-    max_skipped_rows: int,
-) -> None:
-    """Keep the raw lines and move the cursor, inside the transaction that writes what the lines said.
+@dataclass(frozen=True)
+class Advance:
+    """What one batch does to its source: the cursor moves, lines are kept."""
 
-    Raises StaleSource when another process has moved the cursor meanwhile.
+    source: Source
+    progress: SourceProgress
+    # Chunk rows as RawLines.pack() makes them.
+    chunks: list[tuple[Any, ...]]
+    skipped: list[tuple[Place, str]]
+    unknown: list[tuple[Place, str]]
+
+    def changes(self) -> dict[str, Any]:
+        source, progress = self.source, self.progress
+        return {
+            "read_offset": progress.read_offset,
+            "line_count": progress.line_count,
+            "size": progress.size,
+            "modified_ns": progress.modified_ns if progress.is_complete else 0,
+            "inode": progress.inode,
+            "parser_state": progress.parser_state,
+            "sha256": progress.sha256 or source.sha256,
+            "sha256_size": progress.sha256_size or source.sha256_size,
+            "head_sha256": progress.head_sha256 or source.head_sha256,
+            "head_size": progress.head_size or source.head_size,
+            "tail": progress.tail,
+            "state": SourceState.LIVE,
+            "error": "",
+            "read_ms": now_ms(),
+        }
+
+
+def advance_sources(advances: Sequence[Advance], max_skipped_rows: int) -> None:
+    """Keep the raw lines and move the cursors, inside the transaction that writes what the lines said.
+
+    New sources are inserted as they stand after it. Raises StaleSource when another process has moved a
+    cursor meanwhile.
     """
+    _insert_new([advance for advance in advances if advance.source._state.adding])
+    for advance in advances:
+        if not advance.source._state.adding:
+            _move_cursor(advance)
+    chunks = [row for advance in advances for row in _chunk_rows(advance)]
+    bulk_insert(SourceChunk, _CHUNK_COLUMNS, chunks)
+    skipped = [row for advance in advances for row in _skipped_rows(advance, max_skipped_rows)]
+    bulk_insert(SkippedLine, _SKIPPED_COLUMNS, skipped, ignore_existing=True)
+
+
+def _insert_new(advances: Sequence[Advance]) -> None:
+    columns = tuple(field.attname for field in Source._meta.concrete_fields)
+    rows = []
+    for advance in advances:
+        changes = {
+            **advance.changes(),
+            "skipped_line_count": len(advance.skipped),
+            "unknown_line_count": len(advance.unknown),
+        }
+        rows.append([changes.get(name, getattr(advance.source, name)) for name in columns])
+    bulk_insert(Source, columns, rows)
+
+
+def _move_cursor(advance: Advance) -> None:
+    source = advance.source
     moved = Source.objects.filter(pk=source.pk, read_offset=source.read_offset).update(
-        read_offset=progress.read_offset,
-        line_count=progress.line_count,
-        size=progress.size,
-        modified_ns=progress.modified_ns if progress.is_complete else 0,
-        inode=progress.inode,
-        parser_state=progress.parser_state,
-        sha256=progress.sha256 or source.sha256,
-        sha256_size=progress.sha256_size or source.sha256_size,
-        head_sha256=progress.head_sha256 or source.head_sha256,
-        head_size=progress.head_size or source.head_size,
-        tail=progress.tail,
-        skipped_line_count=F("skipped_line_count") + len(skipped),
-        unknown_line_count=F("unknown_line_count") + len(unknown),
-        state=SourceState.LIVE,
-        error="",
-        read_ms=now_ms(),
+        **advance.changes(),
+        skipped_line_count=F("skipped_line_count") + len(advance.skipped),
+        unknown_line_count=F("unknown_line_count") + len(advance.unknown),
     )
     if moved != 1:
         raise StaleSource(source.path)
-    _keep_chunks(source, chunks)
-    room = max(0, max_skipped_rows - source.skipped_line_count - source.unknown_line_count)
-    bulk_insert(
-        SkippedLine,
-        ("id", "source_id", "line", "offset", "size", "reason"),
-        [
-            (new_id(), source.pk, place.line, place.offset, place.size, cut(storable(reason), 300))
-            for place, reason in sorted([*skipped, *unknown])[:room]
-        ],
-        ignore_existing=True,
-    )
+
+
+def _skipped_rows(advance: Advance, most: int) -> list[tuple[Any, ...]]:
+    source = advance.source
+    room = max(0, most - source.skipped_line_count - source.unknown_line_count)
+    return [
+        (new_id(), source.pk, place.line, place.offset, place.size, cut(storable(reason), 300))
+        for place, reason in sorted([*advance.skipped, *advance.unknown])[:room]
+    ]
 
 
 class StaleSource(Exception):
     """Another process read on in this file; start again from its cursor."""
 
 
-def _keep_chunks(source: Source, chunks: list[tuple[Any, ...]]) -> None:
+def _chunk_rows(advance: Advance) -> list[tuple[Any, ...]]:
+    source, chunks = advance.source, advance.chunks
     if chunks and chunks[0][1] < SMALL_CHUNK_BYTES and source.read_offset:
         chunks = [_joined_with_last(source, chunks[0]), *chunks[1:]]
-    bulk_insert(SourceChunk, _CHUNK_COLUMNS, [(new_id(), source.pk, *chunk) for chunk in chunks])
+    return [(new_id(), source.pk, *chunk) for chunk in chunks]
 
 
 def _joined_with_last(source: Source, chunk: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,6 +111,9 @@ class Importer:
         self._pending: list[tuple[Source, Batch]] = []
         self._pending_bytes = 0
         self._moved: set[uuid.UUID] = set()
+        # Sources that are not where they were, by (format, hash and size of the beginning); None when only
+        # single files are looked at, and not all sources are known.
+        self._away: dict[tuple[str, str, int], list[Source]] | None = None
 
     def import_paths(self, paths: Sequence[str]) -> Report:
         """Import every history below these paths. Raises DatabaseError when the database itself fails."""
@@ -119,6 +122,7 @@ class Importer:
         found = find_files(paths)
         report.errors.update(found.errors)
         known = self._known_sources(found)
+        self._away = _by_beginning(known, found) if found.folders else None
         progress = Progress(
             files=len(found.files), bytes=sum(status.st_size for status in found.files.values())
         )
@@ -214,16 +218,20 @@ class Importer:
         """A source whose own path is gone and whose beginning this file has: archived or compressed."""
         if not head:
             return None
-        name, size = fingerprint(head)
-        twins = Source.objects.filter(
-            host=self.host, format=known.name, head_sha256=name, head_size=size, read_offset__gt=0
-        )
-        for twin in twins.exclude(state=SourceState.TRUNCATED):
+        for twin in self._sources_beginning(known.name, *fingerprint(head)):
             if not os.path.exists(twin.path):
                 move_source(twin, path, actor=self.actor)
                 self._moved.add(twin.pk)
                 return twin
         return None
+
+    def _sources_beginning(self, format_name: str, sha256: str, size: int) -> Iterable[Source]:
+        if self._away is not None:
+            return self._away.get((format_name, sha256, size), ())
+        beginning = Source.objects.filter(
+            host=self.host, format=format_name, head_sha256=sha256, head_size=size, read_offset__gt=0
+        )
+        return beginning.exclude(state=SourceState.TRUNCATED)
 
     def _import(self, job: Job, batches: Iterator[Batch], report: Report) -> None:
         try:
@@ -290,3 +298,11 @@ def _bytes_to_read(found: Found, known: dict[str, Source]) -> int:
         max(0, status.st_size - known[path].read_offset) if path in known else status.st_size
         for path, status in found.files.items()
     )
+
+
+def _by_beginning(known: dict[str, Source], found: Found) -> dict[tuple[str, str, int], list[Source]]:
+    away: dict[tuple[str, str, int], list[Source]] = {}
+    for path, source in known.items():
+        if path not in found.files and source.read_offset and source.state != SourceState.TRUNCATED:
+            away.setdefault((source.format, source.head_sha256, source.head_size), []).append(source)
+    return away

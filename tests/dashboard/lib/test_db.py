@@ -4,7 +4,7 @@ import uuid
 import pytest
 from django.db import connection, transaction
 
-from dashboard.lib.db import ChangeDetector, bulk_insert, existing_ids, vendor, write_transaction
+from dashboard.lib.db import ChangeDetector, bulk_insert, existing_keys, vendor, write_transaction
 from dashboard.lib.ids import new_id
 from sessions_app.models import Blob, Event, EventKind, Message, Tag
 from tests.factories import make_session
@@ -55,12 +55,12 @@ def test_bulk_insert_keeps_bytes_exactly() -> None:
 
 
 @pytest.mark.django_db
-def test_existing_ids_names_those_that_are_there() -> None:
+def test_existing_keys_names_those_that_are_there() -> None:
     session = make_session()
     event = Event.objects.create(session=session, seq=1, at_ms=1, kind=EventKind.NOTED)
     other = [new_id().hex for _ in range(5000)]
 
-    assert existing_ids(Event, [*other, event.pk.hex]) == {event.pk.hex}
+    assert existing_keys(Event, [*other, event.pk.hex]) == {event.pk.hex}
 
 
 @pytest.mark.django_db(transaction=True)
