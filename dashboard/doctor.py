@@ -249,7 +249,7 @@ def _schema_finding(state: SchemaState) -> Finding:
             "schema", "warn", "the database is empty", "Start `scrollback serve`, or import something."
         )
     if state.pending:
-        text = f"{state.pending} migrations are pending"
+        text = f"pending migrations: {state.pending}"
         return Finding("schema", "fail", text, "Start `scrollback serve` once to apply them.")
     return Finding("schema", "ok", f"up to date, {state.applied} migrations applied")
 

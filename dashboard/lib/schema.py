@@ -52,6 +52,6 @@ def require_schema() -> None:
         migrate()
     elif state.pending:
         raise Refused(
-            f"The database is older than this program ({state.pending} migrations are pending). "
+            f"The database is older than this program (pending migrations: {state.pending}). "
             "Start `scrollback serve` once to bring it up to date."
         )

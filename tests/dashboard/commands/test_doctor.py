@@ -122,7 +122,8 @@ def test_an_sqlite_with_the_fault_is_a_warning(
 
 def test_a_pending_migration_fails(home: Path) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM django_migrations WHERE app = 'sessions_app' AND name LIKE '0003%'")
+        cursor.execute("SELECT MAX(id) FROM django_migrations WHERE app = 'sessions_app'")
+        cursor.execute("DELETE FROM django_migrations WHERE id = %s", cursor.fetchone())
 
     assert look(home)["schema"].verdict == "fail"
 
