@@ -22,6 +22,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "sessions_app.models": ("sessions_app.actions", *(f"sessions_app.{door}" for door in DOORS)),
     "sessions_app.search": ("sessions_app.actions", *(f"sessions_app.{door}" for door in DOORS)),
     "sessions_app.drafts": ("django", "audit", "dashboard", "sessions_app"),
+    "sessions_app.exporters": tuple(f"sessions_app.{room}" for room in ("actions", *DOORS)),
     "sessions_app.actions": tuple(f"sessions_app.{door}" for door in DOORS),
     **{
         f"sessions_app.{door}": tuple(f"sessions_app.{other}" for other in DOORS if other != door)
