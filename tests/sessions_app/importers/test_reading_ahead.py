@@ -126,7 +126,6 @@ import os, sys
 os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
 def main():
     from sessions_app.actions.imports import Batch
-from sessions_app.importers import reading_ahead
     from sessions_app.importers.reading_ahead import ReaderProcess
     reader = ReaderProcess()
     reader._running()
