@@ -12,6 +12,11 @@ from benchmarks.processes import Failed
 BENCHMARKS = {
     "import": "benchmarks.import_histories",
     "rescan": "benchmarks.rescan",
+    "session-list": "benchmarks.session_list",
+    "open-session": "benchmarks.open_session",
+    "append-to-page": "benchmarks.append_to_page",
+    "idle": "benchmarks.idle",
+    "terminal-follow": "benchmarks.terminal_follow",
 }
 
 

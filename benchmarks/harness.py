@@ -129,11 +129,18 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def timed(action: Callable[[], object]) -> float:
-    """Milliseconds that it took."""
-    started = time.perf_counter()
+@dataclass(frozen=True)
+class Cost:
+    """Of one call in this thread."""
+
+    wall_ms: float
+    processor_ms: float
+
+
+def timed(action: Callable[[], object]) -> Cost:
+    started, processor = time.perf_counter(), time.thread_time()
     action()
-    return (time.perf_counter() - started) * 1000
+    return Cost((time.perf_counter() - started) * 1000, (time.thread_time() - processor) * 1000)
 
 
 def percentiles(milliseconds: Sequence[float]) -> dict[str, float | int]:

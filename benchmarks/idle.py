@@ -1,0 +1,78 @@
+"""What the console takes while nothing happens: the server without and with open pages, and `watch`."""
+
+import time
+from contextlib import ExitStack
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]  # its types are a package of their own
+
+from benchmarks.harness import MB, SCROLLBACK, Console, Options, say
+from benchmarks.processes import Following, processor_seconds, resident_bytes
+from benchmarks.transcripts import Transcript
+from benchmarks.websocket import WebSocket
+
+SECONDS = 60
+SOCKETS = 20
+SETTLE_S = 3.0
+# A folder as agents leave it: so many histories, none of them growing.
+HISTORIES = 200
+
+
+def run(options: Options, console: Console) -> dict[str, Any]:
+    console.use_here()
+    from django.conf import settings
+
+    from benchmarks import visiting
+    from sessions_app.models import AgentSession
+
+    (seconds,) = options.scaled(SECONDS)
+    folder = console.folder / "projects"
+    folder.mkdir()
+    for seed in range(HISTORIES // 10 if options.quick else HISTORIES):
+        transcript = Transcript(seed)
+        transcript.write(folder / f"{transcript.session}.jsonl", 20)
+    console.measured("import", str(folder), "--json")
+    cookie = visiting.cookie_of(visiting.make_operator())
+    headers = {"Cookie": f"{settings.SESSION_COOKIE_NAME}={cookie}"}
+    figures: dict[str, Any] = {"seconds": seconds, "sockets": SOCKETS}
+    with visiting.serving(console) as server:
+        with visiting.Visitor(server, cookie) as visitor:
+            # As it stands after somebody has been there.
+            for path in ("/", "/sessions/", f"/sessions/{AgentSession.objects.newest_first()[0].pk}/"):
+                visitor.get(path)
+        figures["server"] = _at_rest(console, server.process_id, seconds)
+        say(f"server  {figures['server']}")
+        sessions = list(AgentSession.objects.newest_first().values_list("pk", flat=True)[: SOCKETS // 2])
+        paths = [f"/live/sessions/{pk}/?after=0" for pk in sessions]
+        paths += ["/live/console/"] * (SOCKETS - len(paths))
+        with ExitStack() as stack:
+            for path in paths:
+                stack.enter_context(WebSocket(server.port, path, headers))
+            figures["server_with_sockets"] = _at_rest(console, server.process_id, seconds)
+        say(f"server with sockets  {figures['server_with_sockets']}")
+    command = [str(SCROLLBACK), "watch", str(folder)]
+    with Following(command, console.environment, console.folder / "watch.log") as watch:
+        figures["watch"] = _at_rest(console, watch.process_id, seconds)
+        watch.check()
+    say(f"watch  {figures['watch']}")
+    return figures
+
+
+def _at_rest(console: Console, process_id: int, seconds: float) -> dict[str, float]:
+    process = psutil.Process(process_id)
+    time.sleep(SETTLE_S)
+    started, before, database = (
+        time.monotonic(),
+        processor_seconds(process),
+        console.database_processor_seconds(),
+    )
+    time.sleep(seconds)
+    minutes = (time.monotonic() - started) / 60
+    figures = {
+        "cpu_s_per_minute": round((processor_seconds(process) - before) / minutes, 2),
+        "rss_mb": round(resident_bytes(process) / MB),
+    }
+    if console.engine == "postgres":
+        used = console.database_processor_seconds() - database
+        figures["database_cpu_s_per_minute"] = round(used / minutes, 2)
+    return figures

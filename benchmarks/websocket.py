@@ -1,0 +1,109 @@
+"""A WebSocket client with nothing in the way: one frame in, one frame out, blocking."""
+
+import base64
+import os
+import socket
+import struct
+from types import TracebackType
+from typing import Self
+
+from benchmarks.processes import Failed
+
+_TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x1, 0x2, 0x8, 0x9, 0xA
+_READ_BYTES = 256 * 1024
+
+
+class Closed(Exception):
+    """The server closed the socket; the message is its code."""
+
+
+class WebSocket:
+    """Raises Failed when the server refuses, Closed when it closes, TimeoutError when nothing comes in time."""
+
+    def __init__(self, port: int, path: str, headers: dict[str, str], *, timeout_s: float = 30.0) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._buffer = bytearray()
+        self._start = 0
+        self._shake_hands(port, path, headers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def _shake_hands(self, port: int, path: str, headers: dict[str, str]) -> None:
+        origin = f"http://127.0.0.1:{port}"
+        fields = {
+            "Host": f"127.0.0.1:{port}", "Origin": origin, "Upgrade": "websocket", "Connection": "Upgrade",
+            "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(), "Sec-WebSocket-Version": "13", **headers,
+        }  # fmt: skip
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        self._socket.sendall(f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode())
+        while (end := self._buffer.find(b"\r\n\r\n")) < 0:
+            self._fill()
+        status = self._buffer.split(b"\r\n", 1)[0]
+        if b" 101 " not in status:
+            raise Failed(f"the socket {path} was refused: {status.decode(errors='replace')}")
+        self._start = end + 4
+
+    def send(self, text: str) -> None:
+        self._send(_TEXT, text.encode())
+
+    def receive(self) -> bytes:
+        """The next message's content."""
+        message = b""
+        while True:
+            kind, is_last, content = self._frame()
+            if kind == _CLOSE:
+                raise Closed(str(struct.unpack(">H", content[:2])[0]) if content else "without a code")
+            if kind == _PING:
+                self._send(_PONG, content)
+            elif kind != _PONG:
+                message += content
+                if is_last:
+                    return message
+
+    def _frame(self) -> tuple[int, bool, bytes]:
+        first, second = self._take(2)
+        size = second & 0x7F
+        if size == 126:
+            (size,) = struct.unpack(">H", self._take(2))
+        elif size == 127:
+            (size,) = struct.unpack(">Q", self._take(8))
+        return first & 0x0F, bool(first & 0x80), self._take(size)
+
+    def _take(self, size: int) -> bytes:
+        while len(self._buffer) - self._start < size:
+            self._fill()
+        content = bytes(self._buffer[self._start : self._start + size])
+        self._start += size
+        if self._start > _READ_BYTES:
+            del self._buffer[: self._start]
+            self._start = 0
+        return content
+
+    def _fill(self) -> None:
+        content = self._socket.recv(_READ_BYTES)
+        if not content:
+            raise Closed("without a word")
+        self._buffer += content
+
+    def _send(self, kind: int, content: bytes) -> None:
+        mask = os.urandom(4)
+        size = len(content)
+        if size < 126:
+            head = struct.pack(">BB", 0x80 | kind, 0x80 | size)
+        else:
+            head = struct.pack(">BBH", 0x80 | kind, 0x80 | 126, size)
+        masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(content))
+        self._socket.sendall(head + mask + masked)

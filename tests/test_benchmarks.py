@@ -1,0 +1,98 @@
+"""Each benchmark runs, at a toy size, and prints the one line that it promises. Nothing here looks at times."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.__main__ import BENCHMARKS
+from benchmarks.harness import percentiles
+from tests.chromium import find
+
+ROOT = Path(__file__).parents[1]
+# Megabytes, sessions, messages or seconds, as the benchmark counts them.
+TOY_SIZES = {
+    "import": 2,
+    "rescan": 2,
+    "session-list": 2_000,
+    "open-session": 300,
+    "append-to-page": 1,
+    "idle": 1,
+    "terminal-follow": 1,
+}
+
+
+def run_benchmark(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=300,
+    )
+
+
+def engine() -> str:
+    return "sqlite" if os.environ["SCROLLBACK_DATABASE_URL"].startswith("sqlite") else "postgres"
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_it_runs_and_prints_one_line(name: str) -> None:
+    if name == "append-to-page" and find() is None:
+        pytest.skip("no browser to paint with")
+
+    done = run_benchmark(name, "--engine", engine(), "--quick", "--no-peer", "--size", str(TOY_SIZES[name]))
+
+    assert done.returncode == 0, done.stderr[-3000:]
+    (line,) = done.stdout.splitlines()
+    found = json.loads(line)
+    assert (found["name"], found["engine"], found["quick"]) == (name, engine(), True)
+    assert set(found["machine"]) >= {"cores", "python", "versions", "load_at_start", "load_at_end"}
+    check_figures(name, found)
+
+
+def check_figures(name: str, found: dict[str, Any]) -> None:
+    if name == "import":
+        (size,) = found["sizes"]
+        assert size["records"] > 100
+        assert size["scrollback"]["peak_rss_mb"] > 20
+        assert found["peer"] is None
+    elif name == "rescan":
+        assert (found["writes"], found["files"] > 0) == (0, True)
+    elif name == "session-list":
+        assert found["pages"]["first"]["in_process"]["samples"] >= 5
+        assert any("session_recent" in step for step in found["pages"]["deepest"]["plan"])
+    elif name == "open-session":
+        assert found["sessions"]["large"]["messages"] == 300
+        assert found["sessions"]["small"]["messages"] == 100
+    elif name == "append-to-page":
+        assert found["painted_in_browser"]["p50_ms"] > 0
+    elif name == "idle":
+        assert found["server_with_sockets"]["rss_mb"] > 20
+    else:
+        assert [run["viewers"] for run in found["runs"]] == [1, 20]
+
+
+@pytest.mark.once
+def test_nothing_is_left_behind_and_an_unknown_name_is_refused() -> None:
+    before = set((ROOT / ".cache" / "benchmarks").glob("*"))
+
+    done = run_benchmark("no-such-benchmark", "--engine", "sqlite")
+
+    assert done.returncode == 2
+    assert "no-such-benchmark" in done.stderr
+    assert done.stdout == ""
+    assert set((ROOT / ".cache" / "benchmarks").glob("*")) == before
+
+
+def test_percentiles_are_samples() -> None:
+    assert percentiles([float(number) for number in range(1, 101)]) == {
+        "samples": 100,
+        "p50_ms": 50.5,
+        "p95_ms": 95.0,
+    }
+    assert percentiles([7.0])["p95_ms"] == 7.0
