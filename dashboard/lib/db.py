@@ -172,6 +172,33 @@ def _copy_postgres(table: str, names: list[str], rows: list[Sequence[Any]], igno
             )
 
 
+# 64 MB, which is also what `journal_size_limit` leaves of the log.
+_BULK_CHECKPOINT_PAGES = 16_384
+
+
+@contextmanager
+def bulk_writing() -> Iterator[None]:
+    """For many large transactions in a row on this connection; outside of any.
+
+    SQLite copies its log into the database every 4 MB, which an import fills with each commit: most pages
+    would be copied, and synchronised, again and again.
+    """
+    if vendor() != "sqlite":
+        yield
+        return
+    connection.ensure_connection()
+    # Directly: a PRAGMA must work too where Django refuses statements until a rollback.
+    opened: sqlite3.Connection = connection.connection
+    (usual,) = opened.execute("PRAGMA wal_autocheckpoint").fetchone()
+    opened.execute(f"PRAGMA wal_autocheckpoint={_BULK_CHECKPOINT_PAGES}")
+    try:
+        yield
+    finally:
+        # One that was closed meanwhile has taken its setting with it.
+        if connection.connection is opened:
+            opened.execute(f"PRAGMA wal_autocheckpoint={int(usual)}")
+
+
 def existing_keys[Key: (str, int)](model: type[models.Model], keys: Iterable[Key]) -> set[Key]:
     """Which of these primary keys exist already; UUIDs as 32 hexadecimal digits."""
     wanted = list(keys)

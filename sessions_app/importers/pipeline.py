@@ -5,12 +5,14 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 from audit.actors import Actor
+from dashboard.lib.db import bulk_writing
 from sessions_app.actions.imports import Batch, ImportCounts, ImportWriter
 from sessions_app.actions.sources import (
     StaleSource,
@@ -126,12 +128,13 @@ class Importer:
         progress = Progress(
             files=len(found.files), bytes=sum(status.st_size for status in found.files.values())
         )
-        with jobs_reader(_bytes_to_read(found, known)) as read:
+        size = _bytes_to_read(found, known)
+        with bulk_writing() if size > BATCH_BYTES else nullcontext(), jobs_reader(size) as read:
             for job, batches in read(self._jobs(found, known, report, progress)):
                 self._import(job, batches, report)
                 progress.bytes_done += found.files[job.source.path].st_size
                 progress.files_done += 1
-        self._flush(report)
+            self._flush(report)
         self._tell(progress)
         self._mark_missing(found, known)
         report.seconds = time.monotonic() - started

@@ -8,7 +8,7 @@ from sessions_app.search.index import CREATE_POSTGRES, CREATE_SQLITE
 
 
 def create_index(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
-    for statement in (CREATE_SQLITE,) if editor.connection.vendor == "sqlite" else CREATE_POSTGRES:
+    for statement in CREATE_SQLITE if editor.connection.vendor == "sqlite" else CREATE_POSTGRES:
         editor.execute(statement, params=None)
 
 

@@ -4,7 +4,14 @@ import uuid
 import pytest
 from django.db import connection, transaction
 
-from dashboard.lib.db import ChangeDetector, bulk_insert, existing_keys, vendor, write_transaction
+from dashboard.lib.db import (
+    ChangeDetector,
+    bulk_insert,
+    bulk_writing,
+    existing_keys,
+    vendor,
+    write_transaction,
+)
 from dashboard.lib.ids import new_id
 from sessions_app.models import Blob, Event, EventKind, Message, Tag
 from tests.factories import make_session
@@ -108,3 +115,20 @@ def test_the_change_detector_sees_commits_and_nothing_else() -> None:
             assert not detector.changed()
     finally:
         detector.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_bulk_writing_leaves_the_connection_as_it_was() -> None:
+    def checkpoint_pages() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA wal_autocheckpoint")
+            (pages,) = cursor.fetchone()
+        return int(pages)
+
+    with bulk_writing():
+        Tag.objects.create(id=new_id(), name="bulk")
+        if vendor() == "sqlite":
+            assert checkpoint_pages() > 10_000
+    if vendor() == "sqlite":
+        assert checkpoint_pages() == 1_000
+    assert Tag.objects.filter(name="bulk").exists()
