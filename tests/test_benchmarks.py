@@ -92,7 +92,7 @@ def test_nothing_is_left_behind_and_an_unknown_name_is_refused() -> None:
 def test_percentiles_are_samples() -> None:
     assert percentiles([float(number) for number in range(1, 101)]) == {
         "samples": 100,
-        "p50_ms": 50.5,
+        "p50_ms": 50.0,
         "p95_ms": 95.0,
     }
     assert percentiles([7.0])["p95_ms"] == 7.0
