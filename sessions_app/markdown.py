@@ -6,7 +6,7 @@ attributes that the renderer itself writes, so that a mistake in the first is ca
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import nh3
 from django.utils.html import escape
@@ -40,7 +40,9 @@ def to_html(text: str) -> SafeString:
 
 @lru_cache(maxsize=_REMEMBERED_TEXTS)
 def _drawn(text: str) -> SafeString:
-    html = _RENDERER.render(legible(text))
+    tokens = _RENDERER.parse(legible(text))
+    _order_headings(tokens)
+    html = _RENDERER.renderer.render(tokens, _RENDERER.options, {})
     clean = nh3.clean(
         html,
         tags=_TAGS,
@@ -56,8 +58,6 @@ def _make_renderer() -> MarkdownIt:
     made = MarkdownIt("commonmark", {"html": False, "linkify": False, "typographer": False})
     made.enable(["table", "strikethrough"])
     made.add_render_rule("image", _image_as_link)
-    made.add_render_rule("heading_open", _lower_heading)
-    made.add_render_rule("heading_close", _lower_heading)
     return made
 
 
@@ -71,12 +71,14 @@ def _image_as_link(
     return f'<a href="{escape(source)}">{escape(name)}</a>' if source else escape(name)
 
 
-def _lower_heading(
-    self: Any, tokens: Sequence[Token], index: int, options: OptionsDict, environment: EnvType
-) -> str:
-    token = tokens[index]
-    token.tag = f"h{min(6, int(token.tag[1]) + _HEADINGS_BELOW)}"
-    return str(self.renderToken(tokens, index, options, environment))
+def _order_headings(tokens: Sequence[Token]) -> None:
+    """Headings start below the message's own and never skip a level, whatever the author's hashes say."""
+    level = 0
+    for token in tokens:
+        if token.type == "heading_open":
+            level = min(int(token.tag[1]), level + 1, 6 - _HEADINGS_BELOW)
+        if token.type in {"heading_open", "heading_close"}:
+            token.tag = f"h{level + _HEADINGS_BELOW}"
 
 
 _RENDERER: Final = _make_renderer()

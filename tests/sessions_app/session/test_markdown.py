@@ -63,8 +63,11 @@ def test_links_tell_the_other_side_nothing() -> None:
     assert 'rel="noopener noreferrer nofollow"' in to_html("[x](https://example.org)")
 
 
-def test_headings_stand_below_those_of_the_page() -> None:
-    assert to_html("# One\n\n### Three") == "<h4>One</h4>\n<h6>Three</h6>\n"
+def test_headings_stand_below_those_of_the_page_and_never_skip_a_level() -> None:
+    drawn = to_html("## Begins deep\n\n#### Skips\n\n# Back\n\n###### Deepest\n\n###### Again")
+
+    assert re.findall(r"<(h\d)>", drawn) == ["h4", "h5", "h4", "h5", "h6"]
+    assert drawn.count("</h4>") == 2
 
 
 def test_tables_code_and_lists_are_drawn() -> None:
