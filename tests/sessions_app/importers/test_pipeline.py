@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from audit.actors import SYSTEM
 from audit.models import Entry
 from sessions_app.actions.imports import ImportWriter
+from sessions_app.actions.sessions import rename_session
 from sessions_app.importers import reading
 from sessions_app.importers.pipeline import Importer, Report
 from sessions_app.models import (
@@ -28,6 +29,7 @@ from sessions_app.models import (
     SourceState,
     ToolCall,
 )
+from sessions_app.search.find import sessions_titled
 from tests.samples import sample
 
 pytestmark = pytest.mark.django_db
@@ -559,4 +561,19 @@ def test_a_subagents_file_read_before_its_parents_joins_the_same_session(tmp_pat
     session = AgentSession.objects.get()
     assert session.external_id == "22220000-0000-4000-8000-000000000002"
     assert set(session.runs.values_list("kind", flat=True)) == {"main", "subagent"}
+    assert_places_are_gapless()
+
+
+def test_a_title_that_a_person_gave_outlives_what_the_source_says_later(claude_file: Path) -> None:
+    run_import(claude_file)
+    session = AgentSession.objects.get()
+    rename_session(session.pk, "The orchestra", actor=SYSTEM)
+    title = {"type": "custom-title", "customTitle": "From the source", "sessionId": session.external_id}
+    with claude_file.open("a") as handle:
+        handle.write(json.dumps(title) + "\n")
+
+    run_import(claude_file)
+
+    assert AgentSession.objects.get().title == "The orchestra"
+    assert sessions_titled(["orchestra"]) == [session.pk]
     assert_places_are_gapless()
