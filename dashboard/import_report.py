@@ -64,8 +64,9 @@ def _number(count: int, noun: str) -> str:
 
 
 def losses(report: pipeline.Report) -> list[str]:
-    """One line for each thing that could not be imported, bounded."""
+    """One line for each file of which something could not be imported, bounded."""
     lines = [f"{path}: {reason}" for path, reason in report.errors.items()]
+    lines += [f"{path}: {_number(count, 'line')} could not be read" for path, count in report.skipped.items()]
     if len(lines) > MAX_LISTED_ERRORS:
         return [*lines[:MAX_LISTED_ERRORS], f"… and {len(lines) - MAX_LISTED_ERRORS} more"]
     return lines

@@ -49,6 +49,7 @@ AUDIT_ACTIONS: Final[dict[str, str]] = {
     "source.imported": "imported a history",
     "source.rewritten": "found a history rewritten at its source",
     "source.moved": "found a history moved",
+    "source.restored": "found a deleted history again",
     "source.unfollowed": "stopped following histories",
     "source.deleted": "found a history deleted at its source",
 }

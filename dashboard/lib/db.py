@@ -163,7 +163,7 @@ def _copy_postgres(table: str, names: list[str], rows: list[Sequence[Any]], igno
             cursor.execute(
                 f"CREATE TEMPORARY TABLE incoming_rows ON COMMIT DROP AS SELECT {columns} FROM {table} WITH NO DATA"  # noqa: S608
             )
-        with cursor.copy(f"COPY {target} ({columns}) FROM STDIN") as copy:
+        with connection.wrap_database_errors, cursor.copy(f"COPY {target} ({columns}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
         if ignore_existing:

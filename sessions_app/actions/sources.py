@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, Q, QuerySet
 
 from audit.actors import Actor
 from audit.record import Target, record
@@ -16,7 +16,17 @@ from dashboard.lib.ids import new_id
 from dashboard.lib.nudges import nudge
 from dashboard.lib.text import cut, storable
 from sessions_app.drafts import Place
-from sessions_app.models import AgentSession, Run, SkippedLine, Source, SourceChunk, SourceState, Status
+from sessions_app.models import (
+    AgentSession,
+    Run,
+    SkippedLine,
+    Source,
+    SourceChunk,
+    SourceState,
+    Status,
+    Terminal,
+    TerminalState,
+)
 from sessions_app.models.blob import pack, unpack
 
 CHUNK_BYTES = 256 * 1024
@@ -209,6 +219,20 @@ def mark_source_deleted(source: Source, *, actor: Actor) -> None:
     _mark(source, SourceState.DELETED, "source.deleted", actor)
 
 
+def mark_source_back(source: Source, *, actor: Actor) -> None:
+    """The file that was gone is there again, as it was."""
+    with write_transaction():
+        gone = Source.objects.filter(pk=source.pk, state=SourceState.DELETED)
+        if gone.update(state=SourceState.LIVE, deleted_ms=None):
+            record(
+                "source.restored",
+                actor=actor,
+                target=Target("source", str(source.pk), source.path),
+                details={"read": source.read_offset},
+            )
+            nudge()
+
+
 def _mark(source: Source, state: SourceState, action: str, actor: Actor) -> None:
     with write_transaction():
         changes = {"state": state, "deleted_ms": now_ms()}
@@ -243,14 +267,17 @@ def note_source_error(source_id: uuid.UUID, error: str) -> None:
     Source.objects.filter(pk=source_id).update(error=cut(storable(error), 500))
 
 
-def end_following(host: str, *, actor: Actor) -> int:
-    """Nobody follows this machine's histories any more: open turns are unfinished, not running.
+def end_following(host: str, *, still_followed: Sequence[str] = (), actor: Actor) -> int:
+    """Nobody follows these histories any more: open turns are unfinished, not running, and recordings ended.
 
-    Called when a watch ends, and when one begins, for an earlier one that could not. Returns how many
-    sessions it was true of.
+    Called when a watch ends, and when a watch or an import begins, for a watch that could not. What lies at
+    or below one of the paths `still_followed` is left. Returns how many sessions it was true of.
     """
     with write_transaction():
+        _end_recordings(host, still_followed)
         followed = AgentSession.objects.filter(status=Status.RUNNING, sources__host=host)
+        for path in still_followed:
+            followed = followed.exclude(sources__in=_at_or_below(host, path))
         ids = list(followed.values_list("pk", flat=True).distinct())
         if not ids:
             return 0
@@ -265,3 +292,20 @@ def end_following(host: str, *, actor: Actor) -> int:
         )
         nudge()
     return len(ids)
+
+
+def _at_or_below(host: str, path: str) -> QuerySet[Source]:
+    below = path.rstrip("/") + "/"
+    return Source.objects.filter(Q(path=path) | Q(path__startswith=below), host=host)
+
+
+def _end_recordings(host: str, still_followed: Sequence[str]) -> None:
+    """Recordings that were read from files which nobody follows; one with an exit has ended already."""
+    live = Terminal.objects.filter(state=TerminalState.LIVE, source__host=host)
+    for path in still_followed:
+        live = live.exclude(source__in=_at_or_below(host, path))
+    for terminal in live:
+        ended = terminal.started_ms + terminal.duration_us // 1000
+        Terminal.objects.filter(pk=terminal.pk).update(
+            state=TerminalState.ENDED, ended_ms=ended, updated_ms=now_ms()
+        )

@@ -1,9 +1,12 @@
 """Which files an import looks at."""
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+# What the column of a source's path holds.
+MAX_STORED_CHARS = 2048
 # What an agent's history is written as; anything else in a folder is not even opened.
 SUFFIXES = (".jsonl", ".jsonl.zst", ".json", ".cast")
 
@@ -46,24 +49,38 @@ def _walk(folder: str, found: Found) -> None:
 
 
 def _entries(folder: str, found: Found) -> Iterator[tuple[str, os.stat_result]]:
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        found.errors[folder] = _reason(error)
-        return
-    folders = []
-    for entry in entries:
+    # A stack instead of recursion: folders may lie deeper than calls may.
+    folders = [folder]
+    while folders:
+        current = folders.pop()
         try:
-            # Links to folders are not followed: they lead in circles.
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(entry.path)
-            elif entry.name.endswith(SUFFIXES) and entry.is_file():
-                yield entry.path, entry.stat()
+            entries = sorted(os.scandir(current), key=lambda entry: entry.name)
         except OSError as error:
-            found.errors[entry.path] = _reason(error)
-    # Files first: a session's own file says more of it than those of its subagents in the folder beside.
-    for path in folders:
-        yield from _entries(path, found)
+            found.errors[current] = _reason(error)
+            continue
+        inner = []
+        for entry in entries:
+            try:
+                # Links to folders are not followed: they lead in circles.
+                if entry.is_dir(follow_symlinks=False):
+                    inner.append(entry.path)
+                elif entry.name.endswith(SUFFIXES) and entry.is_file():
+                    yield entry.path, entry.stat()
+            except OSError as error:
+                found.errors[entry.path] = _reason(error)
+        # Files first: a session's own file says more of it than those of its subagents in the folder beside.
+        folders.extend(reversed(inner))
+
+
+def stored_path(path: str) -> str:
+    """The path as the database knows it: text that both engines take, another one for every file.
+
+    Names that are not UTF-8 keep their odd bytes as \\xNN; very long ones end in a hash.
+    """
+    text = os.fsencode(path).decode("utf-8", "backslashreplace").replace("\x00", "")
+    if len(text) <= MAX_STORED_CHARS:
+        return text
+    return text[: MAX_STORED_CHARS - 65] + "…" + hashlib.sha256(text.encode()).hexdigest()
 
 
 def _reason(error: OSError) -> str:

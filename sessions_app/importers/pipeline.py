@@ -1,21 +1,24 @@
 """Imports files and folders: each history once, whatever happens to one of them or to this process."""
 
+import logging
 import os
 import socket
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import IntegrityError, InterfaceError, OperationalError
 
 from audit.actors import Actor
-from dashboard.lib.db import bulk_writing
+from dashboard.lib.db import bulk_writing, explain
 from sessions_app.actions.imports import Batch, ImportCounts, ImportWriter
 from sessions_app.actions.sources import (
     StaleSource,
+    mark_source_back,
     mark_source_deleted,
     mark_source_rewritten,
     move_source,
@@ -23,7 +26,7 @@ from sessions_app.actions.sources import (
     open_source,
 )
 from sessions_app.drafts import Format
-from sessions_app.importers.finding import Found, find_files
+from sessions_app.importers.finding import Found, find_files, stored_path
 from sessions_app.importers.reading import (
     BATCH_BYTES,
     Job,
@@ -43,6 +46,11 @@ from sessions_app.models import Source, SourceState
 
 # Sources whose batches are committed together, so that ten thousand small files do not cost as many syncs.
 SOURCES_PER_COMMIT = 200
+
+
+logger = logging.getLogger(__name__)
+# How often a file is taken up again that another import was reading.
+_MOST_ROUNDS = 3
 
 
 @dataclass
@@ -66,6 +74,8 @@ class Report:
     ignored: int = 0
     # What was lost, with the reason: unreadable files, files of no known format that were named.
     errors: dict[str, str] = field(default_factory=dict)
+    # How many lines of which file could not be read.
+    skipped: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
@@ -89,6 +99,7 @@ class Report:
             "seconds": round(self.seconds, 3),
             "unchanged": self.unchanged,
             "ignored": self.ignored,
+            "skipped": dict(self.skipped),
             "errors": self.errors,
         }
 
@@ -113,6 +124,8 @@ class Importer:
         self._pending: list[tuple[Source, Batch]] = []
         self._pending_bytes = 0
         self._moved: set[uuid.UUID] = set()
+        # Paths, as stored, that another import was faster with.
+        self._overtaken: set[str] = set()
         # Sources that are not where they were, by (format, hash and size of the beginning); None when only
         # single files are looked at, and not all sources are known.
         self._away: dict[tuple[str, str, int], list[Source]] | None = None
@@ -132,9 +145,10 @@ class Importer:
         with bulk_writing() if size > BATCH_BYTES else nullcontext(), jobs_reader(size) as read:
             for job, batches in read(self._jobs(found, known, report, progress)):
                 self._import(job, batches, report)
-                progress.bytes_done += found.files[job.source.path].st_size
+                progress.bytes_done += found.files[job.path].st_size
                 progress.files_done += 1
             self._flush(report)
+            self._read_again(found, report)
         self._tell(progress)
         self._mark_missing(found, known)
         report.seconds = time.monotonic() - started
@@ -148,7 +162,7 @@ class Importer:
         """The newest generation of each path that was imported before, in two queries whatever the number."""
         rows = Source.objects.filter(host=self.host)
         if not found.folders:
-            rows = rows.filter(path__in=list(found.files))
+            rows = rows.filter(path__in=[stored_path(path) for path in found.files])
         newest: dict[str, Source] = {}
         for source in rows.order_by("generation").iterator():
             newest[source.path] = source
@@ -161,7 +175,7 @@ class Importer:
         for path, status in found.files.items():
             progress.path = path
             self._tell(progress)
-            source = known.get(path)
+            source = known.get(stored_path(path))
             try:
                 job = self._job(path, status, source, found, report)
             except SourceError as error:
@@ -177,7 +191,7 @@ class Importer:
         self, path: str, status: os.stat_result, source: Source | None, found: Found, report: Report
     ) -> Job | None:
         """None for a file that has nothing new, or is no history. Raises SourceError."""
-        if source is not None and self._is_unchanged(source, status):
+        if source is not None and self._is_unchanged(path, source, status):
             report.unchanged += 1
             return None
         head = read_head(path)
@@ -189,23 +203,23 @@ class Importer:
                 report.ignored += 1
             return None
         source = source or self._moved_here(path, known, head) or self._new_source(path, known)
-        return job_for(source, known, following=self.following)
+        return job_for(source, known, path, following=self.following)
 
     def _note_error(self, report: Report, path: str, source: Source | None, error: SourceError) -> None:
         report.errors[path] = str(error)
         if source is not None and not source._state.adding:
             note_source_error(source.pk, str(error))
 
-    def _is_unchanged(self, source: Source, status: os.stat_result) -> bool:
+    def _is_unchanged(self, path: str, source: Source, status: os.stat_result) -> bool:
         if (source.size, source.modified_ns) != (status.st_size, status.st_mtime_ns):
             return False
-        if source.state != SourceState.LIVE:
+        if source.state != SourceState.LIVE or (source.tail and not self.following):
             return False
         known = format_named(source.format)
         if known is None:
             return True
         saved = SavedState.load(source.parser_state)
-        return saved.companions == companions_hash(read_companions(known, source.path))
+        return saved.companions == companions_hash(read_companions(known, path))
 
     def _format_of(self, path: str, head: bytes, source: Source | None) -> Format | None:
         if self.only_format is not None:
@@ -215,15 +229,15 @@ class Importer:
         return detect(path, head)
 
     def _new_source(self, path: str, known: Format) -> Source:
-        return open_source(self.host, path, known.name)
+        return open_source(self.host, stored_path(path), known.name)
 
     def _moved_here(self, path: str, known: Format, head: bytes) -> Source | None:
         """A source whose own path is gone and whose beginning this file has: archived or compressed."""
         if not head:
             return None
         for twin in self._sources_beginning(known.name, *fingerprint(head)):
-            if not os.path.exists(twin.path):
-                move_source(twin, path, actor=self.actor)
+            if _is_gone(twin.path):
+                move_source(twin, stored_path(path), actor=self.actor)
                 self._moved.add(twin.pk)
                 return twin
         return None
@@ -246,13 +260,34 @@ class Importer:
                 source = open_source(
                     self.host, job.source.path, job.format, generation=job.source.generation + 1
                 )
-                again = Job(source, job.format, b"", self.following)
+                again = Job(source, job.format, job.path, b"", self.following)
                 self._take(source, SourceReader(again).batches(), report)
         except SourceError as error:
-            self._note_error(report, job.source.path, job.source, error)
+            self._note_error(report, job.path, job.source, error)
+
+    def _read_again(self, found: Found, report: Report) -> None:
+        """Files that another import was reading at the same moment: go on from where that one has come."""
+        for _ in range(_MOST_ROUNDS):
+            if not self._overtaken:
+                return
+            paths, self._overtaken = self._overtaken, set()
+            again = Found(
+                files={path: found.files[path] for path in found.files if stored_path(path) in paths}
+            )
+            known = self._known_sources(again)
+            for job in self._jobs(again, known, report, Progress()):
+                self._import(job, SourceReader(job).batches(), report)
+            self._flush(report)
+        for path in self._overtaken:
+            report.errors[path] = "another import is reading this file"
+        self._overtaken = set()
 
     def _take(self, source: Source, batches: Iterator[Batch], report: Report) -> None:
+        is_silent = True
         for batch in batches:
+            is_silent = False
+            if batch.draft.skipped:
+                report.skipped[source.path] += len(batch.draft.skipped)
             self._pending.append((source, batch))
             self._pending_bytes += batch.size
             # A source has at most one batch in a commit: the next one starts from this one's cursor.
@@ -262,6 +297,10 @@ class Importer:
                 or len(self._pending) >= SOURCES_PER_COMMIT
             ):
                 self._flush(report)
+        if is_silent:
+            report.unchanged += 1
+            if source.state == SourceState.DELETED:
+                mark_source_back(source, actor=self.actor)
 
     def _flush(self, report: Report) -> None:
         batches, self._pending, self._pending_bytes = self._pending, [], 0
@@ -271,7 +310,7 @@ class Importer:
             report.counts.add(self._writer.write(batches))
         except (OperationalError, InterfaceError):
             raise
-        except (DatabaseError, StaleSource):
+        except Exception:
             # One of them spoils the others: write each alone and name the one that fails.
             for source, batch in batches:
                 self._write_alone(source, batch, report)
@@ -282,30 +321,59 @@ class Importer:
         except (OperationalError, InterfaceError):
             raise
         except StaleSource:
-            report.errors[source.path] = "another import is reading this file"
-        except DatabaseError as error:
-            report.errors[source.path] = f"the database refused it: {error}"
+            self._overtaken.add(source.path)
+        except IntegrityError as error:
+            if Source.objects.filter(host=source.host, path=source.path).exists():
+                self._overtaken.add(source.path)
+            else:
+                report.errors[source.path] = f"the database refused it: {explain(error)}"
+        except Exception as error:
+            logger.warning("a history could not be written", exc_info=True)
+            report.errors[source.path] = f"it could not be written ({type(error).__name__}: {explain(error)})"
 
     def _mark_missing(self, found: Found, known: dict[str, Source]) -> None:
         """Sources below the folders that were looked through, whose file is no longer there."""
+        seen = {stored_path(path) for path in found.files}
+        unseen = tuple(stored_path(path) for path in found.errors)
         for path, source in known.items():
-            if source.state != SourceState.LIVE or path in found.files or source.pk in self._moved:
+            if source.state != SourceState.LIVE or path in seen or source.pk in self._moved:
                 continue
-            if any(path.startswith(folder + os.sep) for folder in found.folders) and not os.path.exists(path):
+            # What could not be looked at is not gone.
+            if path.startswith(unseen) or not _is_below(path, found.folders):
+                continue
+            if _is_gone(path):
                 mark_source_deleted(source, actor=self.actor)
+
+
+def _is_below(path: str, folders: Sequence[str]) -> bool:
+    return any(path.startswith(folder.rstrip(os.sep) + os.sep) for folder in folders)
+
+
+def _is_gone(path: str) -> bool:
+    """True only when the system says so; a folder that may not be entered says nothing."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _bytes_to_read(found: Found, known: dict[str, Source]) -> int:
     """About how many; compressed files count as what they are on disk."""
     return sum(
-        max(0, status.st_size - known[path].read_offset) if path in known else status.st_size
+        max(0, status.st_size - known[name].read_offset)
+        if (name := stored_path(path)) in known
+        else status.st_size
         for path, status in found.files.items()
     )
 
 
 def _by_beginning(known: dict[str, Source], found: Found) -> dict[tuple[str, str, int], list[Source]]:
     away: dict[tuple[str, str, int], list[Source]] = {}
+    seen = {stored_path(path) for path in found.files}
     for path, source in known.items():
-        if path not in found.files and source.read_offset and source.state != SourceState.TRUNCATED:
+        if path not in seen and source.read_offset and source.state != SourceState.TRUNCATED:
             away.setdefault((source.format, source.head_sha256, source.head_size), []).append(source)
     return away

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from sessions_app.drafts import Draft, Format, Parser, Place, SkipLine, SourceFa
 from sessions_app.importers.registry import HEAD_BYTES, format_named
 from sessions_app.models import Source
 
+logger = logging.getLogger(__name__)
+
 BATCH_BYTES = 4 * 1024 * 1024
 BLOCK_BYTES = 1024 * 1024
 FINGERPRINT_BYTES = 4096
@@ -25,6 +28,9 @@ MAX_COMPANION_BYTES = 1024 * 1024
 MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
 # A longer line is kept in pieces of this size and counted as one that cannot be read.
 MAX_LINE_BYTES = 64 * 1024 * 1024
+
+
+CUT = "the compressed file ends too early; what could be read of it is there"
 
 
 class SourceError(Exception):
@@ -40,8 +46,50 @@ def open_stream(path: str) -> IO[bytes]:
     handle = open(path, "rb")  # noqa: SIM115  the caller closes it
     if not path.endswith(".zst"):
         return handle
-    reader = zstandard.ZstdDecompressor().stream_reader(handle, read_across_frames=True, closefd=True)
-    return io.BufferedReader(reader, BLOCK_BYTES)
+    return io.BufferedReader(_Decompressed(handle), BLOCK_BYTES)
+
+
+class _Decompressed(io.RawIOBase):
+    """The plain bytes of a zstd file, frame after frame. `is_cut` once its end came inside a frame."""
+
+    def __init__(self, handle: IO[bytes]) -> None:
+        self._handle = handle
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._waiting = b""
+        self._inside = False
+        self.is_cut = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._waiting:
+            packed = self._handle.read(64 * 1024)
+            if not packed:
+                self.is_cut = self._inside
+                return 0
+            self._take(packed)
+        size = min(len(buffer), len(self._waiting))
+        buffer[:size], self._waiting = self._waiting[:size], self._waiting[size:]
+        return size
+
+    def _take(self, packed: bytes) -> None:
+        while packed:
+            self._waiting += self._frame.decompress(packed)
+            self._inside = not self._frame.eof
+            packed = self._frame.unused_data if self._frame.eof else b""
+            if self._frame.eof:
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+
+    def close(self) -> None:
+        self._handle.close()
+        super().close()
+
+
+def is_cut(stream: IO[bytes]) -> bool:
+    """Did this stream's end come too early? Known once it has been read to its end."""
+    raw = getattr(stream, "raw", None)
+    return isinstance(raw, _Decompressed) and raw.is_cut
 
 
 def skip_to(stream: IO[bytes], offset: int) -> None:
@@ -63,7 +111,10 @@ def read_head(path: str) -> bytes:
     """The first bytes, for recognising the format. Raises SourceError."""
     try:
         with open_stream(path) as stream:
-            return stream.read(HEAD_BYTES)
+            head = stream.read(HEAD_BYTES)
+            if not head and is_cut(stream):
+                raise SourceError(CUT)
+            return head
     except (OSError, zstandard.ZstdError) as error:
         raise SourceError(reason_of(error)) from error
 
@@ -123,13 +174,15 @@ class Job:
 
     source: Source
     format: str
+    # Where the file is; the source may know it by another spelling (finding.stored_path).
+    path: str
     # The last bytes that were read of it; b"" when nothing was.
     ending: bytes
     following: bool
 
 
-def job_for(source: Source, known: Format, *, following: bool) -> Job:
-    return Job(source, known.name, ending_of(source, FINGERPRINT_BYTES), following)
+def job_for(source: Source, known: Format, path: str, *, following: bool) -> Job:
+    return Job(source, known.name, path, ending_of(source, FINGERPRINT_BYTES), following)
 
 
 class SourceReader:
@@ -144,7 +197,8 @@ class SourceReader:
         self.following = job.following
         self.ending = job.ending
         saved = SavedState.load(source.parser_state)
-        self.companions = read_companions(known, source.path)
+        self.path = job.path
+        self.companions = read_companions(known, self.path)
         self.companions_hash = companions_hash(self.companions)
         self.companions_changed = self.companions_hash != saved.companions
         self._parser_memory = saved.parser
@@ -158,18 +212,25 @@ class SourceReader:
             # It cannot go on: whatever changed in it, it is another document.
             raise SourceRewritten
         try:
-            status = os.stat(self.source.path)
-            head = read_at(self.source.path, 0, FINGERPRINT_BYTES)
+            status = os.stat(self.path)
+            head = read_at(self.path, 0, FINGERPRINT_BYTES)
             self._check_continues(head)
-            with open_stream(self.source.path) as stream:
+            with open_stream(self.path) as stream:
                 skip_to(stream, self.source.read_offset)
                 yield from self._read(stream, head, status)
+                if is_cut(stream):
+                    raise SourceError(CUT)
+        except (SourceError, SourceRewritten):
+            raise
         except (OSError, zstandard.ZstdError) as error:
             raise SourceError(reason_of(error)) from error
+        except Exception as error:
+            logger.warning("a history could not be read", exc_info=True)
+            raise SourceError(f"its reader stumbled over it ({type(error).__name__}: {error})") from error
 
     def _read(self, stream: IO[bytes], head: bytes, status: os.stat_result) -> Iterator[Batch]:
         facts = SourceFacts(
-            path=self.source.path, companions=self.companions, modified_ms=status.st_mtime_ns // 1_000_000
+            path=self.path, companions=self.companions, modified_ms=status.st_mtime_ns // 1_000_000
         )
         self.parser = self.format.parser(facts, self._parser_memory)
         self.progress = SourceProgress(
@@ -193,7 +254,7 @@ class SourceReader:
         if hashlib.sha256(head[: source.head_size]).hexdigest() != source.head_sha256:
             raise SourceRewritten
         start = source.read_offset - len(self.ending)
-        if read_at(source.path, start, len(self.ending)) != self.ending:
+        if read_at(self.path, start, len(self.ending)) != self.ending:
             raise SourceRewritten
 
     def _document(self, stream: IO[bytes]) -> Iterator[Batch]:
@@ -231,7 +292,7 @@ class SourceReader:
             held = self._batch(raw)
         if held is not None:
             held.closes_pass = held.progress.is_complete = True
-            if not self.following:
+            if not self.following or self.progress.pass_offset == 0:
                 # A recording without an exit ends where its file ends; should the file grow, so does the terminal.
                 for terminal in held.draft.terminals.values():
                     terminal.ended = True
@@ -286,6 +347,10 @@ class SourceReader:
             parser.draft.unknown.append((place, str(unknown)))
         except SkipLine as skipped:
             parser.draft.skipped.append((place, str(skipped)))
+        except Exception as error:
+            # Whatever a line does to its parser, it costs this line: kept, counted, and shown with the reason.
+            logger.warning("a line of a history could not be read", exc_info=True)
+            parser.draft.skipped.append((place, f"the reader stumbled over it ({type(error).__name__})"))
 
     def _take_tail(self, rest: bytes, raw: RawLines) -> None:
         """A last line without newline: taken when it is complete all the same, kept aside otherwise."""

@@ -1,9 +1,12 @@
 """The formats that can be imported, in the order in which they are asked."""
 
+import logging
 import os
 
 from sessions_app.drafts import Format
 from sessions_app.importers import asciicast, claude_code, codex, picoclaw
+
+logger = logging.getLogger(__name__)
 
 FORMATS: tuple[Format, ...] = (
     claude_code.FORMAT,
@@ -23,7 +26,16 @@ def format_named(name: str) -> Format | None:
 
 def detect(path: str, head: bytes) -> Format | None:
     """The format of a file by its name and its first bytes, None when no parser knows it."""
-    return next((known for known in FORMATS if known.recognises(path, head)), None)
+    return next((known for known in FORMATS if _recognises(known, path, head)), None)
+
+
+def _recognises(known: Format, path: str, head: bytes) -> bool:
+    try:
+        return known.recognises(path, head)
+    except Exception:
+        # What makes a format stumble is none of its own; the other files are still to be looked at.
+        logger.warning("%s stumbled over %r", known.name, path, exc_info=True)
+        return False
 
 
 def default_roots() -> list[str]:

@@ -1,5 +1,6 @@
 """Follows the places where agents write: new lines are imported as they come."""
 
+import logging
 import os
 import threading
 import time
@@ -10,10 +11,12 @@ from django.db import InterfaceError, OperationalError
 
 from audit.actors import Actor
 from dashboard.lib.db import explain
-from sessions_app.actions.sources import end_following
 from sessions_app.importers.finding import SUFFIXES
+from sessions_app.importers.leases import settle, watch_lease
 from sessions_app.importers.pipeline import Importer, Report
 from sessions_app.importers.registry import default_roots
+
+logger = logging.getLogger(__name__)
 
 # A burst of writes is gathered for this long; a single line waits for the first of the two only.
 QUIET_MS = 20
@@ -41,7 +44,7 @@ class Watcher:
 
     def run(self) -> None:
         """Follow until stopped. A database that goes away is waited for; nothing is lost meanwhile."""
-        self._when_possible(lambda: end_following(self._importer.host, actor=self._actor))
+        self._when_possible(self._settle)
         # What is there already was written by somebody who may be long gone: an open turn in it is not running.
         self._import(self._roots())
         self._importer.following = True
@@ -49,11 +52,15 @@ class Watcher:
             while not self._stop.is_set():
                 roots = self._roots()
                 if roots:
-                    self._follow(roots)
+                    with watch_lease(roots):
+                        self._follow(roots)
                 else:
                     self._stop.wait(RETRY_SECONDS)
         finally:
-            end_following(self._importer.host, actor=self._actor)
+            self._settle()
+
+    def _settle(self) -> None:
+        settle(self._importer.host, actor=self._actor)
 
     def _follow(self, roots: list[str]) -> None:
         """Until stopped, or until other places are to be watched."""
@@ -102,6 +109,11 @@ class Watcher:
             except (OperationalError, InterfaceError) as error:
                 self._on_report(Report(errors={"database": explain(error)}))
                 self._stop.wait(RETRY_SECONDS)
+            except Exception as error:
+                # The agents go on whatever happens here, and so does following them.
+                logger.exception("a pass over the histories failed")
+                self._on_report(Report(errors={"this pass": f"{type(error).__name__}: {error}"}))
+                return
 
 
 def _is_candidate(change: watchfiles.Change, path: str) -> bool:

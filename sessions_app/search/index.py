@@ -65,7 +65,7 @@ def add_indexable(rows: Iterable[tuple[int, str]]) -> None:
         if vendor() == "sqlite":
             cursor.executemany("INSERT INTO search_text(rowid, body) VALUES (%s, %s)", sorted(rows))
             return
-        with cursor.copy("COPY search_text (id, words) FROM STDIN") as copy:
+        with connection.wrap_database_errors, cursor.copy("COPY search_text (id, words) FROM STDIN") as copy:
             for row in sorted(rows):
                 copy.write_row(row)
 

@@ -1,5 +1,6 @@
 """scrollback import PATH…"""
 
+import socket
 from argparse import ArgumentParser
 from typing import Any, ClassVar
 
@@ -7,6 +8,7 @@ from audit.actors import command_line
 from dashboard.import_report import losses, progress_bar, summary
 from dashboard.lib.commands import EXIT_WITH_LOSSES, ConsoleCommand
 from dashboard.lib.errors import Refused
+from sessions_app.importers.leases import settle
 from sessions_app.importers.pipeline import Importer, Report
 from sessions_app.importers.registry import FORMATS
 
@@ -22,6 +24,7 @@ class Command(ConsoleCommand):
 
     def run(self, **options: Any) -> int:
         only = None if options["format"] == "auto" else options["format"]
+        settle(socket.gethostname(), actor=command_line())
         with progress_bar(quiet=options["json"]) as show:
             report = Importer(command_line(), only_format=only, on_progress=show).import_paths(
                 options["paths"]

@@ -62,6 +62,9 @@ def write_recording(
         terminal.state = TerminalState.ENDED
         terminal.exit_status = addition.exit.status if addition.exit else None
         terminal.ended_ms = terminal.started_ms + terminal.duration_us // 1000
+    elif draft.items:
+        # It had come to the end of its file, and its file goes on.
+        terminal.state, terminal.ended_ms = TerminalState.LIVE, None
     terminal.save(update_fields=["state", "exit_status", "ended_ms", "sealed_size"])
     return terminal, is_new
 

@@ -56,7 +56,8 @@ class ClaudeCodeFormat:
 
 
 def _is_record(fields: dict[str, Any]) -> bool:
-    if fields.get("type") not in TYPES:
+    kind = fields.get("type")
+    if not isinstance(kind, str) or kind not in TYPES:
         return False
     if fields["type"] == "summary":
         return "leafUuid" in fields
@@ -66,7 +67,8 @@ def _is_record(fields: dict[str, Any]) -> bool:
 
 
 def _is_journal_entry(fields: dict[str, Any]) -> bool:
-    return fields.get("type") in ENTRY_TYPES and "agentId" in fields and "key" in fields
+    kind = fields.get("type")
+    return isinstance(kind, str) and kind in ENTRY_TYPES and "agentId" in fields and "key" in fields
 
 
 FORMAT = ClaudeCodeFormat()

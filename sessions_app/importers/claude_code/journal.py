@@ -22,7 +22,7 @@ class JournalParser:
             return
         fields = decode_object(line)
         kind, agent = fields.get("type"), bounded(text_of(fields.get("agentId")))
-        if kind not in ENTRY_TYPES:
+        if not isinstance(kind, str) or kind not in ENTRY_TYPES:
             raise UnknownLine(f'journal entry of unknown type "{brief(text_of(kind), 60)}"')
         if not agent:
             raise SkipLine("names no agent")

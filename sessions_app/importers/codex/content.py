@@ -45,7 +45,7 @@ def read_content(content: object) -> Content:
     texts: list[str] = []
     attachments: list[Attachment] = []
     parts = list_of(content)
-    has_images = any(mapping_of(part).get("type") in _IMAGE_TYPES for part in parts)
+    has_images = any(text_of(mapping_of(part).get("type")) in _IMAGE_TYPES for part in parts)
     for part in parts:
         if isinstance(part, str):
             texts.append(part)

@@ -153,3 +153,23 @@ def test_a_database_that_is_away_for_a_while_is_waited_for(
         )
     assert any("locked" in report.errors.get("database", "") for report in following.reports)
     assert Source.objects.get().read_offset == sample(CODEX).stat().st_size
+
+
+def test_a_watch_that_ends_leaves_what_another_follows(tmp_path: Path) -> None:
+    places = [tmp_path / "one", tmp_path / "two"]
+    lines = lines_of()
+    for number, place in enumerate(places):
+        place.mkdir()
+        content = [line.replace(b"019c8a4d", f"{number:08x}".encode()) for line in lines[:51]]
+        (place / f"rollout-{number}.jsonl").write_bytes(b"".join(content[:50]))
+    running = AgentSession.objects.filter(status=Status.RUNNING)
+    with Following(places[0]):
+        with Following(places[1]):
+            for number, place in enumerate(places):
+                with (place / f"rollout-{number}.jsonl").open("ab") as handle:
+                    handle.write(lines[50].replace(b"019c8a4d", f"{number:08x}".encode()))
+            wait_for(lambda: running.count() == 2, "both turns go on")
+        assert [session.sources.get().path for session in running.all()] == [
+            str(places[0] / "rollout-0.jsonl")
+        ]
+    assert not running.all().exists()

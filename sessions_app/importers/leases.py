@@ -1,0 +1,26 @@
+"""Who follows what on this machine: known by leases, so that a killed watch is known to be dead."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from django.conf import settings
+
+from audit.actors import Actor
+from dashboard.lib.lease import Lease, held_leases
+from sessions_app.actions.sources import end_following
+from sessions_app.importers.finding import stored_path
+
+
+def _folder() -> Path:
+    return Path(settings.HOME) / "watchers"
+
+
+def watch_lease(paths: Sequence[str]) -> Lease:
+    """Held while these paths are followed."""
+    return Lease(_folder(), "\n".join(stored_path(path) for path in paths))
+
+
+def settle(host: str, *, actor: Actor) -> None:
+    """Turns and recordings that a watch left open, and that no living watch follows, are open no more."""
+    followed = [path for text in held_leases(_folder()) for path in text.splitlines()]
+    end_following(host, still_followed=followed, actor=actor)
