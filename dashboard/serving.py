@@ -20,7 +20,7 @@ from dashboard.lib.clock import now_ms
 from dashboard.lib.config import own_names
 from dashboard.lib.db import explain
 from dashboard.lib.errors import Refused
-from dashboard.lib.schema import migrate, schema_state
+from dashboard.lib.schema import bring_up_to_date
 from sessions_app.actions.terminals import mark_lost
 
 _PORT_PROBLEMS = {
@@ -65,13 +65,11 @@ def prepare_home(home: Path) -> None:
 def migrate_if_needed(say: Callable[[str], None]) -> None:
     """Bring the schema up to date. Raises Refused when the database is away or newer than this program."""
     try:
-        state = schema_state()
-        state.refuse_newer()
-        if state.pending:
-            migrate()
-            say(f"Database: {state.pending} migration{'s' if state.pending > 1 else ''} applied.")
+        applied = bring_up_to_date()
     except DatabaseError as error:
         raise Refused(explain(error)) from error
+    if applied:
+        say(f"Database: {applied} migration{'s' if applied > 1 else ''} applied.")
 
 
 def lose_recorders_before_boot() -> None:
