@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from sessions_app.models import AgentSession, Person, Terminal
+from sessions_app.models import AgentSession, Person, Run, Terminal
 from tests.browser.conftest import OpenContext
 from tests.browser.problems import Problems
 from tests.browser.running import Server
@@ -92,6 +92,25 @@ def test_axe_finds_nothing_on_any_page_and_none_scrolls_sideways(
         if page.evaluate("document.documentElement.scrollWidth") > width:
             findings.append(f"{address}: wider than {width}")
     assert not findings, "\n".join(findings)
+
+
+def test_no_session_and_no_run_scrolls_sideways_on_the_narrowest_phone(
+    open_context: OpenContext, operator: Person, histories: None
+) -> None:
+    page = open_context(operator, viewport={"width": 320, "height": 640}, has_touch=True).new_page()
+    addresses = [f"/sessions/{session.pk}/" for session in AgentSession.objects.all()]
+    addresses += [f"/runs/{run.pk}/" for run in Run.objects.exclude(parent=None)[:5]]
+    findings: list[str] = []
+    for address in addresses:
+        page.goto(address)
+        if (width := page.evaluate("document.documentElement.scrollWidth")) > 320:
+            findings.append(f"{address}: {width}")
+    assert not findings, "\n".join(findings)
+    # The first breadcrumb leads out and is never cut; those after it share what is left.
+    page.goto(addresses[-1])
+    first, *others = page.locator(".breadcrumbs li").all()
+    assert first.evaluate("(item) => item.scrollWidth <= item.clientWidth")
+    assert all(other.bounding_box()["width"] >= 24 for other in others)  # type: ignore[index]
 
 
 def test_no_page_breaks_the_content_policy_or_prints_an_error(
