@@ -344,6 +344,8 @@ def test_axe_finds_nothing(
     make_message(session, "Yes.", role=MessageRole.ASSISTANT, reasoning="Because.", reasoning_size=8)
     edit = json.dumps({"file_path": "/a.py", "old_string": "a", "new_string": "b"})
     make_tool_call(session, "Edit", kind=ToolKind.EDIT, input=edit, status=ToolCallStatus.FAILED)
+    # The same file once more: two diffs of one name are open at once.
+    make_tool_call(session, "Edit", kind=ToolKind.EDIT, input=edit)
     todos = json.dumps({"todos": [{"content": "Write", "status": "in_progress"}]})
     make_tool_call(session, "TodoWrite", kind=ToolKind.PLAN, input=todos)
     make_tool_call(session, output="\x1b[31mred\x1b[32mgreen\x1b[90mgrey\x1b[0m")
