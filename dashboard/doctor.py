@@ -26,6 +26,7 @@ from dashboard.lib.formatting import byte_size
 from dashboard.lib.schema import SchemaState, schema_state
 from dashboard.serving import addresses_of, is_loopback
 from sessions_app.actions.tokens import agent_token_path
+from sessions_app.client.spool import waiting
 from sessions_app.importers.registry import FORMATS
 
 type Verdict = Literal["ok", "warn", "fail"]
@@ -60,8 +61,8 @@ class Doctor:
     def findings(self) -> Iterator[Finding]:
         checks: tuple[Callable[[], Finding | None], ...] = (
             self._data_directory, self._secret_key, self._disk, self._database, self._schema, self._size,
-            self._sqlite_version, self._wal, self._agent_token, self._server, self._address,
-            self._terminal_engine, self._agents,
+            self._sqlite_version, self._wal, self._agent_token, self._server, self._recordings,
+            self._address, self._terminal_engine, self._agents,
         )  # fmt: skip
         for check in checks:
             finding = check()
@@ -210,6 +211,14 @@ class Doctor:
         return Finding(
             "server", "ok", f"{url} answers, process {pid}, {health.get('engine', '')}".rstrip(", ")
         )
+
+    def _recordings(self) -> Finding:
+        count = len(waiting(self.home))
+        if not count:
+            return Finding("recordings", "ok", "none waits to be sent")
+        plural = "s wait" if count > 1 else " waits"
+        text = f"{count} recording{plural} to be sent, in {self.home / 'spool'}"
+        return Finding("recordings", "warn", text, "scrollback upload, which says what is in the way")
 
     def _address(self) -> Finding:
         config = self.config

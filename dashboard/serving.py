@@ -3,13 +3,14 @@
 import errno
 import hashlib
 import ipaddress
-import json
+import logging
 import os
 import socket
+import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NoReturn
 
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
@@ -130,25 +131,6 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-@contextmanager
-def announced(home: Path, url: str) -> Iterator[None]:
-    """While serving, `<home>/server.json` tells other programs of this machine where ({"url", "pid"})."""
-    path = home / "server.json"
-    pending = path.with_suffix(f".{os.getpid()}")
-    pending.write_text(json.dumps({"url": url, "pid": os.getpid()}) + "\n")
-    pending.chmod(0o600)
-    # Renamed into place, so that a reader never sees half of it.
-    pending.replace(path)
-    try:
-        yield
-    finally:
-        try:
-            if json.loads(path.read_text()).get("pid") == os.getpid():
-                path.unlink()
-        except (OSError, ValueError):
-            pass
-
-
 def run_server(host: str, port: int, ready: Callable[[], None]) -> bool:
     """Serve until SIGTERM or SIGINT. False when the port was taken at the last moment."""
     # Installs its reactor as it is imported, and takes a quarter of a second: only a server pays that.
@@ -171,6 +153,18 @@ def run_server(host: str, port: int, ready: Callable[[], None]) -> bool:
     )
     server.run()
     return not server.abort_start
+
+
+def leave() -> NoReturn:
+    """End the process, whatever its threads still wait for.
+
+    A request that is cut off while the server stops leaves a thread that waits for the event loop for ever,
+    and Python would wait for that thread. Whatever such a thread had not committed is rolled back.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def close_connections(stops: Iterable[Callable[[], None]]) -> None:

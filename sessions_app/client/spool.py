@@ -114,6 +114,22 @@ def spools(directory: Path) -> list[Spool]:
     return [Spool(path) for path in sorted((directory / "spool").glob("*.cast")) if path.is_file()]
 
 
+def waiting(directory: Path) -> list[SpoolState]:
+    """Recordings that have ended and that the server does not have in full."""
+    found = []
+    for spool in spools(directory):
+        try:
+            with spool.recording.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            state = spool.load()
+            if not state.complete:
+                found.append(state)
+        except (OSError, ValueError):
+            # It is being recorded, was sent a moment ago, or cannot be read.
+            continue
+    return found
+
+
 class SpoolWriter:
     """Appends events with one write(2) each, so that a kill of the recorder loses none that was written.
 

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError
 
 from dashboard import serving
+from dashboard.announcing import announced, sending_what_waits
 from dashboard.lib.db import explain
 from dashboard.lib.errors import Refused
 from sessions_app.actions.setup import issue_setup_link
@@ -52,12 +53,14 @@ class Command(BaseCommand):
             stack.callback(serving.close_connections, [stop_hub, stop_reading])
 
             def ready() -> None:
-                stack.enter_context(serving.announced(settings.HOME, addresses[0]))
+                stack.enter_context(announced(settings.HOME, addresses[0]))
+                stack.enter_context(sending_what_waits(settings.HOME))
                 self._greet(host, addresses)
 
             listened = serving.run_server(host, port, ready)
         if not listened:
             raise Refused(f"Port {port} was taken while the server started. Choose another with --port.")
+        serving.leave()
 
     def _greet(self, host: str, addresses: list[str]) -> None:
         self._say(f"Scrollback is at {'  '.join(addresses)}")

@@ -1,0 +1,57 @@
+"""The server and the others on its data directory: a second server, recordings that waited."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.browser.running import Server
+from tests.dashboard.commands.shell import Shell
+
+DEADLINE_S = 30
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def server_on(shell: Shell) -> Server:
+    return Server(shell.home, shell.environment["SCROLLBACK_DATABASE_URL"], secret_key="k" * 50)
+
+
+def announced(home: Path) -> Any:
+    path = home / "server.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def test_a_second_server_is_announced_only_when_the_first_has_ended(shell: Shell) -> None:
+    with server_on(shell) as first, server_on(shell) as second:
+        assert announced(shell.home) == {"url": f"{first.url}/", "pid": first.process_id}
+        first.stop()
+        wait_until(lambda: announced(shell.home) == {"url": f"{second.url}/", "pid": second.process_id})
+    assert announced(shell.home) is None
+
+
+def test_a_second_server_that_ends_leaves_the_first_announced(shell: Shell) -> None:
+    with server_on(shell) as first:
+        with server_on(shell):
+            pass
+        assert announced(shell.home) == {"url": f"{first.url}/", "pid": first.process_id}
+
+
+def test_recordings_that_waited_are_sent_when_a_server_starts(shell: Shell) -> None:
+    assert shell.run("record", "--quiet", "--", "echo", "kept").returncode == 0
+    assert shell.run("record", "--quiet", "--server", "http://127.0.0.1:9/", "--", "true").returncode == 0
+    checks = {check["name"]: check for check in shell.json("doctor")["checks"]}
+    assert checks["recordings"]["verdict"] == "warn"
+    assert checks["recordings"]["text"].startswith("2 recordings wait")
+
+    with server_on(shell) as server:
+        wait_until(lambda: len(list((shell.home / "spool").glob("*.cast"))) == 1)
+        sent = shell.json("list", "--terminals")["terminals"]
+        assert [json.loads(terminal["command"]) for terminal in sent] == [["echo", "kept"]]
+        assert "Traceback" not in server.output
