@@ -162,6 +162,8 @@ LOGGING: dict[str, Any] = {
         "daphne": {"level": "WARNING"},
         "django.channels": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
+        # Anybody can send one; the answer 400 says it all.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
         "watchfiles": {"level": "WARNING"},
         "markdown_it": {"level": "WARNING"},
         # Each failed try is told once, by whoever asked for the connection.

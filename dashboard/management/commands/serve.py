@@ -1,17 +1,14 @@
 """`scrollback serve`."""
 
 import argparse
-import sys
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
-from django.db import DatabaseError
 
 from dashboard import serving
 from dashboard.announcing import announced, sending_what_waits
-from dashboard.lib.db import explain
+from dashboard.lib.commands import ConsoleCommand
 from dashboard.lib.errors import Refused
 from sessions_app.actions.setup import issue_setup_link
 from sessions_app.actions.tokens import ensure_agent_token
@@ -19,27 +16,18 @@ from sessions_app.live.hub import stop_hub
 from sessions_app.live.reading import stop_reading
 
 
-class Command(BaseCommand):
+class Command(ConsoleCommand):
     help = "Serve the console: migrate if needed, then answer on HTTP and WebSocket until interrupted."
-    # The checks belong to development; `dev.py check` and the tests run them.
-    requires_system_checks: list[str] = []  # noqa: RUF012  Django's own declaration
+    example: ClassVar[str] = "scrollback serve --host 0.0.0.0 --port 8765"
+    # It brings the schema up to date itself.
+    requires_schema: ClassVar[bool] = False
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.epilog = "Example: scrollback serve --host 0.0.0.0 --port 8765"
         parser.add_argument("--host", default=settings.CONFIG.host, help="address to listen on (%(default)s)")
         parser.add_argument("--port", default=settings.CONFIG.port, type=_port, help="port (%(default)s)")
 
-    def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
-        try:
-            self._serve(host, port)
-        except Refused as refusal:
-            self.stderr.write(f"scrollback: {refusal}")
-            sys.exit(2)
-        except DatabaseError as error:
-            self.stderr.write(f"scrollback: {explain(error)}")
-            sys.exit(2)
-
-    def _serve(self, host: str, port: int) -> None:
+    def run(self, **options: Any) -> int:
+        host, port = options["host"], options["port"]
         serving.refuse_taken_port(host, port)
         serving.prepare_home(settings.HOME)
         serving.migrate_if_needed(self._say)
@@ -60,6 +48,7 @@ class Command(BaseCommand):
             listened = serving.run_server(host, port, ready)
         if not listened:
             raise Refused(f"Port {port} was taken while the server started. Choose another with --port.")
+        return 0
         serving.leave()
 
     def _greet(self, host: str, addresses: list[str]) -> None:

@@ -2,9 +2,13 @@
 
 import json
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.browser.running import Server
 from tests.dashboard.commands.shell import Shell
@@ -55,3 +59,14 @@ def test_recordings_that_waited_are_sent_when_a_server_starts(shell: Shell) -> N
         sent = shell.json("list", "--terminals")["terminals"]
         assert [json.loads(terminal["command"]) for terminal in sent] == [["echo", "kept"]]
         assert "Traceback" not in server.output
+
+
+@pytest.mark.once
+def test_a_foreign_host_header_is_no_traceback_in_the_log(shell: Shell) -> None:
+    with server_on(shell) as server:
+        request = urllib.request.Request(f"{server.url}/healthz", headers={"Host": "evil.example"})  # noqa: S310
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request)  # noqa: S310
+        refused.value.close()
+        assert refused.value.code == 400
+    assert "evil.example" not in server.output
