@@ -1,5 +1,6 @@
 """The `scrollback` program: one dispatcher for the recorder and the management commands."""
 
+import difflib
 import os
 import sys
 from importlib.metadata import version
@@ -42,6 +43,7 @@ def main() -> int:
 
         return upload(arguments[1:])
     if arguments[:1] == ["demo"]:
+        os.umask(0o077)
         # It has a data directory of its own, which must be chosen before Django's settings are read.
         from dashboard.demo import main as demo
 
@@ -52,6 +54,10 @@ def main() -> int:
     if arguments == ["--version"]:
         print(f"scrollback {version('scrollback')}")
         return 0
+    if arguments[0] not in _commands():
+        return _refuse_unknown(arguments[0])
+    # What it makes, the database above all, is for its owner alone. The recorder's program keeps the person's own.
+    os.umask(0o077)
     from django.core.management import execute_from_command_line
 
     from dashboard.lib.config import ConfigError
@@ -63,6 +69,17 @@ def main() -> int:
         print(f"scrollback: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _commands() -> list[str]:
+    return [line.split()[0] for line in OVERVIEW.splitlines() if line.startswith("  ")]
+
+
+def _refuse_unknown(name: str) -> int:
+    nearest = difflib.get_close_matches(name, _commands(), 1)
+    advice = f"Did you mean {nearest[0]}?" if nearest else "See: scrollback --help"
+    print(f"scrollback: there is no command {name!r}. {advice}", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

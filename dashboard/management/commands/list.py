@@ -1,6 +1,6 @@
 """scrollback list"""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any, ClassVar
 
 import msgspec
@@ -32,12 +32,14 @@ class Command(ConsoleCommand):
         )
         parser.add_argument("--agent", metavar="A", default="", help="sessions of this agent, such as codex")
         parser.add_argument("--project", metavar="P", default="", help="a part of the project's folder")
-        parser.add_argument("--limit", type=int, default=DEFAULT_ROWS, metavar="N", help="%(default)s rows")
+        parser.add_argument(
+            "--limit", type=_limit, default=DEFAULT_ROWS, metavar="N", help="%(default)s rows"
+        )
         parser.add_argument("--all", action="store_true", help="archived sessions too")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def run(self, **options: Any) -> int:
-        limit = min(max(options["limit"], 1), MAX_ROWS)
+        limit = min(options["limit"], MAX_ROWS)
         known = TerminalState.values if options["terminals"] else Status.values
         if options["status"] and options["status"] not in known:
             raise Refused(f"--status is one of {', '.join(known)}, not {plain(options['status'], 40)!r}.")
@@ -70,6 +72,12 @@ class Command(ConsoleCommand):
             self.stderr.write(f"No {noun} is like that.")
         elif len(lines) > limit:
             self.stderr.write(f"… and older ones: --limit {min(limit * 10, MAX_ROWS)}")
+
+
+def _limit(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"a limit is a number from 1 on, not {text!r}")
+    return int(text)
 
 
 def _sessions(options: dict[str, Any]) -> SessionQuerySet:

@@ -2,15 +2,17 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import dev
 from tests.browser.running import SCROLLBACK
-from tests.dashboard.commands.shell import Shell
+from tests.dashboard.commands.shell import Shell, only_line
 from tests.samples import sample
 
 HISTORY = "claude-code/projects/sample-project/1af7fc5e-8455-4414-9ccd-011d40f70b2a.jsonl"
@@ -27,6 +29,7 @@ def test_each_command_has_help_with_an_example(tmp_path: Path, command: str) -> 
 
     assert ended.returncode == 0
     assert f"scrollback {command} " in ended.stdout.decode().lower().partition("example")[2]
+    assert b"--pythonpath" not in ended.stdout
 
 
 @pytest.mark.once
@@ -103,8 +106,41 @@ def test_recorder_and_upload_start_without_django(tmp_path: Path) -> None:
 
 
 @pytest.mark.once
-def test_an_unknown_command_is_refused(tmp_path: Path) -> None:
-    ended = Shell(tmp_path).run("lits")
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("lits", "Did you mean list?"),
+        ("migrate", "See: scrollback --help"),
+        ("--jso", "See: scrollback --help"),
+    ],
+)
+def test_an_unknown_command_is_refused_with_the_nearest_one(tmp_path: Path, name: str, advice: str) -> None:
+    ended = Shell(tmp_path).run(name)
 
-    assert ended.returncode != 0
-    assert b"Traceback" not in ended.stderr
+    assert ended.returncode == 2
+    assert only_line(ended.stderr) == f"scrollback: there is no command {name!r}. {advice}"
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("limit", ["0", "-1", "many"])
+def test_a_limit_below_one_is_refused(tmp_path: Path, limit: str) -> None:
+    ended = Shell(tmp_path).run("list", f"--limit={limit}")
+
+    assert ended.returncode == 2
+    assert f"a limit is a number from 1 on, not '{limit}'" in ended.stderr.decode()
+
+
+@pytest.mark.once
+def test_the_database_is_for_its_owner_alone_and_a_recorded_program_keeps_its_umask(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    # Held open, so that its log and shared memory stay beside it.
+    assert shell.run("list", umask=0o022).returncode == 0
+    with closing(sqlite3.connect(tmp_path / "scrollback.sqlite3")) as connection:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        assert shell.run("list", umask=0o022).returncode == 0
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("scrollback.sqlite3*")}
+
+    assert set(modes.values()) == {0o600}, modes
+    assert {"scrollback.sqlite3", "scrollback.sqlite3-wal", "scrollback.sqlite3-shm"} <= modes.keys()
+    recorded = shell.run("record", "--quiet", "--", "sh", "-c", "umask", umask=0o022)
+    assert recorded.stdout.strip() == b"0022"
