@@ -91,6 +91,30 @@ class Timeline:
         rest, later = self._stretch(seq - 1, backwards=False, limit=limit, chars=chars)
         return self._page(first + rest, earlier=earlier, later=rest[-1].seq if later else None)
 
+    def seq_near(self, at_ms: int) -> int | None:
+        """The place of the message or call nearest to this moment; None where there is none.
+
+        No index holds the moments, but they rise with the places: each look halves what is left of them.
+        """
+        found = [row for stream in self._streams() for row in self._neighbours(stream, at_ms)]
+        return min(found, key=lambda row: (abs(row[1] - at_ms), row[0]))[0] if found else None
+
+    def _neighbours(self, stream: QuerySet[Any], at_ms: int) -> list[tuple[int, int]]:
+        """(seq, at_ms) of the last row before this moment and of the first from it on."""
+        places = stream.values_list("seq", "at_ms")
+        low, high = 0, self.through
+        around: dict[bool, tuple[int, int]] = {}
+        while low < high:
+            middle = (low + high) // 2
+            row = self._beyond(places, middle, backwards=False).first()
+            if row is not None:
+                around[row[1] < at_ms] = row
+            if row is None or row[1] >= at_ms:
+                high = middle
+            else:
+                low = row[0]
+        return list(around.values())
+
     def changed(self, after: int, through: int) -> list[AnyRow]:
         """Rows up to place `after` that look different now because of what came up to `through`."""
         changes = self.session.events.filter(

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 _DURATION_UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "m"), (60, "m", 1, "s"))
 _COUNT_UNITS = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
 _BYTE_UNITS = ((1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB"))
+# No recording is longer than the hours that fit here.
+_CLOCK = re.compile(r"(?:(\d{1,5}):)?([0-5]?\d):([0-5]\d)(?:\.(\d{1,3}))?", re.ASCII)
 _AGO_UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"))
 
 
@@ -49,6 +51,15 @@ def clock(offset_ms: int) -> str:
     """A place on a session's clock, as it stands in `?t=`: `00:12:31`."""
     seconds = offset_ms // 1000
     return f"{seconds // 3600:02d}:{seconds % 3600 // 60:02d}:{seconds % 60:02d}"
+
+
+def clock_ms(text: str) -> int | None:
+    """The place that `[hours:]minutes:seconds[.fraction]` says, in milliseconds; None when it says none."""
+    found = _CLOCK.fullmatch(text)
+    if found is None:
+        return None
+    hours, minutes, seconds, fraction = found.groups(default="0")
+    return (int(hours) * 3600 + int(minutes) * 60 + int(seconds)) * 1000 + int(fraction.ljust(3, "0"))
 
 
 def count(number: int) -> str:

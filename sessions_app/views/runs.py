@@ -16,7 +16,7 @@ from sessions_app.run_tree import MAX_RUNS, axis_of, place
 from sessions_app.sign_in import requires
 from sessions_app.timeline import Timeline, calls_of
 from sessions_app.views.session.frame import AGENT_NAMES, token_sum
-from sessions_app.views.session.transcript import page_asked_for, seq_in, transcript_context
+from sessions_app.views.session.transcript import page_asked_for, place_asked_for, seq_in, transcript_context
 
 ERROR_CHARS: Final = 20_000
 
@@ -25,8 +25,10 @@ ERROR_CHARS: Final = 20_000
 @requires(READ)
 def run(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     found = _run(request, run_id)
+    timeline = Timeline(found.session, found)
+    at = place_asked_for(request, timeline)
     context = {
-        **transcript_context(found.session, found, page_asked_for(request, Timeline(found.session, found))),
+        **transcript_context(found.session, found, page_asked_for(request, timeline, at)),
         "started_by": _calling(found),
         "children": _children(found),
         "token_sum": token_sum(found),
@@ -35,8 +37,8 @@ def run(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         "error": legible(found.error[:ERROR_CHARS]),
         "program": AGENT_NAMES.get(found.session.agent, found.session.agent),
         "rail_path": "/runs/",
-        "at": seq_in(request, "at"),
-        "is_newest": not {"before", "after", "at"} & request.GET.keys(),
+        "at": at,
+        "is_newest": at is None and not {"before", "after"} & request.GET.keys(),
     }
     return render(request, "sessions_app/run/run.html", context)
 

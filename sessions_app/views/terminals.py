@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from dashboard.lib.errors import BadRequest
+from dashboard.lib.formatting import clock_ms
 from dashboard.lib.keyset import page_of
 from sessions_app.access import READ
 from sessions_app.actions.terminals.exporting import as_asciicast, as_text, file_name
@@ -57,7 +58,8 @@ def row(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
 @requires(READ)
 def terminal(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
     found = get_object_or_404(_visible_to(request).select_related("session"), pk=terminal_id)
-    return render(request, "sessions_app/terminals/terminal.html", {"terminal": found})
+    context = {"terminal": found, "at_ms": clock_ms(request.GET.get("t", ""))}
+    return render(request, "sessions_app/terminals/terminal.html", context)
 
 
 @require_safe

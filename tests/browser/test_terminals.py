@@ -17,6 +17,7 @@ from sessions_app.terminal.asciicast.model import Output
 from tests.browser.conftest import OpenContext
 from tests.browser.problems import Problems
 from tests.browser.running import Server
+from tests.factories import make_message, make_session
 from tests.sessions_app.terminals.recorder import start_recorder
 
 pytestmark = pytest.mark.browser
@@ -241,6 +242,61 @@ def test_any_moment_can_be_sought(signed_in_page: Page, server: Server) -> None:
     expect_screen(signed_in_page, "0\n1\n2\n3\n4\n5\n6\n7\n8\n9")
     recorder.write(b"new\r\n")
     until(lambda: screen_text(signed_in_page).endswith("new"), "it should follow again")
+
+
+def expect_moment(page: Page, clock: str) -> None:
+    expect(page.locator("[data-clock]")).to_have_text(re.compile(f"^{clock} / "))
+    expect(page.locator("terminal-view")).not_to_have_attribute("data-busy", "")
+
+
+def test_a_link_to_a_moment_opens_it_paused(
+    open_context: OpenContext, operator: Person, server: Server
+) -> None:
+    recorder = start_recorder()
+    for number in range(5):
+        recorder.write(f"second {number + 1}\r\n".encode(), after_us=1_000_000)
+    base = f"/terminals/{recorder.terminal.pk}/"
+    context = open_context(operator, permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(f"{base}?t=00:00:02.500")
+    expect_screen(page, "second 1\nsecond 2")
+    expect_moment(page, "00:00:02")
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    expect(page.locator("[data-follow]")).to_have_attribute("aria-pressed", "false")
+
+    page.get_by_role("button", name="Copy link to this moment").click()
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link == f"{server.url}{base}?t=00:00:02.500"
+
+    # Beyond the end is the end; what is no moment is not there.
+    page.goto(f"{base}?t=99:00:00")
+    expect_moment(page, "00:00:05")
+    expect_screen(page, "\n".join(f"second {number}" for number in range(1, 6)))
+    expect(page.locator("[data-follow]")).to_have_attribute("aria-pressed", "false")
+    page.goto(f"{base}?t=soon")
+    expect_live(page, "connected")
+
+
+def test_a_moment_of_a_session_moves_its_clock_and_its_terminal(signed_in_page: Page, server: Server) -> None:
+    session = make_session(with_main_run=True)
+    for _ in range(120):
+        make_message(session, "Some words. " * 20)
+    # One second for each row, and for each line of the terminal that was open all the time.
+    recorder = start_recorder(session)
+    assert recorder.terminal.started_ms == session.started_ms
+    for number in range(120):
+        recorder.write(f"second {number + 1}\r\n".encode(), after_us=1_000_000)
+    page = signed_in_page
+    page.goto(f"/sessions/{session.pk}/?t=00:00:20.000")
+    expect(page.locator("#seq-20")).to_be_in_viewport()
+    expect(page.locator("time-scrubber [data-clock]")).to_have_text("00:00:20")
+    expect(page.locator("terminal-view [data-clock]")).to_have_text(re.compile("^00:00:20 / "))
+    until(lambda: screen_text(page).endswith("second 20"), "the terminal should be at the moment too")
+    # Moving the clock puts the new moment into the address, and nothing that would say otherwise.
+    page.goto(f"/sessions/{session.pk}/?at=3#seq-3")
+    page.get_by_label("Moment in the session").focus()
+    page.keyboard.press("Home")
+    expect(page).to_have_url(re.compile(rf"/sessions/{session.pk}/\?t=\S+$"))
 
 
 def test_the_keyboard_moves_the_player_and_is_not_caught(signed_in_page: Page, server: Server) -> None:

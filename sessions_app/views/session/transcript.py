@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from dashboard.lib.errors import BadRequest
+from dashboard.lib.formatting import clock_ms
 from sessions_app.access import READ
 from sessions_app.models import AgentSession, Message, MessageKind, Run, Terminal
 from sessions_app.session_clock import clock_of
@@ -28,14 +29,16 @@ def transcript(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     session = find_session(request, session_id)
     main = main_run_of(session)
     run = find_run(request, session, main)
-    page = page_asked_for(request, Timeline(session, run))
+    timeline = Timeline(session, run)
+    at = place_asked_for(request, timeline)
+    page = page_asked_for(request, timeline, at)
     context = {
         **frame(request, session, "transcript"),
         **transcript_context(session, run, page),
         **terminal_context(request, session, page),
         "main": main,
-        "at": seq_in(request, "at"),
-        "is_newest": not {"before", "after", "at"} & request.GET.keys(),
+        "at": at,
+        "is_newest": at is None and not {"before", "after"} & request.GET.keys(),
     }
     return render(request, "sessions_app/session/transcript.html", context)
 
@@ -90,12 +93,28 @@ def terminal_context(request: HttpRequest, session: AgentSession, page: Page) ->
     shown = next(
         (terminal for terminal in terminals if str(terminal.pk) == named), terminals[0] if terminals else None
     )
-    return {"terminals": terminals, "terminal": shown, "clock": clock_of(session, terminals, page)}
+    clock = clock_of(session, terminals, page)
+    moment = moment_in(request)
+    at_ms = None if moment is None else min(moment, clock.length_ms)
+    return {"terminals": terminals, "terminal": shown, "clock": clock, "at_ms": at_ms}
 
 
-def page_asked_for(request: HttpRequest, timeline: Timeline) -> Page:
-    """The newest page, or the one that `?before=`, `?after=` or `?at=` names."""
-    at, before, after = (seq_in(request, name) for name in ("at", "before", "after"))
+def moment_in(request: HttpRequest) -> int | None:
+    """The place on a clock that `?t=` names, in milliseconds; None where it names none."""
+    return clock_ms(request.GET.get("t", ""))
+
+
+def place_asked_for(request: HttpRequest, timeline: Timeline) -> int | None:
+    """The place that `?at=` names, else that of the row nearest to `?t=` on the session's clock."""
+    at, moment = seq_in(request, "at"), moment_in(request)
+    if at is not None or moment is None or {"before", "after"} & request.GET.keys():
+        return at
+    return timeline.seq_near(timeline.session.started_ms + moment)
+
+
+def page_asked_for(request: HttpRequest, timeline: Timeline, at: int | None) -> Page:
+    """The page around `at`, or the one that `?before=` or `?after=` names, or the newest."""
+    before, after = seq_in(request, "before"), seq_in(request, "after")
     if at is not None:
         return timeline.around(at)
     if before is not None:

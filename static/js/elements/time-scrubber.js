@@ -55,6 +55,9 @@ class TimeScrubber extends HTMLElement {
   address(at) {
     const url = new URL(location.href);
     url.searchParams.set("t", clockText(at, true));
+    // They would open the transcript elsewhere than at this moment.
+    for (const name of ["at", "before", "after"]) url.searchParams.delete(name);
+    url.hash = "";
     history.replaceState(history.state, "", url);
   }
 }

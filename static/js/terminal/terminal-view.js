@@ -1,5 +1,6 @@
-// <terminal-view terminal=… state=… cols=… rows=… size=… duration-us=… started-ms=…> around the markup of
-// templates/sessions_app/terminals/_terminal.html: follows a terminal live, or plays its recording.
+// <terminal-view terminal=… state=… cols=… rows=… size=… duration-us=… started-ms=… [clock-ms=…] [at-ms=…]> around the markup
+// of templates/sessions_app/terminals/_terminal.html: follows a terminal live, or plays its recording. With `at-ms` it
+// opens paused at that moment of its own clock, or with `clock-ms` of the page's.
 
 import { clockText } from "scrollback/elements/time-scrubber";
 import { TerminalConnection } from "scrollback/terminal/connection";
@@ -25,7 +26,7 @@ class TerminalView extends HTMLElement {
     this.ended = this.getAttribute("state") === "ended";
     this.abort = new AbortController();
     this.parts = Object.fromEntries(
-      ["screen", "window", "connection", "notice", "notice-text", "earlier", "play", "seek-bar", "clock", "speed", "skip", "follow"].map(
+      ["screen", "window", "connection", "notice", "notice-text", "earlier", "play", "seek-bar", "clock", "speed", "skip", "follow", "moment"].map(
         (name) => [name, this.querySelector(`[data-${name}]`)],
       ),
     );
@@ -39,7 +40,9 @@ class TerminalView extends HTMLElement {
       failed: () => this.notify("The recording could not be read. Try again."),
     });
     this.listen();
-    this.follow();
+    if (!this.hasAttribute("at-ms")) this.follow();
+    else if (this.hasAttribute("clock-ms")) this.clockMoved(number("at-ms"));
+    else this.seek(number("at-ms") * 1000);
   }
 
   disconnectedCallback() {
@@ -214,6 +217,7 @@ class TerminalView extends HTMLElement {
     if (!bar.matches(":active")) bar.value = this.endUs ? (at / this.endUs) * BAR_STEPS : BAR_STEPS;
     bar.setAttribute("aria-valuetext", words);
     this.parts.clock.textContent = words.replace(" of ", " / ");
+    this.parts.moment.setAttribute("text", new URL(`/terminals/${this.id_}/?t=${clockText(at / 1000, true)}`, location.href));
     this.parts.follow.setAttribute("aria-pressed", String(following));
     this.parts.play.setAttribute("aria-label", player.playing ? "Pause" : following ? "Play from the start" : "Play");
     this.parts.play.querySelector("use").setAttribute("href", player.playing ? "#i-pause" : "#i-play");

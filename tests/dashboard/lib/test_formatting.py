@@ -76,3 +76,27 @@ def test_byte_size_counts_in_thousands(number: int, words: str) -> None:
 def test_clock_is_written_as_in_an_address() -> None:
     assert formatting.clock(751_250) == "00:12:31"
     assert formatting.clock(100 * HOUR) == "100:00:00"
+
+
+@pytest.mark.parametrize(
+    "text,place_ms",
+    [
+        ("00:12:31.250", 751_250),
+        ("12:31", 751_000),
+        ("0:00.5", 500),
+        ("100:00:00", 100 * HOUR),
+        ("", None),
+        ("31", None),
+        ("00:60", None),
+        ("61:00", None),
+        ("-1:00", None),
+        ("1:00.", None),
+        ("1:00.1234", None),
+        ("1:00\n", None),
+        ("123456:00:00", None),
+        ("\u0660\u0660:\u0660\u0661", None),
+        (" 00:01", None),
+    ],
+)
+def test_a_clock_in_an_address_is_read_or_ignored(text: str, place_ms: int | None) -> None:
+    assert formatting.clock_ms(text) == place_ms

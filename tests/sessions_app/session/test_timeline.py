@@ -86,6 +86,42 @@ def test_every_row_is_met_once_both_ways(kinds: list[str], rows: int, data: st.D
         assert (page.later is None) == (found[-1] == expected[-1])
 
 
+@given(
+    gaps=st.lists(
+        st.tuples(st.sampled_from(["prompt", "call", "other run"]), st.integers(0, 5_000)), max_size=30
+    ),
+    moment=st.integers(-1_000, 160_000),
+)
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_the_row_nearest_to_a_moment_is_found(gaps: list[tuple[str, int]], moment: int) -> None:
+    session = make_session()
+    main = make_run(session)
+    other = make_run(session, parent=main)
+    at_ms = session.started_ms
+    rows: dict[int, int] = {}
+    for kind, gap in gaps:
+        at_ms += gap
+        if kind == "call":
+            rows[make_tool_call(session, run=main, at_ms=at_ms).seq] = at_ms
+        elif kind == "prompt":
+            rows[make_message(session, run=main, at_ms=at_ms).seq] = at_ms
+        else:
+            make_message(session, run=other, at_ms=at_ms)
+
+    sought = session.started_ms + moment
+    found = timeline_of(session, main).seq_near(sought)
+
+    if not rows:
+        assert found is None
+    else:
+        assert found is not None
+        assert abs(rows[found] - sought) == min(abs(place - sought) for place in rows.values())
+
+
 def test_a_session_without_runs_shows_all_its_rows() -> None:
     session = make_session()
     expected = [make_event(session, EventKind.NOTED).seq, make_event(session, EventKind.TURN_ENDED).seq]

@@ -63,6 +63,33 @@ def test_a_hit_stands_in_the_middle_with_its_surroundings(operator: Client, sess
     assert 'at="100"' in page
 
 
+def test_a_moment_opens_the_row_nearest_to_it(operator: Client, session: AgentSession) -> None:
+    for _ in range(200):
+        make_message(session)
+    # The row at place 100 is 100 seconds after the session's start.
+    page = page_of(operator, session, "?t=00:01:40.400")
+    assert shown(page) == list(range(60, 140))
+    assert 'at="100"' in page
+    assert shown(page_of(operator, session, "?t=99:00:00"))[-1] == 200
+    assert shown(page_of(operator, session, "?t=0:00"))[0] == 1
+    # What the address says of places goes before, and what is no moment says nothing.
+    assert 'at="7"' in page_of(operator, session, "?at=7&t=00:01:40")
+    newest = shown(page_of(operator, session))
+    for nonsense in ("", "x", "1e9", "00:99:00", "-00:01:00"):
+        assert shown(page_of(operator, session, f"?t={nonsense}")) == newest
+
+
+def test_a_moment_is_found_in_few_looks(operator: Client, session: AgentSession) -> None:
+    for _ in range(200):
+        make_message(session)
+    with CaptureQueriesContext(connection) as newest:
+        page_of(operator, session)
+    with CaptureQueriesContext(connection) as sought:
+        page_of(operator, session, "?t=00:01:40")
+    # Twice the binary logarithm of the places, and the rows on the other side.
+    assert len(sought) <= len(newest) + 2 * 8 + 6
+
+
 def test_a_hit_in_a_subagent_opens_that_subagents_transcript(operator: Client, session: AgentSession) -> None:
     child = make_run(session, parent=session.runs.get(), title="Explore")
     make_message(session)
