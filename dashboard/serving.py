@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -32,6 +33,7 @@ _PORT_PROBLEMS = {
     "Use 127.0.0.1, or 0.0.0.0 for all of its addresses.",
 }
 PING_INTERVAL_S = 20
+LEAVE_AFTER_S = 3.0
 MAX_PORT = 65535
 
 
@@ -136,6 +138,7 @@ def run_server(host: str, port: int, ready: Callable[[], None]) -> bool:
     # Installs its reactor as it is imported, and takes a quarter of a second: only a server pays that.
     from daphne.endpoints import build_endpoint_description_strings
     from daphne.server import Server
+    from twisted.internet import reactor
 
     from dashboard.asgi import application
 
@@ -151,8 +154,16 @@ def run_server(host: str, port: int, ready: Callable[[], None]) -> bool:
         verbosity=0,
         server_name="scrollback",
     )
+    # Whatever holds the reactor up, a server that was told to stop is gone soon after.
+    reactor.addSystemEventTrigger("before", "shutdown", _leave_soon)
     server.run()
     return not server.abort_start
+
+
+def _leave_soon() -> None:
+    watchdog = threading.Timer(LEAVE_AFTER_S, leave)
+    watchdog.daemon = True
+    watchdog.start()
 
 
 def leave() -> NoReturn:

@@ -18,7 +18,8 @@ class Problems:
 
     def __init__(self) -> None:
         self._found: list[str] = []
-        self._allowed: list[re.Pattern[str]] = []
+        # Chromium's word for a page that was left while it was connecting: nothing is wrong with that.
+        self._allowed = [re.compile("WebSocket is closed before the connection is established")]
 
     def allow(self, pattern: str) -> None:
         """Expect problems whose text matches, as `WebSocket|ERR_CONNECTION` where the server is stopped."""
