@@ -155,7 +155,7 @@ def run_server(host: str, port: int, ready: Callable[[], None]) -> bool:
         server_name="scrollback",
     )
     # Whatever holds the reactor up, a server that was told to stop is gone soon after.
-    reactor.addSystemEventTrigger("before", "shutdown", _leave_soon)
+    reactor.addSystemEventTrigger("before", "shutdown", _leave_soon)  # type: ignore[attr-defined,arg-type,unused-ignore]
     server.run()
     return not server.abort_start
 

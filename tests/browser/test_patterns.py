@@ -10,7 +10,8 @@ from sessions_app.models import Person
 from tests.browser.conftest import OpenContext
 from tests.browser.running import Server
 
-pytestmark = pytest.mark.browser
+# What these pages show comes from no database.
+pytestmark = [pytest.mark.browser, pytest.mark.once]
 
 AXE = Path(__file__).resolve().parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 ADDRESSES = ["/-/patterns/", *(f"/-/patterns/{name}/" for name in PAGES)]
