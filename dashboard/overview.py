@@ -9,6 +9,7 @@ from dashboard.lib.db import database_size, engine_version
 from sessions_app.access import READ_AUDIT, may
 from sessions_app.models import AgentSession, Person, Source, Status, Terminal
 from sessions_app.session_list import SessionEntry, entries_of, with_columns
+from sessions_app.terminal_pictures import TerminalPicture, pictures_of
 
 ROWS = 12
 DAY_MS = 24 * 60 * 60 * 1000
@@ -39,7 +40,7 @@ class Health:
 class Overview:
     needs_me: Sequence[SessionEntry]
     running: Sequence[SessionEntry]
-    terminals: Sequence[Terminal]
+    terminals: Sequence[TerminalPicture]
     ended: Sequence[SessionEntry]
     day: Sequence[Hour]
     health: Health
@@ -63,7 +64,7 @@ def overview(person: Person) -> Overview:
     return Overview(
         needs_me=entries_of(list(waiting), person),
         running=entries_of(list(running), person),
-        terminals=list(terminals),
+        terminals=pictures_of(list(terminals)),
         ended=entries_of(list(ended.newest_first()[:ROWS]), person),
         day=activity(person, now_ms()),
         health=health(person),

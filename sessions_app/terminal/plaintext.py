@@ -8,7 +8,7 @@ never run together. Time and memory are linear in the input whatever it holds.
 import re
 from codecs import getincrementaldecoder
 
-from sessions_app.terminal.sanitise import safe_label
+from sessions_app.terminal.sanitise import safe_label, safe_line
 
 _UTF8_DECODER = getincrementaldecoder("utf-8")
 
@@ -20,6 +20,10 @@ _MAX_JUMP = 80
 _MAX_PENDING = 256
 
 _LAST_LINE_LIMIT = 200
+#: What a small picture of a terminal holds.
+PICTURE_ROWS = 12
+PICTURE_COLUMNS = 80
+_ERASED_SCREEN = b"\x1b[2J"
 
 _TOKEN = re.compile(
     r"""
@@ -151,3 +155,18 @@ def last_line(tail: bytes) -> str:
         if label:
             return label
     return ""
+
+
+def picture(tail: bytes, *, is_cut: bool) -> list[str]:
+    """The last lines in the end of some output, safe to show: at most PICTURE_ROWS of PICTURE_COLUMNS.
+
+    What was there when the screen was last erased is not. `is_cut` says that output before the tail is
+    missing: it may begin inside a line, a character or an escape sequence.
+    """
+    _, erased, shown = tail.rpartition(_ERASED_SCREEN)
+    plain = lines(shown)
+    if is_cut and not erased and len(plain) > 1:
+        del plain[0]
+    while plain and not plain[-1].strip():
+        plain.pop()
+    return [safe_line(line, PICTURE_COLUMNS) for line in plain[-PICTURE_ROWS:]]

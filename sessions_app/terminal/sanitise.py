@@ -21,6 +21,14 @@ def safe_label(text: str, limit: int) -> str:
     return label if len(label) <= limit else label[: limit - 1].rstrip() + "…"
 
 
+def safe_line(text: str, limit: int) -> str:
+    """`text` without the same characters, cut at `limit`; its white space keeps its width, with tabs of eight."""
+    # A tab may be eight columns, and only the beginning is shown.
+    beginning = text[: limit * 16].expandtabs()
+    shown = (" " if character.isspace() else character for character in beginning if _is_shown(character))
+    return "".join(shown)[:limit].rstrip()
+
+
 def _is_shown(character: str) -> bool:
     if character.isascii():
         return " " <= character <= "~" or character.isspace()

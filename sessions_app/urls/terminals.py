@@ -6,6 +6,7 @@ urlpatterns: list[URLPattern] = [
     path("terminals/", terminals.terminals, name="terminals"),
     path("terminals/<uuid:terminal_id>/", terminals.terminal, name="terminal"),
     path("terminals/<uuid:terminal_id>/row/", terminals.row, name="terminal-row"),
+    path("terminals/<uuid:terminal_id>/picture/", terminals.picture, name="terminal-picture"),
     path("terminals/<uuid:terminal_id>/bytes", terminals.output, name="terminal-bytes"),
     path("terminals/<uuid:terminal_id>/frames", terminals.frames, name="terminal-frames"),
     path("terminals/<uuid:terminal_id>/recording.cast", terminals.recording_cast, name="terminal-cast"),

@@ -19,6 +19,7 @@ from sessions_app.actions.terminals.frames import SpanKey, make_span
 from sessions_app.actions.terminals.reading import events_before, read_bytes
 from sessions_app.models import Terminal, TerminalState
 from sessions_app.sign_in import me, requires
+from sessions_app.terminal_pictures import pictures_of
 
 PAGE_ROWS = 50
 # One answer with output; more is asked for again.
@@ -52,6 +53,15 @@ def row(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
     if terminal is None:
         return HttpResponse()
     return render(request, "sessions_app/terminals/_row.html", {"terminal": terminal})
+
+
+@require_safe
+@requires(READ)
+def picture(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
+    """One small picture of the wall, fetched again when its terminal changed; nothing when it is gone."""
+    for found in pictures_of(list(_visible_to(request).select_related("session").filter(pk=terminal_id))):
+        return render(request, "sessions_app/terminals/_picture.html", {"picture": found})
+    return HttpResponse()
 
 
 @require_safe

@@ -65,10 +65,12 @@ def test_the_page_costs_the_same_queries_however_much_there_is(client: Client) -
     make_session(status="running")
     make_session(status="waiting")
     make_session(status="idle")
+    make_terminal(output=b"one")
     cost()
     few = cost()
     for number in range(30):
         make_session(status=("running", "waiting", "idle")[number % 3])
+        make_terminal(output=b"more")
 
     assert cost() <= few
 

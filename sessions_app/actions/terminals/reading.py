@@ -1,10 +1,11 @@
 """Reading a terminal back by offset, for sockets, pages and exports."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from django.db.models import Max
+from django.db.models import Max, Q
+from django.db.models.functions import Coalesce
 
 from sessions_app.actions.terminals.stretches import writes_of
 from sessions_app.models import (
@@ -77,6 +78,37 @@ def read_output(terminal_id: uuid.UUID, start: int, end: int) -> Iterator[bytes]
 
 def read_bytes(terminal_id: uuid.UUID, start: int, end: int) -> bytes:
     return b"".join(read_output(terminal_id, start, end))
+
+
+def read_tails(ends: Mapping[uuid.UUID, int], limit: int) -> dict[uuid.UUID, bytes]:
+    """For {terminal: offset}, the at most `limit` bytes before that offset: two queries for all of them.
+
+    Bytes that are in no row are left out.
+    """
+    if not ends:
+        return {}
+    # Chunks first: what is sealed between the two looks is then met twice, not missed.
+    rows = [*_rows_near(TerminalChunk, ends, limit), *_rows_near(TerminalSegment, ends, limit)]
+    positions = {terminal_id: max(0, end - limit) for terminal_id, end in ends.items()}
+    tails = dict.fromkeys(ends, b"")
+    for row in sorted(rows, key=lambda row: row.offset):
+        position, end = positions[row.terminal_id], ends[row.terminal_id]
+        if row.offset + row.size > position:
+            tails[row.terminal_id] += row.read()[max(0, position - row.offset) : end - row.offset]
+            positions[row.terminal_id] = row.offset + row.size
+    return tails
+
+
+def _rows_near(
+    model: type[TerminalSegment] | type[TerminalChunk], ends: Mapping[uuid.UUID, int], limit: int
+) -> list[TerminalSegment | TerminalChunk]:
+    """The rows with the last `limit` bytes before each end, beginning with the one in which they begin."""
+    near = Q()
+    for terminal_id, end in ends.items():
+        of_terminal = model._default_manager.filter(terminal_id=terminal_id)
+        first = of_terminal.filter(offset__lte=max(0, end - limit)).order_by("-offset").values("offset")[:1]
+        near |= Q(terminal_id=terminal_id, offset__gte=Coalesce(first, 0), offset__lt=end)
+    return list(model._default_manager.filter(near))
 
 
 def read_events(terminal_id: uuid.UUID, *, after: int, until: int) -> list[TerminalEvent]:

@@ -1,7 +1,8 @@
 // <live-list kind="session" row-url="/sessions/{id}/row/" refresh-url="/sessions/">: a row with data-id that changed is fetched again
 // in place; rows that are not shown are counted on the "3 new" pill ([data-news]) and wait until it is pressed, so
 // nothing moves under the reader. Only an empty list fills by itself. After each connect the list is compared
-// with refresh-url, since news may have been missed before it.
+// with refresh-url, since news may have been missed before it. With every-ms, changes are fetched no more often than that.
+// A live-list may stand inside another: each minds its own rows.
 
 import { consoleConnection } from "scrollback/live";
 
@@ -11,6 +12,7 @@ class LiveList extends HTMLElement {
   connectedCallback() {
     this.changed = new Set();
     this.unseen = new Set();
+    this.taken = -Infinity;
     document.addEventListener("scrollback:changed", this);
     document.addEventListener("scrollback:refresh", this);
     consoleConnection();
@@ -26,16 +28,21 @@ class LiveList extends HTMLElement {
     if (type === "scrollback:refresh") this.compare();
     else if (detail.kind === this.getAttribute("kind")) {
       this.changed.add(detail.id);
-      this.timer ||= setTimeout(() => this.take(), GATHER_MS);
+      this.timer ||= setTimeout(() => this.take(), Math.max(GATHER_MS, this.taken + this.every - performance.now()));
     }
+  }
+
+  get every() {
+    return Number(this.getAttribute("every-ms"));
   }
 
   take() {
     this.timer = 0;
+    this.taken = performance.now();
     const ids = [...this.changed];
     this.changed.clear();
     const url = this.getAttribute("row-url");
-    if (!url || !this.querySelector("[data-row]")) return this.compare();
+    if (!url || !rowsOf(this).length) return this.compare();
     for (const id of ids) {
       const row = this.row(id);
       if (row) window.htmx.ajax("GET", url.replace("{id}", encodeURIComponent(id)), { target: row, swap: "outerHTML" });
@@ -52,8 +59,8 @@ class LiveList extends HTMLElement {
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
     const list = fresh.querySelector(`live-list[kind="${CSS.escape(this.getAttribute("kind"))}"]`);
     if (!list) return;
-    if (!this.querySelector("[data-row]")) return this.become(list);
-    for (const row of list.querySelectorAll("[data-row]")) {
+    if (!rowsOf(this).length) return this.become(list);
+    for (const row of rowsOf(list)) {
       const shown = this.row(row.dataset.id);
       if (!shown) this.unseen.add(row.dataset.id);
       else if (!sameRow(shown, row)) replace(shown, row);
@@ -62,13 +69,13 @@ class LiveList extends HTMLElement {
   }
 
   become(list) {
-    if (!list.querySelector("[data-row]")) return;
+    if (!rowsOf(list).length) return;
     this.replaceChildren(...list.childNodes);
     window.htmx.process(this);
   }
 
   row(id) {
-    return this.querySelector(`[data-row][data-id="${CSS.escape(id)}"]`);
+    return rowsOf(this).find((row) => row.dataset.id === id);
   }
 
   announce() {
@@ -77,6 +84,10 @@ class LiveList extends HTMLElement {
     pill.querySelector("[data-news-count]").textContent = this.unseen.size;
     pill.hidden = !this.unseen.size;
   }
+}
+
+function rowsOf(list) {
+  return [...list.querySelectorAll("[data-row]")].filter((row) => row.closest("live-list") === list);
 }
 
 // Relative times and the reader's choice differ without any news.

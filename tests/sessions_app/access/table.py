@@ -108,6 +108,7 @@ TABLE: Final[dict[str, Row]] = {
     "terminals/": page(),
     "terminals/<uuid:terminal_id>/": page(),
     "terminals/<uuid:terminal_id>/row/": page(),
+    "terminals/<uuid:terminal_id>/picture/": page(),
     "terminals/<uuid:terminal_id>/bytes": page(),
     "terminals/<uuid:terminal_id>/frames": page(),
     "terminals/<uuid:terminal_id>/recording.cast": page(),

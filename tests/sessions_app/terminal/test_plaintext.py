@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessions_app.terminal.plaintext import MAX_LINE, PlainText, last_line, lines
+from sessions_app.terminal.plaintext import (
+    MAX_LINE,
+    PICTURE_COLUMNS,
+    PICTURE_ROWS,
+    PlainText,
+    last_line,
+    lines,
+    picture,
+)
 from sessions_app.terminal.sanitise import safe_label
 from tests.samples import sample
 from tests.sessions_app.terminal.recordings import byte_strings, output_of, read_all
@@ -148,3 +156,27 @@ def test_a_label_is_never_longer_than_asked(text: str, limit: int) -> None:
     label = safe_label(text, limit)
     assert len(label) <= limit
     assert "\n" not in label
+
+
+@pytest.mark.parametrize(
+    "tail,is_cut,expected",
+    [
+        (b"", False, []),
+        (b"one\r\n  two\r\n\r\n$ \r\n", False, ["one", "  two", "", "$"]),
+        (b"\tname\tsize", False, ["        name    size"]),
+        (b"1mcut here\r\nwhole", True, ["whole"]),
+        (b"all on one line", True, ["all on one line"]),
+        (b"before\r\n\x1b[H\x1b[2J\x1b[3Jafter", True, ["after"]),
+        (b"before\r\n\x1b[2J", False, []),
+        ("\u202eevil\u2066\x07 \x1b[31mred".encode(), False, ["evil red"]),
+    ],
+)
+def test_a_picture_holds_what_stands_last(tail: bytes, is_cut: bool, expected: list[str]) -> None:
+    assert picture(tail, is_cut=is_cut) == expected
+
+
+@given(byte_strings, st.booleans())
+def test_a_picture_is_small_and_safe(output: bytes, is_cut: bool) -> None:
+    drawn = picture(output + b"x" * 100 + b"\n" * 3, is_cut=is_cut)
+    assert len(drawn) <= PICTURE_ROWS
+    assert all(len(line) <= PICTURE_COLUMNS and line.isprintable() for line in drawn)

@@ -2,12 +2,15 @@
 
 import random
 from collections.abc import AsyncIterator
+from itertools import accumulate
 from typing import Any, cast
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.test import Client
 
+from sessions_app.actions.terminals.reading import read_tails
+from sessions_app.actions.terminals.sealing import seal
 from sessions_app.models import AgentSession, Terminal
 from sessions_app.terminal import wire
 from sessions_app.terminal.asciicast.model import Marker, Output, Resize
@@ -118,6 +121,49 @@ def follow_over_http(client: Client, recorder: Recorder) -> list[wire.Frame]:
             body = body[4 + length :]
         if start >= size:
             return applied
+
+
+def test_tails_are_the_last_bytes_wherever_they_are_kept(django_assert_num_queries: Any) -> None:
+    data = random.Random(7).randbytes(3_000)
+    sealed, mixed, unsealed, empty = (start_recorder() for _ in range(4))
+    for recorder, sizes in ((sealed, [3_000]), (mixed, [1_500, *[50] * 30]), (unsealed, [30] * 100)):
+        for start, size in zip(accumulate([0, *sizes]), sizes, strict=False):
+            recorder.write(data[start : start + size])
+            if recorder is mixed and start == 0:
+                seal(recorder.refresh())
+    sealed.exit()
+    assert mixed.refresh().sealed_size == 1_500
+    for limit in (0, 1, 40, 1_499, 1_500, 2_000, 3_000, 9_000):
+        with django_assert_num_queries(2):
+            tails = read_tails(
+                {
+                    sealed.terminal.pk: 3_000,
+                    mixed.terminal.pk: 3_000,
+                    unsealed.terminal.pk: 2_990,
+                    empty.terminal.pk: 0,
+                },
+                limit,
+            )
+        assert tails == {
+            sealed.terminal.pk: data[max(0, 3_000 - limit) :],
+            mixed.terminal.pk: data[max(0, 3_000 - limit) :],
+            unsealed.terminal.pk: data[max(0, 2_990 - limit) : 2_990],
+            empty.terminal.pk: b"",
+        }
+
+
+def test_a_small_picture_shows_the_last_lines_and_goes_with_its_terminal(client: Client) -> None:
+    recorder = start_recorder()
+    recorder.write(b"<b>\x1b[31m1\x1b[0m</b>\r\n" + b"".join(b"line %d\r\n" % n for n in range(11)))
+    address = f"/terminals/{recorder.terminal.pk}/picture/"
+    page = client.get(address).content.decode()
+    assert "<pre>&lt;b&gt;1&lt;/b&gt;\nline 0\n" in page
+    recorder.write(b"x" * 100 + b"\r\n")
+    page = client.get(address).content.decode()
+    assert "&lt;b&gt;" not in page
+    assert "line 10\n" + "x" * 80 + "</pre>" in page
+    Terminal.objects.update(deleted_ms=1)
+    assert client.get(address).content == b""
 
 
 def test_frames_are_the_writes_with_their_times(client: Client) -> None:
