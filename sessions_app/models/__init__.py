@@ -14,6 +14,7 @@ from sessions_app.models.terminal import (
     TerminalSegment,
     TerminalState,
 )
+from sessions_app.models.terminal_derived import TerminalKeyframe, TerminalText
 from sessions_app.models.transcript import (
     Event,
     EventKind,
@@ -62,8 +63,10 @@ __all__ = [
     "TerminalChunk",
     "TerminalEvent",
     "TerminalEventKind",
+    "TerminalKeyframe",
     "TerminalSegment",
     "TerminalState",
+    "TerminalText",
     "ToolCall",
     "ToolCallStatus",
     "ToolKind",

@@ -11,6 +11,8 @@ class SearchKind(models.TextChoices):
     MESSAGE = "message", "Message"
     TOOL_CALL = "tool_call", "Tool call"
     SESSION = "session", "Session"
+    # Of a TerminalText; a terminal may belong to no session.
+    TERMINAL = "terminal", "Terminal"
 
 
 class SearchEntry(models.Model):
@@ -22,7 +24,7 @@ class SearchEntry(models.Model):
     id = models.BigIntegerField(primary_key=True)
     kind = models.CharField(max_length=16, choices=SearchKind)
     object_id = models.UUIDField()
-    session = models.ForeignKey(AgentSession, on_delete=models.CASCADE, related_name="+")
+    session = models.ForeignKey(AgentSession, on_delete=models.CASCADE, null=True, related_name="+")
 
     class Meta:
         indexes: ClassVar[list[models.Index]] = []

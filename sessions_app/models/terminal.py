@@ -32,6 +32,12 @@ class TerminalQuerySet(models.QuerySet["Terminal"]):
     def newest_first(self) -> Self:
         return self.order_by("-started_ms", "-id")
 
+    def underived(self) -> Self:
+        """Those with output or events that no keyframe or text was made of yet."""
+        return self.filter(
+            models.Q(derived_size__lt=models.F("size")) | models.Q(derived_event__lt=models.F("event_count"))
+        )
+
 
 class Terminal(models.Model):
     """`size` bytes of output in chunks and segments, `event_count` events beside them."""
@@ -70,6 +76,13 @@ class Terminal(models.Model):
     # Bytes below this offset are in segments, the others in chunks.
     sealed_size = models.BigIntegerField(default=0)
     last_line = models.CharField(max_length=300, blank=True)
+    # Keyframes and text are made of the bytes before this offset and the events up to this number, by this
+    # version of the engine; what another one made is made again on demand.
+    derived_size = models.BigIntegerField(default=0)
+    derived_event = models.BigIntegerField(default=0)
+    derived_by = models.CharField(max_length=60, blank=True)
+    # How many secrets were masked before anything was stored.
+    masked_count = models.IntegerField(default=0)
 
     objects: ClassVar[models.Manager["Terminal"]] = TerminalQuerySet.as_manager()
 
@@ -78,6 +91,13 @@ class Terminal(models.Model):
             models.Index(fields=["started_ms", "id"], name="terminal_recent"),
             models.Index(fields=["state", "started_ms", "id"], name="terminal_state_recent"),
             models.Index(fields=["updated_ms"], name="terminal_updated"),
+            # Those that are waiting for their keyframes and text: seldom more than the live ones.
+            models.Index(
+                fields=["started_ms", "id"],
+                name="terminal_underived",
+                condition=models.Q(derived_size__lt=models.F("size"))
+                | models.Q(derived_event__lt=models.F("event_count")),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from dashboard.lib.keyset import decode_cursor, encode_cursor
 from sessions_app.models import AgentSession, Message, SearchEntry, SearchKind, ToolCall
@@ -106,13 +107,14 @@ def _verified(
     ids: list[int], query: Query, user: Viewer, seen: set[uuid.UUID]
 ) -> Iterable[tuple[int, Hit | None]]:
     """Each candidate with its hit, or None where the text or the filters say no; in the order of `ids`."""
-    entries = SearchEntry.objects.filter(pk__in=ids)
+    # Terminals are searched by their lines, not here.
+    entries = SearchEntry.objects.filter(pk__in=ids, session__isnull=False)
     if query.kind is not None:
         entries = entries.filter(kind=query.kind)
     if query.session is not None:
         entries = entries.filter(session=query.session)
     chosen = {entry.pk: entry for entry in entries}
-    sessions = _sessions({entry.session_id for entry in chosen.values()}, query, user)
+    sessions = _sessions({entry.session_id for entry in chosen.values() if entry.session_id}, query, user)
     matches = matcher(query)
     for start in range(0, len(ids), PAGE_HITS):
         # A page's worth at a time: most searches end within the first.
@@ -125,7 +127,7 @@ def _verified(
             if entry is None or row is None or entry.object_id in seen:
                 yield pk, None
                 continue
-            hit = _hit(entry, row, sessions[entry.session_id], matches, query.terms)
+            hit = _hit(entry, row, sessions[cast(uuid.UUID, entry.session_id)], matches, query.terms)
             if hit is not None:
                 seen.add(entry.object_id)
             yield pk, hit
