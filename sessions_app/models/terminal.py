@@ -33,10 +33,16 @@ class TerminalQuerySet(models.QuerySet["Terminal"]):
         return self.order_by("-started_ms", "-id")
 
     def underived(self) -> Self:
-        """Those with output or events that no keyframe or text was made of yet."""
-        return self.filter(
-            models.Q(derived_size__lt=models.F("size")) | models.Q(derived_event__lt=models.F("event_count"))
-        )
+        """Those with output, events or an end that no keyframe or text was made of yet."""
+        return self.filter(_IS_UNDERIVED)
+
+
+# Without any parameter, or SQLite would not see that the index of these holds what is asked for.
+_IS_UNDERIVED = (
+    models.Q(derived_size__lt=models.F("size"))
+    | models.Q(derived_event__lt=models.F("event_count"))
+    | models.Q(ended_ms__isnull=False, derived_end=False)
+)
 
 
 class Terminal(models.Model):
@@ -81,6 +87,8 @@ class Terminal(models.Model):
     derived_size = models.BigIntegerField(default=0)
     derived_event = models.BigIntegerField(default=0)
     derived_by = models.CharField(max_length=60, blank=True)
+    # The last lines and the last screen were made too, once it had ended.
+    derived_end = models.BooleanField(default=False)
     # How many secrets were masked before anything was stored.
     masked_count = models.IntegerField(default=0)
 
@@ -95,8 +103,7 @@ class Terminal(models.Model):
             models.Index(
                 fields=["started_ms", "id"],
                 name="terminal_underived",
-                condition=models.Q(derived_size__lt=models.F("size"))
-                | models.Q(derived_event__lt=models.F("event_count")),
+                condition=_IS_UNDERIVED,
             ),
         ]
 
