@@ -1,5 +1,44 @@
 // Plays a recording with its own timing: from any moment, faster or slower, with or without its pauses.
-// Reads the frames over HTTP, where each write of the program is one frame.
+//
+// How it reads. The map (/terminals/<id>/map) says where one may begin (keyframes) and is small; it is asked for once, and
+// of a recording that goes on what is new. A seek is a look into the map, one GET of /terminals/<id>/stretch (a keyframe and the
+// writes up to the next one, kept for ever by the browser's cache) and a drawing: it costs the same anywhere, and going
+// back never begins at 0. Neighbouring stretches are fetched ahead; a newer seek drops what an older one waits for.
+//
+//   const player = new Player(terminalId, {
+//     apply(frame, done),   // draw one frame {type: "keyframe" | "output" | "resize" | "marker" | "exit", offset, timeUs, …}
+//                           // and call done() when it is on the screen; a keyframe begins with a reset to its own size
+//     changed(),            // something to be shown moved: any of the properties below
+//     failed(error),        // it stopped because the recording could not be read; seek() or play() tries again
+//     caughtUp(),           // optional: played to the end of a recording that goes on. Follow with
+//                           // new TerminalConnection(id, player.follower, …): the screen goes on as it is
+//   });
+//
+//   Properties (all readable at any time)
+//     map          null until loaded, then {size, durationUs, ended, keyframes, events, activity}:
+//                    keyframes [{offset, atUs, isHeavy}, …]; events [{kind: "resize"|"marker"|"exit", offset, atUs, text}, …];
+//                    activity [{atUs, offset, bytes}, …]: how much was written from then on; all of them ascending
+//     atUs         the moment that is shown, microseconds since the start; offset: bytes of output up to there
+//     endUs, size  how far the recording reaches by now (of the map, or of live frames given to learn())
+//     shownFrom    offset of the keyframe that the screen began with: lines above are in earlier(shownFrom)
+//     follower     the Follower of what is drawn; follower.expected === offset
+//     playing, busy (a seek is not on the screen yet)
+//     speed        0.25 … 16, may be set at any time; skipsPauses (true): may be set at any time
+//     pause        null, or {fromUs, toUs} while a long pause is being skipped (shown for 0.3 s)
+//
+//   Methods
+//     load()               Promise of the map, fetched when it is not there; reload() asks for what is new
+//     seek(us)             show all that was written up to this microsecond; Promise of true, or of false when a
+//                          newer seek took over. Plays on if it was playing.
+//     seekOffset(offset)   the same by bytes: exactly the first `offset` bytes (search hits, lines)
+//     play(), pause()
+//     nextWrite(), previousWrite(), nextKeyframe(), previousKeyframe()   step and stay paused; Promises as of seek()
+//     earlier(offset)      Promise of {from, to, frames} for a second, read-only screen: apply the frames in their order
+//                          (the first is a keyframe) and it shows the screen as it was at `to` === offset, with the lines before
+//                          it as scrollback. earlier(from) goes on upwards; null when from is 0 already.
+//     timeAt(offset), offsetAt(us)   Promises of the exact other one
+//     learn(frame)         a frame of the live connection: the recording grew
+//     stop()               forget what is on its way, and that the screen shows anything of the player's (another one draws now)
 
 import { Follower } from "scrollback/terminal/follower";
 import { decodeFrames } from "scrollback/terminal/frames";
