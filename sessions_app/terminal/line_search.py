@@ -1,0 +1,157 @@
+"""Patterns over lines of text, in time that grows with the text and never with the pattern's cleverness.
+
+Both plain texts and regular expressions run on RE2 (https://github.com/google/re2/wiki/Syntax): no pattern can
+make it backtrack, it lets other threads run meanwhile, and it looks at about 1 GB a second. Where its wheel is
+missing, plain texts still work.
+
+A pattern without capitals matches whatever the case is, by Unicode's simple case folding; with capitals, letter by
+letter.
+"""
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+try:
+    import re2  # type: ignore[import-untyped]  # a wheel without types
+except ImportError:
+    re2 = None
+
+MAX_PATTERN_CHARS: Final = 500
+# RE2's instructions: a larger program may look at less than half a megabyte a second.
+_MAX_PROGRAM: Final = 5_000
+# Searched in one go; the slowest pattern needs about a tenth of a second for it, and cannot be stopped meanwhile.
+_PIECE_BYTES: Final = 64 * 1024
+# ^ and $ stand for the ends of a line.
+_LINES: Final = "(?m)"
+_MAX_MEMORY: Final = 4 * 1024 * 1024
+# What is an upper-case letter only by the name of a class or a group, such as \S, \pL or (?P<Name>…).
+_NO_LETTERS = re.compile(
+    r"\\[pP](?:\{[^}]*\}|.)|\\x(?:\{[^}]*\}|..)|\\.|\(\?P?<[^>]*>|\[:[^:]*:\]", re.DOTALL
+)
+
+
+class PatternError(ValueError):
+    """The pattern cannot be searched for; the message says why, for a person."""
+
+
+class TimeIsUp(Exception):
+    """The deadline passed before the text was searched to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The first match in a line. `number` counts lines from 0; the others are byte offsets within the text."""
+
+    number: int
+    line_start: int
+    line_end: int
+    start: int
+    end: int
+
+
+class Pattern:
+    """What is looked for: a plain text that may stand anywhere in a line, or a regular expression of RE2."""
+
+    def __init__(self, text: str, *, is_regex: bool = False) -> None:
+        """Raises PatternError."""
+        if not text:
+            raise PatternError("There is nothing to look for.")
+        if len(text) > MAX_PATTERN_CHARS:
+            raise PatternError(f"The pattern is longer than {MAX_PATTERN_CHARS} characters.")
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise PatternError("The pattern holds half of a character (a lone surrogate); no line does.")
+        self.text = text
+        self.is_regex = is_regex
+        self.ignores_case = not any(map(str.isupper, _NO_LETTERS.sub("", text) if is_regex else text))
+        self._compiled = _compiled(text, is_regex, self.ignores_case)
+
+    def search(self, text: str) -> tuple[int, int] | None:
+        """Where the first match stands in one line, in characters."""
+        encoded = text.encode("utf-8", "replace")
+        for found in self.find(encoded):
+            return _characters(encoded[: found.start]), _characters(encoded[: found.end])
+        return None
+
+    def find(self, text: bytes, *, deadline: float | None = None) -> Iterator[Found]:
+        """Each line of `text` (UTF-8, ended or separated by \\n) with a match, in order.
+
+        Raises TimeIsUp once time.monotonic() is past `deadline`.
+        """
+        number = counted = position = 0
+        while position < len(text):
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeIsUp
+            piece_end = _end_of_piece(text, position)
+            while position < piece_end and (match := self._compiled.search(text, position, piece_end)):
+                start, end = match.span()
+                line_start = text.rfind(b"\n", 0, start) + 1
+                line_end = text.find(b"\n", end)
+                line_end = len(text) if line_end < 0 else line_end
+                number += text.count(b"\n", counted, line_start)
+                counted = line_start
+                yield Found(number, line_start, line_end, start, end)
+                position = line_end + 1
+            position = max(position, piece_end)
+
+
+def _characters(encoded: bytes) -> int:
+    # \C matches a byte, which may be a part of a character.
+    return len(encoded.decode("utf-8", "ignore"))
+
+
+def _end_of_piece(text: bytes, position: int) -> int:
+    """Behind the last line that ends within the next piece; a longer line is a piece of its own."""
+    if len(text) - position <= _PIECE_BYTES:
+        return len(text)
+    end = text.rfind(b"\n", position, position + _PIECE_BYTES)
+    if end < 0:
+        end = text.find(b"\n", position + _PIECE_BYTES)
+    return len(text) if end < 0 else end + 1
+
+
+def _compiled(text: str, is_regex: bool, ignores_case: bool) -> Any:
+    if re2 is None:
+        if is_regex:
+            raise PatternError(
+                "Regular expressions need the package google-re2, which is not installed here."
+            )
+        return _plain_without_re2(text, ignores_case)
+    options = re2.Options()
+    options.never_nl = True
+    options.never_capture = True
+    options.log_errors = False
+    options.max_mem = _MAX_MEMORY
+    options.case_sensitive = not ignores_case
+    try:
+        compiled = re2.compile(_LINES + (text if is_regex else re2.escape(text)), options)
+    except re2.error as error:
+        raise PatternError(f"The pattern cannot be read: {_words(error)}.") from error
+    finally:
+        # Its cache would keep a hundred of them with all their memory.
+        re2.purge()
+    if compiled.programsize > _MAX_PROGRAM:
+        raise PatternError("The pattern is too large: its repetitions are too many to search with.")
+    if compiled.search(b""):
+        raise PatternError("The pattern matches where there is nothing, so every line would be a hit.")
+    return compiled
+
+
+def _words(error: Exception) -> str:
+    reason = error.args[0] if error.args else str(error)
+    words = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+    return words.replace(_LINES, "", 1)
+
+
+def _plain_without_re2(text: str, ignores_case: bool) -> re.Pattern[bytes]:
+    if not ignores_case:
+        return re.compile(re.escape(text).encode())
+    return re.compile(b"".join(_either_case(character) for character in text), re.IGNORECASE)
+
+
+def _either_case(character: str) -> bytes:
+    """A pattern over UTF-8, where `re` itself folds ASCII letters only."""
+    forms = dict.fromkeys((character, character.lower(), character.upper()))
+    return b"(?:" + b"|".join(re.escape(form).encode() for form in forms) + b")"
