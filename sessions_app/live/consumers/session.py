@@ -13,6 +13,8 @@ class SessionConsumer(LiveConsumer):
     # The newest place, and the moment of the row, that the client knows of.
     _seq = 0
     _updated_ms = 0
+    # The newest place that the database was seen to have.
+    _newest = 0
 
     def interest(self) -> Interest:
         return "session", self.scope["url_route"]["kwargs"]["session_id"]
@@ -31,6 +33,10 @@ class SessionConsumer(LiveConsumer):
             await self._tell(fact.seq, fact.updated_ms)
 
     async def _tell(self, seq: int, updated_ms: int) -> None:
+        if seq < self._newest:
+            # The hub looked before this socket read for itself; places are never taken back.
+            return
+        self._newest = seq
         if seq > self._seq:
             await self.send_message("news", seq=seq)
         elif updated_ms != self._updated_ms:

@@ -73,6 +73,20 @@ def test_a_change_without_a_new_place_is_told_too() -> None:
     run(scenario)
 
 
+def test_what_was_seen_before_a_socket_read_for_itself_is_not_told() -> None:
+    async def scenario() -> None:
+        cookie, session = await here(lambda: (operator_cookie(), make_session()))
+        await here(make_message, session)
+        async with Socket(f"/live/sessions/{session.pk}/", cookie) as socket:
+            await socket.message("news")
+            for mailbox in hub.get_hub().present():
+                mailbox.post([Changed("session", session.pk, 0, 1)])
+            await here(lambda: AgentSession.objects.update(title="New", updated_ms=now_ms()))
+            assert await socket.message("changed") == {"type": "changed", "seq": 1}
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("after", ["-1", "x", "1&after=2", "9" * 30])
 def test_a_broken_cursor_ends_the_socket(after: str) -> None:
     async def scenario() -> None:
