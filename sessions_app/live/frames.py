@@ -1,55 +1,117 @@
-"""Spans of output, read once for all viewers that stand at the same place."""
+"""Spans of output and screens to begin with, read once for all viewers that stand at the same place."""
 
 import asyncio
+import math
 import threading
+import time
+import uuid
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 
 from sessions_app.actions.terminals.frames import Span, SpanKey, make_span
+from sessions_app.actions.terminals.starting import Start, start_before
 from sessions_app.live.reading import submit
+from sessions_app.models import Terminal
 
-REMEMBERED_BYTES = 16 * 1024 * 1024
+SPANS_BYTES = 16 * 1024 * 1024
+STARTS_BYTES = 4 * 1024 * 1024
+# Keyframes are made a little after the bytes, so a better screen may be there soon.
+START_LASTS_S = 1.0
 
 
 async def read_span(key: SpanKey) -> Span:
     """From memory, from a read that another viewer waits for, or from the database. Raises DatabaseError."""
+    return await _wait(_spans.future(key))
+
+
+async def read_start(terminal_id: uuid.UUID, end: int, unaided_bytes: int) -> "SharedStart":
+    """As read_span, the screen with which a viewer begins who wants to be at `end` at once."""
+    return await _wait(_starts.future(_StartKey(terminal_id, end, unaided_bytes)))
+
+
+async def _wait[Value](future: Future[Value]) -> Value:
     # Shielded: a viewer that leaves must not cancel the read of the others.
-    return await asyncio.shield(asyncio.wrap_future(_shared.future(key)))
+    return await asyncio.shield(asyncio.wrap_future(future))
 
 
-class _Shared:
-    """The newest spans, by their place; output never changes, so nothing here is ever out of date."""
+@dataclass(frozen=True, slots=True)
+class SharedStart:
+    """The frame is the same bytes for all who get it."""
 
-    def __init__(self) -> None:
+    start: Start
+    frame: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.frame)
+
+
+@dataclass(frozen=True, slots=True)
+class _StartKey:
+    terminal_id: uuid.UUID
+    end: int
+    unaided_bytes: int
+
+
+def _make_start(key: _StartKey) -> SharedStart:
+    terminal = Terminal.objects.get(pk=key.terminal_id)
+    start = start_before(terminal, key.end, unaided_bytes=key.unaided_bytes)
+    return SharedStart(start, start.encode())
+
+
+@dataclass(slots=True)
+class _Entry[Value]:
+    future: Future[Value]
+    made: float
+    # Of the value, once it is there and counted.
+    size: int = 0
+
+
+class _Shared[Key, Value: Span | SharedStart]:
+    """The newest values by their key, up to so many bytes, each for so long."""
+
+    def __init__(self, make: Callable[[Key], Value], *, limit: int, lasts_s: float = math.inf) -> None:
+        self._make = make
+        self._limit = limit
+        self._lasts_s = lasts_s
         self._lock = threading.Lock()
-        self._futures: OrderedDict[SpanKey, Future[Span]] = OrderedDict()
+        self._entries: OrderedDict[Key, _Entry[Value]] = OrderedDict()
         self._bytes = 0
 
-    def future(self, key: SpanKey) -> Future[Span]:
+    def future(self, key: Key) -> Future[Value]:
+        now = time.monotonic()
         with self._lock:
-            found = self._futures.get(key)
-            if found is not None:
-                self._futures.move_to_end(key)
-                return found
-            future = self._futures[key] = submit(make_span, key)
-        future.add_done_callback(lambda done: self._keep(key, done))
+            found = self._entries.get(key)
+            if found is not None and now - found.made < self._lasts_s:
+                self._entries.move_to_end(key)
+                return found.future
+            self._drop(key)
+            future = submit(self._make, key)
+            entry = self._entries[key] = _Entry(future, now)
+        future.add_done_callback(lambda done: self._keep(key, entry))
         return future
 
-    def _keep(self, key: SpanKey, done: Future[Span]) -> None:
+    def _keep(self, key: Key, entry: _Entry[Value]) -> None:
         with self._lock:
-            if done.cancelled() or done.exception() is not None:
-                self._futures.pop(key, None)
+            if self._entries.get(key) is not entry:
                 return
-            self._bytes += done.result().size
-            while self._bytes > REMEMBERED_BYTES:
-                self._drop_oldest()
-
-    def _drop_oldest(self) -> None:
-        for key, future in self._futures.items():
-            if future.done():
-                self._bytes -= future.result().size
-                del self._futures[key]
+            if entry.future.cancelled() or entry.future.exception() is not None:
+                del self._entries[key]
                 return
+            entry.size = entry.future.result().size
+            self._bytes += entry.size
+            for oldest in list(self._entries) if self._bytes > self._limit else ():
+                if self._entries[oldest].size:
+                    self._drop(oldest)
+                if self._bytes <= self._limit:
+                    break
+
+    def _drop(self, key: Key) -> None:
+        entry = self._entries.pop(key, None)
+        self._bytes -= entry.size if entry else 0
 
 
-_shared = _Shared()
+_spans: _Shared[SpanKey, Span] = _Shared(make_span, limit=SPANS_BYTES)
+_starts: _Shared[_StartKey, SharedStart] = _Shared(_make_start, limit=STARTS_BYTES, lasts_s=START_LASTS_S)

@@ -102,17 +102,20 @@ class _Looking:
     def run(self) -> None:
         try:
             while not self._hub.may_end(time.monotonic() - self._occupied):
-                self._look(self._hub.present())
+                self._look()
                 self._hub.rest(self._away_s or LOOK_EVERY_S)
         finally:
             self._detector.close()
 
-    def _look(self, mailboxes: tuple[Mailbox, ...]) -> None:
+    def _look(self) -> None:
+        mailboxes = self._hub.present()
         if not mailboxes:
             return
         self._occupied = time.monotonic()
         try:
             changed = self._detector.changed()
+            # Those who came while that was asked too: a change that it has seen is not told a second time.
+            mailboxes = self._hub.present()
             self._watch.look(mailboxes, changed=changed)
             if self._occupied - self._permission_checked >= PERMISSION_EVERY_S:
                 self._permission_checked = self._occupied

@@ -1,16 +1,19 @@
 """Stored output as frames of the live protocol (sessions_app/terminal/wire.py)."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sessions_app.actions.terminals.reading import StoredStretch, event_of, read_events, read_stretches
+from sessions_app.actions.terminals.reading import event_of, read_stretches
 from sessions_app.models import TerminalEvent, TerminalEventKind
 from sessions_app.terminal import wire
 from sessions_app.terminal.asciicast.model import Exit, Marker, Resize
 from sessions_app.terminal.timing import Timing
 
 FRAME_BYTES = 64 * 1024
+# Of one span to a viewer, and of one answer to a player; a recording may hold any number at one place.
+MAX_EVENTS = 500
+MAX_WRITE_EVENTS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,60 +40,97 @@ class Span:
     end: int
     # The number of the newest event among the frames.
     event: int
-
-    @property
-    def size(self) -> int:
-        return sum(map(len, self.frames))
+    # Of all frames together.
+    size: int
 
 
 def make_span(key: SpanKey) -> Span:
     """Raises MissingOutput, DatabaseError."""
+    events, end = _events_of(key)
     frames: list[bytes] = []
-    number = key.event
-    events = read_events(key.terminal_id, after=key.event, until=key.last_event)
-    due = [row for row in events if row.offset <= key.end]
-    for start, end, time_us, data in _pieces(key):
-        position = start
-        while position < end:
-            while due and due[0].offset <= position:
-                number = due[0].number
-                frames += _event_frames(due.pop(0))
-            limit = min(end, due[0].offset) if due else end
-            frames.append(
-                wire.encode(wire.OutputFrame(position, time_us, data[position - start : limit - start]))
-            )
-            position = limit
-    for row in due:
-        number = row.number
+    limits = [row.offset for row in events]
+    output = _cut(_writes(key, end) if key.each_write else _blocks(key, end), limits)
+    due = 0
+    for position, time_us, data in output if key.each_write else _joined(output, limits):
+        while due < len(events) and limits[due] <= position:
+            frames += _event_frames(events[due])
+            due += 1
+        frames.append(wire.encode_output(position, time_us, data))
+    for row in events[due:]:
         frames += _event_frames(row)
-    return Span(tuple(frames), key.end, number)
+    event = events[-1].number if events else key.event
+    return Span(tuple(frames), end, event, sum(map(len, frames)))
 
 
-type _Piece = tuple[int, int, int, bytes]
+# Consecutive output: where it begins, the time in microseconds, the bytes.
+type _Piece = tuple[int, int, bytes]
 
 
-def _pieces(key: SpanKey) -> Iterator[_Piece]:
-    """Output as (start, end, time in microseconds, bytes), cut at the end of the span."""
-    stretches = read_stretches(key.terminal_id, key.start, key.end) if key.end > key.start else ()
-    for stretch in stretches:
-        for start, time_us, data in _writes(stretch) if key.each_write else _blocks(stretch):
-            if start < key.end:
-                end = min(start + len(data), key.end)
-                yield start, end, time_us, data
+def _events_of(key: SpanKey) -> tuple[list[TerminalEvent], int]:
+    """The events of the span and where it ends: sooner, when there are too many for one answer."""
+    events = TerminalEvent.objects.filter(
+        terminal_id=key.terminal_id, number__gt=key.event, number__lte=key.last_event, offset__lte=key.end
+    ).order_by("number")
+    limit = MAX_WRITE_EVENTS if key.each_write else MAX_EVENTS
+    found = list(events[: limit + 1])
+    if len(found) <= limit:
+        return found, key.end
+    end = found[limit - 1].offset
+    if key.each_write and end == key.start:
+        # Whoever asks by the offset alone would be given these for ever.
+        return found[:limit] + list(events.filter(offset__gt=key.start)[:limit]), key.end
+    return found[:limit], end
 
 
-def _writes(stretch: StoredStretch) -> Iterator[tuple[int, int, bytes]]:
-    start = stretch.offset
-    for time_us, data in stretch.writes():
-        yield start, time_us, data
-        start += len(data)
+def _cut(pieces: Iterable[_Piece], limits: Sequence[int]) -> Iterator[_Piece]:
+    """The pieces, divided where something happened in between."""
+    index = 0
+    for position, time_us, data in pieces:
+        end = position + len(data)
+        while index < len(limits) and limits[index] <= position:
+            index += 1
+        while index < len(limits) and limits[index] < end:
+            yield position, time_us, data[: limits[index] - position]
+            data, position = data[limits[index] - position :], limits[index]
+            while index < len(limits) and limits[index] <= position:
+                index += 1
+        yield position, time_us, data
 
 
-def _blocks(stretch: StoredStretch) -> Iterator[tuple[int, int, bytes]]:
-    timing = Timing.decode(stretch.timing, stretch.first_us, stretch.offset - stretch.skipped)
-    for start in range(stretch.offset, stretch.end, FRAME_BYTES):
-        within = start - stretch.offset
-        yield start, timing.time_at(start), stretch.data[within : within + FRAME_BYTES]
+def _joined(pieces: Iterable[_Piece], limits: Sequence[int]) -> Iterator[_Piece]:
+    """Small pieces in a row as one, at the time of the first: a frame costs more than its bytes."""
+    waiting: list[bytes] = []
+    size = start = first_us = 0
+    boundaries = set(limits)
+    for position, time_us, data in pieces:
+        if waiting and (size + len(data) > FRAME_BYTES or position in boundaries):
+            yield start, first_us, b"".join(waiting)
+            waiting, size = [], 0
+        if not waiting:
+            start, first_us = position, time_us
+        waiting.append(data)
+        size += len(data)
+    if waiting:
+        yield start, first_us, b"".join(waiting)
+
+
+def _writes(key: SpanKey, end: int) -> Iterator[_Piece]:
+    for stretch in read_stretches(key.terminal_id, key.start, end):
+        start = stretch.offset
+        for time_us, data in stretch.writes():
+            if start >= end:
+                return
+            yield start, time_us, data[: end - start]
+            start += len(data)
+
+
+def _blocks(key: SpanKey, end: int) -> Iterator[_Piece]:
+    for stretch in read_stretches(key.terminal_id, key.start, end):
+        data = stretch.data[: end - stretch.offset]
+        timing = Timing.decode(stretch.timing, stretch.first_us, stretch.offset - stretch.skipped)
+        for within in range(0, len(data), FRAME_BYTES):
+            start = stretch.offset + within
+            yield start, timing.time_at(start), data[within : within + FRAME_BYTES]
 
 
 def _event_frames(row: TerminalEvent) -> Iterator[bytes]:

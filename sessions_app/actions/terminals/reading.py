@@ -61,13 +61,20 @@ def read_stretches(terminal_id: uuid.UUID, start: int, end: int) -> Iterator[Sto
     """
     position = start
     while position < end:
-        row = _row_at(TerminalSegment, terminal_id, position) or _row_at(TerminalChunk, terminal_id, position)
+        rows = _rows_from(TerminalSegment, terminal_id, position, end) or _rows_from(
+            TerminalChunk, terminal_id, position, end
+        )
         # Between the two looks the chunk may have become a segment.
-        row = row or _row_at(TerminalSegment, terminal_id, position)
-        if row is None:
+        rows = rows or _rows_from(TerminalSegment, terminal_id, position, end)
+        if not rows:
             raise MissingOutput(f"terminal {terminal_id} has no row at {position} of {end}")
-        yield row
-        position = row.end
+        for row in rows:
+            if row.offset > position:
+                break
+            skipped = position - row.offset
+            data = row.read()[skipped:]
+            yield StoredStretch(position, data, row.first_us, row.last_us, bytes(row.timing), skipped)
+            position += len(data)
 
 
 def read_output(terminal_id: uuid.UUID, start: int, end: int) -> Iterator[bytes]:
@@ -109,12 +116,6 @@ def _rows_near(
         first = of_terminal.filter(offset__lte=max(0, end - limit)).order_by("-offset").values("offset")[:1]
         near |= Q(terminal_id=terminal_id, offset__gte=Coalesce(first, 0), offset__lt=end)
     return list(model._default_manager.filter(near))
-
-
-def read_events(terminal_id: uuid.UUID, *, after: int, until: int) -> list[TerminalEvent]:
-    """The events numbered after+1 to `until`, in order."""
-    events = TerminalEvent.objects.filter(terminal_id=terminal_id, number__gt=after, number__lte=until)
-    return list(events.order_by("number"))
 
 
 def read_items(terminal: Terminal) -> Iterator[Event]:
@@ -179,14 +180,18 @@ def events_before(terminal_id: uuid.UUID, offset: int) -> int:
     return before.aggregate(newest=Max("number"))["newest"] or 0
 
 
-def _row_at(
-    model: type[TerminalSegment] | type[TerminalChunk], terminal_id: uuid.UUID, position: int
-) -> StoredStretch | None:
-    """What the row that holds the byte at `position` has from there on."""
-    rows = model._default_manager.filter(terminal_id=terminal_id, offset__lte=position)
-    row = rows.order_by("-offset").first()
-    if row is None or row.offset + row.size <= position:
-        return None
-    skipped = position - row.offset
-    data = row.read()[skipped:]
-    return StoredStretch(position, data, row.first_us, row.last_us, bytes(row.timing), skipped)
+# Rows of one look: segments are up to 256 KB, chunks mostly far below.
+_SEGMENTS_AT_ONCE = 8
+_CHUNKS_AT_ONCE = 64
+
+
+def _rows_from(
+    model: type[TerminalSegment] | type[TerminalChunk], terminal_id: uuid.UUID, position: int, end: int
+) -> list[TerminalSegment | TerminalChunk]:
+    """The row that holds the byte at `position` and some of those behind it; nothing when none holds it."""
+    of_terminal = model._default_manager.filter(terminal_id=terminal_id)
+    first = of_terminal.filter(offset__lte=position).order_by("-offset").values("offset")[:1]
+    limit = _SEGMENTS_AT_ONCE if model is TerminalSegment else _CHUNKS_AT_ONCE
+    near = of_terminal.filter(offset__gte=first, offset__lt=end).order_by("offset")[:limit]
+    rows: list[TerminalSegment | TerminalChunk] = list(near)
+    return rows if rows and rows[0].offset + rows[0].size > position else []

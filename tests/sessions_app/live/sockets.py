@@ -63,7 +63,11 @@ class Socket:
         self.accepted, _ = await self._communicator.connect(timeout=PATIENCE_S)
         return self
 
-    async def __aexit__(self, *exception: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None = None, *exception: object) -> None:
+        if kind is not None:
+            # The application may be cancelled by now, and would cover up what went wrong.
+            self._communicator.stop(exceptions=False)
+            return
         await self._communicator.disconnect(timeout=PATIENCE_S)
 
     async def send(self, message: Any) -> None:
@@ -118,7 +122,7 @@ class Viewer(Socket):
             self.shown += applied.data
         elif isinstance(applied, wire.KeyframeFrame):
             self.shown = applied.data
-        if self.acknowledges and isinstance(frame, wire.OutputFrame):
+        if self.acknowledges and isinstance(frame, wire.OutputFrame | wire.KeyframeFrame):
             await self.acknowledge()
         return frame
 

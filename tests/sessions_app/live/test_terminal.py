@@ -2,19 +2,29 @@
 
 import asyncio
 import random
+import time
 
 import pytest
 
 from dashboard.lib import nudges
+from dashboard.lib.db import ChangeDetector
 from sessions_app.actions.terminals import mark_lost, seal
+from sessions_app.actions.terminals.frames import MAX_EVENTS
+from sessions_app.actions.terminals.starting import MAX_KEYFRAME_BYTES, REACH_BYTES
 from sessions_app.live.close_codes import CloseCode
 from sessions_app.live.consumers import terminal as consumer
+from sessions_app.live.consumers.terminal import STEP_BYTES
+from sessions_app.live.facts import Login, Mailbox
+from sessions_app.live.hub import Hub
+from sessions_app.live.lag import Lag
 from sessions_app.live.window import WINDOW_BYTES, Window, WrongAck
 from sessions_app.models import Terminal
 from sessions_app.terminal import wire
+from sessions_app.terminal.asciicast.model import Marker
 from sessions_app.terminal.follower import Follower
 from tests.factories import make_person
 from tests.sessions_app.live.sockets import Viewer, cookie_of, here, run
+from tests.sessions_app.terminals.keyframes import keyframe_text, make_keyframe
 from tests.sessions_app.terminals.recorder import Recorder, start_recorder
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -139,22 +149,61 @@ def test_a_viewer_who_comes_and_goes_sees_every_byte_once() -> None:
     run(scenario)
 
 
-def test_a_long_history_starts_near_its_end() -> None:
+def write_all(recorder: Recorder, written: bytes) -> None:
+    for start in range(0, len(written), 900_000):
+        recorder.write(written[start : start + 900_000])
+
+
+def test_a_long_history_starts_near_its_end_where_no_screen_was_made() -> None:
     async def scenario() -> None:
         cookie, recorder = await here(set_up)
         written = lines(30_000)
-        for start in range(0, len(written), 900_000):
-            await here(recorder.write, written[start : start + 900_000])
+        await here(write_all, recorder, written)
         async with Viewer(recorder.terminal.pk, cookie) as viewer:
             shown = await viewer.until(len(written))
             gap, keyframe = viewer.of_kind(wire.GapFrame)[0], viewer.of_kind(wire.KeyframeFrame)[0]
             assert gap.offset == 0
             assert gap.to_offset == keyframe.offset == len(written) - len(shown)
-            assert consumer.ATTACH_BYTES - 100 < len(shown) <= consumer.ATTACH_BYTES
+            assert REACH_BYTES - 100 < len(shown) <= REACH_BYTES
             assert (keyframe.cols, keyframe.rows) == (80, 24)
             assert written.endswith(shown)
-            assert shown[:7].isascii()
             assert shown[6:7] == b" ", "it starts at a line"
+
+    run(scenario)
+
+
+def test_a_long_history_starts_with_the_screen_near_its_end() -> None:
+    async def scenario() -> None:
+        cookie, recorder = await here(set_up)
+        written = lines(30_000)
+        await here(write_all, recorder, written)
+        end = len(written)
+        for offset, is_heavy in ((end - 1_500_000, True), (end - 500_000, True), (end - 200_000, False)):
+            await here(make_keyframe, recorder.terminal, offset, is_heavy=is_heavy)
+        async with Viewer(recorder.terminal.pk, cookie) as viewer:
+            screen = keyframe_text(end - 500_000)
+            assert await viewer.until(end) == screen + written[-500_000:]
+            assert [frame.to_offset for frame in viewer.of_kind(wire.GapFrame)] == [end - 500_000]
+
+    run(scenario)
+
+
+def test_who_was_away_for_long_comes_back_to_a_screen_and_for_short_to_every_byte() -> None:
+    async def scenario() -> None:
+        cookie, recorder = await here(set_up)
+        written = lines(40_000)
+        await here(write_all, recorder, written)
+        end = len(written)
+        await here(make_keyframe, recorder.terminal, end - 1_000, is_heavy=True)
+        for have in (end - 1_000_000, end):
+            async with Viewer(recorder.terminal.pk, cookie, follower=Follower(have)) as viewer:
+                assert await viewer.until(end) == written[have:]
+                assert not viewer.of_kind(wire.GapFrame)
+        follower = Follower()
+        follower.receive(wire.OutputFrame(0, 0, written[:1_000]))
+        async with Viewer(recorder.terminal.pk, cookie, follower=follower) as viewer:
+            assert await viewer.until(end) == keyframe_text(end - 1_000) + written[-1_000:]
+            assert [frame.offset for frame in viewer.of_kind(wire.GapFrame)] == [1_000]
 
     run(scenario)
 
@@ -166,17 +215,38 @@ def test_a_viewer_who_does_not_answer_gets_one_window_and_then_the_end() -> None
         async with Viewer(recorder.terminal.pk, cookie) as viewer:
             viewer.acknowledges = False
             await viewer.step()
-            for start in range(0, len(written), 900_000):
-                await here(recorder.write, written[start : start + 900_000])
-            await viewer.until(WINDOW_BYTES)
-            assert viewer.follower.expected == WINDOW_BYTES
+            await here(write_all, recorder, written)
+            await viewer.until(WINDOW_BYTES - STEP_BYTES)
             assert await viewer.is_quiet(), "no more than a window is on its way"
+            received = sum(len(frame.data) for frame in viewer.of_kind(wire.OutputFrame))
+            assert received <= WINDOW_BYTES
             viewer.acknowledges = True
             await viewer.acknowledge()
             shown = await viewer.until(len(written))
-            assert viewer.of_kind(wire.GapFrame)[0].offset == WINDOW_BYTES
+            assert viewer.of_kind(wire.GapFrame)[0].offset == received
             assert len(shown) <= consumer.RESUME_BYTES
             assert written.endswith(shown)
+
+    run(scenario)
+
+
+def test_a_screen_takes_room_in_the_window_and_may_be_larger_than_what_is_left() -> None:
+    """The viewer has all it was sent and says so: there must always be a way on."""
+
+    async def scenario() -> None:
+        cookie, recorder = await here(set_up)
+        written = lines(30_000)
+        await here(write_all, recorder, written)
+        end = len(written)
+        await here(make_keyframe, recorder.terminal, end - 900_000, is_heavy=True, size=MAX_KEYFRAME_BYTES)
+        async with Viewer(recorder.terminal.pk, cookie) as viewer:
+            viewer.acknowledges = False
+            while not viewer.of_kind(wire.KeyframeFrame):
+                await viewer.step()
+            assert await viewer.is_quiet(), "the screen alone fills the window"
+            viewer.acknowledges = True
+            await viewer.acknowledge()
+            assert (await viewer.until(end)).endswith(written[-900_000:])
 
     run(scenario)
 
@@ -186,19 +256,35 @@ def test_a_viewer_who_was_held_up_is_taken_near_the_end(monkeypatch: pytest.Monk
 
     async def scenario() -> None:
         cookie, recorder = await here(set_up)
-        written = lines(15_000)
+        written = lines(18_000)
         assert WINDOW_BYTES < len(written) < consumer.LAG_BYTES
         async with Viewer(recorder.terminal.pk, cookie) as viewer:
             viewer.acknowledges = False
             await viewer.step()
-            for start in range(0, len(written), 300_000):
-                await here(recorder.write, written[start : start + 300_000])
-            await viewer.until(WINDOW_BYTES)
+            for start in range(0, len(written), 200_000):
+                await here(recorder.write, written[start : start + 200_000])
+            await viewer.until(WINDOW_BYTES - STEP_BYTES)
             assert await viewer.is_quiet()
             viewer.acknowledges = True
             await viewer.acknowledge()
             assert written.endswith(await viewer.until(len(written)))
             assert viewer.of_kind(wire.GapFrame)
+
+    run(scenario)
+
+
+def test_thousands_of_events_at_one_place_come_in_parts() -> None:
+    async def scenario() -> None:
+        cookie, recorder = await here(set_up)
+        await here(recorder.write, b"x")
+        marks = [Marker(2_000, f"mark {number}") for number in range(2 * MAX_EVENTS + 10)]
+        await here(recorder.send, *marks)
+        await here(recorder.write, b"y")
+        async with Viewer(recorder.terminal.pk, cookie) as viewer:
+            await viewer.until(2)
+            assert [frame.label for frame in viewer.of_kind(wire.MarkerFrame)] == [
+                mark.label for mark in marks
+            ]
 
     run(scenario)
 
@@ -269,14 +355,17 @@ def test_many_viewers_see_the_same() -> None:
 # The window by itself
 
 
-def test_what_was_left_out_takes_no_room() -> None:
+def test_every_byte_on_its_way_takes_room_and_what_was_left_out_none() -> None:
     window = Window(100)
-    window.sent(1_100)
-    window.skip(5_000_000)
-    window.sent(5_000_200)
-    assert window.in_flight == 1_200
+    window.sent(1_100, 1_017)
+    window.sent(5_000_000, 50_000)
+    window.sent(5_000_200, 217)
+    assert window.in_flight == 1_017 + 50_000 + 217
     window.acknowledge(1_100)
-    assert window.in_flight == 200
+    assert window.in_flight == 50_217
+    window.acknowledge(5_000_000)
+    assert window.in_flight == 217
+    window.sent(5_000_200, 30)
     window.acknowledge(5_000_200)
     assert window.room == WINDOW_BYTES
 
@@ -284,6 +373,54 @@ def test_what_was_left_out_takes_no_room() -> None:
 @pytest.mark.parametrize("offset", [99, 151])
 def test_only_what_was_sent_can_be_acknowledged(offset: int) -> None:
     window = Window(100)
-    window.sent(150)
+    window.sent(150, 67)
     with pytest.raises(WrongAck):
         window.acknowledge(offset)
+
+
+# How far behind
+
+
+def test_the_lag_is_the_age_of_the_oldest_output_that_was_not_sent() -> None:
+    lag = Lag(1_000)
+    assert lag.seconds(0, now=50.0) == 0, "history is no lag"
+    lag.grew(2_000, now=50.0)
+    lag.grew(3_000, now=51.0)
+    assert lag.seconds(0, now=53.0) == 3.0
+    assert lag.seconds(1_999, now=53.0) == 3.0
+    assert lag.seconds(2_000, now=53.0) == 2.0
+    assert lag.seconds(3_000, now=53.0) == 0
+    lag.grew(4_000, now=60.0)
+    assert lag.seconds(3_000, now=60.5) == 0.5
+
+
+def test_whoever_comes_while_the_hub_looks_is_told_what_that_look_saw(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its own reading was before the change, and nobody will be told of the change again."""
+
+    async def scenario() -> None:
+        recorder = await here(start_recorder)
+        hub = Hub()
+        monkeypatch.setattr(hub, "rest", lambda seconds: time.sleep(0.01))
+        login = Login(recorder.terminal.pk, 0, "nobody")
+        monkeypatch.setattr("sessions_app.live.hub.revoked_among", lambda mailboxes: [])
+        early, late = (Mailbox(login, ("terminal", recorder.terminal.pk)) for _ in range(2))
+        changed = ChangeDetector.changed
+
+        def come_and_write(detector: ChangeDetector) -> bool:
+            if late not in hub.present():
+                hub.join(late)
+                asyncio.run_coroutine_threadsafe(here(recorder.write, b"news"), loop).result(5)
+            return changed(detector)
+
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(ChangeDetector, "changed", come_and_write)
+        hub.join(early)
+        try:
+            async with asyncio.timeout(5):
+                assert [fact.seq for fact in (await late.wait()).changed] == [4]
+        finally:
+            await here(hub.stop)
+
+    run(scenario)
