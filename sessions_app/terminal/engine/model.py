@@ -1,7 +1,7 @@
 """What every terminal engine offers, and what is derived with it from a recording."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class EngineError(Exception):
@@ -14,6 +14,37 @@ class Screen:
 
     cols: int
     rows: tuple[str, ...]
+    cursor_column: int
+    cursor_row: int
+    cursor_visible: bool
+    is_alternate: bool
+
+
+#: A number of the palette (0 to 255), "#rrggbb", or None for the terminal's own.
+type Colour = int | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a run of text looks."""
+
+    foreground: Colour = None
+    background: Colour = None
+    bold: bool = False
+    faint: bool = False
+    italic: bool = False
+    underline: bool = False
+    strike: bool = False
+    inverse: bool = False
+    invisible: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StyledScreen:
+    """What the screen shows, with colours: each row as runs of text that look alike. The cursor counts from 0."""
+
+    cols: int
+    rows: tuple[tuple[tuple[str, Style], ...], ...]
     cursor_column: int
     cursor_row: int
     cursor_visible: bool
@@ -44,8 +75,7 @@ class Engine(Protocol):
         """Give its memory back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """Consecutive bytes of output from `offset` on, written at `time_us`."""
 
     offset: int
@@ -53,8 +83,7 @@ class Output:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Resize:
+class Resize(NamedTuple):
     """Event number `event`: after `offset` bytes the window got another size."""
 
     event: int
@@ -77,13 +106,24 @@ class Keyframe:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line that was to be read once `offset` bytes were out, at `time_us`."""
 
     offset: int
     time_us: int
     text: str
+
+
+class Lines(NamedTuple):
+    """`line_count` consecutive lines that became readable together: UTF-8 with a newline between them, none at the end.
+
+    A recording has millions of lines; together they cost little more than their bytes.
+    """
+
+    offset: int
+    time_us: int
+    line_count: int
+    text: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +133,13 @@ class Derived:
     offset: int
     event: int
     keyframes: tuple[Keyframe, ...]
-    lines: tuple[Line, ...]
+    runs: tuple[Lines, ...]
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The lines of the runs, one by one."""
+        return tuple(
+            Line(run.offset, run.time_us, text)
+            for run in self.runs
+            for text in run.text.decode("utf-8", "replace").split("\n")
+        )

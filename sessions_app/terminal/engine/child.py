@@ -1,0 +1,131 @@
+"""The engine's process: `python -m sessions_app.terminal.engine.child SOCKET LIFE MEMORY`.
+
+It takes requests from the socket, one after the other, until that is closed. The numbers are those of inherited
+file descriptors, and the bytes of address space that it may use at most.
+"""
+
+import os
+import resource
+import signal
+import socket
+import sys
+import threading
+from collections import OrderedDict
+
+from sessions_app.terminal.engine.deriver import Deriver
+from sessions_app.terminal.engine.ghostty import GhosttyEngine
+from sessions_app.terminal.engine.messages import (
+    FRAME,
+    Request,
+    decode_request,
+    encode_answer,
+    encode_refusal,
+)
+from sessions_app.terminal.engine.model import Derived, EngineError, Output, Resize, Screen, StyledScreen
+
+#: Terminals whose state is kept between two requests, at 1 to 10 MB each.
+MAX_DERIVERS = 32
+
+
+class Work:
+    """What the child keeps between requests: the derivers of the terminals asked for last."""
+
+    def __init__(self, most: int = MAX_DERIVERS) -> None:
+        self._derivers: OrderedDict[str, Deriver] = OrderedDict()
+        self._most = most
+
+    def answer(self, frame: bytes) -> bytes:
+        """The answer to a request."""
+        try:
+            request, items = decode_request(frame)
+            if request.ask in ("derive", "finish"):
+                return encode_answer(self._derive(request, items))
+            return encode_answer(_screen(request, items))
+        except (EngineError, MemoryError) as error:
+            return encode_refusal(error)
+
+    def _derive(self, request: Request, items: list[Output | Resize]) -> Derived:
+        # Taken out until all went well: one that failed half-way knows neither where it is nor what it gave.
+        deriver = self._derivers.pop(request.key, None)
+        if deriver is None:
+            deriver = Deriver(request.cols, request.rows, request.start)
+        try:
+            derived = deriver.take(items)
+            if request.ask == "finish":
+                end = deriver.finish()
+                derived = Derived(
+                    end.offset, end.event, derived.keyframes + end.keyframes, derived.runs + end.runs
+                )
+        except BaseException:
+            deriver.close()
+            raise
+        self._derivers[request.key] = deriver
+        while len(self._derivers) > self._most:
+            self._derivers.popitem(last=False)[1].close()
+        return derived
+
+
+def _screen(request: Request, items: list[Output | Resize]) -> Screen | StyledScreen:
+    start = request.start
+    cols, rows = (request.cols, request.rows) if start is None else (start.cols, start.rows)
+    engine = GhosttyEngine(cols, rows, scrollback_rows=rows)
+    try:
+        if start is not None:
+            engine.feed(start.data)
+        for item in items:
+            if isinstance(item, Resize):
+                engine.resize(item.cols, item.rows)
+            else:
+                engine.feed(item.data)
+        return engine.styled() if request.ask == "styled" else engine.screen()
+    finally:
+        engine.close()
+
+
+def _receive(connection: socket.socket, length: int) -> bytearray | None:
+    received = bytearray(length)
+    view = memoryview(received)
+    position = 0
+    while position < length:
+        count = connection.recv_into(view[position:])
+        if not count:
+            return None
+        position += count
+    return received
+
+
+def _end_with_parent(life: int) -> None:
+    """Nothing is ever written into this pipe; that it ends says that the parent has ended, however it did."""
+    os.read(life, 1)
+    os._exit(0)
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until the socket is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    descriptor, life, memory = map(int, arguments)
+    # The library lets other threads run, so this one works while the library hangs.
+    threading.Thread(target=_end_with_parent, args=[life], daemon=True).start()
+    # Started as one of several threads of a server, it must not take the server's time on a busy machine.
+    connection = socket.socket(fileno=descriptor)
+    work = Work()
+    # Makes the library's code and cffi's types ready before anyone waits for them.
+    warm = GhosttyEngine(80, 24)
+    warm.feed(b"\x1b[?1049h")
+    warm.keyframe(1)
+    warm.close()
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    connection.sendall(FRAME.pack(0))
+    while (header := _receive(connection, FRAME.size)) is not None:
+        (length,) = FRAME.unpack(header)
+        frame = _receive(connection, length)
+        if frame is None:
+            break
+        answer = work.answer(bytes(frame))
+        connection.sendall(FRAME.pack(len(answer)))
+        connection.sendall(answer)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

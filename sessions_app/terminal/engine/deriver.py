@@ -1,0 +1,223 @@
+"""Keyframes and text out of a recording, piece by piece."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from sessions_app.terminal.engine.ghostty import GhosttyEngine, allowed_size
+from sessions_app.terminal.engine.model import Derived, EngineError, Keyframe, Output, Resize, Screen
+from sessions_app.terminal.engine.text import LineReader
+
+#: Rows above the screen that a heavy keyframe carries.
+HEAVY_ROWS = 1_000
+LIGHT_BYTES = 256 * 1024
+LIGHT_US = 10_000_000
+HEAVY_BYTES = 4 * 1024 * 1024
+#: A hit in the text is located within so many bytes.
+SLICE_BYTES = 16 * 1024
+# What stood on the screen for so long was there to be read.
+_PAUSE_US = 1_000_000
+# Quiet output needs no keyframe every ten seconds: what lies between two takes no time to replay.
+_LIGHT_LEAST_BYTES = 32 * 1024
+# Bytes of output that pay for an extra keyframe and for an extra look at the screen, and what can be saved up.
+_KEYFRAME_COST = 64 * 1024
+_LOOK_COST = 1_024
+_KEYFRAME_CREDIT = 32 * _KEYFRAME_COST
+_LOOK_CREDIT = 64 * _LOOK_COST
+
+# Sequences after which rows above the cursor's may change. A sample of a slice tells what kind of output it is;
+# what a moved cursor left on the screen leaves it in the end, and is listed then.
+_MOVES = re.compile(rb"\x1b(?:\[[?>]?[0-9;]*[ABEFHJLMSTdfr]|[78Mc])")
+_SAMPLE_BYTES = 1_024
+# All of the screen is erased, or another one is put up.
+_CUT = re.compile(rb"\x1b(?:\[(?:[23]J|\?(?:1049|1047|47)[hl]|(?:1;1)?H\x1b\[0?J)|c)")
+# What stands between sequences that belong together.
+_HOME = b"\x1b[H"
+
+
+class Deriver:
+    """Feeds an engine with what it is given, and says what is to be kept of it."""
+
+    def __init__(self, cols: int, rows: int, start: Keyframe | None = None) -> None:
+        """An empty terminal of this size, or the one of a keyframe. Raises EngineError."""
+        if start is not None:
+            cols, rows = start.cols, start.rows
+        self._cols, self._rows = allowed_size(cols, rows)
+        self._engine = GhosttyEngine(self._cols, self._rows, HEAVY_ROWS)
+        self._offset = self._event = self._time_us = 0
+        if start is not None:
+            self._engine.feed(start.data)
+            self._offset, self._event, self._time_us = start.offset, start.event, start.time_us
+        self._text = LineReader(self._engine.native)
+        self._keyframes: list[Keyframe] = []
+        self._light_offset, self._light_us = self._offset, self._time_us
+        self._heavy_offset = self._offset
+        self._owes_keyframe = False
+        self._keyframe_credit, self._look_credit = _KEYFRAME_CREDIT, _LOOK_CREDIT
+
+    def take(self, items: Iterable[Output | Resize]) -> Derived:
+        """What comes out of these items, which follow those before. Raises EngineError."""
+        for item in _slices(items):
+            if isinstance(item, Resize):
+                self._resize(item)
+            else:
+                self._slice(*item)
+        self._look()
+        return self._taken()
+
+    def finish(self) -> Derived:
+        """What is left at the end of the recording, and a heavy keyframe. Raises EngineError."""
+        self._look_credit = _LOOK_CREDIT
+        self._look()
+        self._light_offset = self._heavy_offset = -1
+        self._add_keyframe(is_heavy=True)
+        return self._taken()
+
+    def screen(self) -> Screen:
+        """What is to be seen now."""
+        return self._engine.screen()
+
+    def close(self) -> None:
+        """Give its memory back."""
+        self._engine.close()
+
+    def _taken(self) -> Derived:
+        keyframes, runs = tuple(self._keyframes), tuple(self._text.runs)
+        self._keyframes.clear()
+        self._text.runs.clear()
+        return Derived(self._offset, self._event, keyframes, runs)
+
+    def _resize(self, item: Resize) -> None:
+        self._event, self._time_us = item.event, item.time_us
+        size = allowed_size(item.cols, item.rows)
+        if size == (self._cols, self._rows):
+            return
+        self._look()
+        self._cols, self._rows = size
+        self._engine.resize(*size)
+        self._text.resized(self._offset, self._time_us)
+        self._add_extra_keyframe()
+
+    def _slice(self, data: bytes, time_us: int, is_looked_at: bool) -> None:
+        self._time_us = time_us
+        self._keyframe_credit = min(self._keyframe_credit + len(data), _KEYFRAME_CREDIT)
+        self._look_credit = min(self._look_credit + len(data), _LOOK_CREDIT)
+        moves = False
+        if b"\x1b" in data:
+            moves = _moves(data)
+            data = self._feed_cuts(data)
+        if self._is_due(len(data)):
+            middle = _good_end(data)
+            self._feed(data[:middle])
+            self._add_keyframe(is_heavy=self._offset - self._heavy_offset >= HEAVY_BYTES)
+            data = data[middle:]
+        self._feed(data)
+        if moves or is_looked_at or self._text.is_alternate:
+            self._look()
+        if self._owes_keyframe:
+            self._add_extra_keyframe()
+
+    def _feed_cuts(self, data: bytes) -> bytes:
+        """Feed up to the last sequence that erases the screen or puts up another one; the rest."""
+        position = 0
+        cut = _CUT.search(data)
+        while cut is not None:
+            start, end = cut.span()
+            while (following := _CUT.match(data, end + len(_HOME) * data.startswith(_HOME, end))) is not None:
+                end = following.end()
+            self._feed(data[position:start])
+            self._cut(data[start:end])
+            position = end
+            cut = _CUT.search(data, position)
+        return data[position:] if position else data
+
+    def _cut(self, sequence: bytes) -> None:
+        """Feed a sequence that erases the screen or puts up another one."""
+        self._look()
+        self._feed(sequence)
+        if b"J" in sequence or b"c" in sequence:
+            self._text.cleared()
+        self._add_extra_keyframe()
+
+    def _feed(self, data: bytes) -> None:
+        if data:
+            self._engine.feed(data)
+            self._offset += len(data)
+            self._text.after_output(self._offset, self._time_us)
+
+    def _look(self) -> None:
+        if self._look_credit >= _LOOK_COST:
+            self._look_credit -= _LOOK_COST
+            self._text.look(self._offset, self._time_us)
+
+    def _is_due(self, coming: int) -> bool:
+        held = self._offset + coming - self._light_offset
+        return held >= LIGHT_BYTES or (
+            held >= _LIGHT_LEAST_BYTES and self._time_us - self._light_us >= LIGHT_US
+        )
+
+    def _add_extra_keyframe(self) -> None:
+        if self._keyframe_credit < _KEYFRAME_COST:
+            return
+        # There is one keyframe of a kind at an offset: another one has to wait for the next byte.
+        self._owes_keyframe = self._offset == self._light_offset or not self._offset
+        if not self._owes_keyframe:
+            self._keyframe_credit -= _KEYFRAME_COST
+            self._add_keyframe(is_heavy=False)
+
+    def _add_keyframe(self, *, is_heavy: bool) -> None:
+        try:
+            light = self._engine.keyframe(0)
+            heavy = self._engine.keyframe(HEAVY_ROWS) if is_heavy else b""
+        except EngineError:
+            # An endless sequence: there is a keyframe once it has ended.
+            return
+        self._light_offset, self._light_us = self._offset, self._time_us
+        self._keyframes.append(self._keyframe(light, is_heavy=False))
+        if is_heavy:
+            self._heavy_offset = self._offset
+            self._keyframes.append(self._keyframe(heavy, is_heavy=True))
+
+    def _keyframe(self, data: bytes, *, is_heavy: bool) -> Keyframe:
+        return Keyframe(self._offset, self._event, self._time_us, self._cols, self._rows, is_heavy, data)
+
+
+def _moves(data: bytes) -> bool:
+    sample = data if len(data) <= 2 * _SAMPLE_BYTES else data[:_SAMPLE_BYTES] + data[-_SAMPLE_BYTES:]
+    return _MOVES.search(sample) is not None
+
+
+def _good_end(data: bytes) -> int:
+    """Where in `data` a keyframe is best made: after the last whole line, or before the last sequence."""
+    end = data.rfind(b"\n") + 1
+    return end or max(data.rfind(b"\x1b"), 0) or len(data)
+
+
+def _slices(items: Iterable[Output | Resize]) -> Iterator[tuple[bytes, int, bool] | Resize]:
+    """Output in slices of at most SLICE_BYTES as (bytes, time, whether a pause follows), and resizes."""
+    parts: list[bytes] = []
+    held = start_us = time_us = 0
+    for item in items:
+        if isinstance(item, Resize):
+            if parts:
+                yield b"".join(parts), time_us, True
+                parts, held = [], 0
+            yield item
+            continue
+        pauses = item.time_us - time_us >= _PAUSE_US or item.time_us - start_us >= _PAUSE_US
+        if parts and (pauses or held + len(item.data) > SLICE_BYTES):
+            yield b"".join(parts), time_us, pauses
+            parts, held = [], 0
+        if not parts:
+            start_us = item.time_us
+        time_us = item.time_us
+        data = item.data
+        if len(data) > SLICE_BYTES:
+            whole = len(data) - len(data) % SLICE_BYTES
+            for position in range(0, whole, SLICE_BYTES):
+                yield data[position : position + SLICE_BYTES], time_us, False
+            data = data[whole:]
+        if data:
+            parts.append(data)
+            held += len(data)
+    if parts:
+        yield b"".join(parts), time_us, False

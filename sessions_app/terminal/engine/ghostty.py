@@ -1,0 +1,74 @@
+"""The engine over libghostty-vt, from the pyghostty wheel. `ENGINE` is empty where the wheel is missing."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from sessions_app.terminal.engine.model import EngineError, Screen, StyledScreen
+from sessions_app.terminal.engine.styles import styled_rows
+
+try:
+    from sessions_app.terminal.engine.keyframe import WRITER, write_keyframe
+    from sessions_app.terminal.engine.native import Native
+
+    ENGINE = f"ghostty-{version('pyghostty')}/{WRITER}"
+except (ImportError, OSError, PackageNotFoundError):
+    ENGINE = ""
+
+#: Windows that terminals really have; the library allocates by the number of cells.
+MAX_COLS = 4_096
+MAX_ROWS = 2_048
+# What the library keeps for a cell, with room for the rounding of its pages.
+_BYTES_PER_CELL = 16
+
+
+class GhosttyEngine:
+    """A terminal without a window: answers nothing, and keeps at least `scrollback_rows` rows when it can."""
+
+    def __init__(self, cols: int, rows: int, scrollback_rows: int = 1_000) -> None:
+        if not ENGINE:
+            raise EngineError("the pyghostty wheel is not installed")
+        cols, rows = allowed_size(cols, rows)
+        self.native = Native(cols, rows, scrollback_rows * cols * _BYTES_PER_CELL)
+
+    def feed(self, data: bytes) -> None:
+        """Take output, cut anywhere."""
+        self.native.write(data)
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Give the window another size."""
+        self.native.resize(*allowed_size(cols, rows))
+
+    def keyframe(self, scrollback_rows: int) -> bytes:
+        """VT text for a fresh terminal of this size. Raises EngineError when a sequence is unfinished too long."""
+        return write_keyframe(self.native, scrollback_rows)
+
+    def screen(self) -> Screen:
+        """What is to be seen now."""
+        native = self.native
+        column, row = native.cursor
+        rows = self.rows()
+        return Screen(native.cols, rows, column, row, native.cursor_visible, native.is_alternate)
+
+    def styled(self) -> StyledScreen:
+        """What is to be seen now, with its colours."""
+        native = self.native
+        column, row = native.cursor
+        above, count = native.scrollback_rows, native.rows
+        rows = styled_rows(native.vt_rows(above, above + count), count)
+        return StyledScreen(native.cols, rows, column, row, native.cursor_visible, native.is_alternate)
+
+    def rows(self) -> tuple[str, ...]:
+        """Text of the rows of the screen."""
+        native = self.native
+        above, count = native.scrollback_rows, native.rows
+        rows = native.plain_rows(above, above + count).decode("utf-8", "replace").split("\n")
+        rows += [""] * (count - len(rows))
+        return tuple(rows)
+
+    def close(self) -> None:
+        """Give its memory back."""
+        self.native.close()
+
+
+def allowed_size(cols: int, rows: int) -> tuple[int, int]:
+    """The nearest size that a terminal may have."""
+    return min(max(cols, 1), MAX_COLS), min(max(rows, 1), MAX_ROWS)

@@ -1,0 +1,146 @@
+"""VT text that makes a fresh xterm.js look and go on like a terminal of the engine.
+
+It is written as a program would write it: rows from the oldest on, so that those above the screen are
+pushed up out of it; then what cannot be seen (tab stops, modes, scroll region, saved cursor); then the
+cursor; and last the sequence that the output has begun and not ended.
+"""
+
+import re
+
+from sessions_app.terminal.engine.native import Native
+
+#: Version of this writer. Keyframes of another one are made again by `terminals rebuild`.
+WRITER = 1
+
+# DEC private modes that a fresh terminal has not set: keys, mouse, paste and focus reports, reverse wrap.
+_PRIVATE_MODES = (1, 9, 12, 45, 66, 1000, 1002, 1003, 1004, 1005, 1006, 1015, 1016, 2004)
+_INSERT = 4
+_NEW_LINE = 20
+_ORIGIN = 6
+_WRAP = 7
+_FRESH_PEN = b"\x1b[0m"
+_RESET_PEN = b"\x1b[0m\x1b]8;;\x1b\\\x1b(B\x1b)B\x1b*B\x1b+B\x0f"
+_SWITCHES = (1049, 1047, 47)
+_REGION = re.compile(rb"\x1b\[\d+;\d+r(?=(?:\x1b\[\d+;\d+s)?\Z)")
+
+
+def write_keyframe(native: Native, scrollback_rows: int) -> bytes:
+    """VT text with up to `scrollback_rows` rows above the screen. Raises EngineError."""
+    unfinished = native.unfinished()
+    parts: list[bytes] = []
+    if native.is_alternate:
+        switch = next((number for number in _SWITCHES if native.mode(number)), _SWITCHES[0])
+        # The library writes one screen at a time, and leaving the alternate one erases it. CAN ends a sequence.
+        primary = native.copy(with_scrollback=scrollback_rows > 0)
+        try:
+            primary.write(b"\x18\x1b[?%dl" % switch)
+            _append_rows(parts, primary, scrollback_rows)
+            _append_pen_and_cursor(parts, primary, top=0)
+        finally:
+            primary.close()
+        # Saves the primary screen's cursor, as the program did.
+        parts.append(b"\x1b[?%dh\x1b[H%b" % (switch, _RESET_PEN))
+        _append_rows(parts, native, 0)
+    else:
+        _append_rows(parts, native, scrollback_rows)
+    _append_state(parts, native)
+    parts.append(unfinished)
+    return b"".join(parts)
+
+
+def _append_rows(parts: list[bytes], native: Native, scrollback_rows: int) -> None:
+    above, count = native.scrollback_rows, native.rows
+    kept = min(above, scrollback_rows)
+    first = above - kept
+    rows = native.vt_rows(first, above + count).split(b"\r\n")
+    if kept:
+        # The screen has to be full, or the rows above it would stay on it.
+        rows += [b""] * (kept + count - len(rows))
+    while not kept and rows and not rows[-1]:
+        rows.pop()
+    last, cols = len(rows) - 1, native.cols
+    for index, row in enumerate(rows):
+        parts.append(row)
+        # Only a row that is full goes on in the next one.
+        goes_on = len(row) >= cols and index < last and rows[index + 1] and native.row_wraps(first + index)
+        if index < last and not goes_on:
+            parts.append(b"\r\n")
+    parts.append(b"\x1b[0m")
+
+
+def _append_state(parts: list[bytes], native: Native) -> None:
+    tabs, region = _margins(native)
+    parts.append(tabs)
+    for index, (red, green, blue) in native.palette_changes:
+        parts.append(b"\x1b]4;%d;rgb:%02x/%02x/%02x\x1b\\" % (index, red, green, blue))
+    top = int(region[2:].split(b";")[0]) - 1 if region else 0
+    is_origin = native.mode(_ORIGIN)
+    _append_saved_cursor(parts, native, top if is_origin else 0)
+    parts.extend(b"\x1b[?%dh" % number for number in _PRIVATE_MODES if native.mode(number))
+    if native.mode(_NEW_LINE, is_ansi=True):
+        parts.append(b"\x1b[20h")
+    if not native.mode(_WRAP):
+        parts.append(b"\x1b[?7l")
+    parts.append(region)
+    if is_origin:
+        parts.append(b"\x1b[?6h")
+    _append_pen_and_cursor(parts, native, top=top if is_origin else 0)
+    if native.mode(_INSERT, is_ansi=True):
+        parts.append(b"\x1b[4h")
+    if not native.cursor_visible:
+        parts.append(b"\x1b[?25l")
+
+
+def _margins(native: Native) -> tuple[bytes, bytes]:
+    """Sequences that set the tab stops, if they are not those of a fresh terminal, and the scroll region."""
+    text = native.vt_margins()
+    home = text.index(b"\x1b[H")
+    tabs, behind = text[:home], text[home:]
+    default = b"\x1b[3g" + b"".join(b"\x1b[%dG\x1bH" % (column + 1) for column in range(8, native.cols, 8))
+    # Left and right margins are unknown to xterm.js, which would save its cursor: they are left out.
+    region = _REGION.search(behind)
+    return (b"" if tabs == default else tabs), region[0] if region else b""
+
+
+def _append_saved_cursor(parts: list[bytes], native: Native, top: int) -> None:
+    if native.is_idle and not native.wraps_next:
+        _append_where_restored(parts, native, top)
+        return
+    # In the middle of a sequence nothing may be written; leaving the margin cannot be undone.
+    copied = native.copy()
+    try:
+        copied.write(b"\x18")
+        _append_where_restored(parts, copied, top)
+    finally:
+        copied.close()
+
+
+def _append_where_restored(parts: list[bytes], native: Native, top: int) -> None:
+    """What DECRC would restore can only be seen by doing it; everything is put back as it was."""
+    back = [b"\x1b[?6h" if native.mode(_ORIGIN) else b"\x1b[?6l", _RESET_PEN]
+    _append_pen_and_cursor(back, native, top=top)
+    native.write(b"\x1b8")
+    column, row = native.cursor
+    pen = _pen(native)
+    native.write(b"".join(back))
+    if (column, row) != (0, 0) or pen != _FRESH_PEN:
+        parts.append(pen + b"\x1b[%d;%dH\x1b7" % (row + 1, column + 1) + _RESET_PEN)
+
+
+def _pen(native: Native) -> bytes:
+    column, row = native.cursor
+    cells = native.vt_cells(column, column, row)
+    return native.vt_cells(column, column, row, pen=True)[len(cells) :]
+
+
+def _append_pen_and_cursor(parts: list[bytes], native: Native, *, top: int) -> None:
+    column, row = native.cursor
+    if not native.wraps_next:
+        parts.append(_pen(native))
+        parts.append(b"\x1b[%d;%dH" % (row - top + 1, column + 1))
+        return
+    # Only a character written into the last column makes the next one wrap.
+    first = column - native.is_wide_tail(column, row)
+    cells = native.vt_cells(first, column, row)
+    parts.append(b"\x1b[%d;%dH%b" % (row - top + 1, first + 1, cells or b" "))
+    parts.append(_pen(native))

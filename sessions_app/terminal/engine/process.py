@@ -1,0 +1,198 @@
+"""The engine in a process of its own: what hangs or dies there takes nothing with it.
+
+There are two children, started when first needed. One derives, and is busy for a tenth of a second at a time;
+the other draws single screens, for which somebody is waiting. A native call cannot be interrupted for a more
+urgent one, so a priority would not help, and a second child at rest costs some 20 MB.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from sessions_app.terminal.engine.ghostty import ENGINE
+from sessions_app.terminal.engine.messages import (
+    FRAME,
+    MAX_FRAME_BYTES,
+    Ask,
+    derived_of,
+    encode_request,
+    screen_of,
+    styled_of,
+)
+from sessions_app.terminal.engine.model import (
+    Derived,
+    EngineError,
+    Keyframe,
+    Output,
+    Resize,
+    Screen,
+    StyledScreen,
+)
+
+_ROOT = Path(__file__).parents[3]
+# A child that has nothing to do yet: a busy machine may take its time.
+_START_S = 30.0
+#: Address space of a child. The interpreter and the library's reservations take a part of it without using it.
+MEMORY_BYTES = 2 << 30
+_SENT_AT_ONCE = 256
+
+
+class EngineProcess:
+    """Derivers and one-off screens in child processes. Threads may share one."""
+
+    def __init__(self, deadline_s: float = 10.0, memory_bytes: int = MEMORY_BYTES) -> None:
+        """`deadline_s` is the time that a call may take once its child attends to it."""
+        self._deriving = _Child(deadline_s, memory_bytes)
+        self._screens = _Child(deadline_s, memory_bytes)
+
+    def derive(
+        self,
+        key: str,
+        start: Keyframe | None,
+        cols: int,
+        rows: int,
+        items: Iterable[Output | Resize],
+        *,
+        finish: bool,
+    ) -> Derived:
+        """What `Deriver.take` makes of the items, and with `finish` `Deriver.finish` after it.
+
+        The deriver of `key` is kept for the next call, while it is among the last used; where it is not there,
+        it is made from `start` or of this size, and `Derived.offset` tells. Raises EngineError.
+        """
+        ask: Ask = "finish" if finish else "derive"
+        return derived_of(self._deriving.call(encode_request(ask, key, start, cols, rows, items)))
+
+    def screen(
+        self, start: Keyframe | None, cols: int, rows: int, items: Iterable[Output | Resize]
+    ) -> Screen:
+        """What is to be seen after the items. Raises EngineError."""
+        return screen_of(self._screens.call(encode_request("screen", "", start, cols, rows, items)))
+
+    def styled(
+        self, start: Keyframe | None, cols: int, rows: int, items: Iterable[Output | Resize]
+    ) -> StyledScreen:
+        """The same with colours. Raises EngineError."""
+        return styled_of(self._screens.call(encode_request("styled", "", start, cols, rows, items)))
+
+    def stop(self) -> None:
+        """End the children; a later call starts new ones."""
+        self._deriving.stop()
+        self._screens.stop()
+
+
+class _Child:
+    """One process that answers one call at a time."""
+
+    def __init__(self, deadline_s: float, memory_bytes: int) -> None:
+        self._deadline_s = deadline_s
+        self._memory_bytes = memory_bytes
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: socket.socket | None = None
+        # Its end ends the child.
+        self._life: int | None = None
+
+    def call(self, parts: list[bytes]) -> bytes:
+        """The answer to a request. Raises EngineError, and then there is no child any more."""
+        if not ENGINE:
+            raise EngineError("the pyghostty wheel is not installed")
+        length = sum(map(len, parts))
+        if length > MAX_FRAME_BYTES:
+            raise EngineError(f"{length} bytes are too many for one call")
+        with self._lock:
+            try:
+                connection = self._connection or self._start()
+                deadline = time.monotonic() + self._deadline_s
+                _send(connection, [FRAME.pack(length), *parts], deadline)
+                return _receive_frame(connection, deadline)
+            except TimeoutError as error:
+                self._kill()
+                raise EngineError(f"no answer within {self._deadline_s:g} s") from error
+            except OSError as error:
+                raise EngineError(f"the engine's process ended: {self._kill()}") from error
+            except BaseException:
+                # Whatever it would still say belongs to a question that nobody asks any more.
+                self._kill()
+                raise
+
+    def stop(self) -> None:
+        with self._lock:
+            self._kill()
+
+    def _start(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        reading, self._life = os.pipe()
+        with theirs:
+            try:
+                self._process = subprocess.Popen(
+                    [
+                        *(sys.executable, "-P", "-m", "sessions_app.terminal.engine.child"),
+                        *(str(theirs.fileno()), str(reading), str(self._memory_bytes)),
+                    ],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno(), reading],
+                    env=os.environ | {"PYTHONPATH": str(_ROOT)},
+                    # Signals for the foreground job of a terminal are not for it.
+                    process_group=0,
+                )
+            finally:
+                os.close(reading)
+        self._connection = ours
+        _receive_frame(ours, time.monotonic() + _START_S)
+        return ours
+
+    def _kill(self) -> str:
+        """End the child at once; how it had ended, if it had."""
+        process, self._process = self._process, None
+        connection, self._connection = self._connection, None
+        life, self._life = self._life, None
+        if connection is not None:
+            connection.close()
+        if life is not None:
+            os.close(life)
+        if process is None:
+            return "it was not started"
+        status = process.poll()
+        process.kill()
+        process.wait()
+        return f"exit status {process.returncode if status is None else status}"
+
+
+def _send(connection: socket.socket, parts: list[bytes], deadline: float) -> None:
+    for first in range(0, len(parts), _SENT_AT_ONCE):
+        connection.settimeout(_left(deadline))
+        connection.sendall(b"".join(parts[first : first + _SENT_AT_ONCE]))
+
+
+def _receive_frame(connection: socket.socket, deadline: float) -> bytes:
+    (length,) = FRAME.unpack(_receive(connection, FRAME.size, deadline))
+    if length > MAX_FRAME_BYTES:
+        raise OSError("an answer that is too long")
+    return bytes(_receive(connection, length, deadline))
+
+
+def _receive(connection: socket.socket, length: int, deadline: float) -> bytearray:
+    received = bytearray(length)
+    view = memoryview(received)
+    position = 0
+    while position < length:
+        connection.settimeout(_left(deadline))
+        count = connection.recv_into(view[position:])
+        if not count:
+            raise ConnectionResetError("closed")
+        position += count
+    return received
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
