@@ -9,8 +9,9 @@ from operator import attrgetter
 class Shortcut:
     """`keys` are pressed one after the other; `Ctrl+K` means together, and Command on a Mac.
 
-    What it does is one of: go to `href`, focus the first element matching `focus`, dispatch `event` on the
-    document for the page's elements to act on. Keys that the browser itself acts on have none of the three.
+    What it does: dispatch `event {key}` on the document for the page's elements to act on; when none of them
+    does, focus the first element matching `focus`, or go to `href`. Keys that the browser itself acts on have
+    none of the three. `key_range` are single keys that all do it, in the order in which they stand on a keyboard.
     """
 
     group: str
@@ -19,16 +20,30 @@ class Shortcut:
     href: str = ""
     focus: str = ""
     event: str = ""
+    key_range: str = ""
 
     @property
     def key_names(self) -> list[str]:
+        if self.key_range:
+            return [f"{self.key_range[0]} to {self.key_range[-1]}"]
         return [_KEY_NAMES.get(key, key) for key in self.keys]
 
+    @property
+    def bound_keys(self) -> list[tuple[str, ...]]:
+        return [(key,) for key in self.key_range] or [self.keys]
 
-_KEY_NAMES = {"ArrowLeft": "←", "ArrowRight": "→", "Escape": "Esc", "Ctrl+k": "Ctrl K", " ": "Space"}
+
+_KEY_NAMES = {
+    "ArrowLeft": "←",
+    "ArrowRight": "→",
+    "Escape": "Esc",
+    "Ctrl+k": "Ctrl K",
+    "Ctrl+f": "Ctrl F",
+    " ": "Space",
+}
 
 SHORTCUTS = (
-    Shortcut("Anywhere", ("/",), "Search this page", focus="[data-search]"),
+    Shortcut("Anywhere", ("/",), "Search this page", focus="[data-search]", event="search:open"),
     Shortcut("Anywhere", ("Ctrl+k",), "Go to a session, run or command", event="palette:open"),
     Shortcut("Anywhere", ("?",), "Show these keys", event="help:open"),
     Shortcut("Anywhere", ("Escape",), "Close what is open"),
@@ -54,6 +69,15 @@ SHORTCUTS = (
     Shortcut("Player", (".",), "Next frame", event="player:next"),
     Shortcut("Player", ("<",), "Slower", event="player:slower"),
     Shortcut("Player", (">",), "Faster", event="player:faster"),
+    Shortcut("Player", (), "Jump to tenths of the recording", key_range="0123456789", event="player:tenth"),
+    Shortcut("Player", ("Home",), "First moment", event="player:first"),
+    Shortcut("Player", ("End",), "Last moment, and follow", event="player:last"),
+    Shortcut("Player", ("m",), "Next marker", event="player:next-marker"),
+    Shortcut("Player", ("M",), "Previous marker", event="player:previous-marker"),
+    Shortcut("Player", ("f",), "Full window", event="player:full"),
+    Shortcut("Player", ("Ctrl+f",), "Search inside the terminal", event="player:find"),
+    Shortcut("Player", ("n",), "Next hit", event="player:next-hit"),
+    Shortcut("Player", ("N",), "Previous hit", event="player:previous-hit"),
 )
 
 
@@ -64,7 +88,8 @@ def shortcuts_by_group() -> list[tuple[str, list[Shortcut]]]:
 def bindings() -> list[dict[str, object]]:
     """What `hot-keys.js` reads."""
     return [
-        {"keys": shortcut.keys, "href": shortcut.href, "focus": shortcut.focus, "event": shortcut.event}
+        {"keys": keys, "href": shortcut.href, "focus": shortcut.focus, "event": shortcut.event}
         for shortcut in SHORTCUTS
         if shortcut.href or shortcut.focus or shortcut.event
+        for keys in shortcut.bound_keys
     ]

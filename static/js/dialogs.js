@@ -22,5 +22,8 @@ document.addEventListener("click", (event) => {
 });
 
 for (const dialog of document.querySelectorAll("dialog[data-opens-on]")) {
-  document.addEventListener(dialog.dataset.opensOn, () => open(dialog));
+  document.addEventListener(dialog.dataset.opensOn, (event) => {
+    event.preventDefault();
+    open(dialog);
+  });
 }

@@ -17,14 +17,17 @@ class CopyButton extends HTMLElement {
     // The button may stand inside a summary or a row that is a link.
     event.preventDefault();
     event.stopPropagation();
-    const text = this.getAttribute("text");
-    // Plain http on a LAN is no secure context, and there is no navigator.clipboard in it.
-    if (navigator.clipboard) await navigator.clipboard.writeText(text);
-    else copyBySelection(text);
+    await copyText(this.getAttribute("text"));
     this.button.dataset.copied = "";
     clearTimeout(this.timer);
     this.timer = setTimeout(() => delete this.button.dataset.copied, SHOWN_MS);
   }
+}
+
+export async function copyText(text) {
+  // Plain http on a LAN is no secure context, and there is no navigator.clipboard in it.
+  if (navigator.clipboard) await navigator.clipboard.writeText(text);
+  else copyBySelection(text);
 }
 
 function copyBySelection(text) {

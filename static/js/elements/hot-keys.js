@@ -3,7 +3,10 @@
 
 const OFF_KEY = "scrollback.keys";
 const SEQUENCE_MS = 1_200;
-const TYPING = "input, textarea, select, [contenteditable], .xterm";
+// xterm.js keeps a text box of its own, into which nobody types here.
+const TYPING = 'input:not([type="range"], [type="checkbox"]), textarea:not(.xterm-helper-textarea), select, [contenteditable]';
+const PRESSING = 'button, summary, a, label, input[type="checkbox"]';
+const SLIDING = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"];
 
 class HotKeys extends HTMLElement {
   connectedCallback() {
@@ -44,16 +47,16 @@ class HotKeys extends HTMLElement {
   }
 
   act({ href, focus, event: name }, event) {
-    if (href) location.assign(href);
+    const { key, target: from } = event;
+    const used = name && !document.dispatchEvent(new CustomEvent(name, { cancelable: true, detail: { key, from } }));
+    if (used) event.preventDefault();
+    else if (href) location.assign(href);
     else if (focus) {
       const target = document.querySelector(focus);
       event.preventDefault();
       if (!target) return location.assign("/search/");
       target.focus();
       target.select();
-    } else {
-      const unused = document.dispatchEvent(new CustomEvent(name, { cancelable: true }));
-      if (!unused || event.ctrlKey || event.metaKey) event.preventDefault();
     }
   }
 
@@ -63,7 +66,8 @@ class HotKeys extends HTMLElement {
 
   isBusy({ target, key }) {
     if (document.querySelector("dialog:modal")) return true;
-    if (key === " " && target.closest("button, summary, a, label")) return true;
+    if (key === " " && target.closest(PRESSING)) return true;
+    if (SLIDING.includes(key) && target.matches('input[type="range"]')) return true;
     return Boolean(target.closest(TYPING));
   }
 }
