@@ -1,0 +1,136 @@
+"""Masks the events of a recording: output and what was typed each as one stream, in their order."""
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from sessions_app.terminal.asciicast.model import Event, Exit, Input, Marker, Output, Resize
+from sessions_app.terminal.masking.detector import Detector
+from sessions_app.terminal.masking.masker import Hold, Masker
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """An event that was taken; of an output `remaining` bytes are not given out yet."""
+
+    event: Event
+    remaining: int = 0
+
+
+class EventMasker:
+    """Events go in, masked events come out, in the same order and with the same times and lengths.
+
+    An output may come out in several pieces. What happens while bytes are held back waits behind them, so
+    that everything stays at its place.
+    """
+
+    def __init__(self, detector: Detector, *, width: int | None = None) -> None:
+        self._detector = detector
+        self.output = Masker(detector, width=width)
+        self.input = Masker(detector)
+        self._texts: Counter[str] = Counter()
+        self._waiting: deque[_Waiting] = deque()
+        self._given_output = bytearray()
+        self._given_input = bytearray()
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many secrets were masked, by rule."""
+        return self.output.counts + self.input.counts + self._texts
+
+    @property
+    def hold(self) -> Hold:
+        """Why events are held back, if any are."""
+        return max(self.output.hold, self.input.hold)
+
+    def take(self, event: Event) -> list[Event]:
+        """What can be given out after `event`."""
+        if isinstance(event, Output):
+            given = self.output.feed(event.data)
+            if not self._waiting and len(given) == len(event.data):
+                return [event if given is event.data else replace(event, data=given)]
+            self._given_output += given
+            self._waiting.append(_Waiting(event, len(event.data)))
+        elif isinstance(event, Input):
+            self._given_input += self.input.feed(event.data)
+            self._waiting.append(_Waiting(event))
+        elif isinstance(event, Exit):
+            return [*self.finish(), event]
+        else:
+            if isinstance(event, Resize):
+                self.output.set_width(event.cols)
+            self._waiting.append(_Waiting(self._with_masked_label(event)))
+        return list(self._ready())
+
+    def pause(self) -> list[Event]:
+        """Nothing came for a moment: what only might be the beginning of a secret."""
+        return self._take_rest(self.output.pause(), self.input.pause())
+
+    def release(self) -> list[Event]:
+        """Everything, masked where it looks like a secret so far."""
+        return self._take_rest(self.output.release(), self.input.release())
+
+    def finish(self) -> list[Event]:
+        """Everything, at the end of the recording."""
+        return self._take_rest(self.output.finish(), self.input.finish())
+
+    def _take_rest(self, output: bytes, typed: bytes) -> list[Event]:
+        self._given_output += output
+        self._given_input += typed
+        return list(self._ready())
+
+    def _ready(self) -> Iterator[Event]:
+        while self._waiting:
+            first = self._waiting[0]
+            if isinstance(first.event, Output):
+                piece = bytes(self._given_output[: first.remaining])
+                if piece:
+                    del self._given_output[: len(piece)]
+                    first.remaining -= len(piece)
+                    yield Output(first.event.time_us, piece)
+                if first.remaining:
+                    return
+            elif isinstance(first.event, Input):
+                length = len(first.event.data)
+                if len(self._given_input) < length:
+                    return
+                yield Input(first.event.time_us, bytes(self._given_input[:length]))
+                del self._given_input[:length]
+            else:
+                yield first.event
+            self._waiting.popleft()
+
+    def _with_masked_label(self, event: Resize | Marker) -> Event:
+        if isinstance(event, Resize):
+            return event
+        label, counts = mask_text(self._detector, event.label)
+        self._texts += counts
+        return replace(event, label=label)
+
+
+def mask_text(detector: Detector, text: str) -> tuple[str, Counter[str]]:
+    """A whole text masked, as long as it was in UTF-8, and what was masked in it."""
+    masker = Masker(detector)
+    data = text.encode("utf-8", "surrogatepass")
+    masked = masker.feed(data) + masker.finish()
+    return masked.decode("utf-8", "surrogatepass") if masker.counts else text, masker.counts
+
+
+def mask_output(masker: Masker, writes: list[bytes]) -> list[bytes]:
+    """Many writes at once, without holding anything back at their end."""
+    whole = b"".join(writes)
+    masked = bytearray()
+    for start in range(0, len(whole), _PIECE_BYTES):
+        masked += masker.feed(whole[start : start + _PIECE_BYTES])
+    masked += masker.release()
+    if masked == whole:
+        return writes
+    cut, position = [], 0
+    for write in writes:
+        cut.append(bytes(masked[position : position + len(write)]))
+        position += len(write)
+    return cut
+
+
+#: Where something is found, a whole piece is looked at the careful way.
+_PIECE_BYTES = 65_536
