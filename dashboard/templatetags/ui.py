@@ -6,7 +6,9 @@ docs/interface.md lists each with an example, and /-/patterns/ shows them.
 import json
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache, lru_cache
 from typing import Any
+from uuid import UUID
 
 from django import template
 from django.conf import settings
@@ -15,6 +17,7 @@ from django.forms import BoundField
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
@@ -56,6 +59,12 @@ _import_map = SafeString()
 @register.simple_tag
 def icon(name: str, label: str = "") -> SafeString:
     """A glyph of components/sprite.html. With a label it speaks for itself, without one it is decoration."""
+    return _glyph(name, label)
+
+
+# Lists show the same few glyphs hundreds of times.
+@lru_cache(maxsize=1_000)
+def _glyph(name: str, label: str = "") -> SafeString:
     if label:
         return format_html(
             '<svg class="icon" role="img" aria-label="{}"><use href="#i-{}"/></svg>', label, name
@@ -64,15 +73,35 @@ def icon(name: str, label: str = "") -> SafeString:
 
 
 @register.simple_tag
+def url_of(name: str, identifier: UUID) -> SafeString:
+    """`{% url name identifier %}` for the hundreds of rows of a list: the pattern is looked up once."""
+    if not isinstance(identifier, UUID):
+        raise TypeError(f"{identifier!r} is no UUID")
+    before, after = _url_parts(name)
+    return mark_safe(f"{before}{identifier}{after}")  # noqa: S308  a UUID and our own patterns
+
+
+@cache
+def _url_parts(name: str) -> tuple[str, str]:
+    before, _, after = reverse(name, args=[UUID(int=0)]).partition(str(UUID(int=0)))
+    return before, after
+
+
+@register.simple_tag
 def status_badge(status: str, word: str = "", framed: bool = False, evidence: str = "") -> SafeString:
     """Glyph and word. `evidence` says how the status is known and shows on hover."""
+    return _badge(status, word, framed, evidence)
+
+
+@lru_cache(maxsize=1_000)
+def _badge(status: str, word: str, framed: bool, evidence: str) -> SafeString:
     known = status if status in STATUS_WORDS else "unknown"
     return format_html(
         '<span class="badge{}" data-status="{}"{}>{}<span>{}</span></span>',
         " badge--framed" if framed else "",
         known,
         format_html(' title="{}"', evidence) if evidence else "",
-        icon(known),
+        _glyph(known),
         word or STATUS_WORDS[known],
     )
 
@@ -82,11 +111,9 @@ def relative_time(at_ms: int | None) -> SafeString | str:
     """`4 min ago`, kept up to date by the browser, the exact stamp on hover."""
     if at_ms is None:
         return ABSENT
-    return format_html(
-        '<relative-time><time datetime="{}" title="{}">{}</time></relative-time>',
-        ms_to_iso(at_ms),
-        formatting.exact_time(at_ms),
-        formatting.relative_time(at_ms, now_ms=now_ms()),
+    exact, relative = formatting.exact_time(at_ms), formatting.relative_time(at_ms, now_ms=now_ms())
+    return mark_safe(  # noqa: S308  made of numbers here
+        f'<relative-time><time datetime="{ms_to_iso(at_ms)}" title="{exact}">{relative}</time></relative-time>'
     )
 
 
@@ -102,7 +129,7 @@ def exact_time(at_ms: int | None) -> SafeString | str:
 def duration(length_ms: int | None) -> SafeString | str:
     if length_ms is None:
         return ABSENT
-    return _with_exact(formatting.duration(length_ms), f"{length_ms:,} ms")
+    return _number(formatting.duration(length_ms), f"{length_ms:,} ms")
 
 
 @register.filter
@@ -114,18 +141,18 @@ def clock(offset_ms: int) -> str:
 @register.filter
 def count(number: int | None) -> SafeString | str:
     """`12.3k` with `12,345` on hover."""
-    return ABSENT if number is None else _with_exact(formatting.count(number), f"{number:,}")
+    return ABSENT if number is None else _number(formatting.count(number), f"{number:,}")
 
 
 @register.filter
 def tokens(number: int | None) -> SafeString | str:
-    return ABSENT if number is None else _with_exact(formatting.count(number), f"{number:,} tokens")
+    return ABSENT if number is None else _number(formatting.count(number), f"{number:,} tokens")
 
 
 @register.filter("bytes")
 def byte_size(number: int | None) -> SafeString | str:
     """`1.1 GB` with the exact number of bytes on hover."""
-    return ABSENT if number is None else _with_exact(formatting.byte_size(number), f"{number:,} bytes")
+    return ABSENT if number is None else _number(formatting.byte_size(number), f"{number:,} bytes")
 
 
 @register.filter
@@ -154,6 +181,13 @@ def short_id(identifier: object) -> SafeString:
 def percent(part: float, whole: float) -> str:
     """`12.3%` of the whole, for `--at` and `--size` of bars and marks; clamped to 0 to 100."""
     return f"{max(0.0, min(100.0, 100 * part / whole)) if whole else 0:.2f}%"
+
+
+def _number(shown: str, exact: str) -> SafeString | str:
+    """As _with_exact for what is made of a number and needs no escape but that of `<`."""
+    return (
+        shown if shown == exact else mark_safe(f'<span title="{exact}">{shown.replace("<", "&lt;")}</span>')
+    )  # noqa: S308
 
 
 def _with_exact(shown: str, exact: str) -> SafeString | str:

@@ -1,12 +1,14 @@
 """The console's template tags: what they write, and that hostile text stays text."""
 
 import re
+from uuid import UUID
 
 import pytest
 from django import forms
 from django.template import Context, Template
 from django.template.loader import render_to_string
 from django.test import RequestFactory, override_settings
+from django.urls import reverse
 
 from dashboard.templatetags.ui import STATUS_WORDS
 from sessions_app.models import Person, Status
@@ -54,6 +56,14 @@ def test_hostile_text_stays_text(source: str) -> None:
     html = render(source, text=HOSTILE)
     assert "<script" not in html
     assert "&lt;script&gt;" in html
+
+
+def test_url_of_is_url_for_one_id_and_nothing_else() -> None:
+    identifier = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
+    for name in ("session", "session-peek", "terminal"):
+        assert render("{% url_of name id %}", name=name, id=identifier) == reverse(name, args=[identifier])
+    with pytest.raises(TypeError):
+        render("{% url_of 'session' id %}", id=HOSTILE)
 
 
 def test_absent_values_are_a_dash() -> None:
