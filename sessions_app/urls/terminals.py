@@ -1,14 +1,16 @@
 from django.urls import URLPattern, path
 
-from sessions_app.views import terminals
+from sessions_app.views import terminal_output, terminals
 
 urlpatterns: list[URLPattern] = [
     path("terminals/", terminals.terminals, name="terminals"),
     path("terminals/<uuid:terminal_id>/", terminals.terminal, name="terminal"),
     path("terminals/<uuid:terminal_id>/row/", terminals.row, name="terminal-row"),
     path("terminals/<uuid:terminal_id>/picture/", terminals.picture, name="terminal-picture"),
-    path("terminals/<uuid:terminal_id>/bytes", terminals.output, name="terminal-bytes"),
-    path("terminals/<uuid:terminal_id>/frames", terminals.frames, name="terminal-frames"),
+    path("terminals/<uuid:terminal_id>/bytes", terminal_output.output, name="terminal-bytes"),
+    path("terminals/<uuid:terminal_id>/frames", terminal_output.frames, name="terminal-frames"),
+    path("terminals/<uuid:terminal_id>/map", terminal_output.terminal_map, name="terminal-map"),
+    path("terminals/<uuid:terminal_id>/stretch", terminal_output.stretch, name="terminal-stretch"),
     path("terminals/<uuid:terminal_id>/recording.cast", terminals.recording_cast, name="terminal-cast"),
     path("terminals/<uuid:terminal_id>/recording.txt", terminals.recording_text, name="terminal-text"),
 ]

@@ -15,17 +15,11 @@ from dashboard.lib.formatting import clock_ms
 from dashboard.lib.keyset import page_of
 from sessions_app.access import READ
 from sessions_app.actions.terminals.exporting import as_asciicast, as_text, file_name
-from sessions_app.actions.terminals.frames import SpanKey, make_span
-from sessions_app.actions.terminals.reading import events_before, read_bytes
 from sessions_app.models import Terminal, TerminalState
 from sessions_app.sign_in import me, requires
 from sessions_app.terminal_pictures import pictures_of
 
 PAGE_ROWS = 50
-# One answer with output; more is asked for again.
-PIECE_BYTES = 1024 * 1024
-_LATEST = 2**63 - 1
-
 
 @require_safe
 @requires(READ)
@@ -74,33 +68,6 @@ def terminal(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
 
 @require_safe
 @requires(READ)
-def output(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
-    """The bytes [from, to), at most PIECE_BYTES of them. They never change, so they may be kept for ever."""
-    found = get_object_or_404(_visible_to(request), pk=terminal_id)
-    start = min(_number(request, "from", 0), found.size)
-    end = min(_number(request, "to", found.size), start + PIECE_BYTES, found.size)
-    return _immutable(read_bytes(found.pk, start, max(start, end)))
-
-
-@require_safe
-@requires(READ)
-def frames(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
-    """The recording from byte `from` on as frames of the live protocol, each behind its length (u32).
-
-    One frame is one write, at its own time; at most PIECE_BYTES of output.
-    """
-    found = get_object_or_404(_visible_to(request), pk=terminal_id)
-    start = min(_number(request, "from", 0), found.size)
-    end = min(start + PIECE_BYTES, found.size)
-    event = events_before(found.pk, start)
-    span = make_span(SpanKey(found.pk, start, end, event, found.event_count, each_write=True))
-    body = b"".join(len(frame).to_bytes(4) + frame for frame in span.frames)
-    # What happens at the very end may still grow by events.
-    return _immutable(body) if end < found.size else _octets(body)
-
-
-@require_safe
-@requires(READ)
 def recording_cast(request: HttpRequest, terminal_id: uuid.UUID) -> StreamingHttpResponse:
     found = get_object_or_404(_visible_to(request), pk=terminal_id)
     return _file(as_asciicast(found), file_name(found, "cast"), "application/x-asciicast")
@@ -118,25 +85,6 @@ def recording_text(request: HttpRequest, terminal_id: uuid.UUID) -> StreamingHtt
 def _visible_to(request: HttpRequest) -> QuerySet[Terminal]:
     visible: QuerySet[Terminal] = Terminal.objects.all().visible_to(me(request))
     return visible
-
-
-def _number(request: HttpRequest, name: str, default: int) -> int:
-    text = request.GET.get(name)
-    if text is None:
-        return default
-    if not text.isascii() or not text.isdecimal() or len(text) > 19 or int(text) > _LATEST:
-        raise BadRequest(f"{name!r} must be a number of bytes.")
-    return int(text)
-
-
-def _octets(body: bytes) -> HttpResponse:
-    return HttpResponse(body, content_type="application/octet-stream")
-
-
-def _immutable(body: bytes) -> HttpResponse:
-    response = _octets(body)
-    response["Cache-Control"] = "private, max-age=31536000, immutable"
-    return response
 
 
 def _file(

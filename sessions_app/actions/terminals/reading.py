@@ -15,6 +15,7 @@ from sessions_app.models import (
     TerminalEventKind,
     TerminalSegment,
 )
+from sessions_app.models.blob import Codec
 from sessions_app.terminal.asciicast.model import Event, Exit, Input, Marker, Output, Resize
 
 
@@ -85,6 +86,19 @@ def read_output(terminal_id: uuid.UUID, start: int, end: int) -> Iterator[bytes]
 
 def read_bytes(terminal_id: uuid.UUID, start: int, end: int) -> bytes:
     return b"".join(read_output(terminal_id, start, end))
+
+
+def stored_segments(terminal_id: uuid.UUID, start: int, end: int) -> bytes | None:
+    """The bytes [start, end) as zstd frames in a row, as they are stored; None unless whole segments are that."""
+    rows = TerminalSegment.objects.filter(terminal_id=terminal_id, offset__gte=start, offset__lt=end)
+    position = start
+    frames = []
+    for segment in rows.order_by("offset"):
+        if segment.offset != position or segment.codec != Codec.ZSTD:
+            return None
+        frames.append(bytes(segment.data))
+        position += segment.size
+    return b"".join(frames) if frames and position == end else None
 
 
 def read_tails(ends: Mapping[uuid.UUID, int], limit: int) -> dict[uuid.UUID, bytes]:

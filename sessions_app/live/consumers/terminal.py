@@ -62,12 +62,15 @@ class TerminalConsumer(LiveConsumer):
         for fact in news.changed:
             if fact.is_gone:
                 raise Refusal(CloseCode.UNKNOWN)
-            self._head = fact
+            # The hub may have looked before this socket read for itself; output is never taken back.
+            if (fact.seq, fact.events) >= (self._head.seq, self._head.events):
+                self._head = fact
         self._lag.grew(self._head.seq, time.monotonic())
         if self._blocked_since is not None and time.monotonic() - self._blocked_since >= STALLED_S:
             raise Refusal(CloseCode.TOO_SLOW)
         if self._head.state != state:
-            _, _, info = await in_database(self._opening, self._window.position)
+            terminal, _, info = await in_database(self._opening, self._window.position)
+            self._head = _head_of(terminal)
             await self._send(info, self._window.position)
         await self._drain()
 

@@ -111,6 +111,8 @@ TABLE: Final[dict[str, Row]] = {
     "terminals/<uuid:terminal_id>/picture/": page(),
     "terminals/<uuid:terminal_id>/bytes": page(),
     "terminals/<uuid:terminal_id>/frames": page(),
+    "terminals/<uuid:terminal_id>/map": page(),
+    "terminals/<uuid:terminal_id>/stretch": page(),
     "terminals/<uuid:terminal_id>/recording.cast": page(),
     "terminals/<uuid:terminal_id>/recording.txt": page(),
     "search/": page(),

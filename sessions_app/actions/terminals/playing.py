@@ -1,0 +1,195 @@
+"""What a player reads: a map of the whole recording, and stretches that each begin with a screen."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import chain, groupby
+from operator import itemgetter
+from typing import NamedTuple
+
+from django.db.models.functions import Length
+
+from sessions_app.actions.terminals.frames import SpanKey, make_span
+from sessions_app.actions.terminals.starting import MAX_KEYFRAME_BYTES, start_at, start_before
+from sessions_app.models import (
+    Terminal,
+    TerminalChunk,
+    TerminalEvent,
+    TerminalEventKind,
+    TerminalKeyframe,
+    TerminalSegment,
+    TerminalState,
+)
+from sessions_app.terminal import timing
+
+# A screen sooner than this is not worth a request of its own.
+LEAST_STRETCH_BYTES = 64 * 1024
+# Where no screen follows (yet).
+MOST_STRETCH_BYTES = 1024 * 1024
+
+# The map of any recording stays small enough to be read before the first seek.
+MAP_MOMENTS = 4_000
+MAP_EVENTS = 5_000
+MAP_LABEL_CHARS = 200
+_ACTIVITY_ENTRIES = 2_000
+_LEAST_ENTRY_US = 50_000
+# Timings of single writes are looked at up to so many bytes, which takes some 30 ms.
+_DECODED_TIMING_BYTES = 256 * 1024
+# A row is a segment, or what a recorder sent at once.
+_LONGEST_ROW = 2 * 1024 * 1024
+_ROWS_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedStretch:
+    """Frames of the live protocol: a keyframe, then each write and event up to byte `end`."""
+
+    frames: tuple[bytes, ...]
+    end: int
+    # The same will be answered for ever.
+    is_final: bool
+
+
+def stretch_from(terminal: Terminal, offset: int, *, heavy: bool = False) -> PlayedStretch:
+    """The stretch that begins with the screen of `offset`, or the nearest one before it.
+
+    It goes up to the next screen that is worth a request, else at most MOST_STRETCH_BYTES. Raises
+    MissingOutput.
+    """
+    offset = min(offset, terminal.size)
+    exact = start_at(terminal, offset, heavy=heavy)
+    start = exact or start_before(terminal, offset)
+    following = TerminalKeyframe.objects.filter(
+        terminal=terminal, offset__gte=max(start.offset + LEAST_STRETCH_BYTES, offset + 1)
+    )
+    next_offset, next_event = following.order_by("offset", "event").values_list(
+        "offset", "event"
+    ).first() or (
+        terminal.size,
+        terminal.event_count,
+    )
+    most = max(start.offset + MOST_STRETCH_BYTES, offset + LEAST_STRETCH_BYTES)
+    end, last_event = (next_offset, next_event) if next_offset <= most else (most, terminal.event_count)
+    span = make_span(SpanKey(terminal.pk, start.offset, end, start.event, last_event, each_write=True))
+    is_final = exact is not None and (span.end < terminal.size or terminal.state == TerminalState.ENDED)
+    return PlayedStretch((start.encode(), *span.frames), span.end, is_final)
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalMap:
+    """Where one may begin and what is to be seen where; all lists ascend by offset."""
+
+    size: int
+    duration_us: int
+    ended: bool
+    # (offset, at_us, is_heavy)
+    keyframes: list[tuple[int, int, bool]]
+    # (kind, offset, at_us, text)
+    events: list[tuple[str, int, int, str]]
+    # (at_us, bytes written from then on), consecutive from byte `activity_from` on.
+    activity_from: int
+    activity: list[tuple[int, int]]
+
+
+def map_of(terminal: Terminal, after: int = 0) -> TerminalMap:
+    """The map; with `after` what lies from that offset on, and the first activity begins at or before it."""
+    activity_from, activity = _activity(terminal, after)
+    return TerminalMap(
+        size=terminal.size,
+        duration_us=terminal.duration_us,
+        ended=terminal.state == TerminalState.ENDED,
+        keyframes=_keyframes(terminal, after),
+        events=_events(terminal, after),
+        activity_from=activity_from,
+        activity=activity,
+    )
+
+
+def _keyframes(terminal: Terminal, after: int) -> list[tuple[int, int, bool]]:
+    rows = TerminalKeyframe.objects.filter(
+        terminal=terminal, offset__gte=after, size__lte=MAX_KEYFRAME_BYTES
+    ).values_list("offset", "at_us", "is_heavy")
+    found = [(0, 0, False)] if after == 0 else []
+    least_us = -(-terminal.duration_us // MAP_MOMENTS)
+    for offset, same in groupby(rows.order_by("offset"), itemgetter(0)):
+        moments = list(same)
+        at_us, is_heavy = moments[0][1], any(moment[2] for moment in moments)
+        if offset == 0 and found:
+            found[0] = 0, at_us, is_heavy
+        elif (
+            not found
+            or offset - found[-1][0] >= LEAST_STRETCH_BYTES
+            or at_us - found[-1][1] >= least_us
+            or is_heavy
+        ):
+            found.append((offset, at_us, is_heavy))
+    return found
+
+
+def _events(terminal: Terminal, after: int) -> list[tuple[str, int, int, str]]:
+    rows = TerminalEvent.objects.filter(terminal=terminal, offset__gte=after)
+    rows = rows.exclude(kind=TerminalEventKind.INPUT).order_by("number")
+    values = rows.values_list("kind", "offset", "at_us", "text")[:MAP_EVENTS]
+    return [(kind, offset, at_us, text[:MAP_LABEL_CHARS]) for kind, offset, at_us, text in values]
+
+
+def _activity(terminal: Terminal, after: int) -> tuple[int, list[tuple[int, int]]]:
+    rows = _stored(terminal, after)
+    if not rows:
+        return after, []
+    width_us = max(terminal.duration_us // _ACTIVITY_ENTRIES, _LEAST_ENTRY_US)
+    entries: list[tuple[int, int]] = []
+    for at_us, size in _amounts(rows):
+        if entries and at_us - entries[-1][0] < width_us:
+            entries[-1] = entries[-1][0], entries[-1][1] + size
+        else:
+            entries.append((at_us, size))
+    return rows[0].offset, entries
+
+
+class _Stored(NamedTuple):
+    """A stored row without its bytes."""
+
+    offset: int
+    size: int
+    first_us: int
+    timing_size: int
+    id: uuid.UUID
+    model: type[TerminalChunk] | type[TerminalSegment]
+
+
+def _stored(terminal: Terminal, after: int) -> list[_Stored]:
+    """The rows that hold the bytes from `after` on, in order."""
+    # Chunks first: what is sealed between the two looks is then met twice, not missed.
+    chunks, segments = [
+        [
+            _Stored(*values, model)
+            for values in model._default_manager.filter(terminal=terminal, offset__gt=after - _LONGEST_ROW)
+            .annotate(timing_size=Length("timing"))
+            .order_by("offset")
+            .values_list("offset", "size", "first_us", "timing_size", "id")
+        ]
+        for model in (TerminalChunk, TerminalSegment)
+    ]
+    sealed = segments[-1].offset + segments[-1].size if segments else 0
+    rows = segments + [row for row in chunks if row.offset >= sealed]
+    return [row for row in rows if row.offset + row.size > after]
+
+
+def _amounts(rows: list[_Stored]) -> Iterable[tuple[int, int]]:
+    """(time in microseconds, bytes) of each write where that is not too much to read, else of each row."""
+    if sum(row.timing_size for row in rows) > _DECODED_TIMING_BYTES:
+        return [(row.first_us, row.size) for row in rows]
+    timings: dict[uuid.UUID, bytes] = {}
+    for model in {row.model for row in rows}:
+        ids = [row.id for row in rows if row.model is model]
+        for start in range(0, len(ids), _ROWS_AT_ONCE):
+            found = model._default_manager.filter(pk__in=ids[start : start + _ROWS_AT_ONCE])
+            timings.update({key: bytes(value) for key, value in found.values_list("pk", "timing")})
+    return chain.from_iterable(
+        # A chunk that was sealed meanwhile is no longer there.
+        timing.decode(timings[row.id], row.first_us)
+        if row.id in timings
+        else [(row.first_us, row.size)]
+        for row in rows
+    )

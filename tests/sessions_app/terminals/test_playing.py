@@ -1,0 +1,368 @@
+"""What a player is given: a map, and stretches that begin with a screen and follow one another exactly."""
+
+import gzip
+import random
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import zstandard
+from django.test import Client
+
+from sessions_app.actions.terminals.playing import (
+    LEAST_STRETCH_BYTES,
+    MAP_MOMENTS,
+    MOST_STRETCH_BYTES,
+    map_of,
+    stretch_from,
+)
+from sessions_app.actions.terminals.sealing import seal
+from sessions_app.actions.terminals.starting import last_clear, start_before
+from sessions_app.models import Terminal, TerminalKeyframe
+from sessions_app.models.blob import pack
+from sessions_app.terminal import wire
+from sessions_app.terminal.follower import Follower, Hole
+from tests.factories import make_person, signed_in
+from tests.sessions_app.terminals.keyframes import keyframe_text, make_keyframe
+from tests.sessions_app.terminals.recorder import Recorder, start_recorder
+
+pytestmark = pytest.mark.django_db
+
+KB = 1024
+
+
+@pytest.fixture
+def client() -> Client:
+    return signed_in(make_person())
+
+
+def frames_in(body: bytes) -> list[wire.Frame]:
+    frames = []
+    while body:
+        length = int.from_bytes(body[:4])
+        frames.append(wire.decode(body[4 : 4 + length]))
+        body = body[4 + length :]
+    return frames
+
+
+def get(client: Client, recorder: Recorder, rest: str, **headers: str) -> Any:
+    return client.get(f"/terminals/{recorder.terminal.pk}/{rest}", headers=headers)
+
+
+def random_recording(chooser: random.Random) -> tuple[Recorder, bytes]:
+    """Output and resizes, partly sealed, with keyframes at random places."""
+    recorder, written = start_recorder(), b""
+    for _ in range(chooser.randint(3, 25)):
+        piece = chooser.randbytes(chooser.choice([1, 300, 5_000, 200_000]))
+        recorder.write(piece, after_us=chooser.choice([0, 1, 700, 3_000_000]))
+        written += piece
+        if chooser.random() < 0.3:
+            recorder.resize(chooser.randint(20, 200), 24)
+        if chooser.random() < 0.2:
+            seal(recorder.refresh())
+    for offset in {chooser.randrange(1, len(written)) for _ in range(chooser.randint(0, 12))}:
+        make_keyframe(recorder.terminal, offset, at_us=time_before(recorder.terminal, offset))
+    recorder.refresh()
+    return recorder, written
+
+
+def time_before(terminal: Terminal, offset: int) -> int:
+    """When the byte before the offset was written."""
+    last = [
+        frame
+        for frame in map(wire.decode, stretch_from(terminal, 0).frames)
+        if isinstance(frame, wire.OutputFrame) and frame.offset < offset
+    ]
+    return last[-1].time_us if last else 0
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_stretches_follow_one_another_without_hole_or_repetition(client: Client, seed: int) -> None:
+    recorder, written = random_recording(random.Random(seed))
+    starts = [offset for offset, _, _ in get(client, recorder, "map").json()["keyframes"]]
+    follower = Follower()
+    applied: list[wire.Frame] = []
+    offset = -1
+    while follower.expected != offset:
+        offset = follower.expected
+        kind = "stretch" if offset in starts else "frames"
+        found = frames_in(get(client, recorder, f"{kind}?from={offset}").content)
+        if kind == "stretch":
+            keyframe = found.pop(0)
+            assert isinstance(keyframe, wire.KeyframeFrame)
+            assert keyframe.data == (keyframe_text(offset) if offset else b"")
+        applied += taken(follower, found)
+    whole = all_frames(client, recorder)
+    assert joined(applied) == joined(whole)
+    assert b"".join(frame.data for frame in applied if isinstance(frame, wire.OutputFrame)) == written
+
+
+def taken(follower: Follower, frames: list[wire.Frame]) -> list[wire.Frame]:
+    applied = [follower.receive(frame) for frame in frames]
+    assert not any(isinstance(frame, Hole) for frame in applied)
+    return [frame for frame in applied if frame is not None and not isinstance(frame, Hole)]
+
+
+def all_frames(client: Client, recorder: Recorder) -> list[wire.Frame]:
+    """The recording read from its start, without any screens."""
+    follower = Follower()
+    applied: list[wire.Frame] = []
+    offset = -1
+    while follower.expected != offset:
+        offset = follower.expected
+        applied += taken(follower, frames_in(get(client, recorder, f"frames?from={offset}").content))
+    return applied
+
+
+def joined(frames: list[wire.Frame]) -> list[tuple[Any, ...]]:
+    """Frames with the pieces of one write together, as a stretch may end inside of one."""
+    found: list[tuple[Any, ...]] = []
+    for frame in frames:
+        if isinstance(frame, wire.OutputFrame):
+            if found and found[-1][0] == "output" and found[-1][1] == frame.time_us:
+                found[-1] = ("output", frame.time_us, found[-1][2] + frame.data)
+            else:
+                found.append(("output", frame.time_us, frame.data))
+        else:
+            found.append((frame,))
+    return found
+
+
+def test_a_stretch_ends_at_the_next_screen_that_is_worth_a_request() -> None:
+    recorder = start_recorder()
+    data = random.Random(1).randbytes(700 * KB)
+    recorder.write(data)
+    for offset in (10 * KB, 50 * KB, 80 * KB, 400 * KB):
+        make_keyframe(recorder.terminal, offset)
+    terminal = recorder.refresh()
+    assert stretch_from(terminal, 0).end == 80 * KB
+    assert stretch_from(terminal, 10 * KB).end == 80 * KB
+    assert stretch_from(terminal, 50 * KB).end == 400 * KB
+    assert stretch_from(terminal, 400 * KB).end == 700 * KB
+    # One that is none of these is reached from the one before.
+    frames = [wire.decode(frame) for frame in stretch_from(terminal, 500 * KB).frames]
+    assert isinstance(frames[0], wire.KeyframeFrame)
+    assert frames[0].offset == 400 * KB
+    assert frames[-1].offset + len(frames[-1].data) == 700 * KB  # type: ignore[union-attr]
+
+
+def test_events_at_a_screen_come_once_before_or_after_it() -> None:
+    """A keyframe made between two resizes at the same offset stands between them."""
+    recorder = start_recorder()
+    recorder.write(b"a" * 100 * KB)
+    recorder.resize(100, 30)
+    recorder.resize(120, 40)
+    recorder.write(b"b" * 100 * KB)
+    make_keyframe(recorder.terminal, 100 * KB, event=1)
+    terminal = recorder.refresh()
+    before, after = (
+        [
+            frame.cols
+            for frame in map(wire.decode, stretch_from(terminal, at).frames)
+            if isinstance(frame, wire.ResizeFrame)
+        ]
+        for at in (0, 100 * KB)
+    )
+    assert (before, after) == ([100], [120])
+
+
+def test_only_what_can_never_change_may_be_kept_for_ever(client: Client) -> None:
+    recorder = start_recorder()
+    recorder.write(random.Random(1).randbytes(200 * KB))
+    make_keyframe(recorder.terminal, 100 * KB)
+    version = get(client, recorder, "map").json()["version"]
+
+    def kept(rest: str) -> bool:
+        return "immutable" in get(client, recorder, f"stretch?{rest}").headers.get("Cache-Control", "")
+
+    assert kept(f"from=0&v={version}")
+    assert not kept("from=0"), "the version of the screens was not named"
+    assert not kept(f"from={100 * KB}&v={version}"), "more may come"
+    assert not kept(f"from={99 * KB}&v={version}"), "a screen may be made for it yet"
+    recorder.exit(0)
+    assert kept(f"from={100 * KB}&v={version}")
+    Terminal.objects.update(derived_by="another engine")
+    assert not kept(f"from=0&v={version}")
+    assert get(client, recorder, "map").json()["version"] != version
+
+
+def test_the_heavy_screen_of_an_offset_is_given_when_asked_for() -> None:
+    recorder = start_recorder()
+    recorder.write(b"x" * 1_000)
+    light, heavy = make_keyframe(recorder.terminal, 500), make_keyframe(recorder.terminal, 500, is_heavy=True)
+    codec, packed = pack(b"with scrollback")
+    TerminalKeyframe.objects.filter(pk=heavy.pk).update(
+        codec=codec, data=packed, size=len(b"with scrollback")
+    )
+    terminal = recorder.refresh()
+    for is_heavy, expected in ((False, light.read()), (True, b"with scrollback")):
+        first = wire.decode(stretch_from(terminal, 500, heavy=is_heavy).frames[0])
+        assert isinstance(first, wire.KeyframeFrame)
+        assert first.data == expected
+
+
+# Without an engine
+
+
+def test_without_screens_a_stretch_begins_after_the_last_clearing() -> None:
+    recorder = start_recorder()
+    filler = b"%060d\r\n" * 1
+    for _ in range(4):
+        recorder.write(filler % 7 * 10_000)
+    terminal = recorder.refresh()
+    start = start_before(terminal, terminal.size)
+    assert not start.is_keyframe
+    assert 0 < terminal.size - start.offset <= 2 * KB * KB
+    assert start.offset % 62 == 0, "at a line"
+    recorder.write(b"\x1b[2J\x1b[3J\x1b[H" + filler % 8 * 1_000)
+    terminal = recorder.refresh()
+    assert start_before(terminal, terminal.size).offset == 4 * 620_000
+    played = stretch_from(terminal, terminal.size - 100)
+    assert wire.decode(played.frames[0]) == wire.KeyframeFrame(4 * 620_000, 5_000, 80, 24, b"")
+    assert played.end == terminal.size
+    assert not played.is_final
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        (b"ab", None),
+        (b"ab\x1bcde", 2),
+        (b"\x1bc\x1b[2J", 0),
+        (b"ab\x1b[3Jcd", None),
+        (b"ab\x1b[2J\x1b[3J\x1b[Hcd", 2),
+        (b"ab\x1b[3J\x1b[1;1H\x1b[2Jcd", 2),
+        (b"\x1bcab\x1b[?1049hcd\x1b[2J\x1b[3Jef", 4),
+        (b"\x1bcab\x1b[?1049hcd\x1b[2J\x1b[3Jef\x1b[?1049l", 0),
+        (b"ab\x1b[?1049hcd\x1bcef", 12),
+    ],
+)
+def test_the_last_clearing_is_found(output: bytes, expected: int | None) -> None:
+    assert last_clear(output) == expected
+
+
+def test_a_long_stretch_without_screens_comes_in_parts() -> None:
+    recorder = start_recorder()
+    for _ in range(3):
+        recorder.write(b"x" * 700 * KB)
+    assert stretch_from(recorder.refresh(), 0).end == MOST_STRETCH_BYTES
+
+
+# The map
+
+
+def test_the_map_names_what_there_is_and_later_what_is_new(client: Client) -> None:
+    recorder = start_recorder()
+    recorder.write(b"a" * 100 * KB, after_us=1_000_000)
+    recorder.resize(100, 30)
+    recorder.mark("build" * 100)
+    recorder.write(b"b" * 100 * KB, after_us=2_000_000)
+    make_keyframe(recorder.terminal, 100 * KB, at_us=1_000_000, is_heavy=True)
+    found = get(client, recorder, "map").json()
+    assert found.pop("version")
+    assert found == {
+        "size": 200 * KB,
+        "duration_us": 3_000_000,
+        "ended": False,
+        "keyframes": [[0, 0, False], [100 * KB, 1_000_000, True]],
+        "events": [
+            ["resize", 100 * KB, 1_000_000, "100x30"],
+            ["marker", 100 * KB, 1_000_000, ("build" * 100)[:200]],
+        ],
+        "activity_from": 0,
+        "activity": [[1_000_000, 100 * KB], [3_000_000, 100 * KB]],
+    }
+    recorder.write(b"c" * KB, after_us=500_000)
+    recorder.exit(3)
+    make_keyframe(recorder.terminal, 200 * KB, at_us=3_000_000)
+    newer = get(client, recorder, f"map?after={100 * KB}").json()
+    assert newer["ended"] is True
+    assert newer["keyframes"] == [[100 * KB, 1_000_000, True], [200 * KB, 3_000_000, False]]
+    assert [event[0] for event in newer["events"]] == ["resize", "marker", "exit"]
+    assert newer["activity_from"] <= 100 * KB
+    assert sum(size for _, size in newer["activity"]) == 201 * KB - newer["activity_from"]
+
+
+def test_activity_covers_every_byte_whatever_is_sealed() -> None:
+    chooser = random.Random(5)
+    for _ in range(4):
+        recorder, written = random_recording(chooser)
+        for after in (0, 1, len(written) // 2, len(written)):
+            found = map_of(recorder.terminal, after)
+            assert found.activity_from <= after
+            assert sum(size for _, size in found.activity) == len(written) - found.activity_from
+            moments = [at_us for at_us, _ in found.activity]
+            assert moments == sorted(moments)
+
+
+def test_an_unchanged_map_is_not_sent_again(client: Client) -> None:
+    recorder = start_recorder()
+    recorder.write(b"x")
+    first = get(client, recorder, "map")
+    assert first.headers["Cache-Control"] == "private, no-cache"
+    again = get(client, recorder, "map", **{"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    recorder.mark("now")
+    assert get(client, recorder, "map", **{"If-None-Match": first.headers["ETag"]}).status_code == 200
+
+
+def test_the_map_of_a_very_long_recording_stays_small() -> None:
+    recorder = start_recorder()
+    recorder.write(b"x" * 50_000, after_us=1)
+    TerminalKeyframe.objects.bulk_create(
+        TerminalKeyframe(
+            terminal=recorder.terminal, offset=number, event=0, at_us=number, cols=80, rows=24, is_heavy=False,
+            size=1, codec="raw", data=b" ",
+        )
+        for number in range(1, 50_000)
+    )  # fmt: skip
+    Terminal.objects.update(duration_us=50_000)
+    found = map_of(recorder.refresh())
+    assert len(found.keyframes) <= MAP_MOMENTS + 50_000 // LEAST_STRETCH_BYTES + 2
+    # And every stretch reaches the next one that is named.
+    for (offset, _, _), (following, _, _) in list(zip(found.keyframes, found.keyframes[1:], strict=False))[
+        ::500
+    ]:
+        assert stretch_from(recorder.terminal, offset).end >= following
+
+
+# Content codings
+
+
+def test_bodies_come_in_the_coding_that_the_browser_takes(client: Client) -> None:
+    recorder = start_recorder()
+    recorder.write(b"compressible " * 50_000)
+    recorder.exit(0)
+    plain = get(client, recorder, "stretch?from=0")
+    assert "Content-Encoding" not in plain.headers
+    for accepted, coding, decode in (
+        ("gzip, deflate, br, zstd", "zstd", unzstd),
+        ("gzip, deflate", "gzip", gzip.decompress),
+        ("zstd;q=0, gzip;q=0.5", "gzip", gzip.decompress),
+        ("zstd;q=0", None, bytes),
+        ("br", None, bytes),
+    ):
+        answer = get(client, recorder, "stretch?from=0", **{"Accept-Encoding": accepted})
+        assert answer.headers.get("Content-Encoding") == coding, accepted
+        assert decode(answer.content) == plain.content
+        assert "Accept-Encoding" in answer.headers["Vary"]
+
+
+def unzstd(data: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True).read()
+
+
+def test_whole_sealed_segments_go_out_as_they_are_stored(client: Client) -> None:
+    recorder = start_recorder()
+    data = b"".join(b"line %d\r\n" % number for number in range(100_000))
+    for start in range(0, len(data), 500_000):
+        recorder.write(data[start : start + 500_000])
+    seal(recorder.refresh())
+    segments = list(recorder.terminal.segments.order_by("offset"))
+    end = segments[2].offset + segments[2].size
+    answer = get(client, recorder, f"bytes?to={end}", **{"Accept-Encoding": "zstd"})
+    assert answer.content == b"".join(bytes(segment.data) for segment in segments[:3])
+    assert unzstd(answer.content) == data[:end]
+    inside = get(client, recorder, f"bytes?from=5&to={end}", **{"Accept-Encoding": "zstd"})
+    assert unzstd(inside.content) == data[5:end]
+    assert get(client, recorder, f"bytes?to={end}").content == data[:end]
