@@ -53,6 +53,11 @@ def clock(offset_ms: int) -> str:
     return f"{seconds // 3600:02d}:{seconds % 3600 // 60:02d}:{seconds % 60:02d}"
 
 
+def precise_clock(offset_ms: int) -> str:
+    """The same to the millisecond: `00:12:31.250`."""
+    return f"{clock(offset_ms)}.{offset_ms % 1000:03d}"
+
+
 def clock_ms(text: str) -> int | None:
     """The place that `[hours:]minutes:seconds[.fraction]` says, in milliseconds; None when it says none."""
     found = _CLOCK.fullmatch(text)

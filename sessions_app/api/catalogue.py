@@ -74,7 +74,7 @@ ENDPOINTS = (
         "search",
         "GET",
         "search",
-        "Messages, tool calls and sessions that hold the words, newest first",
+        "Messages, tool calls, terminals and sessions that hold the words, newest first",
         search,
         answers=SearchPage,
         query=SearchQuery,

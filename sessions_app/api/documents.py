@@ -202,14 +202,23 @@ class Excerpt(Document):
     is_match: bool
 
 
+class Moment(Document):
+    offset: Annotated[int, msgspec.Meta(description="Bytes of output by which the line was to be read.")]
+    at_us: Annotated[int, msgspec.Meta(description="Microseconds since the terminal started.")]
+    others: Annotated[int, msgspec.Meta(description="Lines around there that hold all of it too.")]
+
+
 class HitDocument(Document):
     kind: str
-    session: uuid.UUID
+    session: Annotated[uuid.UUID | None, msgspec.Meta(description="Null for a terminal of no session.")]
     session_heading: str
     run: uuid.UUID | None
-    object: uuid.UUID | None
+    object: Annotated[
+        uuid.UUID | None, msgspec.Meta(description="The message, tool call or terminal that holds it.")
+    ]
     seq: Annotated[int | None, msgspec.Meta(description="The place on the session's timeline.")]
     at_ms: int
     role: str
     heading: str
     excerpt: list[Excerpt]
+    moment: Annotated[Moment | None, msgspec.Meta(description="Of a hit in a terminal: where its line is.")]

@@ -12,6 +12,7 @@ from sessions_app.api.documents import (
     Excerpt,
     HitDocument,
     MessageDocument,
+    Moment,
     ProjectDocument,
     RunDetail,
     RunDocument,
@@ -125,8 +126,8 @@ def event_document(event: Event) -> EventDocument:
 def hit_document(hit: Hit) -> HitDocument:
     return HitDocument(
         kind=str(hit.kind),
-        session=hit.session.pk,
-        session_heading=hit.session.heading,
+        session=hit.session.pk if hit.session else None,
+        session_heading=hit.session.heading if hit.session else "",
         run=hit.run_id,
         object=hit.object_id,
         seq=hit.seq,
@@ -134,7 +135,14 @@ def hit_document(hit: Hit) -> HitDocument:
         role=hit.role,
         heading=hit.heading,
         excerpt=[Excerpt(text=text, is_match=is_match) for text, is_match in hit.excerpt],
+        moment=_moment(hit),
     )
+
+
+def _moment(hit: Hit) -> Moment | None:
+    if hit.found is None:
+        return None
+    return Moment(offset=hit.found.line.offset, at_us=hit.found.line.time_us, others=hit.others)
 
 
 _PLACE = frozenset({"id", "seq", "at_ms", "turn", "run", "source", "source_line"})

@@ -8,12 +8,22 @@ from dataclasses import dataclass
 from typing import cast
 
 from dashboard.lib.keyset import decode_cursor, encode_cursor
-from sessions_app.models import AgentSession, Message, SearchEntry, SearchKind, ToolCall
+from sessions_app.models import (
+    AgentSession,
+    Message,
+    SearchEntry,
+    SearchKind,
+    Terminal,
+    TerminalText,
+    ToolCall,
+)
 from sessions_app.models.blob import Blob
 from sessions_app.models.people import Viewer
 from sessions_app.search import index
 from sessions_app.search.query import Query
+from sessions_app.search.terminal_hits import TextSearch
 from sessions_app.search.words import words_of
+from sessions_app.terminal.line_search import LineHit
 
 PAGE_HITS = 30
 DEADLINE_SECONDS = 1.0
@@ -26,8 +36,9 @@ class Hit:
     """One place. `excerpt` is text in pieces, those marked True are what was looked for."""
 
     kind: SearchKind
-    session: AgentSession
-    # The place on the session's timeline; None for a hit in the session's own title.
+    # None for a hit in a terminal that belongs to no session.
+    session: AgentSession | None
+    # The place on the session's timeline; None for a hit in the session's own title, or in a terminal.
     seq: int | None
     at_ms: int
     role: str
@@ -35,6 +46,10 @@ class Hit:
     excerpt: tuple[tuple[str, bool], ...]
     run_id: uuid.UUID | None = None
     object_id: uuid.UUID | None = None
+    terminal: Terminal | None = None
+    # Of a hit in a terminal: its line, and how many more lines around there hold all of it.
+    found: LineHit | None = None
+    others: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,27 +122,30 @@ def _verified(
     ids: list[int], query: Query, user: Viewer, seen: set[uuid.UUID]
 ) -> Iterable[tuple[int, Hit | None]]:
     """Each candidate with its hit, or None where the text or the filters say no; in the order of `ids`."""
-    # Terminals are searched by their lines, not here.
-    entries = SearchEntry.objects.filter(pk__in=ids, session__isnull=False)
+    entries = SearchEntry.objects.filter(pk__in=ids)
     if query.kind is not None:
         entries = entries.filter(kind=query.kind)
     if query.session is not None:
         entries = entries.filter(session=query.session)
     chosen = {entry.pk: entry for entry in entries}
     sessions = _sessions({entry.session_id for entry in chosen.values() if entry.session_id}, query, user)
-    matches = matcher(query)
+    matches, terminals = matcher(query), TextSearch(query, user)
     for start in range(0, len(ids), PAGE_HITS):
         # A page's worth at a time: most searches end within the first.
         part = [chosen[pk] for pk in ids[start : start + PAGE_HITS] if pk in chosen]
-        part = [entry for entry in part if entry.session_id in sessions]
-        objects = _objects(part)
+        blocks = terminals.blocks(entry.object_id for entry in part if entry.kind == SearchKind.TERMINAL)
+        objects: dict[uuid.UUID, _Row] = {**_objects([e for e in part if e.session_id in sessions]), **blocks}
         for pk in ids[start : start + PAGE_HITS]:
             entry = chosen.get(pk)
             row = objects.get(entry.object_id) if entry is not None else None
             if entry is None or row is None or entry.object_id in seen:
                 yield pk, None
                 continue
-            hit = _hit(entry, row, sessions[cast(uuid.UUID, entry.session_id)], matches, query.terms)
+            if isinstance(row, TerminalText):
+                hit = _terminal_hit(terminals, row, matches)
+            else:
+                session = sessions[cast(uuid.UUID, entry.session_id)]
+                hit = _hit(entry, row, session, matches, query.terms)
             if hit is not None:
                 seen.add(entry.object_id)
             yield pk, hit
@@ -142,7 +160,7 @@ def _sessions(ids: set[uuid.UUID], query: Query, user: Viewer) -> dict[uuid.UUID
     return {row.pk: row for row in rows}
 
 
-type _Row = Message | ToolCall | AgentSession
+type _Row = Message | ToolCall | AgentSession | TerminalText
 
 
 def _objects(entries: Sequence[SearchEntry]) -> dict[uuid.UUID, _Row]:
@@ -160,8 +178,32 @@ def _objects(entries: Sequence[SearchEntry]) -> dict[uuid.UUID, _Row]:
     return found
 
 
+def _terminal_hit(search: TextSearch, block: TerminalText, matches: "Matcher") -> Hit | None:
+    found = search.hit(block)
+    excerpt = matches(found.text) if found is not None else None
+    if found is None or excerpt is None:
+        return None
+    return Hit(
+        SearchKind.TERMINAL,
+        found.terminal.session,
+        None,
+        found.at_ms,
+        "",
+        str(found.terminal),
+        excerpt,
+        object_id=found.terminal.pk,
+        terminal=found.terminal,
+        found=found.hit,
+        others=found.others,
+    )
+
+
 def _hit(
-    entry: SearchEntry, row: _Row, session: AgentSession, matches: "Matcher", terms: Sequence[index.Term]
+    entry: SearchEntry,
+    row: Message | ToolCall | AgentSession,
+    session: AgentSession,
+    matches: "Matcher",
+    terms: Sequence[index.Term],
 ) -> Hit | None:
     if isinstance(row, AgentSession):
         text = f"{row.title}\n{row.first_prompt}"

@@ -17,14 +17,19 @@ MIN_PREFIX_CHARS = 3
 
 _PIECE = re.compile(r'(?:(\w+):)?(?:"([^"]*)"?|(\S+))')
 QUALIFIERS = {
-    "kind": "message, tool or session",
+    "kind": "message, tool, terminal or session",
     "agent": "the program that wrote the history, such as codex",
     "project": "a part of the project's folder",
     "session": "a session's id",
     "after": "a day, such as 2026-02-23",
     "before": "a day, such as 2026-02-23",
 }
-_KINDS = {"message": SearchKind.MESSAGE, "tool": SearchKind.TOOL_CALL, "session": SearchKind.SESSION}
+_KINDS = {
+    "message": SearchKind.MESSAGE,
+    "tool": SearchKind.TOOL_CALL,
+    "terminal": SearchKind.TERMINAL,
+    "session": SearchKind.SESSION,
+}
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class Query:
     """Every term and every phrase must occur; the rest narrows where."""
 
     text: str = ""
+    # Of the text what is looked for, as it was typed, without what narrows it.
+    words: tuple[str, ...] = ()
     terms: tuple[Term, ...] = ()
     phrases: tuple[str, ...] = ()
     kind: SearchKind | None = None
@@ -50,6 +57,7 @@ class Query:
 class _Reading:
     terms: list[Term] = field(default_factory=list)
     phrases: list[str] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
 
 
 def parse(text: str) -> Query:
@@ -67,13 +75,20 @@ def parse(text: str) -> Query:
         value = phrase if phrase is not None else word
         if qualifier in QUALIFIERS:
             query = _qualified(query, qualifier, value)
-        elif phrase is not None and qualifier is None:
+            continue
+        reading.words.append(value if qualifier is None else piece.group(0))
+        if phrase is not None and qualifier is None:
             _add_phrase(reading, phrase)
         else:
             _add_word(reading, piece.group(0), is_last=position == len(pieces) - 1)
     if len(reading.terms) > MAX_TERMS:
         raise BadRequest(f"The search has more than {MAX_TERMS} words.")
-    return replace(query, terms=tuple(dict.fromkeys(reading.terms)), phrases=tuple(reading.phrases))
+    return replace(
+        query,
+        words=tuple(reading.words),
+        terms=tuple(dict.fromkeys(reading.terms)),
+        phrases=tuple(reading.phrases),
+    )
 
 
 def _add_phrase(reading: _Reading, phrase: str) -> None:

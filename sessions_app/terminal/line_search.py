@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sessions_app.terminal.engine.model import Line
+from sessions_app.terminal.lines import Block
+
 try:
     import re2  # type: ignore[import-untyped]  # a wheel without types
 except ImportError:
@@ -48,6 +51,15 @@ class Found:
     number: int
     line_start: int
     line_end: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineHit:
+    """A line with its first match: characters `start` to before `end` of its text."""
+
+    line: Line
     start: int
     end: int
 
@@ -95,6 +107,48 @@ class Pattern:
                 yield Found(number, line_start, line_end, start, end)
                 position = line_end + 1
             position = max(position, piece_end)
+
+
+def find_in_block(data: bytes, pattern: Pattern, *, deadline: float | None = None) -> list[LineHit]:
+    """The lines of a block (sessions_app/terminal/lines.py) that match, each with its first match.
+
+    A block without any costs its search and nothing else. Raises TimeIsUp, LinesError.
+    """
+    text = data[_start_of_text(data) :]
+    found = list(pattern.find(text, deadline=deadline))
+    if not found:
+        return []
+    block = Block(data)
+    return [
+        LineHit(
+            block.line(place.number),
+            _characters(text[place.line_start : place.start]),
+            _characters(text[place.line_start : place.end]),
+        )
+        for place in found
+    ]
+
+
+_HIGH = bytes(range(0x80, 0x100))
+
+
+def _start_of_text(data: bytes) -> int:
+    """Behind the three varints of each run, without reading them: each ends with its only byte below 0x80."""
+    count = shift = 0
+    position = 1
+    while position < len(data):
+        byte = data[position]
+        position += 1
+        count |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            break
+    missing = 3 * count
+    while missing > 0 and position < len(data):
+        step = data[position : position + missing]
+        position += len(step)
+        missing -= len(step.translate(None, _HIGH))
+    return position
 
 
 def _characters(encoded: bytes) -> int:

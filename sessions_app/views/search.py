@@ -9,17 +9,23 @@ from django.views.decorators.http import require_safe
 
 from dashboard.lib.errors import BadRequest
 from sessions_app.access import READ
-from sessions_app.models import AgentSession, Person, Run, RunKind, SearchKind
+from sessions_app.hit_places import place_of
+from sessions_app.models import AgentSession, Person, Run, RunKind
 from sessions_app.models.run import RunQuerySet
-from sessions_app.search.find import Hit, Results, find, sessions_titled
+from sessions_app.search.find import Results, find, sessions_titled
 from sessions_app.search.query import QUALIFIERS, Query, parse
 from sessions_app.session_list import with_columns
 from sessions_app.sign_in import requires
-from sessions_app.timeline_rows import CALL_GLYPHS
 
 PALETTE_ROWS = 8
 RECENT_RUNS = 3_000
-_KINDS = (("", "All"), ("message", "Messages"), ("tool", "Tool calls"), ("session", "Titles"))
+_KINDS = (
+    ("", "All"),
+    ("message", "Messages"),
+    ("tool", "Tool calls"),
+    ("terminal", "Terminals"),
+    ("session", "Titles"),
+)
 
 
 @require_safe
@@ -38,8 +44,8 @@ def search(request: HttpRequest) -> HttpResponse:
         "error": error,
         "results": results,
         "groups": [
-            (session, [(hit, _glyph(hit)) for hit in hits])
-            for session, hits in groupby(results.hits, key=lambda hit: hit.session)
+            (owner, [place_of(hit, query) for hit in hits])
+            for owner, hits in groupby(results.hits, key=lambda hit: hit.session or hit.terminal)
         ],
         "kinds": [
             (_with_kind(text, kind), label, (query.kind or "") == _stored(kind)) for kind, label in _KINDS
@@ -48,14 +54,6 @@ def search(request: HttpRequest) -> HttpResponse:
         "is_first_page": "after" not in request.GET,
     }
     return render(request, "sessions_app/search/search.html", context)
-
-
-def _glyph(hit: Hit) -> str:
-    if hit.kind == SearchKind.TOOL_CALL:
-        return CALL_GLYPHS.get(hit.role, "tool")
-    if hit.kind == SearchKind.SESSION:
-        return "sessions"
-    return "person" if hit.role == "user" else "agent"
 
 
 def _stored(kind: str) -> str:

@@ -9,6 +9,7 @@ from dashboard.lib.commands import ConsoleCommand
 from dashboard.lib.formatting import exact_time
 from dashboard.shell_text import plain
 from sessions_app.api.rendering import hit_document
+from sessions_app.hit_places import moment_of
 from sessions_app.legible import legible
 from sessions_app.lookup import short_id
 from sessions_app.models.people import COMMAND_LINE
@@ -24,7 +25,7 @@ _BOLD, _PLAIN = "\x1b[1m", "\x1b[22m"
 
 class Command(ConsoleCommand):
     help = (
-        'Search messages and tool calls, newest first. Words must all occur; "a phrase", a beginning*, and '
+        'Search messages, tool calls and terminals, newest first. Words must all occur; "a phrase", a beginning*, and '
         + ", ".join(f"{name}:" for name in QUALIFIERS)
         + " narrow it."
     )
@@ -63,6 +64,16 @@ class Command(ConsoleCommand):
         excerpt = "".join(
             f"{on}{legible(text)}{off}" if is_match else legible(text) for text, is_match in hit.excerpt
         )
-        place = "" if hit.seq is None else f"  #{hit.seq}"
-        head = f"{short_id(hit.session)}{place}  {exact_time(hit.at_ms)}  {plain(hit.heading, 60)}"
-        return f"{head}  · {plain(hit.session.heading, 60)}\n    {excerpt}"
+        head = f"{_place(hit)}  {exact_time(hit.at_ms)}  {plain(hit.heading, 60)}"
+        if hit.session is not None:
+            head += f"  · {plain(hit.session.heading, 60)}"
+        return f"{head}\n    {excerpt}"
+
+
+def _place(hit: Hit) -> str:
+    """What `show` takes, and where in it: a terminal with a moment, or a session with a place."""
+    if hit.terminal is not None and hit.found is not None:
+        return f"{short_id(hit.terminal)}  {moment_of(hit.found)}"
+    if hit.session is None:
+        raise AssertionError("a hit outside of terminals has a session")
+    return short_id(hit.session) + ("" if hit.seq is None else f"  #{hit.seq}")

@@ -5,6 +5,7 @@ import uuid
 import pytest
 
 from sessions_app.search import index
+from sessions_app.terminal.engine.model import Line
 from tests.dashboard.commands.calling import Caller
 from tests.factories import (
     START_MS,
@@ -17,6 +18,7 @@ from tests.factories import (
     make_terminal,
     make_tool_call,
 )
+from tests.sessions_app.search.terminal_texts import shown
 
 pytestmark = pytest.mark.django_db
 
@@ -174,6 +176,18 @@ def test_search_finds_the_place_and_marks_what_was_looked_for(call: Caller) -> N
         {"text": "marmalade", "is_match": True}
     ]
     assert document["is_partial"] is False
+
+
+def test_search_finds_the_moment_of_a_line_in_a_terminal(call: Caller) -> None:
+    terminal = make_terminal(title=EVIL)
+    shown(terminal, Line(40, 2_500_001, "marmalade \u202e spread"))
+
+    ended = call("search", "marmalade")
+    assert f"{terminal.pk.hex[-8:]}  00:00:02.501  2026-03-01 12:00:02 UTC" in ended.text
+    assert not set(ended.text) & {"\x1b", "\x07", "\u202e"}
+    (hit,) = call("search", "marmalade", "kind:terminal", "--json").document["hits"]
+    assert hit["moment"] == {"offset": 40, "at_us": 2_500_001, "others": 0}
+    assert (hit["object"], hit["session"]) == (str(terminal.pk), None)
 
 
 def test_search_goes_on_from_a_cursor(call: Caller) -> None:
