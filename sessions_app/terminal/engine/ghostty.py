@@ -1,9 +1,11 @@
 """The engine over libghostty-vt, from the pyghostty wheel. `ENGINE` is empty where the wheel is missing."""
 
+import re
 from importlib.metadata import PackageNotFoundError, version
 
 from sessions_app.terminal.engine.model import EngineError, Screen, StyledScreen
 from sessions_app.terminal.engine.styles import styled_rows
+from sessions_app.terminal.engine.widths import to_library, unended
 
 try:
     from sessions_app.terminal.engine.keyframe import WRITER, write_keyframe
@@ -19,6 +21,11 @@ MAX_ROWS = 2_048
 # What the library keeps for a cell, with room for the rounding of its pages.
 _BYTES_PER_CELL = 16
 
+_ERASE = b"\x1b[K"
+_SEQUENCE = re.compile(rb"\x1b\[[0-9;:?]*[@-~]")
+# Left and right margins, and clusters of characters in one cell: xterm.js has neither.
+_UNKNOWN_MODES = (69, 2027)
+
 
 class GhosttyEngine:
     """A terminal without a window: answers nothing, and keeps at least `scrollback_rows` rows when it can."""
@@ -28,10 +35,50 @@ class GhosttyEngine:
             raise EngineError("the pyghostty wheel is not installed")
         cols, rows = allowed_size(cols, rows)
         self.native = Native(cols, rows, scrollback_rows * cols * _BYTES_PER_CELL)
+        # The beginning of a character that the library may have to get as another one.
+        self._unended = b""
 
     def feed(self, data: bytes) -> None:
         """Take output, cut anywhere."""
-        self.native.write(data)
+        data = self._unended + data if self._unended else data
+        self._unended = unended(data)
+        if self._unended:
+            data = data[: -len(self._unended)]
+        data = to_library(data)
+        if b"\x1b" not in data:
+            self.native.write(data)
+            return
+        if _ERASE in data and not self.native.is_alternate:
+            self._write_erasing(data)
+        else:
+            self.native.write(data)
+        for mode in _UNKNOWN_MODES:
+            if self.native.mode(mode):
+                self.native.unset_mode(mode)
+
+    def _write_erasing(self, data: bytes) -> None:
+        """Write output without those sequences that erase the rest of a line behind whose end the cursor stands.
+
+        There is nothing to erase, says xterm.js; xterm and the library step back and erase the last column.
+        """
+        native = self.native
+        cols, column = native.cols, native.cursor[0]
+        written = start = 0
+        for line in data.split(b"\r"):
+            if len(line) + column >= cols or b"\t" in line:
+                counted = 0
+                erase = line.find(_ERASE)
+                while erase >= 0:
+                    between = _SEQUENCE.sub(b"", line[counted:erase])
+                    column += len(between) + 7 * between.count(b"\t")
+                    counted = erase
+                    if column >= cols:
+                        native.write(data[written : start + erase])
+                        written = start + erase + len(_ERASE) * native.wraps_next
+                    erase = line.find(_ERASE, erase + 1)
+            column = 0
+            start += len(line) + 1
+        native.write(data[written:])
 
     def resize(self, cols: int, rows: int) -> None:
         """Give the window another size."""
@@ -39,7 +86,7 @@ class GhosttyEngine:
 
     def keyframe(self, scrollback_rows: int) -> bytes:
         """VT text for a fresh terminal of this size. Raises EngineError when a sequence is unfinished too long."""
-        return write_keyframe(self.native, scrollback_rows)
+        return write_keyframe(self.native, scrollback_rows) + self._unended
 
     def screen(self) -> Screen:
         """What is to be seen now."""

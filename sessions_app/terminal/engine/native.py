@@ -11,6 +11,7 @@ from pyghostty import ffi, lib
 from pyghostty.core import init_sized, union_fn
 
 from sessions_app.terminal.engine.model import EngineError
+from sessions_app.terminal.engine.widths import from_library
 
 #: A sequence that is unfinished for longer than this is not carried by a keyframe: none is written there.
 MAX_UNFINISHED_BYTES = 65_536
@@ -122,8 +123,13 @@ class Native:
         return copied
 
     def write(self, data: bytes) -> None:
-        """Take output."""
+        """Take output, with private characters for those of another width (widths.py)."""
         lib.ghostty_terminal_vt_write(self._handle, data, len(data))
+
+    def unset_mode(self, number: int) -> None:
+        """Reset a DEC private mode."""
+        self._mode.mode, self._mode.value = number, False
+        _check(lib.ghostty_terminal_set(self._handle, lib.GHOSTTY_TERMINAL_OPT_MODE, self._mode), "set mode")
 
     def resize(self, cols: int, rows: int) -> None:
         """Change the size of the window."""
@@ -221,7 +227,7 @@ class Native:
             buffer = ffi.new("uint8_t[]", length[0])
             result = lib.ghostty_terminal_continuation_buf(self._handle, buffer, len(buffer), length)
             _check(result, "unfinished sequence")
-            return bytes(ffi.buffer(buffer, length[0]))
+            return from_library(bytes(ffi.buffer(buffer, length[0])))
         _check(result, "unfinished sequence")
         return b""
 
@@ -250,7 +256,7 @@ class Native:
                 lib.ghostty_formatter_format_alloc(self._formatter[0], ffi.NULL, pointer, self._size),
                 "format",
             )
-            text = bytes(ffi.buffer(pointer[0], self._size[0]))
+            text = from_library(bytes(ffi.buffer(pointer[0], self._size[0])))
             lib.ghostty_free(ffi.NULL, pointer[0], self._size[0])
         finally:
             lib.ghostty_formatter_free(self._formatter[0])
