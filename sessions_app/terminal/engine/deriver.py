@@ -104,7 +104,8 @@ class Deriver:
         moves = False
         if b"\x1b" in data:
             moves = _moves(data)
-            data = self._feed_cuts(data)
+            if _has_cut(data):
+                data = self._feed_cuts(data)
         if self._is_due(len(data)):
             middle = _good_end(data)
             self._feed(data[:middle])
@@ -184,6 +185,15 @@ class Deriver:
 def _moves(data: bytes) -> bool:
     sample = data if len(data) <= 2 * _SAMPLE_BYTES else data[:_SAMPLE_BYTES] + data[-_SAMPLE_BYTES:]
     return _MOVES.search(sample) is not None
+
+
+def _has_cut(data: bytes) -> bool:
+    """Whether one may be in it. Where sequences are dense, finding none with the pattern takes longer."""
+    return (
+        (b"J" in data and (b"[2J" in data or b"[3J" in data or b"H\x1b[J" in data))
+        or (b"?" in data and (b"[?1049" in data or b"[?47" in data or b"[?1047" in data))
+        or b"\x1bc" in data
+    )
 
 
 def _good_end(data: bytes) -> int:

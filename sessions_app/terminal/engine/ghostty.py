@@ -8,7 +8,7 @@ from sessions_app.terminal.engine.styles import styled_rows
 from sessions_app.terminal.engine.widths import to_library, unended
 
 try:
-    from sessions_app.terminal.engine.keyframe import WRITER, write_keyframe
+    from sessions_app.terminal.engine.keyframe import WRITER, write_below, write_keyframe
     from sessions_app.terminal.engine.native import Native
 
     ENGINE = f"ghostty-{version('pyghostty')}/{WRITER}"
@@ -37,6 +37,8 @@ class GhosttyEngine:
         self.native = Native(cols, rows, scrollback_rows * cols * _BYTES_PER_CELL)
         # The beginning of a character that the library may have to get as another one.
         self._unended = b""
+        # The primary screen by number of rows above it, while it cannot change below the alternate one.
+        self._below: dict[int, bytes] = {}
 
     def feed(self, data: bytes) -> None:
         """Take output, cut anywhere."""
@@ -52,6 +54,9 @@ class GhosttyEngine:
             self._write_erasing(data)
         else:
             self.native.write(data)
+        # Whatever leaves the alternate screen, what comes back to it within this output ends in a 7 or a 9.
+        if self._below and (b"47" in data or b"49" in data or not self.native.is_alternate):
+            self._below.clear()
         for mode in _UNKNOWN_MODES:
             if self.native.mode(mode):
                 self.native.unset_mode(mode)
@@ -66,9 +71,11 @@ class GhosttyEngine:
         written = start = 0
         for line in data.split(b"\r"):
             if len(line) + column >= cols or b"\t" in line:
-                counted = 0
                 erase = line.find(_ERASE)
-                while erase >= 0:
+                # A sequence has three bytes at least.
+                is_short = column + len(line) - 3 * line.count(b"\x1b") < cols and b"\t" not in line
+                counted = 0
+                while erase >= 0 and not is_short:
                     between = _SEQUENCE.sub(b"", line[counted:erase])
                     column += len(between) + 7 * between.count(b"\t")
                     counted = erase
@@ -83,10 +90,21 @@ class GhosttyEngine:
     def resize(self, cols: int, rows: int) -> None:
         """Give the window another size."""
         self.native.resize(*allowed_size(cols, rows))
+        self._below.clear()
 
     def keyframe(self, scrollback_rows: int) -> bytes:
         """VT text for a fresh terminal of this size. Raises EngineError when a sequence is unfinished too long."""
-        return write_keyframe(self.native, scrollback_rows) + self._unended
+        return (
+            write_keyframe(self.native, scrollback_rows, self._below_screen(scrollback_rows)) + self._unended
+        )
+
+    def _below_screen(self, scrollback_rows: int) -> bytes:
+        if not self.native.is_alternate:
+            return b""
+        below = self._below.get(scrollback_rows)
+        if below is None:
+            below = self._below[scrollback_rows] = write_below(self.native, scrollback_rows)
+        return below
 
     def screen(self) -> Screen:
         """What is to be seen now."""

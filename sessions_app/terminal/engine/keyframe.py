@@ -24,27 +24,33 @@ _SWITCHES = (1049, 1047, 47)
 _REGION = re.compile(rb"\x1b\[\d+;\d+r(?=(?:\x1b\[\d+;\d+s)?\Z)")
 
 
-def write_keyframe(native: Native, scrollback_rows: int) -> bytes:
-    """VT text with up to `scrollback_rows` rows above the screen. Raises EngineError."""
+def write_keyframe(native: Native, scrollback_rows: int, below: bytes) -> bytes:
+    """VT text with up to `scrollback_rows` rows above the screen. Raises EngineError.
+
+    `below` is what write_below made while the alternate screen is up, else empty.
+    """
     unfinished = native.unfinished()
-    parts: list[bytes] = []
-    if native.is_alternate:
-        switch = next((number for number in _SWITCHES if native.mode(number)), _SWITCHES[0])
-        # The library writes one screen at a time, and leaving the alternate one erases it. CAN ends a sequence.
-        primary = native.copy(with_scrollback=scrollback_rows > 0)
-        try:
-            primary.write(b"\x18\x1b[?%dl" % switch)
-            _append_rows(parts, primary, scrollback_rows)
-            _append_pen_and_cursor(parts, primary, top=0)
-        finally:
-            primary.close()
-        # Saves the primary screen's cursor, as the program did.
-        parts.append(b"\x1b[?%dh\x1b[H%b" % (switch, _RESET_PEN))
-        _append_rows(parts, native, 0)
-    else:
-        _append_rows(parts, native, scrollback_rows)
+    parts: list[bytes] = [below]
+    _append_rows(parts, native, 0 if below else scrollback_rows)
     _append_state(parts, native)
     parts.append(unfinished)
+    return b"".join(parts)
+
+
+def write_below(native: Native, scrollback_rows: int) -> bytes:
+    """The primary screen below the alternate one that is up, and the switch to an empty alternate one."""
+    parts: list[bytes] = []
+    switch = next((number for number in _SWITCHES if native.mode(number)), _SWITCHES[0])
+    # The library writes one screen at a time, and leaving the alternate one erases it. CAN ends a sequence.
+    primary = native.copy(with_scrollback=scrollback_rows > 0)
+    try:
+        primary.write(b"\x18\x1b[?%dl" % switch)
+        _append_rows(parts, primary, scrollback_rows)
+        _append_pen_and_cursor(parts, primary, top=0)
+    finally:
+        primary.close()
+    # Saves the primary screen's cursor, as the program did.
+    parts.append(b"\x1b[?%dh\x1b[H%b" % (switch, _RESET_PEN))
     return b"".join(parts)
 
 
@@ -96,7 +102,9 @@ def _margins(native: Native) -> tuple[bytes, bytes]:
     text = native.vt_margins()
     home = text.index(b"\x1b[H")
     tabs, behind = text[:home], text[home:]
-    default = b"\x1b[3g" + b"".join(b"\x1b[%dG\x1bH" % (column + 1) for column in range(8, native.cols, 8))
+    default = b"\x1b[3g" + b"".join(
+        b"\x1b[%dG\x1bH" % (column + 1) for column in range(8, native.cols - 1, 8)
+    )
     # Left and right margins are unknown to xterm.js, which would save its cursor: they are left out.
     region = _REGION.search(behind)
     return (b"" if tabs == default else tabs), region[0] if region else b""
