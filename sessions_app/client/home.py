@@ -23,6 +23,8 @@ class Target:
 
     url: str
     token: str = field(repr=False)
+    # Chosen by its address, not found on this machine: what is meant for it goes nowhere else by itself.
+    is_named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,14 @@ def home(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(base).expanduser().absolute() / "scrollback"
 
 
+def named_server(choice: TargetChoice, environment: Mapping[str, str] = os.environ) -> str | None:
+    """The address that somebody chose; None for whichever server there is on this machine."""
+    return choice.server or environment.get("SCROLLBACK_URL") or None
+
+
 def check_choice(choice: TargetChoice, environment: Mapping[str, str] = os.environ) -> None:
     """Raises TargetError for a server or token file that was named and can never work."""
-    server = choice.server or environment.get("SCROLLBACK_URL")
+    server = named_server(choice, environment)
     if server:
         _check_url(server)
     if choice.token_file:
@@ -57,20 +64,22 @@ def find_target(
 ) -> Target | None:
     """The server to send to now, None when there is no server or no token. Asked again for each connection,
     since a server that was started again may be at another address. Raises TargetError."""
-    announced = _announced_url(directory)
-    url = choice.server or environment.get("SCROLLBACK_URL") or announced
+    announced, named = _announced_url(directory), named_server(choice, environment)
+    url = named or announced
     if not url:
         return None
     _check_url(url)
+    is_named = named is not None
     if choice.token_file:
-        return Target(url, _read_token(choice.token_file))
+        return Target(url, _read_token(choice.token_file), is_named)
     if environment.get("SCROLLBACK_TOKEN"):
-        return Target(url, _check_token(environment["SCROLLBACK_TOKEN"].strip(), "SCROLLBACK_TOKEN"))
+        token = _check_token(environment["SCROLLBACK_TOKEN"].strip(), "SCROLLBACK_TOKEN")
+        return Target(url, token, is_named)
     local_token = directory / "agent.token"
     # The token of the server on this machine is no business of a server elsewhere.
     if not local_token.exists() or (announced and _origin(url) != _origin(announced)):
         return None
-    return Target(url, _read_token(local_token))
+    return Target(url, _read_token(local_token), is_named)
 
 
 def _announced_url(directory: Path) -> str | None:

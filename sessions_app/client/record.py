@@ -15,7 +15,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sessions_app.client.background import Ending, UploaderProcess
-from sessions_app.client.home import TargetChoice, TargetError, check_choice, find_target, home
+from sessions_app.client.home import (
+    TargetChoice,
+    TargetError,
+    check_choice,
+    find_target,
+    home,
+    named_server,
+)
 from sessions_app.client.identifiers import uuid7
 from sessions_app.client.pseudoterminal import LaunchError, PersonsTerminal, Program, get_size
 from sessions_app.client.relay import STDERR, STDIN, STDOUT, Relay
@@ -75,7 +82,7 @@ class Recorder:
 
     def _open_spool(self) -> None:
         try:
-            self._writer = SpoolWriter(self._spool, self._metadata, self._choice.server)
+            self._writer = SpoolWriter(self._spool, self._metadata, named_server(self._choice))
         except OSError as error:
             _say(f"nothing is recorded, the program runs without it: {_reason(error)}")
 

@@ -196,7 +196,8 @@ class Uploader:
             target = self._find_target()
             if target is None:
                 raise NoServer("no server with a token for it was found")
-            self._state = replace(self._state, server=target.url)
+            if target.is_named:
+                self._state = replace(self._state, server=target.url)
             self._client = Client(target)
         return self._client
 

@@ -1,6 +1,7 @@
 """The server and the others on its data directory: a second server, recordings that waited."""
 
 import json
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.running import Server
+from tests.browser.running import SCROLLBACK, Server
 from tests.dashboard.commands.shell import Shell
 
 DEADLINE_S = 30
@@ -59,6 +60,31 @@ def test_recordings_that_waited_are_sent_when_a_server_starts(shell: Shell) -> N
         sent = shell.json("list", "--terminals")["terminals"]
         assert [json.loads(terminal["command"]) for terminal in sent] == [["echo", "kept"]]
         assert "Traceback" not in server.output
+
+
+def test_a_recording_that_lost_its_server_is_finished_by_the_next_one(shell: Shell) -> None:
+    program = ["record", "--quiet", "--", "sh", "-c", "echo first; read line; echo got $line; exit 4"]
+    with server_on(shell) as server:
+        with subprocess.Popen(
+            [str(SCROLLBACK), *program],
+            env=shell.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+        ) as recorder:
+            wait_until(lambda: [terminal["size"] for terminal in terminals(shell)] == [len("first\r\n")])
+            server.stop()
+            recorder.communicate(b"it\n", timeout=DEADLINE_S)
+        assert recorder.returncode == 4
+    assert [terminal["state"] for terminal in terminals(shell)] == ["live"]
+
+    with server_on(shell):
+        wait_until(lambda: [terminal["exit_status"] for terminal in terminals(shell)] == [4])
+        assert not list((shell.home / "spool").glob("*.cast"))
+
+
+def terminals(shell: Shell) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = shell.json("list", "--terminals")["terminals"]
+    return found
 
 
 @pytest.mark.once
