@@ -19,8 +19,8 @@ class Place:
 
 
 PLACES = (
-    Place("Now", "/", "now", ("/checkpoints/",), "needs_me", "wait"),
-    Place("Sessions", "/sessions/", "sessions", ("/sessions/", "/plans/")),
+    Place("Now", "/", "now", (), "needs_me", "wait"),
+    Place("Sessions", "/sessions/", "sessions", ("/sessions/",)),
     Place("Runs", "/runs/", "runs", ("/runs/",), "running", "live"),
     Place("Terminals", "/terminals/", "terminals", ("/terminals/",), "live_terminals", "live"),
     Place("Search", "/search/", "search", ("/search/",)),

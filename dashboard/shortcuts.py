@@ -51,7 +51,6 @@ SHORTCUTS = (
     Shortcut("Go to", ("g", "s"), "Sessions", href="/sessions/"),
     Shortcut("Go to", ("g", "r"), "Runs", href="/runs/"),
     Shortcut("Go to", ("g", "t"), "Terminals", href="/terminals/"),
-    Shortcut("Go to", ("g", "c"), "Checkpoints", href="/checkpoints/"),
     Shortcut("Go to", ("g", "a"), "Audit", href="/audit/"),
     Shortcut("Rows", ("j",), "Next row", event="rows:next"),
     Shortcut("Rows", ("k",), "Previous row", event="rows:previous"),

@@ -17,8 +17,8 @@ PAGE_ROWS = 50
 # What a row shows; summaries and evidence stay where they are.
 _COLUMNS = (
     "id", "agent", "external_id", "title", "first_prompt", "model", "status", "status_evidence", "started_ms",
-    "ended_ms", "last_activity_ms", "archived_ms", "deleted_ms", "last_seq", "run_count", "message_count",
-    "tool_call_count", "terminal_count", "total_tokens", "project__name", "project__path",
+    "ended_ms", "last_activity_ms", "created_ms", "archived_ms", "deleted_ms", "last_seq", "run_count",
+    "message_count", "tool_call_count", "terminal_count", "total_tokens", "project__name", "project__path",
 )  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def entries_of(sessions: Sequence[AgentSession], person: Person) -> list[Session
 
 
 def _is_unread(session: AgentSession, seen: int | None, person: Person) -> bool:
-    if session.last_activity_ms <= person.read_before_ms:
+    if max(session.last_activity_ms, session.created_ms) <= person.read_before_ms:
         return False
     return seen is None or seen < session.last_seq
 

@@ -185,9 +185,9 @@ def percent(part: float, whole: float) -> str:
 
 def _number(shown: str, exact: str) -> SafeString | str:
     """As _with_exact for what is made of a number and needs no escape but that of `<`."""
-    return (
-        shown if shown == exact else mark_safe(f'<span title="{exact}">{shown.replace("<", "&lt;")}</span>')
-    )  # noqa: S308
+    if shown == exact:
+        return shown
+    return mark_safe(f'<span title="{exact}">{shown.replace("<", "&lt;")}</span>')  # noqa: S308
 
 
 def _with_exact(shown: str, exact: str) -> SafeString | str:

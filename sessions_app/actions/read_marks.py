@@ -6,6 +6,6 @@ from sessions_app.models import Person
 
 
 def mark_all_read(person: Person) -> None:
-    """Everything that stands now counts as seen; what comes after is unread again."""
+    """Everything that is there now counts as seen; what happens or arrives after is unread again."""
     with write_transaction():
         Person.objects.filter(pk=person.pk).update(read_before_ms=now_ms())

@@ -3,7 +3,7 @@
 from typing import ClassVar, Self
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from dashboard.lib.clock import now_ms
 from dashboard.lib.ids import new_id
@@ -28,6 +28,10 @@ class Status(models.TextChoices):
     UNKNOWN = "unknown", "Unknown"
 
 
+# Histories from before "mark all read" that were imported after it: of more, some.
+MOST_LATE = 2_000
+
+
 class SessionQuerySet(models.QuerySet["AgentSession"]):
     def visible_to(self, user: Viewer) -> Self:
         """What this person may see: everything not deleted, for whoever may sign in at all."""
@@ -47,11 +51,21 @@ class SessionQuerySet(models.QuerySet["AgentSession"]):
         return self.filter(LISTED, status__in=[Status.WAITING, Status.FAILED])
 
     def unread_by(self, person: Person) -> Self:
-        """With activity after what the person has seen of them."""
+        """With activity after what the person has seen of them, or new to this console since then.
+
+        The old ones among those that are new are looked up first: an "or" in one query would make the engines
+        read a million sessions to find that there is nothing.
+        """
         from sessions_app.models.personal import ReadMark
 
         seen = ReadMark.objects.filter(person=person, session=OuterRef("pk"), seq__gte=OuterRef("last_seq"))
-        return self.filter(~Exists(seen), last_activity_ms__gt=person.read_before_ms)
+        before_ms = person.read_before_ms
+        # A sum is in no index: what changed since then is few, what was active before then is nearly everything.
+        new = AgentSession.objects.filter(~Exists(seen), updated_ms__gt=before_ms, created_ms__gt=before_ms)
+        late = new.alias(activity=F("last_activity_ms") + 0).filter(activity__lte=before_ms)
+        arrived = list(late.values_list("pk", flat=True)[:MOST_LATE])
+        fresh = Q(last_activity_ms__gt=before_ms)
+        return self.filter(~Exists(seen), fresh | Q(pk__in=arrived) if arrived else fresh)
 
     def starred_by(self, person: Person) -> Self:
         return self.filter(stars__person=person)

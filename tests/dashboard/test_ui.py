@@ -8,8 +8,10 @@ from django import forms
 from django.template import Context, Template
 from django.template.loader import render_to_string
 from django.test import RequestFactory, override_settings
-from django.urls import reverse
+from django.urls import resolve, reverse
 
+from dashboard.places import PLACES
+from dashboard.shortcuts import SHORTCUTS
 from dashboard.templatetags.ui import STATUS_WORDS
 from sessions_app.models import Person, Status
 
@@ -25,6 +27,11 @@ def test_every_status_of_the_models_has_a_word_and_a_glyph() -> None:
     assert set(Status.values) <= set(STATUS_WORDS)
     for status in STATUS_WORDS:
         assert f'id="i-{status}"' in sprite
+
+
+def test_every_key_and_place_leads_to_a_page() -> None:
+    for href in [shortcut.href for shortcut in SHORTCUTS if shortcut.href] + [place.href for place in PLACES]:
+        resolve(href)
 
 
 def test_an_unheard_of_status_shows_as_unknown() -> None:
@@ -79,7 +86,7 @@ def test_rounded_values_carry_the_exact_one() -> None:
 
 
 def test_the_rail_marks_the_place_of_the_path_and_counts() -> None:
-    request = RequestFactory().get("/checkpoints/7/")
+    request = RequestFactory().get("/")
     request.user = Person(username="ada")
     html = render_to_string("components/rail.html", {"request": request, "nav_counts": {"needs_me": 2}})
     assert re.search(r'href="/" aria-current="page"', html)

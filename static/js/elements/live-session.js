@@ -1,4 +1,4 @@
-// <live-session session through rows-url read-url [at] [detached]> around a transcript: on news it fetches the rows after `through`
+// <live-session session through rows-url [read-url] [at] [detached]> around a transcript: on news it fetches the rows after `through`
 // and appends them. A reader at the end stays at the end; anybody else is told "3 new" and keeps their place.
 // `at` is the row the page was opened for; `detached` says that later rows are not shown yet, so nothing can be
 // appended: then news only moves the header. `from-top` opens the page at its top. The cursor is a place on the timeline, so after a reconnect nothing is
@@ -221,6 +221,8 @@ class LiveSession extends HTMLElement {
   /** The person has seen what there is, once it was on the screen for a moment. */
   markRead() {
     clearTimeout(this.reading);
+    // A page of one run shows a part only, and says nothing about the session.
+    if (!this.hasAttribute("read-url")) return;
     if (document.hidden || this.unseen || this.hasAttribute("detached") || this.cursor <= this.seen) return;
     this.reading = setTimeout(() => this.postRead(), READ_AFTER_MS);
   }

@@ -136,6 +136,22 @@ def test_unread_is_what_moved_since_the_person_looked(client: Client, ada: Perso
     assert len(shown(signed_in(make_person()), "?unread=1")) == 3
 
 
+def test_a_history_that_arrives_after_all_was_read_is_unread_however_old_it_is(
+    client: Client, ada: Person
+) -> None:
+    named("there before")
+    client.post("/sessions/read/")
+    ada.refresh_from_db()
+    arrived_ms = ada.read_before_ms + 1
+    late = named("of last year", created_ms=arrived_ms, updated_ms=arrived_ms)
+
+    assert shown(client, "?unread=1") == ["of last year"]
+    page = client.get("/sessions/").content.decode()
+    assert page.count("data-unread") == 1
+    make_read_mark(person=ada, session=late, seq=late.last_seq)
+    assert shown(client, "?unread=1") == []
+
+
 def test_titles_are_searched(client: Client) -> None:
     session = named("Rework the importer")
     named("Something else")

@@ -110,3 +110,10 @@ def test_a_long_answer_is_whole_behind_its_link(operator: Client, session: Agent
     part = operator.get(reverse("run-body", args=[child.pk, "output"]), headers={"HX-Request": "true"})
     assert "<strong>end</strong>" in part.content.decode()
     assert operator.get(reverse("run-body", args=[child.pk, "error"])).status_code == 404
+
+
+def test_to_look_at_a_run_is_not_to_have_read_its_session(operator: Client, session: AgentSession) -> None:
+    child = make_run(session, parent=session.runs.get(), kind="subagent")
+    make_message(session)
+    assert "read-url=" not in operator.get(reverse("run", args=[child.pk])).content.decode()
+    assert "read-url=" in operator.get(reverse("session", args=[session.pk])).content.decode()
