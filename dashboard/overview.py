@@ -9,7 +9,7 @@ from dashboard.lib.db import database_size, engine_version
 from sessions_app.access import READ_AUDIT, may
 from sessions_app.models import AgentSession, Person, Source, Status, Terminal
 from sessions_app.session_list import SessionEntry, entries_of, with_columns
-from sessions_app.terminal_pictures import TerminalPicture, pictures_of
+from sessions_app.wall import FEW_TILES, Wall, wall_of
 
 ROWS = 12
 DAY_MS = 24 * 60 * 60 * 1000
@@ -40,15 +40,11 @@ class Health:
 class Overview:
     needs_me: Sequence[SessionEntry]
     running: Sequence[SessionEntry]
-    terminals: Sequence[TerminalPicture]
+    wall: Wall
     ended: Sequence[SessionEntry]
     day: Sequence[Hour]
     health: Health
     is_empty: bool
-
-    @property
-    def running_count(self) -> int:
-        return len(self.running) + len(self.terminals)
 
 
 def overview(person: Person) -> Overview:
@@ -60,11 +56,10 @@ def overview(person: Person) -> Overview:
     ended = (
         light.listed().unread_by(person).exclude(status__in=[Status.RUNNING, Status.WAITING, Status.FAILED])
     )
-    terminals = Terminal.objects.visible_to(person).live().select_related("session").newest_first()[:ROWS]
     return Overview(
         needs_me=entries_of(list(waiting), person),
         running=entries_of(list(running), person),
-        terminals=pictures_of(list(terminals)),
+        wall=wall_of(person, FEW_TILES),
         ended=entries_of(list(ended.newest_first()[:ROWS]), person),
         day=activity(person, now_ms()),
         health=health(person),

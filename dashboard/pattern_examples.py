@@ -3,6 +3,7 @@
 from typing import Any
 
 from dashboard.lib.clock import now_ms
+from dashboard.pattern_tiles import tiles
 from dashboard.templatetags.ui import percent
 
 MINUTE = 60_000
@@ -241,30 +242,12 @@ def now() -> dict[str, Any]:
         "waiting": [row for row in every if row["status"] in ("waiting", "stalled", "failed")],
         "running": [row for row in every if row["status"] == "running"],
         "ended": [row for row in every if row["status"] in ("completed", "ended", "cancelled")][:6],
+        "tiles": tiles()[:3],
     }
 
 
 def terminals() -> dict[str, Any]:
-    return {
-        "terminals": [
-            {
-                "title": title,
-                "size": size,
-                "live": live,
-                "at_ms": now_ms() - age,
-                "length_ms": length,
-                "bytes": size_bytes,
-            }
-            for title, size, live, age, length, size_bytes in (
-                ("pytest -q --maxfail=1", (120, 32), True, 3_000, 812_000, 48_213),
-                ("cargo build --release", (160, 48), True, 1_000, 94_000, 1_204_332),
-                ("make watch", (80, 24), False, 3 * HOUR, 9_412_000, 88_412_001),
-                ("htop", (120, 40), False, 2 * DAY, 61_000, 2_001_420),
-                ("psql ledger", (100, 30), False, 4 * DAY, 1_331_000, 31_008),
-                ("ssh rack-2", (120, 32), False, 9 * DAY, 40_100, 9_120),
-            )
-        ]
-    }
+    return {"tiles": tiles()}
 
 
 def search() -> dict[str, Any]:

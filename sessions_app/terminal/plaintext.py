@@ -20,9 +20,6 @@ _MAX_JUMP = 80
 _MAX_PENDING = 256
 
 _LAST_LINE_LIMIT = 200
-#: What a small picture of a terminal holds.
-PICTURE_ROWS = 12
-PICTURE_COLUMNS = 80
 _ERASED_SCREEN = b"\x1b[2J"
 
 _TOKEN = re.compile(
@@ -157,8 +154,8 @@ def last_line(tail: bytes) -> str:
     return ""
 
 
-def picture(tail: bytes, *, is_cut: bool) -> list[str]:
-    """The last lines in the end of some output, safe to show: at most PICTURE_ROWS of PICTURE_COLUMNS.
+def last_lines(tail: bytes, *, is_cut: bool, rows: int, columns: int) -> list[str]:
+    """The last lines in the end of some output, safe to show: at most `rows` of `columns` characters.
 
     What was there when the screen was last erased is not. `is_cut` says that output before the tail is
     missing: it may begin inside a line, a character or an escape sequence.
@@ -169,4 +166,4 @@ def picture(tail: bytes, *, is_cut: bool) -> list[str]:
         del plain[0]
     while plain and not plain[-1].strip():
         plain.pop()
-    return [safe_line(line, PICTURE_COLUMNS) for line in plain[-PICTURE_ROWS:]]
+    return [safe_line(line, columns) for line in plain[-rows:]]

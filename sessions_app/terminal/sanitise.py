@@ -16,7 +16,7 @@ def safe_label(text: str, limit: int) -> str:
     """
     # Hostile text may be megabytes of marks that all vanish; what is shown is decided by its beginning.
     beginning = text[: limit * 16]
-    shown = (" " if character.isspace() else character for character in beginning if _is_shown(character))
+    shown = (" " if character.isspace() else character for character in beginning if is_shown(character))
     label = " ".join("".join(shown).split())
     return label if len(label) <= limit else label[: limit - 1].rstrip() + "…"
 
@@ -25,11 +25,12 @@ def safe_line(text: str, limit: int) -> str:
     """`text` without the same characters, cut at `limit`; its white space keeps its width, with tabs of eight."""
     # A tab may be eight columns, and only the beginning is shown.
     beginning = text[: limit * 16].expandtabs()
-    shown = (" " if character.isspace() else character for character in beginning if _is_shown(character))
+    shown = (" " if character.isspace() else character for character in beginning if is_shown(character))
     return "".join(shown)[:limit].rstrip()
 
 
-def _is_shown(character: str) -> bool:
+def is_shown(character: str) -> bool:
+    """Whether a character neither controls, hides, nor reorders text."""
     if character.isascii():
         return " " <= character <= "~" or character.isspace()
     return unicodedata.category(character) not in _HIDDEN_CATEGORIES or character in _SHOWN_FORMATS

@@ -1,12 +1,12 @@
 from django.urls import URLPattern, path
 
-from sessions_app.views import terminal_output, terminals
+from sessions_app.views import terminal_output, terminals, wall
 
 urlpatterns: list[URLPattern] = [
-    path("terminals/", terminals.terminals, name="terminals"),
+    path("terminals/", wall.terminals, name="terminals"),
+    path("terminals/tiles/", wall.tiles, name="terminal-tiles"),
     path("terminals/<uuid:terminal_id>/", terminals.terminal, name="terminal"),
-    path("terminals/<uuid:terminal_id>/row/", terminals.row, name="terminal-row"),
-    path("terminals/<uuid:terminal_id>/picture/", terminals.picture, name="terminal-picture"),
+    path("terminals/<uuid:terminal_id>/row/", wall.row, name="terminal-row"),
     path("terminals/<uuid:terminal_id>/bytes", terminal_output.output, name="terminal-bytes"),
     path("terminals/<uuid:terminal_id>/frames", terminal_output.frames, name="terminal-frames"),
     path("terminals/<uuid:terminal_id>/map", terminal_output.terminal_map, name="terminal-map"),

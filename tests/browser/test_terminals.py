@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from sessions_app.terminal.asciicast.model import Output
 from tests.browser.conftest import OpenContext
 from tests.browser.problems import Problems
 from tests.browser.running import Server
-from tests.factories import make_message, make_session, make_terminal
+from tests.factories import make_message, make_session
 from tests.sessions_app.terminals.recorder import start_recorder
 
 pytestmark = pytest.mark.browser
@@ -172,54 +171,6 @@ def test_the_window_is_the_recorded_one(signed_in_page: Page, server: Server) ->
     expect_screen(signed_in_page, "x" * 132 + "\ny")
     recorder.resize(60, 20)
     expect(signed_in_page.locator("[data-window]")).to_have_text(re.compile("60.20"))
-
-
-def test_now_shows_small_pictures_that_move_with_their_terminals(
-    signed_in_page: Page, server: Server
-) -> None:
-    page = signed_in_page
-    recorder, quiet = start_recorder(), make_terminal(output=b"resting\r\n")
-    recorder.write(b"\x1b[32mcompiling\x1b[0m\r\n  <script>alert(1)</script>\r\n")
-    page.goto("/")
-    expect(page.locator("html")).to_have_attribute("data-live", "connected")
-    picture = page.locator(f'[data-id="{recorder.terminal.pk}"]')
-    expect(picture.locator("pre")).to_have_text("compiling\n  <script>alert(1)</script>")
-    picture.get_by_role("link").focus()
-
-    start, number = time.monotonic(), 0
-    while time.monotonic() < start + 2.5:
-        number += 1
-        recorder.write(b"line %d\r\n" % number)
-    expect(picture.locator("pre")).to_have_text(re.compile(rf"line {number}$"))
-    expect(picture.get_by_role("link")).to_be_focused()
-    moments = pictures_fetched(page, recorder.terminal)
-    assert len(moments) >= 2
-    assert all(later - earlier > 900 for earlier, later in pairwise(moments)), moments
-
-    recorder.exit(2)
-    expect(picture).to_contain_text("Exit 2")
-    expect(page.locator(f'[data-id="{quiet.pk}"] pre')).to_have_text("resting")
-    assert pictures_fetched(page, quiet) == [], "nothing changed in it"
-
-
-def test_the_first_terminal_comes_to_now_by_itself(signed_in_page: Page, server: Server) -> None:
-    make_session(title="Was here before", status="idle")
-    signed_in_page.goto("/")
-    expect(signed_in_page.locator("html")).to_have_attribute("data-live", "connected")
-    expect(signed_in_page.get_by_text("no terminal is running")).to_be_visible()
-    start_recorder().write(b"hello\r\n")
-    expect(signed_in_page.locator(".terminal--picture pre")).to_have_text("hello")
-    expect(signed_in_page.get_by_text("no terminal is running")).to_have_count(0)
-
-
-def pictures_fetched(page: Page, terminal: Terminal) -> list[float]:
-    """When the page fetched the terminal's picture, in milliseconds."""
-    moments: list[float] = page.evaluate(
-        "(address) => performance.getEntriesByType('resource')"
-        ".filter(({ name }) => name.endsWith(address)).map(({ startTime }) => startTime)",
-        f"/terminals/{terminal.pk}/picture/",
-    )
-    return moments
 
 
 def test_the_list_follows_its_terminals(signed_in_page: Page, server: Server) -> None:

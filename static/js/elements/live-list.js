@@ -1,12 +1,15 @@
 // <live-list kind="session" row-url="/sessions/{id}/row/" refresh-url="/sessions/">: a row with data-id that changed is fetched again
 // in place; rows that are not shown are counted on the "3 new" pill ([data-news]) and wait until it is pressed, so
 // nothing moves under the reader. Only an empty list fills by itself. After each connect the list is compared
-// with refresh-url, since news may have been missed before it. With every-ms, changes are fetched no more often than that.
-// A live-list may stand inside another: each minds its own rows.
+// with refresh-url, since news may have been missed before it. With every-ms, changes are fetched no more often than that,
+// and several at once by one request. A hidden tab fetches nothing until it is looked at again.
+// Tiles of a live-wall inside a list are not its rows.
 
 import { consoleConnection } from "scrollback/live";
 
 const GATHER_MS = 120;
+// So many rows are fetched one by one; more of them by comparing the whole list.
+const FEW_ROWS = 3;
 
 class LiveList extends HTMLElement {
   connectedCallback() {
@@ -15,38 +18,49 @@ class LiveList extends HTMLElement {
     this.taken = -Infinity;
     document.addEventListener("scrollback:changed", this);
     document.addEventListener("scrollback:refresh", this);
+    document.addEventListener("visibilitychange", this);
     consoleConnection();
   }
 
   disconnectedCallback() {
     document.removeEventListener("scrollback:changed", this);
     document.removeEventListener("scrollback:refresh", this);
+    document.removeEventListener("visibilitychange", this);
     clearTimeout(this.timer);
   }
 
   handleEvent({ type, detail }) {
-    if (type === "scrollback:refresh") this.compare();
-    else if (detail.kind === this.getAttribute("kind")) {
-      this.changed.add(detail.id);
-      this.timer ||= setTimeout(() => this.take(), Math.max(GATHER_MS, this.taken + this.every - performance.now()));
-    }
+    if (type === "scrollback:refresh") this.missed = true;
+    else if (type === "scrollback:changed" && detail.kind === this.getAttribute("kind")) this.changed.add(detail.id);
+    this.plan();
   }
 
   get every() {
     return Number(this.getAttribute("every-ms"));
   }
 
+  plan() {
+    if (document.hidden || this.timer || !(this.missed || this.changed.size)) return;
+    const wait = this.missed ? 0 : Math.max(GATHER_MS, this.taken + this.every - performance.now());
+    this.timer = setTimeout(() => this.take(), wait);
+  }
+
   take() {
     this.timer = 0;
+    if (document.hidden) return;
     this.taken = performance.now();
     const ids = [...this.changed];
     this.changed.clear();
+    const shown = ids.map((id) => this.row(id)).filter(Boolean);
     const url = this.getAttribute("row-url");
-    if (!url || !rowsOf(this).length) return this.compare();
-    for (const id of ids) {
-      const row = this.row(id);
-      if (row) window.htmx.ajax("GET", url.replace("{id}", encodeURIComponent(id)), { target: row, swap: "outerHTML" });
-      else this.unseen.add(id);
+    const isEmpty = !rowsOf(this).length;
+    if (!isEmpty && url) for (const id of ids) if (!this.row(id)) this.unseen.add(id);
+    if (this.missed || isEmpty || !url || shown.length > FEW_ROWS) {
+      this.missed = false;
+      return this.compare();
+    }
+    for (const row of shown) {
+      window.htmx.ajax("GET", url.replace("{id}", encodeURIComponent(row.dataset.id)), { target: row, swap: "outerHTML" });
     }
     this.announce();
   }
@@ -69,7 +83,8 @@ class LiveList extends HTMLElement {
   }
 
   become(list) {
-    if (!rowsOf(list).length) return;
+    const isFirst = !this.querySelector("[data-row]") && list.querySelector("[data-row]");
+    if (!rowsOf(list).length && !isFirst) return;
     this.replaceChildren(...list.childNodes);
     window.htmx.process(this);
   }
@@ -87,7 +102,7 @@ class LiveList extends HTMLElement {
 }
 
 function rowsOf(list) {
-  return [...list.querySelectorAll("[data-row]")].filter((row) => row.closest("live-list") === list);
+  return [...list.querySelectorAll("[data-row]")].filter((row) => row.closest("live-list, live-wall") === list);
 }
 
 // Relative times and the reader's choice differ without any news.

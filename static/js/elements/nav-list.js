@@ -1,5 +1,6 @@
 // <nav-list> around rows with [data-row]: j/k and the arrow keys choose one (aria-selected), Enter follows its link, x ticks its
-// box, o follows its [data-peek] link. The chosen row is kept by its data-id when htmx replaces the rows.
+// box, o follows its [data-peek] link. The chosen row is kept by its data-id when htmx replaces the rows. With data-grid
+// the rows are tiles: all four arrows move among them.
 
 class NavList extends HTMLElement {
   connectedCallback() {
@@ -27,10 +28,23 @@ class NavList extends HTMLElement {
   }
 
   pressed(event) {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (!step || !event.target.matches(".list__link")) return;
+    if (!event.target.matches(".list__link") || event.ctrlKey || event.altKey || event.metaKey) return;
+    const isGrid = this.hasAttribute("data-grid");
+    const step = (isGrid ? { ArrowRight: 1, ArrowLeft: -1 } : { ArrowDown: 1, ArrowUp: -1 })[event.key];
+    const way = isGrid && { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step && !way) return;
     event.preventDefault();
-    this.move(step);
+    if (step) this.move(step);
+    else this.go(this.below(way));
+  }
+
+  /** The nearest tile of the next line that has one; with -1 of the line before. */
+  below(way) {
+    const from = this.current?.getBoundingClientRect();
+    const places = this.rows.map((row) => [row, row.getBoundingClientRect()]);
+    const beyond = places.filter(([, { top }]) => from && (top - from.top) * way > 1);
+    const distance = ([, { top, left }]) => Math.abs(top - from.top) * 1000 + Math.abs(left - from.left);
+    return beyond.sort((one, other) => distance(one) - distance(other))[0]?.[0];
   }
 
   get rows() {
@@ -44,7 +58,10 @@ class NavList extends HTMLElement {
   move(step) {
     const rows = this.rows;
     const at = rows.indexOf(this.current);
-    const row = rows[at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + step))];
+    this.go(rows[at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + step))]);
+  }
+
+  go(row) {
     row?.querySelector(".list__link")?.focus({ preventScroll: true });
     row?.scrollIntoView({ block: "nearest" });
   }

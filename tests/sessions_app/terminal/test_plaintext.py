@@ -9,12 +9,10 @@ from hypothesis import strategies as st
 
 from sessions_app.terminal.plaintext import (
     MAX_LINE,
-    PICTURE_COLUMNS,
-    PICTURE_ROWS,
     PlainText,
     last_line,
+    last_lines,
     lines,
-    picture,
 )
 from sessions_app.terminal.sanitise import safe_label
 from tests.samples import sample
@@ -171,12 +169,12 @@ def test_a_label_is_never_longer_than_asked(text: str, limit: int) -> None:
         ("\u202eevil\u2066\x07 \x1b[31mred".encode(), False, ["evil red"]),
     ],
 )
-def test_a_picture_holds_what_stands_last(tail: bytes, is_cut: bool, expected: list[str]) -> None:
-    assert picture(tail, is_cut=is_cut) == expected
+def test_the_last_lines_are_what_stands_last(tail: bytes, is_cut: bool, expected: list[str]) -> None:
+    assert last_lines(tail, is_cut=is_cut, rows=12, columns=80) == expected
 
 
 @given(byte_strings, st.booleans())
-def test_a_picture_is_small_and_safe(output: bytes, is_cut: bool) -> None:
-    drawn = picture(output + b"x" * 100 + b"\n" * 3, is_cut=is_cut)
-    assert len(drawn) <= PICTURE_ROWS
-    assert all(len(line) <= PICTURE_COLUMNS and line.isprintable() for line in drawn)
+def test_the_last_lines_are_few_and_safe(output: bytes, is_cut: bool) -> None:
+    drawn = last_lines(output + b"x" * 100 + b"\n" * 3, is_cut=is_cut, rows=12, columns=80)
+    assert len(drawn) <= 12
+    assert all(len(line) <= 80 and line.isprintable() for line in drawn)

@@ -16,7 +16,7 @@ from sessions_app.terminal import wire
 from sessions_app.terminal.asciicast.model import Marker, Output, Resize
 from sessions_app.terminal.asciicast.reader import Reader
 from sessions_app.terminal.follower import Follower
-from sessions_app.views import terminals
+from sessions_app.views import wall
 from tests.factories import make_person, make_session, signed_in
 from tests.sessions_app.terminals.recorder import Recorder, start_recorder
 
@@ -54,10 +54,10 @@ def test_the_list_can_be_narrowed_to_a_state(client: Client) -> None:
 
 
 def test_pages_of_the_list_lead_on_and_back(client: Client) -> None:
-    for _ in range(terminals.PAGE_ROWS + 3):
+    for _ in range(wall.PAGE_ROWS + 3):
         start_recorder()
     first = client.get("/terminals/")
-    assert len(first.context["page"].rows) == terminals.PAGE_ROWS
+    assert len(first.context["page"].rows) == wall.PAGE_ROWS
     second = client.get(f"/terminals/?after={first.context['page'].next}")
     assert len(second.context["page"].rows) == 3
     back = client.get(f"/terminals/?before={second.context['page'].previous}")
@@ -150,20 +150,6 @@ def test_tails_are_the_last_bytes_wherever_they_are_kept(django_assert_num_queri
             unsealed.terminal.pk: data[max(0, 2_990 - limit) : 2_990],
             empty.terminal.pk: b"",
         }
-
-
-def test_a_small_picture_shows_the_last_lines_and_goes_with_its_terminal(client: Client) -> None:
-    recorder = start_recorder()
-    recorder.write(b"<b>\x1b[31m1\x1b[0m</b>\r\n" + b"".join(b"line %d\r\n" % n for n in range(11)))
-    address = f"/terminals/{recorder.terminal.pk}/picture/"
-    page = client.get(address).content.decode()
-    assert "<pre>&lt;b&gt;1&lt;/b&gt;\nline 0\n" in page
-    recorder.write(b"x" * 100 + b"\r\n")
-    page = client.get(address).content.decode()
-    assert "&lt;b&gt;" not in page
-    assert "line 10\n" + "x" * 80 + "</pre>" in page
-    Terminal.objects.update(deleted_ms=1)
-    assert client.get(address).content == b""
 
 
 def test_frames_are_the_writes_with_their_times(client: Client) -> None:

@@ -1,0 +1,380 @@
+"""The wall of live terminals in a real browser, against the real server."""
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from sessions_app.models import Person, Terminal
+from tests.browser.conftest import OpenContext
+from tests.browser.problems import Problems
+from tests.browser.running import Server
+from tests.factories import make_session, make_terminal
+from tests.sessions_app.terminals.recorder import Recorder, start_recorder
+
+pytestmark = pytest.mark.browser
+
+PATIENCE_S = 20.0
+AXE = Path(__file__).resolve().parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+COUNT_SHIFTS = """
+window.shifted = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) window.shifted += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+# The recorded programs: one prints colours and ends, one draws a full screen and waits, one asks.
+COLOURS = r"print('\033[1;31mred\033[0m and \033[42mgreen\033[0m', flush=True)"
+FULL_SCREEN = (
+    r"import sys; sys.stdout.write('\033[?1049h\033[2J\033[3;5H\033[7m a dialog \033[0m'); sys.stdout.flush();"
+    "sys.stdin.read()"
+)
+PROMPT = "input('Go on? ')"
+
+
+class Questions:
+    """What the page asks the wall's address for."""
+
+    def __init__(self, page: Page) -> None:
+        self.asked: list[tuple[float, str]] = []
+        page.on("request", self._note)
+
+    def _note(self, request: object) -> None:
+        url = str(getattr(request, "url", ""))
+        if "/terminals/tiles/" in url:
+            self.asked.append((time.monotonic(), url))
+
+    def about(self, terminal: Terminal) -> list[float]:
+        """The moments at which this terminal was asked for."""
+        return [
+            moment
+            for moment, url in self.asked
+            if any(
+                name.startswith(str(terminal.pk)) for name in parse_qs(urlsplit(url).query).get("tile", [])
+            )
+        ]
+
+
+def tile_of(page: Page, terminal: Terminal) -> Locator:
+    return page.locator(f'.tile[data-id="{terminal.pk}"]')
+
+
+def picture_of(page: Page, terminal: Terminal) -> Locator:
+    return tile_of(page, terminal).locator(".picture")
+
+
+def open_page(page: Page, address: str) -> None:
+    page.goto(address)
+    expect(page.locator("html")).to_have_attribute("data-live", "connected")
+
+
+def said(recorder: Recorder, text: str) -> Recorder:
+    recorder.write(text.encode())
+    return recorder
+
+
+def until(page: Page, condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, what
+        page.wait_for_timeout(20)
+
+
+@contextmanager
+def recorded(server: Server, title: str, program: str) -> Iterator[Terminal]:
+    command = ("record", "--quiet", "--title", title, "--", sys.executable, "-c", program)
+    quiet = subprocess.DEVNULL
+    process = server.popen(*command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet)
+    try:
+        deadline = time.monotonic() + PATIENCE_S
+        while not Terminal.objects.filter(title=title, size__gt=0).exists():
+            assert time.monotonic() < deadline, f"{title} should be recorded"
+            time.sleep(0.02)
+        yield Terminal.objects.get(title=title)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_programs_are_watched_while_they_run(signed_in_page: Page, server: Server) -> None:
+    page = signed_in_page
+    with (
+        recorded(server, "full screen", FULL_SCREEN) as dialog,
+        recorded(server, "prompt", PROMPT) as prompt,
+        recorded(server, "colours", COLOURS) as colours,
+    ):
+        open_page(page, "/terminals/")
+        expect(picture_of(page, dialog)).to_contain_text("a dialog")
+        expect(picture_of(page, prompt)).to_contain_text("Go on?")
+        ended = page.locator(f'tr[data-id="{colours.pk}"]')
+        expect(ended).to_contain_text("Ended")
+
+
+@pytest.mark.parametrize("address", ["/", "/terminals/", "/terminals/?view=wall"])
+def test_a_picture_moves_once_a_second_and_the_focus_stays(
+    signed_in_page: Page, server: Server, address: str
+) -> None:
+    page = signed_in_page
+    busy, quiet = (
+        said(start_recorder(make_session(title="Fix it")), "first\r\n"),
+        make_terminal(output=b"resting\r\n"),
+    )
+    questions = Questions(page)
+    open_page(page, address)
+    expect(picture_of(page, busy.terminal)).to_contain_text("first")
+    expect(picture_of(page, quiet)).to_contain_text("resting")
+    link = tile_of(page, busy.terminal).get_by_role("link", name="Fix it")
+    link.focus()
+    # What is asked from here on is asked because something changed.
+    until(page, lambda: time.monotonic() - questions.asked[-1][0] > 1, "the page should come to rest")
+    questions.asked.clear()
+
+    number, start = 0, time.monotonic()
+    while time.monotonic() < start + 3.5:
+        number += 1
+        busy.write(b"line %d\r\n" % number)
+        page.wait_for_timeout(10)
+    expect(picture_of(page, busy.terminal)).to_contain_text(re.compile(rf"line {number}\b"))
+    expect(link).to_be_focused()
+    moments = questions.about(busy.terminal)
+    assert 3 <= len(moments) <= 6
+    assert all(later - earlier > 0.95 for earlier, later in pairwise(moments)), moments
+    assert questions.about(quiet) == [], "nothing changed in it"
+
+
+def test_a_second_terminal_comes_by_itself_and_moves_nothing(signed_in_page: Page, server: Server) -> None:
+    page = signed_in_page
+    page.add_init_script(COUNT_SHIFTS)
+    first = said(start_recorder(), "one\r\n")
+    for address in ("/", "/terminals/"):
+        open_page(page, address)
+        expect(picture_of(page, first.terminal)).to_contain_text("one")
+        tiles = page.locator(".tile").count()
+        page.evaluate("document.fonts.ready.then(() => { window.shifted = 0 })")
+        other = said(start_recorder(), "two\r\n")
+        expect(picture_of(page, other.terminal)).to_contain_text("two")
+        expect(page.locator(".list-head .count[data-count=live_terminals]")).to_have_text(str(tiles + 1))
+        assert page.evaluate("window.shifted") < 0.005
+        assert page.locator(".tile").last.get_attribute("data-id") == str(other.terminal.pk), (
+            "a new one comes last"
+        )
+
+
+@pytest.mark.parametrize("address", ["/", "/terminals/", "/terminals/?view=wall"])
+def test_the_first_terminal_fills_an_empty_page(signed_in_page: Page, server: Server, address: str) -> None:
+    open_page(signed_in_page, address)
+    recorder = start_recorder()
+    recorder.write(b"hello\r\n")
+    expect(picture_of(signed_in_page, recorder.terminal)).to_contain_text("hello")
+    expect(picture_of(signed_in_page, recorder.terminal)).to_be_visible()
+    expect(signed_in_page.get_by_text("No terminals yet")).to_be_hidden()
+    expect(signed_in_page.get_by_text("No terminal is live")).to_be_hidden()
+
+
+def test_one_that_ended_says_so_and_leaves_its_place_empty(signed_in_page: Page, server: Server) -> None:
+    page = signed_in_page
+    page.add_init_script(COUNT_SHIFTS)
+    page.clock.install()
+    recorders = [said(start_recorder(), f"number {number}\r\n") for number in range(3)]
+    open_page(page, "/terminals/")
+    for recorder in recorders:
+        expect(picture_of(page, recorder.terminal)).to_contain_text("number")
+    ending, focused = tile_of(page, recorders[0].terminal), tile_of(page, recorders[2].terminal)
+    focused.get_by_role("link").focus()
+    before = [tile_of(page, recorder.terminal).bounding_box() for recorder in recorders]
+    page.evaluate("document.fonts.ready.then(() => { window.shifted = 0 })")
+    recorders[0].exit(2)
+    expect(ending).to_contain_text("Exit 2")
+    assert [tile_of(page, recorder.terminal).bounding_box() for recorder in recorders] == before
+    page.clock.fast_forward(9_000)
+    expect(ending).to_have_count(0)
+    assert [tile_of(page, recorder.terminal).bounding_box() for recorder in recorders[1:]] == before[1:]
+    expect(focused.get_by_role("link")).to_be_focused()
+    assert page.evaluate("window.shifted") < 0.005
+    # The next one takes the empty place.
+    following = said(start_recorder(), "next\r\n")
+    expect(picture_of(page, following.terminal)).to_contain_text("next")
+    assert tile_of(page, following.terminal).bounding_box() == before[0]
+
+
+def test_what_is_looked_at_does_not_leave(signed_in_page: Page, server: Server) -> None:
+    page = signed_in_page
+    page.clock.install()
+    recorder = said(start_recorder(), "only one\r\n")
+    open_page(page, "/terminals/")
+    tile = tile_of(page, recorder.terminal)
+    tile.get_by_role("link").focus()
+    recorder.exit(0)
+    expect(tile).to_contain_text("Ended")
+    page.clock.fast_forward(30_000)
+    expect(tile.get_by_role("link")).to_be_focused()
+    page.get_by_role("link", name="List", exact=True).focus()
+    page.clock.fast_forward(2_000)
+    expect(tile).to_have_count(0)
+    expect(page.get_by_text("No terminal is live")).to_be_visible()
+
+
+def test_tiles_out_of_view_are_asked_for_when_they_come_into_it(signed_in_page: Page, server: Server) -> None:
+    page = signed_in_page
+    for _ in range(40):
+        make_terminal(output=b"quiet\r\n")
+    last = said(start_recorder(), "far below\r\n")
+    Terminal.objects.filter(pk=last.terminal.pk).update(started_ms=last.terminal.started_ms + 1)
+    visible = Terminal.objects.order_by("started_ms", "id")[0]
+    questions = Questions(page)
+    open_page(page, "/terminals/?view=wall")
+    expect(picture_of(page, visible)).to_contain_text("quiet")
+    last.write(b"and more\r\n")
+    Terminal.objects.filter(pk=visible.pk).update(state="ended", updated_ms=int(time.time() * 1000))
+    expect(tile_of(page, visible)).to_contain_text("Ended")
+    assert questions.about(last.terminal) == [], "it is not looked at"
+    tile_of(page, last.terminal).scroll_into_view_if_needed()
+    expect(picture_of(page, last.terminal)).to_contain_text("and more")
+
+
+def test_a_hidden_tab_asks_for_nothing(signed_in_page: Page, server: Server) -> None:
+    page = signed_in_page
+    busy = said(start_recorder(), "first\r\n")
+    open_page(page, "/terminals/")
+    expect(picture_of(page, busy.terminal)).to_contain_text("first")
+    questions = Questions(page)
+
+    def hide(is_hidden: str) -> None:
+        page.evaluate(
+            f"""() => {{
+              Object.defineProperty(document, "hidden", {{ configurable: true, value: {is_hidden} }});
+              document.dispatchEvent(new Event("visibilitychange"));
+            }}"""
+        )
+
+    # The page hears of every change all the same: this tells that it has.
+    page.evaluate(
+        "document.addEventListener('scrollback:changed', ({ detail }) => { window.heard = detail.seq })"
+    )
+    hide("true")
+    questions.asked.clear()
+    busy.write(b"second\r\n")
+    until(page, lambda: bool(page.evaluate("window.heard === 15")), "the page should hear of it")
+    page.wait_for_timeout(1_500)
+    assert questions.asked == []
+    hide("false")
+    expect(picture_of(page, busy.terminal)).to_contain_text("second")
+
+
+def test_tiles_are_walked_by_keys(signed_in_page: Page, server: Server) -> None:
+    page = signed_in_page
+    terminals = [make_terminal(title=f"number {number}", started_ms=1_000 + number) for number in range(5)]
+    open_page(page, "/terminals/?view=wall")
+
+    def chosen() -> str:
+        return page.locator('.tile[aria-selected="true"] .list__link').inner_text()
+
+    for key, title in (
+        ("j", "number 0"),
+        ("j", "number 1"),
+        ("k", "number 0"),
+        ("ArrowRight", "number 1"),
+        ("ArrowDown", "number 4"),
+        ("ArrowUp", "number 1"),
+        ("ArrowLeft", "number 0"),
+    ):
+        page.keyboard.press(key)
+        assert chosen() == title, key
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(str(terminals[0].pk)))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_wall_can_be_read_by_everybody(
+    open_context: OpenContext, operator: Person, server: Server, theme: str
+) -> None:
+    session = make_session(title="Fix the queue", status="running")
+    colours = "".join(f"\x1b[{code}mword\x1b[0m " for code in (*range(30, 38), *range(90, 98)))
+    recorder = said(start_recorder(session), f"{colours}\r\n\x1b[48;5;236mtext on grey\x1b[0m\r\n")
+    make_terminal(title="Another", output=b"resting\r\n")
+    for width in (1440, 390):
+        # axe puts style elements of its own into the page to measure it.
+        viewport = {"width": width, "height": 900}
+        page = open_context(operator, color_scheme=theme, viewport=viewport, bypass_csp=True).new_page()
+        for address in ("/terminals/", "/terminals/?view=wall", "/"):
+            open_page(page, address)
+            expect(picture_of(page, recorder.terminal)).to_contain_text("word")
+            page.evaluate(AXE.read_text())
+            result = page.evaluate("axe.run({resultTypes: ['violations']})")
+            found = [
+                f"{violation['id']} {node['target']}"
+                for violation in result["violations"]
+                for node in violation["nodes"]
+            ]
+            assert not found, f"{address} at {width}: {found}"
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+        tile = page.get_by_role("article", name="make test Live")
+        expect(tile.get_by_role("link", name="make test")).to_be_visible()
+        expect(tile.get_by_role("link", name="Fix the queue")).to_be_visible()
+        assert "word" not in tile.aria_snapshot()
+
+
+def test_on_a_phone_a_tile_is_as_wide_as_the_page(
+    open_context: OpenContext, operator: Person, server: Server
+) -> None:
+    recorders = [said(start_recorder(), "hello\r\n") for _ in range(2)]
+    page = open_context(operator, viewport={"width": 390, "height": 844}, has_touch=True).new_page()
+    open_page(page, "/terminals/")
+    boxes = [tile_of(page, recorder.terminal).bounding_box() for recorder in recorders]
+    assert all(box is not None and box["width"] >= 350 and box["height"] >= 200 for box in boxes)
+    # Wherever it is tapped: the link covers the whole tile.
+    tile_of(page, recorders[1].terminal).tap(position={"x": 100, "y": 80})
+    expect(page).to_have_url(re.compile(str(recorders[1].terminal.pk)))
+
+
+HOSTILE = (
+    "</svg></div><script>window.ran = true</script><img src=x onerror='window.ran = true'>\r\n"
+    "\u202egnp.exe\u202c \u2066left\u2069 \u0645\u0631\u062d\u0628\u0627 \u05e9\u05dc\u05d5\u05dd\r\n"
+    "e" + "\u0301" * 3_000 + " Z\u0351\u036b\u0343\u036a\u0302 after\r\n"
+    "\x1b]0;<b>title</b>\x07\x1b]8;;javascript:alert(1)\x07link\x1b]8;;\x07\r\n"
+)
+
+
+@pytest.mark.parametrize(("cols", "rows"), [(80, 24), (1, 1), (500, 200)])
+def test_hostile_output_stays_in_its_tile(signed_in_page: Page, server: Server, cols: int, rows: int) -> None:
+    page = signed_in_page
+    neighbour = said(start_recorder(), "neighbour\r\n")
+    recorder = said(start_recorder(cols=cols, rows=rows), HOSTILE)
+    open_page(page, "/terminals/")
+    expect(picture_of(page, neighbour.terminal)).to_contain_text("neighbour")
+    expect(picture_of(page, recorder.terminal)).to_be_visible()
+    screen = tile_of(page, recorder.terminal).locator(".tile__screen")
+    assert page.evaluate("window.ran") is None
+    names = screen.evaluate(
+        "(screen) => [...new Set([...screen.querySelectorAll('*')].map((part) => part.localName))]"
+    )
+    assert set(names) <= {"svg", "text", "tspan", "path"}
+    outer, inner = screen.bounding_box(), picture_of(page, recorder.terminal).bounding_box()
+    assert outer is not None
+    assert inner is not None
+    assert inner["x"] >= outer["x"]
+    assert inner["x"] + inner["width"] <= outer["x"] + outer["width"]
+    assert inner["height"] <= outer["height"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1440
+
+
+def test_a_wall_outlives_its_server(signed_in_page: Page, server: Server, problems: Problems) -> None:
+    problems.allow(r"WebSocket connection to|net::ERR_|Failed to fetch")
+    page = signed_in_page
+    recorder = said(start_recorder(), "before\r\n")
+    open_page(page, "/terminals/")
+    expect(picture_of(page, recorder.terminal)).to_contain_text("before")
+    server.stop()
+    expect(page.locator("html")).to_have_attribute("data-live", "offline")
+    recorder.write(b"meanwhile\r\n")
+    following = said(start_recorder(), "new one\r\n")
+    server.start()
+    expect(picture_of(page, recorder.terminal)).to_contain_text("meanwhile", timeout=PATIENCE_S * 1000)
+    expect(picture_of(page, following.terminal)).to_contain_text("new one", timeout=PATIENCE_S * 1000)
