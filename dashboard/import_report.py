@@ -1,6 +1,6 @@
 """How an import speaks to a person: a bar while it runs, a few lines when it is done."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -18,9 +18,29 @@ from sessions_app.importers import pipeline
 MAX_LISTED_ERRORS = 20
 
 
+class ImportBar:
+    """Two things take time: reading files, and what is derived of the terminals among them."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task = bar.add_task("Importing", total=None, files="")
+        self._left = 0
+
+    def show(self, progress: pipeline.Progress) -> None:
+        files = f"{progress.files_done}/{progress.files} files"
+        self._bar.update(self._task, total=progress.bytes, completed=progress.bytes_done, files=files)
+
+    def show_deriving(self, left: int) -> None:
+        """`left` bytes of terminals still wait for their keyframes and text."""
+        if not self._left:
+            self._left = left
+            self._bar.reset(self._task, total=left, description="Keyframes and text", files="")
+        self._bar.update(self._task, completed=self._left - left)
+
+
 @contextmanager
-def progress_bar(*, quiet: bool) -> Iterator[Callable[[pipeline.Progress], None] | None]:
-    """A callback that draws a bar on standard error when that is a terminal, None otherwise."""
+def progress_bar(*, quiet: bool) -> Iterator[ImportBar | None]:
+    """A bar on standard error when that is a terminal, None otherwise."""
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
         yield None
@@ -30,13 +50,7 @@ def progress_bar(*, quiet: bool) -> Iterator[Callable[[pipeline.Progress], None]
         TextColumn("{task.fields[files]}"),
     )  # fmt: skip
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("Importing", total=None, files="")
-
-        def show(progress: pipeline.Progress) -> None:
-            files = f"{progress.files_done}/{progress.files} files"
-            bar.update(task, total=progress.bytes, completed=progress.bytes_done, files=files)
-
-        yield show
+        yield ImportBar(bar)
 
 
 def summary(report: pipeline.Report) -> str:

@@ -9,7 +9,7 @@ uuid where the format has one, else the session's id and the place in it). The r
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 type Role = Literal["user", "assistant", "system", "developer", "tool"]
 type MessageKind = Literal["prompt", "reply", "context", "command", "summary", "notice", "error"]
@@ -236,6 +236,33 @@ class SessionDraft:
                 draft.last_activity_ms = at_ms
 
 
+@dataclass(frozen=True, slots=True)
+class PackedStretch:
+    """Consecutive output, ready for its row. `offset` counts from where the batch begins."""
+
+    offset: int
+    size: int
+    first_us: int
+    last_us: int
+    timing: bytes
+    codec: str
+    data: bytes
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class PackedItems:
+    """Items of a terminal that are many: the output in stretches, the others with the offset where they stand."""
+
+    stretches: list[PackedStretch]
+    # (offset from where the batch begins, code, time_us, bytes)
+    events: list[tuple[int, str, int, bytes]]
+    size: int
+    last_us: int
+    # What the output ends with, for the terminal's last line.
+    ending: bytes
+
+
 @dataclass(slots=True)
 class TerminalDraft:
     """A recorded terminal. `items` are (code, time_us, bytes) with asciicast's codes o, i, r, m, x.
@@ -252,6 +279,8 @@ class TerminalDraft:
     environment: dict[str, str] = field(default_factory=dict)
     cwd: str = ""
     items: list[tuple[str, int, bytes]] = field(default_factory=list)
+    # Instead of items, once they are many.
+    packed: PackedItems | None = None
     # The file ends here and no more can come.
     ended: bool = False
 
@@ -304,6 +333,15 @@ class Parser(Protocol):
         ...
 
     def state(self) -> dict[str, Any]: ...
+
+
+@runtime_checkable
+class LinesAtOnce(Protocol):
+    """A parser that can take many plain lines in one go."""
+
+    def feed_lines(self, lines: bytes, count: int) -> bool:
+        """Take `count` whole lines with their newlines. False, and nothing taken, when each is to be fed alone."""
+        ...
 
 
 class Format(Protocol):

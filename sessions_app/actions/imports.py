@@ -21,6 +21,7 @@ from sessions_app.actions.import_unit import UnitOfWork
 from sessions_app.actions.import_updates import PendingEvent, apply_growths, apply_results
 from sessions_app.actions.sources import Advance, RawLines, SourceProgress, advance_sources
 from sessions_app.actions.terminals import write_recording
+from sessions_app.actions.terminals.packing import pack_items
 from sessions_app.drafts import MAIN_RUN, Draft, SessionDraft, Tokens
 from sessions_app.models import AgentSession, Run, Source
 from sessions_app.search import index
@@ -74,6 +75,8 @@ def make_batch(draft: Draft, raw: RawLines, progress: SourceProgress, *, closes_
     """The costly half of writing, which needs no database."""
     blobs = BlobStore()
     sessions = [prepare(session, blobs) for session in draft.sessions.values()]
+    for terminal in draft.terminals.values():
+        pack_items(terminal)
     return Batch(draft, sessions, blobs.rows, raw.pack(), raw.size, progress, closes_pass)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from sessions_app.drafts import Draft, Parser, Place, SkipLine, SourceFacts, TerminalDraft, UnknownLine
 from sessions_app.terminal.asciicast.events import event_text
 from sessions_app.terminal.asciicast.header import detect_version
-from sessions_app.terminal.asciicast.model import Exit, Header, Input, Item, Malformed, Output
+from sessions_app.terminal.asciicast.model import Event, Exit, Header, Input, Item, Malformed, Output
 from sessions_app.terminal.asciicast.reader import Reader
 from sessions_app.terminal.asciicast.v1 import read_document
 
@@ -57,6 +57,14 @@ class _Recording:
             terminal.items.append((code, item.time_us, text.encode()))
             terminal.ended |= isinstance(item, Exit)
 
+    def add_all(self, events: list[Event]) -> None:
+        taken = self.terminal().items
+        for event in events:
+            if isinstance(event, Output):
+                taken.append(("o", event.time_us, event.data))
+            else:
+                self.add(event)
+
 
 class LinesParser:
     """Reads asciicast v2 and v3."""
@@ -84,6 +92,14 @@ class LinesParser:
             recording.terminal()
         elif reader.unknown_events > unknown_before:
             raise UnknownLine("event with an unknown code")
+
+    def feed_lines(self, lines: bytes, count: int) -> bool:
+        """Take whole lines at once; False, and nothing taken, when each is to be fed alone."""
+        items = self._reader.feed_lines(lines, count) if self._recording.facts else None
+        if items is None:
+            return False
+        self._recording.add_all(items)
+        return True
 
     def close_batch(self, *, following: bool) -> None:
         """A recording has no status of its own: its terminal is live until its exit is recorded."""

@@ -13,7 +13,7 @@ import zstandard
 
 from sessions_app.actions.imports import Batch, make_batch
 from sessions_app.actions.sources import CHUNK_BYTES, RawLines, SourceProgress, ending_of
-from sessions_app.drafts import Draft, Format, Parser, Place, SkipLine, SourceFacts, UnknownLine
+from sessions_app.drafts import Draft, Format, LinesAtOnce, Parser, Place, SkipLine, SourceFacts, UnknownLine
 from sessions_app.importers.registry import HEAD_BYTES, format_named
 from sessions_app.models import Source
 
@@ -328,6 +328,11 @@ class SourceReader:
     def _feed_lines(self, piece: bytes) -> int:
         """Feed a piece of whole lines; returns their number."""
         parser, offset, number = self.parser, self.progress.read_offset, self.progress.line_count
+        if isinstance(parser, LinesAtOnce):
+            count = piece.count(b"\n")
+            if parser.feed_lines(piece, count):
+                self._advance(piece, count)
+                return count
         lines = piece.split(b"\n")
         lines.pop()
         for line in lines:

@@ -8,6 +8,7 @@ from audit.actors import command_line
 from dashboard.import_report import losses, progress_bar, summary
 from dashboard.lib.commands import EXIT_WITH_LOSSES, ConsoleCommand
 from dashboard.lib.errors import Refused
+from sessions_app.actions.terminals.background import deriving_meanwhile
 from sessions_app.importers.leases import settle
 from sessions_app.importers.pipeline import Importer, Report
 from sessions_app.importers.registry import FORMATS
@@ -25,10 +26,10 @@ class Command(ConsoleCommand):
     def run(self, **options: Any) -> int:
         only = None if options["format"] == "auto" else options["format"]
         settle(socket.gethostname(), actor=command_line())
-        with progress_bar(quiet=options["json"]) as show:
-            report = Importer(command_line(), only_format=only, on_progress=show).import_paths(
-                options["paths"]
-            )
+        with progress_bar(quiet=options["json"]) as bar, deriving_meanwhile() as finish:
+            importer = Importer(command_line(), only_format=only, on_progress=bar.show if bar else None)
+            report = importer.import_paths(options["paths"])
+            finish(bar.show_deriving if bar else None)
         if options["json"]:
             self.print_json(report.as_json())
         elif _found_something(report):

@@ -20,7 +20,7 @@ from sessions_app.terminal.batch import Batch, Position
 from sessions_app.terminal.plaintext import last_line
 
 # Of the output before a small write, so that a line written in pieces reads as a line.
-_TAIL_BYTES = 2_000
+TAIL_BYTES = 2_000
 MAX_LABEL_CHARS = 1_000
 
 
@@ -76,6 +76,8 @@ class Addition:
     output: Stretch = field(init=False)
     events: list[TerminalEvent] = field(default_factory=list)
     exit: Exit | None = None
+    # The end of output that somebody else writes.
+    ending: bytes = b""
     _last_us: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,6 +97,13 @@ class Addition:
             self._last_us = time_us
         if data:
             self.output.add(self._last_us, data)
+
+    def pass_output(self, size: int) -> None:
+        """So much output is written by somebody else; before any that is taken here."""
+        self.output = Stretch(self.output.offset + size)
+
+    def pass_time(self, time_us: int) -> None:
+        self._last_us = max(self._last_us, time_us)
 
     def take_event(self, event: Input | Resize | Marker | Exit) -> None:
         self._last_us = max(self._last_us, event.time_us)
@@ -140,11 +149,11 @@ class Addition:
         )  # fmt: skip
 
     def _last_line(self) -> str:
-        tail = b"".join(_tail(self.output.pieces))
-        if 0 < len(tail) < _TAIL_BYTES:
+        tail = self.ending or b"".join(tail_of(self.output.pieces))
+        if 0 < len(tail) < TAIL_BYTES:
             before = self.terminal.chunks.filter(offset__lt=self.output.offset).order_by("-offset").first()
             if before is not None:
-                tail = before.read()[-_TAIL_BYTES:] + tail
+                tail = before.read()[-TAIL_BYTES:] + tail
         return last_line(tail) if tail else ""
 
 
@@ -160,13 +169,13 @@ def insert_chunk(terminal: Terminal, stretch: Stretch) -> None:
     )
 
 
-def _tail(pieces: Sequence[bytes]) -> list[bytes]:
+def tail_of(pieces: Sequence[bytes]) -> list[bytes]:
     kept: list[bytes] = []
     length = 0
     for piece in reversed(pieces):
-        kept.append(piece[-_TAIL_BYTES:])
+        kept.append(piece[-TAIL_BYTES:])
         length += len(piece)
-        if length >= _TAIL_BYTES:
+        if length >= TAIL_BYTES:
             break
     return kept[::-1]
 

@@ -11,8 +11,10 @@ from dashboard.lib.ids import derived_id
 from dashboard.lib.text import cut, storable
 from sessions_app.actions.terminals.opening import command_line
 from sessions_app.actions.terminals.output import Addition, insert_chunk
-from sessions_app.actions.terminals.sealing import SEGMENT_COLUMNS, segment_row
+from sessions_app.actions.terminals.packing import unpack_items
+from sessions_app.actions.terminals.sealing import SEGMENT_COLUMNS, packed_row, seal, segment_row
 from sessions_app.actions.terminals.stretches import SEGMENT_BYTES, in_segments, writes_of
+from sessions_app.drafts import PackedItems
 from sessions_app.models import (
     Source,
     Terminal,
@@ -38,6 +40,7 @@ class RecordedTerminal(Protocol):
     environment: dict[str, str]
     cwd: str
     items: list[tuple[str, int, bytes]]
+    packed: PackedItems | None
     ended: bool
 
 
@@ -54,15 +57,23 @@ def write_recording(
     if terminal.events.filter(kind=TerminalEventKind.EXIT).exists():
         return terminal, False
     addition = Addition(terminal)
-    _take(addition, draft.items)
+    packed, items = draft.packed, draft.items
+    if packed is not None and packed.stretches[0].first_us < terminal.duration_us:
+        # Its clock was set back since the last batch.
+        items, packed = unpack_items(packed), None
+    if packed is not None:
+        _take_packed(addition, packed)
+    else:
+        _take(addition, items)
     ended = draft.ended or addition.exit is not None
     addition.apply()
-    _write_output(addition, ended=ended)
+    if packed is None:
+        _write_output(addition, ended=ended)
     if ended:
         terminal.state = TerminalState.ENDED
         terminal.exit_status = addition.exit.status if addition.exit else None
         terminal.ended_ms = terminal.started_ms + terminal.duration_us // 1000
-    elif draft.items:
+    elif items or packed is not None:
         # It had come to the end of its file, and its file goes on.
         terminal.state, terminal.ended_ms = TerminalState.LIVE, None
     terminal.save(update_fields=["state", "exit_status", "ended_ms", "sealed_size"])
@@ -98,17 +109,42 @@ def _take(addition: Addition, items: list[tuple[str, int, bytes]]) -> None:
     for code, time_us, data in items:
         if code == "o":
             take_output(time_us, data)
-            continue
-        if code == "i":
-            addition.take_event(Input(time_us, data))
-            continue
-        try:
-            event = make_event(time_us, code, data.decode("utf-8", "replace"))
-        except EventError:
-            # The parser has counted the line; here it only must not stop the others.
-            continue
-        if event is not None and not isinstance(event, Output):
-            addition.take_event(event)
+        else:
+            _take_event(addition, code, time_us, data)
+
+
+def _take_event(addition: Addition, code: str, time_us: int, data: bytes) -> None:
+    if code == "i":
+        addition.take_event(Input(time_us, data))
+        return
+    try:
+        event = make_event(time_us, code, data.decode("utf-8", "replace"))
+    except EventError:
+        # The parser has counted the line; here it only must not stop the others.
+        return
+    if event is not None and not isinstance(event, Output):
+        addition.take_event(event)
+
+
+def _take_packed(addition: Addition, packed: PackedItems) -> None:
+    """Write the stretches as they are; what was a chunk before them becomes a segment."""
+    terminal = addition.terminal
+    seal(terminal)
+    start = terminal.size
+    bulk_insert(
+        TerminalSegment,
+        SEGMENT_COLUMNS,
+        [packed_row(terminal, start, stretch) for stretch in packed.stretches],
+    )
+    terminal.sealed_size = start + packed.size
+    passed = 0
+    for offset, code, time_us, data in packed.events:
+        addition.pass_output(offset - passed)
+        _take_event(addition, code, time_us, data)
+        passed = offset
+    addition.pass_output(packed.size - passed)
+    addition.pass_time(packed.last_us)
+    addition.ending = packed.ending
 
 
 def _write_output(addition: Addition, *, ended: bool) -> None:

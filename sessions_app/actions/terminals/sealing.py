@@ -12,6 +12,7 @@ from sessions_app.actions.terminals.stretches import (
     in_segments,
     writes_of,
 )
+from sessions_app.drafts import PackedStretch
 from sessions_app.models import Terminal, TerminalChunk, TerminalSegment, TerminalState
 from sessions_app.models.blob import pack, sha256_of
 
@@ -60,4 +61,12 @@ def segment_row(terminal: Terminal, stretch: Stretch) -> tuple[Any, ...]:
     return (
         new_id(), terminal.pk, stretch.offset, stretch.size, stretch.first_us, stretch.last_us,
         stretch.timing(), packed, codec, sha256_of(plain),
+    )  # fmt: skip
+
+
+def packed_row(terminal: Terminal, start: int, stretch: PackedStretch) -> tuple[Any, ...]:
+    """The same of a stretch that was packed by whoever read it; its offset counts from `start`."""
+    return (
+        new_id(), terminal.pk, start + stretch.offset, stretch.size, stretch.first_us, stretch.last_us,
+        stretch.timing, stretch.data, stretch.codec, stretch.sha256,
     )  # fmt: skip

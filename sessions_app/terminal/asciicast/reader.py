@@ -12,7 +12,15 @@ import msgspec
 
 from sessions_app.terminal.asciicast.events import EventError, make_event
 from sessions_app.terminal.asciicast.header import parse_header
-from sessions_app.terminal.asciicast.model import MAX_TIME_US, Header, Item, Malformed, Output, is_time_s
+from sessions_app.terminal.asciicast.model import (
+    MAX_TIME_US,
+    Event,
+    Header,
+    Item,
+    Malformed,
+    Output,
+    is_time_s,
+)
 
 _MAX_TIME_S = MAX_TIME_US // 1_000_000
 _MAX_TIME_NS = MAX_TIME_US * 1000
@@ -20,6 +28,7 @@ _MAX_TIME_NS = MAX_TIME_US * 1000
 #: Refuses what real files hold now and then (lone surrogates, raw control characters, broken UTF-8), which
 #: the standard library's decoder takes; it is there for the speed of plain output lines.
 _decode_plain = msgspec.json.Decoder(tuple[float, str, str]).decode
+_decode_many = msgspec.json.Decoder(list[tuple[float, str, str]]).decode
 
 
 class Reader:
@@ -68,6 +77,59 @@ class Reader:
                 return Output((self._time_ns + 500) // 1000, data.encode())
             return self._feed_unusual(line)
         return self._feed_header(line)
+
+    def feed_lines(self, lines: bytes, count: int) -> list[Event] | None:
+        """Items of `count` whole lines, each ended by a line feed: several times faster than line by line.
+
+        None, and nothing taken, when a line among them is no plain event: then each is to be fed alone.
+        """
+        # With every line beginning and ending an array, and as many events as lines, each line is one event.
+        if not self.version or lines[:1] != b"[" or lines[-2:] != b"]\n":
+            return None
+        joined = lines[:-1].replace(b"]\n[", b"],[")
+        if b"\n" in joined:
+            return None
+        try:
+            events = _decode_many(b"[%b]" % joined)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        if len(events) != count:
+            return None
+        before_ns = self._time_ns
+        items = self._items(events)
+        if items is None:
+            self._time_ns = before_ns
+        else:
+            self.line_number += count
+        return items
+
+    def _items(self, events: list[tuple[float, str, str]]) -> list[Event] | None:
+        items: list[Event] = []
+        append = items.append
+        is_relative, time_ns = self.version == 3, self._time_ns
+        for time, code, data in events:
+            if not 0 <= time <= _MAX_TIME_S:
+                return None
+            event_ns = round(time * 1e9)
+            if is_relative:
+                time_ns += event_ns
+            elif event_ns > time_ns:
+                time_ns = event_ns
+            if code == "o":
+                append(Output((time_ns + 500) // 1000, data.encode()))
+                continue
+            try:
+                item = make_event((time_ns + 500) // 1000, code, data)
+            except EventError:
+                return None
+            if item is None:
+                return None
+            append(item)
+        # The sum only grows, so one look is enough.
+        if time_ns > _MAX_TIME_NS:
+            return None
+        self._time_ns = time_ns
+        return items
 
     def _feed_header(self, line: bytes) -> Item | None:
         text = line.removeprefix(b"\xef\xbb\xbf") if self.line_number == 1 else line

@@ -1,0 +1,128 @@
+"""What a terminal showed at any moment: the last keyframe before it, and the output from there on."""
+
+import bisect
+import threading
+import uuid
+from typing import Final, NamedTuple
+
+from django.db.models import Max
+
+from sessions_app.actions.terminals.pieces import Cursor, Item, read_from, window_at
+from sessions_app.actions.terminals.stretches import SEGMENT_BYTES
+from sessions_app.models import Terminal, TerminalChunk, TerminalEvent, TerminalKeyframe, TerminalSegment
+from sessions_app.models.terminal import TerminalStretch
+from sessions_app.terminal.engine.ghostty import ENGINE
+from sessions_app.terminal.engine.model import EngineError, Keyframe, Screen, StyledScreen
+from sessions_app.terminal.engine.process import EngineProcess
+from sessions_app.terminal.timing import Timing
+
+# Keyframes lie 256 KB apart at most. Where there are none so far, whoever asks shall not wait for a gigabyte.
+_FARTHEST_BYTES: Final = 32 * 1024 * 1024
+_DEADLINE_S: Final = 5.0
+
+_lock = threading.Lock()
+_engine: EngineProcess | None = None
+
+
+class _Way(NamedTuple):
+    """From where, and through what, a screen is reached."""
+
+    start: Keyframe | None
+    cols: int
+    rows: int
+    items: list[Item]
+
+
+def screen_at(terminal: Terminal, offset: int) -> Screen:
+    """The screen once `offset` bytes were out, exactly as a linear replay shows it.
+
+    Raises EngineError, MissingOutput.
+    """
+    way = _way_to(terminal, offset)
+    return _screens().screen(way.start, way.cols, way.rows, way.items)
+
+
+def styled_screen_at(terminal: Terminal, offset: int) -> StyledScreen:
+    """The same with its colours. Raises EngineError, MissingOutput."""
+    way = _way_to(terminal, offset)
+    return _screens().styled(way.start, way.cols, way.rows, way.items)
+
+
+def stop_screens() -> None:
+    """End the process that draws them; the next call starts another."""
+    global _engine
+    with _lock:
+        engine, _engine = _engine, None
+    if engine is not None:
+        engine.stop()
+
+
+def time_at(terminal: Terminal, offset: int) -> int:
+    """When the first `offset` bytes were out, in microseconds; 0 for none, and the end's for more than all."""
+    wanted = min(offset, terminal.size) - 1
+    if wanted < 0:
+        return 0
+    for model in (TerminalSegment, TerminalChunk, TerminalSegment):
+        rows = model._default_manager.filter(terminal=terminal, offset__lte=wanted).defer("data")
+        row = rows.order_by("-offset").first()
+        if row is not None and wanted < row.offset + row.size:
+            return _timing(row).time_at(wanted)
+    return 0
+
+
+def offset_at(terminal: Terminal, time_us: int) -> int:
+    """How many bytes were out at that time, those of that very microsecond included."""
+    chunks = TerminalChunk.objects.filter(terminal=terminal, first_us__lte=time_us).defer("data")
+    row: TerminalStretch | None = chunks.order_by("-offset").first() or _segment_at(terminal, time_us)
+    return 0 if row is None else _timing(row).offset_at(time_us)
+
+
+def _segment_at(terminal: Terminal, time_us: int) -> TerminalSegment | None:
+    """The last segment that began by then. Times grow with offsets, of which alone there is an index."""
+    segments = TerminalSegment.objects.filter(terminal=terminal).defer("data")
+
+    def began_us(offset: int) -> int:
+        first = segments.filter(offset__lte=offset).order_by("-offset").values_list("first_us", flat=True)
+        return first[0] if first else 0
+
+    steps = range(0, terminal.size, SEGMENT_BYTES)
+    behind = bisect.bisect_right(steps, time_us, key=began_us)
+    end = steps[behind] if behind < len(steps) else terminal.size
+    return segments.filter(offset__lt=end, first_us__lte=time_us).order_by("-offset").first()
+
+
+def _timing(row: TerminalStretch) -> Timing:
+    return Timing.decode(bytes(row.timing), row.first_us, row.offset)
+
+
+def _way_to(terminal: Terminal, offset: int) -> _Way:
+    if not ENGINE:
+        raise EngineError("Screens need the terminal engine: pip install pyghostty, where there is a wheel.")
+    offset = min(max(offset, 0), terminal.size)
+    keyframe = light_keyframe(terminal.pk, offset)
+    start = Cursor(keyframe.offset, keyframe.event) if keyframe is not None else Cursor()
+    if offset - start.offset > _FARTHEST_BYTES:
+        raise EngineError("The keyframes up to this moment are still being made. Try again in a while.")
+    happened = TerminalEvent.objects.filter(terminal=terminal, number__gt=start.event, offset__lte=offset)
+    last = happened.aggregate(last=Max("number"))["last"] or start.event
+    pieces = read_from(terminal.pk, start, Cursor(offset, last), with_times=False)
+    cols, rows = (keyframe.cols, keyframe.rows) if keyframe is not None else window_at(terminal, start)
+    return _Way(keyframe, cols, rows, [item for piece in pieces for item in piece.items])
+
+
+def light_keyframe(terminal_id: uuid.UUID, offset: int) -> Keyframe | None:
+    """The last one at or before `offset`, as the engine takes it. Every heavy one has a light one beside it."""
+    found = TerminalKeyframe.objects.filter(terminal=terminal_id, offset__lte=offset, is_heavy=False)
+    row = found.order_by("-offset").first()
+    if row is None:
+        return None
+    return Keyframe(row.offset, row.event, row.at_us, row.cols, row.rows, row.is_heavy, row.read())
+
+
+def _screens() -> EngineProcess:
+    """A process for screens alone: whoever looks does not wait for what is being derived."""
+    global _engine
+    with _lock:
+        if _engine is None:
+            _engine = EngineProcess(deadline_s=_DEADLINE_S)
+        return _engine

@@ -1,0 +1,181 @@
+"""Lines of text in blocks, each with its words in the index.
+
+A block of about BLOCK_BYTES is left as it is. What a live terminal brings is little at a time: it goes into the
+last block while that is smaller than OPEN_BYTES, and once there are enough small blocks in a row, they are made
+one. So there is a row for about BLOCK_BYTES of text and a few for the newest, and a line is written and indexed
+a few times at most.
+"""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dashboard.lib.db import bulk_insert, existing_keys
+from dashboard.lib.ids import new_id
+from dashboard.lib.text import storable
+from sessions_app.models import SearchEntry, SearchKind, Terminal, TerminalText
+from sessions_app.models.blob import pack
+from sessions_app.search import index
+from sessions_app.terminal.engine.model import Lines
+from sessions_app.terminal.lines import BLOCK_BYTES, blocks, decode_runs, encode_runs
+
+OPEN_BYTES = 4 * 1024
+_MOST_SMALL = 32
+# A screen that is thousands of columns wide may bring more at one offset; Postgres takes a megabyte of words.
+_MOST_INDEXED_CHARS = 200_000
+# Entries of one millisecond are told apart by their lower bits, and moved on when those clash.
+_MOST_MOVED = 4_096
+_FORGOTTEN_AT_ONCE = 50
+
+_COLUMNS = ("id", "terminal_id", "offset", "end", "first_us", "last_us", "size", "codec", "data")
+
+
+class StaleText(Exception):
+    """Another process has changed the blocks that were to be replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A block ready to be written: its row, its place in the index, and what the index gets of it."""
+
+    row: tuple[Any, ...]
+    entry: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A block that is to go, with the text by which the index knows it."""
+
+    id: uuid.UUID
+    entry: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextChange:
+    """Blocks that go and blocks that come: worked out before the transaction, written inside it."""
+
+    session_id: uuid.UUID | None
+    replaced: tuple[_Stored, ...]
+    added: tuple[_Block, ...]
+
+    def write(self) -> None:
+        """Last in its transaction, as the index asks for. Raises StaleText."""
+        entries = _remove(self.replaced)
+        rows = [block.row for block in self.added]
+        places = _places(self.added)
+        bulk_insert(TerminalText, _COLUMNS, rows)
+        found = [
+            (place, SearchKind.TERMINAL, row[0], self.session_id)
+            for place, row in zip(places, rows, strict=True)
+        ]
+        bulk_insert(SearchEntry, ("id", "kind", "object_id", "session_id"), found)
+        if entries:
+            index.remove(entries)
+        if places:
+            index.add_indexable(
+                [(place, block.words) for place, block in zip(places, self.added, strict=True)]
+            )
+
+
+def change_text(terminal: Terminal, runs: Sequence[Lines], *, at_end: bool) -> TextChange:
+    """How these lines are kept after those that are there; with `at_end` no small blocks are left."""
+    replaced = _to_replace(terminal.pk, runs, at_end=at_end)
+    whole: list[Lines] = []
+    stored = []
+    for row in replaced:
+        kept = decode_runs(row.read())
+        whole += kept
+        stored.append(_Stored(row.pk, _entry_of(terminal, row.pk, row.first_us), _indexed(kept)))
+    whole += runs
+    added = tuple(_packed(terminal, block) for block in blocks(whole))
+    return TextChange(terminal.session_id, tuple(stored), added)
+
+
+def forget_some_text(terminal: Terminal) -> bool:
+    """Some blocks and their words, inside a transaction; whether there were any."""
+    rows = list(TerminalText.objects.filter(terminal=terminal).order_by("offset")[:_FORGOTTEN_AT_ONCE])
+    stored = [
+        _Stored(row.pk, _entry_of(terminal, row.pk, row.first_us), _indexed(decode_runs(row.read())))
+        for row in rows
+    ]
+    entries = _remove(stored)
+    if entries:
+        index.remove(entries)
+    return bool(rows)
+
+
+def _to_replace(terminal_id: uuid.UUID, runs: Sequence[Lines], *, at_end: bool) -> list[TerminalText]:
+    """Blocks at the end that are written anew together with the lines, in order."""
+    newest = TerminalText.objects.filter(terminal_id=terminal_id).order_by("-offset")
+    small: list[tuple[uuid.UUID, int, int]] = []
+    for pk, offset, size in newest.values_list("pk", "offset", "size")[:_MOST_SMALL]:
+        if size >= BLOCK_BYTES // 2 and not (runs and offset >= runs[0].offset):
+            break
+        small.append((pk, offset, size))
+    chosen = _how_many(small, runs, at_end=at_end)
+    rows = TerminalText.objects.in_bulk([pk for pk, _, _ in small[:chosen]])
+    return sorted(rows.values(), key=lambda row: row.offset)
+
+
+def _how_many(small: Sequence[tuple[uuid.UUID, int, int]], runs: Sequence[Lines], *, at_end: bool) -> int:
+    if at_end and len(small) + bool(runs) > 1:
+        return len(small)
+    if not small or not runs:
+        return 0
+    together = sum(size for _, _, size in small) + sum(len(run.text) for run in runs)
+    if together >= BLOCK_BYTES or len(small) == _MOST_SMALL:
+        return len(small)
+    _, offset, size = small[0]
+    # An offset names one block: what was to be read at the same one goes into it.
+    return int(size < OPEN_BYTES or offset >= runs[0].offset)
+
+
+def _packed(terminal: Terminal, runs: Sequence[Lines]) -> _Block:
+    identity = new_id()
+    plain = encode_runs(runs)
+    codec, data = pack(plain)
+    first_us, last_us = runs[0].time_us, runs[-1].time_us
+    row = (
+        identity, terminal.pk, runs[0].offset, runs[-1].offset, first_us, last_us, len(plain), codec, data
+    )  # fmt: skip
+    entry = index.entry_id(terminal.started_ms + first_us // 1000, identity)
+    return _Block(row, entry, index.indexable(_indexed(runs)))
+
+
+def _indexed(runs: Iterable[Lines]) -> str:
+    text = b"\n".join([run.text for run in runs]).decode("utf-8", "replace")
+    return storable(text)[:_MOST_INDEXED_CHARS]
+
+
+def _places(blocks: Sequence[_Block]) -> list[int]:
+    """Free places in the index: the next one where somebody else has the block's own."""
+    taken = existing_keys(SearchEntry, [block.entry for block in blocks])
+    places = []
+    for block in blocks:
+        place = block.entry
+        while place in taken or (place != block.entry and existing_keys(SearchEntry, [place])):
+            place += 1
+        taken.add(place)
+        places.append(place)
+    return places
+
+
+def _entry_of(terminal: Terminal, identity: uuid.UUID, first_us: int) -> int:
+    wanted = index.entry_id(terminal.started_ms + first_us // 1000, identity)
+    near = SearchEntry.objects.filter(pk__gte=wanted, pk__lt=wanted + _MOST_MOVED)
+    entry = near.filter(kind=SearchKind.TERMINAL, object_id=identity).values_list("pk", flat=True).first()
+    return wanted if entry is None else entry
+
+
+def _remove(stored: Sequence[_Stored]) -> list[tuple[int, str]]:
+    """Delete the rows; what the index is to forget. Raises StaleText when one is not there any more."""
+    if not stored:
+        return []
+    gone, _ = TerminalText.objects.filter(pk__in=[block.id for block in stored]).delete()
+    if gone != len(stored):
+        raise StaleText
+    SearchEntry.objects.filter(pk__in=[block.entry for block in stored]).delete()
+    return [(block.entry, block.text) for block in stored]

@@ -1,0 +1,254 @@
+"""The engine at work on terminals: where it stands in each, and what it does when it stumbles.
+
+While one piece is being written, the engine is at the next: each process has one workshop, with one engine
+process and a thread that reads and waits for it.
+"""
+
+import logging
+import threading
+import uuid
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+from typing import Final
+
+from django.db import DatabaseError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from sessions_app.actions.terminals.pieces import (
+    PIECE_BYTES,
+    Cursor,
+    Piece,
+    read_from,
+    read_piece,
+    window_at,
+)
+from sessions_app.actions.terminals.reading import MissingOutput
+from sessions_app.models import Terminal, TerminalKeyframe
+from sessions_app.terminal.engine.model import Derived, EngineError, Keyframe, Lines
+from sessions_app.terminal.engine.process import EngineProcess
+
+logger = logging.getLogger(__name__)
+
+# A piece takes a tenth of a second; what takes this long will never end.
+DEADLINE_S: Final = 5.0
+# A piece in which the engine stumbles is given to it again in parts of this size, and a part in which it stumbles
+# twice is left out.
+CAREFUL_BYTES: Final = 256 * 1024
+# Terminals of which a piece is worked out before it is asked for.
+_MOST_AHEAD: Final = 4
+
+# Keys by which an engine process knows its terminals, each given once.
+_keys = count(1)
+
+
+class EngineAway(Exception):
+    """The engine does not even do nothing: this says something about the machine, not about a recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the engine made of the output and events between `start` and `end`."""
+
+    start: Cursor
+    end: Cursor
+    # The recording has ended there: its last lines and its last screen are among the rest.
+    is_end: bool
+    keyframes: tuple[Keyframe, ...] = ()
+    runs: tuple[Lines, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The engine process knows a terminal by `key` and has taken everything of it up to `cursor`."""
+
+    key: str
+    cursor: Cursor
+
+
+class Workshop:
+    """Threads may share one; a terminal is worked on by one of them at a time."""
+
+    def __init__(self, engine: EngineProcess | None = None, *, works_ahead: bool = True) -> None:
+        self._engine = engine or EngineProcess(deadline_s=DEADLINE_S)
+        self._at_work = threading.RLock()
+        self._places: dict[uuid.UUID, _Place] = {}
+        self._ahead: dict[uuid.UUID, Future[Result]] = {}
+        self._opened: list[BaseDatabaseWrapper] = []
+        self._helper = (
+            ThreadPoolExecutor(1, thread_name_prefix="engine", initializer=self._remember)
+            if works_ahead
+            else None
+        )
+        # Terminals in which the engine stumbled: the start of the piece, how far to be careful from there, and where
+        # to begin with an empty screen.
+        self._failed: dict[uuid.UUID, Cursor] = {}
+        self._careful: dict[uuid.UUID, int] = {}
+        self._afresh: dict[uuid.UUID, Cursor] = {}
+        self._is_stopped = False
+
+    def work(self, terminal: Terminal) -> Result:
+        """What comes out of the next piece after the terminal's cursor. Raises MissingOutput, EngineAway."""
+        start = Cursor(terminal.derived_size, terminal.derived_event)
+        result = self._result_ahead(terminal, start) or self._work(terminal, start)
+        reached = result.end
+        if self._helper is not None and reached.offset < terminal.size and terminal.pk not in self._careful:
+            while len(self._ahead) >= _MOST_AHEAD:
+                self.drop(next(iter(self._ahead)))
+            self._ahead[terminal.pk] = self._helper.submit(self._work, terminal, reached)
+        return result
+
+    def drop(self, terminal_id: uuid.UUID) -> None:
+        """What was worked out is not wanted: the terminal's cursor stands elsewhere."""
+        self._ahead.pop(terminal_id, None)
+        self._places.pop(terminal_id, None)
+
+    def stop(self) -> None:
+        """End the engine's process and the thread; nothing can be asked of this workshop any more."""
+        self._is_stopped = True
+        self._engine.stop()
+        if self._helper is not None:
+            self._helper.shutdown()
+            for opened in self._opened:
+                opened.close()
+
+    def _remember(self) -> None:
+        """Let the thread's connection be closed by whoever ends the thread."""
+        opened = connections["default"]
+        opened.inc_thread_sharing()
+        self._opened.append(opened)
+
+    def _result_ahead(self, terminal: Terminal, start: Cursor) -> Result | None:
+        future = self._ahead.pop(terminal.pk, None)
+        if future is None:
+            return None
+        try:
+            result = future.result()
+        except (MissingOutput, EngineAway, DatabaseError):
+            # It is tried again, and then told.
+            return None
+        return result if result.start == start else None
+
+    def _work(self, terminal: Terminal, start: Cursor) -> Result:
+        with self._at_work:
+            end = Cursor(terminal.size, terminal.event_count)
+            is_careful = start.offset < self._careful.get(terminal.pk, 0)
+            piece = read_piece(terminal.pk, start, end, limit=CAREFUL_BYTES if is_careful else PIECE_BYTES)
+            is_end = piece.end == end and terminal.ended_ms is not None
+            try:
+                derived = self._derived(terminal, piece, is_end=is_end)
+            except EngineError as error:
+                self._check_engine()
+                if self._failed.get(terminal.pk) == start:
+                    return self._skip(terminal, piece, error, is_end=is_end)
+                # Its process may have died of something else, and of a large piece most may be sound.
+                self._failed[terminal.pk] = start
+                self._careful[terminal.pk] = max(piece.end.offset, self._careful.get(terminal.pk, 0))
+                return self._work(terminal, start)
+            self._failed.pop(terminal.pk, None)
+            if piece.end.offset >= self._careful.get(terminal.pk, 0):
+                self._careful.pop(terminal.pk, None)
+            return Result(piece.start, piece.end, is_end, _numbered(piece, derived), derived.runs)
+
+    def _derived(self, terminal: Terminal, piece: Piece, *, is_end: bool) -> Derived:
+        place = self._places.pop(terminal.pk, None)
+        if place is not None and place.cursor == piece.start:
+            derived = self._engine.derive(place.key, None, 1, 1, piece.items, finish=is_end)
+            # It keeps a number of terminals; one that it had to let go of began anew, with another offset.
+            if derived.offset == piece.end.offset:
+                self._places[terminal.pk] = _Place(place.key, piece.end)
+                return derived
+        key = self._resumed(terminal, piece.start)
+        derived = self._engine.derive(key, None, 1, 1, piece.items, finish=is_end)
+        self._places[terminal.pk] = _Place(key, piece.end)
+        return derived
+
+    def _resumed(self, terminal: Terminal, cursor: Cursor) -> str:
+        """Bring the engine from the newest keyframe to the cursor, where others have been before."""
+        key = f"{terminal.pk}/{next(_keys)}"
+        if self._afresh.pop(terminal.pk, None) != cursor:
+            keyframe = _newest_keyframe(terminal, cursor)
+            reached = Cursor(keyframe.offset, keyframe.event) if keyframe is not None else Cursor()
+            cols, rows = terminal.first_cols, terminal.first_rows
+            try:
+                self._engine.derive(key, keyframe, cols, rows, [], finish=False)
+                for piece in read_from(terminal.pk, reached, cursor):
+                    self._engine.derive(key, None, cols, rows, piece.items, finish=False)
+                return key
+            except EngineError:
+                self._check_engine()
+        key = f"{terminal.pk}/{next(_keys)}"
+        cols, rows = window_at(terminal, cursor)
+        empty = Keyframe(cursor.offset, cursor.event, 0, cols, rows, is_heavy=False, data=b"")
+        self._engine.derive(key, empty, cols, rows, [], finish=False)
+        return key
+
+    def _skip(self, terminal: Terminal, piece: Piece, error: EngineError, *, is_end: bool) -> Result:
+        logger.warning(
+            "terminal %s: the engine stumbles over the output from %d to %d, which stays without keyframe and text: %s",
+            terminal.pk, piece.start.offset, piece.end.offset, error,
+        )  # fmt: skip
+        del self._failed[terminal.pk]
+        self._places.pop(terminal.pk, None)
+        self._afresh[terminal.pk] = piece.end
+        return Result(piece.start, piece.end, is_end)
+
+    def _check_engine(self) -> None:
+        """Raises EngineAway when it cannot do the least of things either."""
+        if self._is_stopped:
+            raise EngineAway("it was stopped")
+        # Whatever it knew is gone with its process.
+        self._places.clear()
+        try:
+            self._engine.screen(None, 80, 24, [])
+        except EngineError as error:
+            raise EngineAway(str(error)) from error
+
+
+def _newest_keyframe(terminal: Terminal, cursor: Cursor) -> Keyframe | None:
+    # The heavy one of the two at an offset: what leaves the screen later is known to have been there.
+    found = TerminalKeyframe.objects.filter(
+        terminal=terminal, offset__lte=cursor.offset, event__lte=cursor.event
+    )
+    row = found.order_by("-offset", "-is_heavy").first()
+    if row is None:
+        return None
+    return Keyframe(row.offset, row.event, row.at_us, row.cols, row.rows, row.is_heavy, row.read())
+
+
+def _numbered(piece: Piece, derived: Derived) -> tuple[Keyframe, ...]:
+    """Keyframes with the number of the last event before them, of those too that the engine is not given."""
+    return tuple(
+        Keyframe(
+            keyframe.offset,
+            max(keyframe.event, piece.event_before(keyframe.offset)),
+            keyframe.time_us,
+            keyframe.cols,
+            keyframe.rows,
+            keyframe.is_heavy,
+            keyframe.data,
+        )
+        for keyframe in derived.keyframes
+    )
+
+
+_own_lock = threading.Lock()
+_own: Workshop | None = None
+
+
+def own_workshop() -> Workshop:
+    """That of this process, for whoever has none at hand."""
+    global _own
+    with _own_lock:
+        if _own is None:
+            _own = Workshop()
+        return _own
+
+
+def stop_own_workshop() -> None:
+    """End its processes and its thread; the next call starts others."""
+    global _own
+    with _own_lock:
+        workshop, _own = _own, None
+    if workshop is not None:
+        workshop.stop()

@@ -1,0 +1,488 @@
+"""Keyframes and text out of stored bytes: each piece once, whoever tries, and again at any time."""
+
+import logging
+import random
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from audit.actors import SYSTEM
+from sessions_app.actions.terminals import deriving, pieces, texts, write_recording
+from sessions_app.actions.terminals.deriving import derivable, derive, derive_all, forget_derived
+from sessions_app.actions.terminals.pieces import Cursor, read_piece
+from sessions_app.actions.terminals.sealing import seal
+from sessions_app.actions.terminals.working import EngineAway, Workshop
+from sessions_app.models import SearchEntry, SearchKind, Terminal, TerminalKeyframe, TerminalText
+from sessions_app.search import index
+from sessions_app.terminal.engine.deriver import Deriver
+from sessions_app.terminal.engine.ghostty import ENGINE
+from sessions_app.terminal.engine.model import EngineError, Keyframe, Output, Resize
+from sessions_app.terminal.engine.process import EngineProcess
+from sessions_app.terminal.lines import BLOCK_BYTES, decode_lines
+from tests.factories import START_MS, make_session, make_source, make_terminal
+from tests.sessions_app.terminals.recorder import start_recorder
+from tests.sessions_app.terminals.test_recording import draft_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[EngineProcess]:
+    process = EngineProcess(deadline_s=20)
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def workshop(engine: EngineProcess) -> Workshop:
+    return Workshop(engine, works_ahead=False)
+
+
+def log_of(lines: int, *, seed: int = 1) -> bytes:
+    chooser = random.Random(seed)
+    words = [f"word{number}" for number in range(400)]
+    return b"".join(
+        f"{number:06d} {' '.join(chooser.choices(words, k=8))}\r\n".encode() for number in range(lines)
+    )
+
+
+def recorded(data: bytes, *, ended: bool = True, cut: int = 4_000) -> Terminal:
+    """A terminal out of a file, in writes of `cut` bytes a hundredth of a second apart."""
+    items = [
+        ("o", 10_000 * number, data[position : position + cut])
+        for number, position in enumerate(range(0, len(data), cut))
+    ]
+    terminal, _ = write_recording(make_source(), draft_of(items, ended=ended), actor=SYSTEM)
+    terminal.refresh_from_db()
+    return terminal
+
+
+def lines_of(terminal: Terminal) -> list[str]:
+    rows = TerminalText.objects.filter(terminal=terminal).order_by("offset")
+    return [line.text for row in rows for line in decode_lines(row.read())]
+
+
+def keyframes_of(terminal: Terminal) -> list[tuple[Any, ...]]:
+    columns = ("offset", "event", "at_us", "cols", "rows", "is_heavy", "size")
+    rows = TerminalKeyframe.objects.filter(terminal=terminal).order_by("offset", "is_heavy")
+    return [(*values, row.read()) for row, values in zip(rows, rows.values_list(*columns), strict=True)]
+
+
+def found(terminal: Terminal, word: str) -> list[int]:
+    """Places of the terminal's blocks in the word index that have this word."""
+    places = index.candidates([index.Term(word)], before=None, after=None, limit=1_000)
+    blocks = TerminalText.objects.filter(terminal=terminal).values_list("pk", flat=True)
+    entries = SearchEntry.objects.filter(pk__in=places, kind=SearchKind.TERMINAL, object_id__in=list(blocks))
+    return sorted(entries.values_list("pk", flat=True))
+
+
+def assert_done(terminal: Terminal) -> None:
+    terminal.refresh_from_db()
+    assert (terminal.derived_size, terminal.derived_event) == (terminal.size, terminal.event_count)
+    assert terminal.derived_by == ENGINE
+    assert not derivable().filter(pk=terminal.pk).exists()
+
+
+def assert_words_agree(terminal: Terminal) -> None:
+    """One entry for each block and none besides."""
+    blocks = set(TerminalText.objects.filter(terminal=terminal).values_list("pk", flat=True))
+    entries = SearchEntry.objects.filter(kind=SearchKind.TERMINAL).values_list("object_id", flat=True)
+    assert sorted(entries) == sorted(blocks)
+
+
+def test_a_recording_gets_keyframes_text_and_words_once(workshop: Workshop) -> None:
+    session = make_session()
+    data = log_of(20_000)
+    terminal = recorded(data)
+    Terminal.objects.filter(pk=terminal.pk).update(session=session)
+    derive_all(terminal.pk, workshop)
+    assert_done(terminal)
+    assert terminal.derived_end
+    assert lines_of(terminal) == [line.rstrip() for line in data.decode().split("\r\n")[:-1]]
+    offsets = [row[0] for row in keyframes_of(terminal) if not row[5]]
+    assert max(after - before for before, after in zip([0, *offsets], offsets, strict=False)) <= 300 * 1024
+    assert keyframes_of(terminal)[-1][0] == len(data)
+    assert keyframes_of(terminal)[-1][5]
+    assert_words_agree(terminal)
+    assert set(SearchEntry.objects.values_list("session_id", flat=True)) == {session.pk}
+    blocks = TerminalText.objects.filter(terminal=terminal).count()
+    assert blocks <= len(data) // BLOCK_BYTES + 2
+    assert len(found(terminal, "word7")) == blocks
+    assert derive(terminal.pk, workshop) is False
+
+
+def test_rebuilding_gives_the_same_rows(workshop: Workshop) -> None:
+    terminal = recorded(log_of(3_000) + b"\x1b[2J\x1b[Hredrawn" + log_of(3_000, seed=2))
+    derive_all(terminal.pk, workshop)
+    before = keyframes_of(terminal), lines_of(terminal), found(terminal, "word7")
+    assert len(before[0]) > 2
+    forget_derived(terminal.pk)
+    assert (keyframes_of(terminal), lines_of(terminal), found(terminal, "word7")) == ([], [], [])
+    assert not SearchEntry.objects.exists()
+    assert derivable().filter(pk=terminal.pk).exists()
+    derive_all(terminal.pk, workshop)
+    assert_done(terminal)
+    assert (keyframes_of(terminal), lines_of(terminal)) == before[:2]
+    assert len(found(terminal, "word7")) == len(before[2])
+
+
+def test_forgetting_that_was_cut_off_is_gone_on_with(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = recorded(log_of(20_000))
+    derive_all(terminal.pk, workshop)
+    before = keyframes_of(terminal), lines_of(terminal)
+    monkeypatch.setattr(texts, "_FORGOTTEN_AT_ONCE", 3)
+    forget_some = texts.forget_some_text
+    calls = 0
+
+    def killed(terminal: Terminal) -> bool:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise KeyboardInterrupt
+        return forget_some(terminal)
+
+    monkeypatch.setattr(deriving, "forget_some_text", killed)
+    with pytest.raises(KeyboardInterrupt):
+        forget_derived(terminal.pk)
+    assert lines_of(terminal)
+    monkeypatch.setattr(deriving, "forget_some_text", forget_some)
+    derive_all(terminal.pk, workshop)
+    assert_done(terminal)
+    assert (keyframes_of(terminal), lines_of(terminal)) == before
+    assert_words_agree(terminal)
+
+
+def test_output_of_a_live_terminal_is_found_while_it_goes_on(workshop: Workshop) -> None:
+    recorder = start_recorder()
+    for number in range(60):
+        recorder.write(f"step {number} unique{number}\r\n".encode())
+        derive(recorder.terminal.pk, workshop)
+        assert found(recorder.terminal, f"unique{number}")
+    assert_done(recorder.refresh())
+    assert Terminal.objects.filter(derived_end=False).count() == 1
+    # Little by little makes no row each time.
+    assert TerminalText.objects.count() == 1
+    assert_words_agree(recorder.terminal)
+    recorder.exit(0)
+    assert derive(recorder.terminal.pk, workshop) is False
+    assert_done(recorder.refresh())
+    assert recorder.terminal.derived_end
+    assert lines_of(recorder.terminal) == [f"step {number} unique{number}" for number in range(60)]
+
+
+def test_small_blocks_become_one_when_there_are_enough(workshop: Workshop) -> None:
+    recorder = start_recorder()
+    for number in range(60):
+        recorder.write(log_of(80, seed=number))
+        derive(recorder.terminal.pk, workshop)
+        small = TerminalText.objects.filter(size__lt=BLOCK_BYTES // 2).count()
+        assert small <= BLOCK_BYTES // texts.OPEN_BYTES + 1
+    expected = [line for number in range(60) for line in log_of(80, seed=number).decode().split("\r\n")[:-1]]
+    assert lines_of(recorder.terminal) == expected
+    recorder.exit(0)
+    derive_all(recorder.terminal.pk, workshop)
+    assert TerminalText.objects.count() <= len("\n".join(expected)) // BLOCK_BYTES + 1
+    assert lines_of(recorder.terminal) == expected
+    assert_words_agree(recorder.terminal)
+
+
+def test_a_terminal_that_ended_without_output_is_done_once(workshop: Workshop) -> None:
+    terminal = recorded(b"")
+    assert derivable().filter(pk=terminal.pk).exists()
+    derive_all(terminal.pk, workshop)
+    assert_done(terminal)
+    assert terminal.derived_end
+    assert lines_of(terminal) == []
+
+
+def test_resizes_alone_move_the_cursor(workshop: Workshop) -> None:
+    recorder = start_recorder()
+    recorder.resize(100, 30)
+    recorder.resize(90, 20)
+    derive_all(recorder.terminal.pk, workshop)
+    assert_done(recorder.refresh())
+    recorder.write(b"after the resizes")
+    recorder.exit(0)
+    derive_all(recorder.terminal.pk, workshop)
+    assert_done(recorder.refresh())
+    last = keyframes_of(recorder.terminal)[-1]
+    # The exit comes after it, for whoever opens the recording at its end.
+    assert (last[0], last[1], last[3:5]) == (
+        len(b"after the resizes"),
+        2,
+        (90, 20),
+    )
+
+
+def test_an_end_that_is_said_later_is_derived_once(workshop: Workshop) -> None:
+    terminal = recorded(b"all of it\r\n", ended=False)
+    derive_all(terminal.pk, workshop)
+    assert_done(terminal)
+    assert not TerminalKeyframe.objects.filter(is_heavy=True).exists()
+    Terminal.objects.filter(pk=terminal.pk).update(state="ended", ended_ms=START_MS)
+    derive_all(terminal.pk, workshop)
+    assert_done(terminal)
+    assert TerminalKeyframe.objects.filter(is_heavy=True).count() == 1
+    assert lines_of(terminal) == ["all of it"]
+
+
+def test_a_recording_that_goes_on_after_its_end_is_derived_on(workshop: Workshop) -> None:
+    source = make_source()
+    terminal, _ = write_recording(source, draft_of([("o", 1, b"first\r\n")], ended=True), actor=SYSTEM)
+    derive_all(terminal.pk, workshop)
+    write_recording(source, draft_of([("o", 2, b"second\r\n")], ended=True), actor=SYSTEM)
+    derive_all(terminal.pk, workshop)
+    assert_done(terminal)
+    assert terminal.derived_end
+    assert lines_of(terminal) == ["first", "second"]
+
+
+def test_what_is_in_the_trash_waits_until_it_is_restored(workshop: Workshop) -> None:
+    session = make_session(deleted_ms=START_MS)
+    own = make_terminal(output=b"own\r\n", deleted_ms=START_MS)
+    belonging = make_terminal(session, b"of a session\r\n")
+    for terminal in (own, belonging):
+        assert derive(terminal.pk, workshop) is False
+        assert lines_of(terminal) == []
+    Terminal.objects.update(deleted_ms=None)
+    type(session).objects.update(deleted_ms=None)
+    for terminal in (own, belonging):
+        derive_all(terminal.pk, workshop)
+        assert_done(terminal)
+
+
+def test_a_terminal_that_is_gone_is_no_error(workshop: Workshop) -> None:
+    terminal = make_terminal(output=b"gone\r\n")
+    identity = terminal.pk
+    Terminal.objects.filter(pk=identity).delete()
+    assert derive(identity, workshop) is False
+    forget_derived(identity)
+
+
+def test_a_second_process_resumes_from_the_newest_keyframe(engine: EngineProcess) -> None:
+    data = log_of(30_000)
+    reached = data.rindex(b"\n", 0, 1_000_000) + 1
+    linear = recorded(data)
+    derive_all(linear.pk, Workshop(engine, works_ahead=False))
+    terminal = recorded(data, ended=False)
+    Terminal.objects.filter(pk=terminal.pk).update(size=reached)
+    derive_all(terminal.pk, Workshop(engine, works_ahead=False))
+    Terminal.objects.filter(pk=terminal.pk).update(size=len(data), state="ended", ended_ms=START_MS)
+    fed: list[int] = []
+    derive_in_engine = engine.derive
+
+    def counted(key: str, start: Keyframe | None, cols: int, rows: int, items: Any, *, finish: bool) -> Any:
+        fed.append(sum(len(item.data) for item in items if isinstance(item, Output)))
+        return derive_in_engine(key, start, cols, rows, items, finish=finish)
+
+    engine.derive = counted  # type: ignore[method-assign]
+    try:
+        derive_all(terminal.pk, Workshop(engine, works_ahead=False))
+    finally:
+        engine.derive = derive_in_engine  # type: ignore[method-assign]
+    assert sum(fed) < len(data) - reached + 300 * 1024
+    assert_done(terminal)
+    assert lines_of(terminal) == lines_of(linear)
+    assert keyframes_of(terminal)[-1] == keyframes_of(linear)[-1]
+
+
+def test_bytes_that_are_sealed_while_they_are_read_come_once(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = start_recorder()
+    for number in range(20):
+        recorder.write(f"line {number}\r\n".encode())
+    together = pieces._together
+    sealed = False
+
+    def sealing(*arguments: Any) -> Any:
+        nonlocal sealed
+        if not sealed:
+            sealed = True
+            seal(recorder.refresh())
+        return together(*arguments)
+
+    monkeypatch.setattr(pieces, "_together", sealing)
+    derive_all(recorder.terminal.pk, workshop)
+    assert recorder.refresh().sealed_size == recorder.terminal.size
+    assert lines_of(recorder.terminal) == [f"line {number}" for number in range(20)]
+
+
+def test_keyframes_count_the_events_that_the_engine_is_not_given(workshop: Workshop) -> None:
+    recorder = start_recorder()
+    recorder.mark("before everything")
+    recorder.write(log_of(10_000))
+    recorder.mark("in the middle")
+    recorder.write(log_of(10_000, seed=2))
+    recorder.exit(0)
+    derive_all(recorder.terminal.pk, workshop)
+    numbers = {row[1] for row in keyframes_of(recorder.terminal)}
+    assert numbers >= {1, 2}
+
+
+HANGING = b"HANG"
+
+
+def stumbling_engine(deadline_s: float, monkeypatch: pytest.MonkeyPatch) -> EngineProcess:
+    """A real child process, whose engine hangs over HANGING."""
+    program = (
+        "import sys, time; sys.argv[1:] = sys.argv[2:];"
+        "from sessions_app.terminal.engine import child, ghostty;"
+        "feed = ghostty.GhosttyEngine.feed;\n"
+        "def hang(self, data):\n"
+        f"    if {HANGING!r} in data: time.sleep(600)\n"
+        "    feed(self, data)\n"
+        "ghostty.GhosttyEngine.feed = hang\n"
+        "sys.exit(child.main(sys.argv[1:]))"
+    )
+    popen = working_popen()
+
+    def started(arguments: list[str], **options: Any) -> Any:
+        return popen([sys.executable, "-P", "-c", program, *arguments[3:]], **options)
+
+    monkeypatch.setattr("sessions_app.terminal.engine.process.subprocess.Popen", started)
+    return EngineProcess(deadline_s=deadline_s)
+
+
+def working_popen() -> Any:
+    import subprocess
+
+    return subprocess.Popen
+
+
+def test_an_engine_that_hangs_costs_the_piece_it_hangs_over(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    before, after = log_of(12_000), log_of(12_000, seed=2)
+    terminal = recorded(before + HANGING + b"\r\n" + after)
+    engine = stumbling_engine(1.5, monkeypatch)
+    workshop = Workshop(engine, works_ahead=False)
+    try:
+        with caplog.at_level(logging.WARNING):
+            derive_all(terminal.pk, workshop)
+    finally:
+        workshop.stop()
+    assert_done(terminal)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    kept = lines_of(terminal)
+    whole = (before + after).decode().split("\r\n")
+    # All but what lies in the part of 256 KB, as far as one can tell from lines that it cuts.
+    lost = set(whole) - {""} - set(kept)
+    assert 0 < sum(len(line) + 2 for line in lost) <= 260 * 1024
+    assert found(terminal, "word7")
+    assert keyframes_of(terminal)[-1][0] == terminal.size
+
+
+def test_an_engine_that_never_starts_moves_no_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = recorded(b"kept for later\r\n")
+    popen = working_popen()
+
+    def started(arguments: list[str], **options: Any) -> Any:
+        return popen([sys.executable, "-c", "raise SystemExit(3)"], **options)
+
+    monkeypatch.setattr("sessions_app.terminal.engine.process.subprocess.Popen", started)
+    workshop = Workshop(EngineProcess(deadline_s=5), works_ahead=False)
+    with pytest.raises(EngineAway):
+        derive(terminal.pk, workshop)
+    workshop.stop()
+    terminal.refresh_from_db()
+    assert terminal.derived_size == 0
+
+
+def test_a_child_that_is_killed_is_replaced(engine: EngineProcess) -> None:
+    workshop = Workshop(engine, works_ahead=False)
+    recorder = start_recorder()
+    recorder.write(log_of(5_000))
+    derive(recorder.terminal.pk, workshop)
+    child = engine._deriving._process
+    assert child is not None
+    child.kill()
+    child.wait()
+    recorder.write(b"after the death\r\n")
+    derive_all(recorder.terminal.pk, workshop)
+    assert lines_of(recorder.refresh())[-1] == "after the death"
+    assert len(lines_of(recorder.terminal)) == 5_001
+
+
+@pytest.mark.django_db(transaction=True)
+def test_several_that_derive_the_same_at_once_write_each_piece_once() -> None:
+    data = log_of(100_000)
+    terminal = recorded(data)
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        workshop = Workshop()
+        try:
+            derive_all(terminal.pk, workshop)
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            workshop.stop()
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert errors == []
+    assert_done(terminal)
+    assert lines_of(terminal) == data.decode().split("\r\n")[:-1]
+    assert_words_agree(terminal)
+    assert len(found(terminal, "word7")) == TerminalText.objects.count()
+
+
+def test_pieces_are_bounded_and_leave_nothing_out() -> None:
+    recorder = start_recorder()
+    for number in range(30):
+        recorder.write(b"x" * 1_000)
+        recorder.resize(80 + number, 24)
+    terminal = recorder.refresh()
+    start, end = Cursor(), Cursor(terminal.size, terminal.event_count)
+    items: list[Output | Resize] = []
+    while start != end:
+        piece = read_piece(terminal.pk, start, end, limit=7_777)
+        assert piece.size <= 7_777
+        items += piece.items
+        start = piece.end
+    assert b"".join(item.data for item in items if isinstance(item, Output)) == b"x" * 30_000
+    resizes = [(item.offset, item.cols) for item in items if isinstance(item, Resize)]
+    assert resizes == [(1_000 * (number + 1), 80 + number) for number in range(30)]
+    offset = 0
+    for item in items:
+        assert item.offset == offset
+        if isinstance(item, Output):
+            offset += len(item.data)
+
+
+def test_the_same_as_a_deriver_in_this_process(workshop: Workshop) -> None:
+    data = b"".join(
+        f"\x1b[2K\x1b[1A\x1b[2K\x1b[Gstep {number}\r\n".encode() if number % 3 else log_of(5, seed=number)
+        for number in range(3_000)
+    )
+    terminal = recorded(data)
+    derive_all(terminal.pk, workshop)
+    piece = read_piece(terminal.pk, Cursor(), Cursor(terminal.size, terminal.event_count))
+    deriver = Deriver(80, 24)
+    expected = [*deriver.take(piece.items).lines, *deriver.finish().lines]
+    assert lines_of(terminal) == [line.text for line in expected]
+
+
+def test_stumbling_is_told_apart_from_being_stopped() -> None:
+    workshop = Workshop(EngineProcess(deadline_s=5), works_ahead=False)
+    workshop.stop()
+    terminal = recorded(b"x")
+    workshop._is_stopped = True
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise EngineError("gone")
+
+    workshop._engine.derive = refuse  # type: ignore[method-assign]
+    with pytest.raises(EngineAway):
+        derive(terminal.pk, workshop)
