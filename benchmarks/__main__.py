@@ -17,6 +17,8 @@ BENCHMARKS = {
     "append-to-page": "benchmarks.append_to_page",
     "idle": "benchmarks.idle",
     "terminal-follow": "benchmarks.terminal_follow",
+    "terminal-ingest": "benchmarks.terminal_ingest",
+    "terminal-screen": "benchmarks.terminal_screen",
 }
 
 

@@ -41,7 +41,7 @@ class Cast:
     """A file in asciicast v3 with `size` bytes of output."""
 
     path: Path
-    kind: str
+    title: str
     size: int
     duration_us: int
 
@@ -71,10 +71,11 @@ def stream(kind: str, size: int) -> Iterator[Event]:
 
 def write_cast(path: Path, kind: str, size: int) -> Cast:
     """The same as a file."""
+    title = f"{kind} of {size / MB:g} MB"
     written = before_us = 0
     with path.open("wb", buffering=1024 * 1024) as file:
         file.write(b'{"version":3,"term":{"cols":%d,"rows":%d},"timestamp":1795132800,' % (COLS, ROWS))
-        file.write(b'"title":"%s of %d MB"}\n' % (kind.encode(), size // MB))
+        file.write(b'"title":"%b"}\n' % title.encode())
         events = stream(kind, size)
         while batch := list(islice(events, _WRITE_AT_ONCE)):
             lines = []
@@ -85,7 +86,7 @@ def write_cast(path: Path, kind: str, size: int) -> Cast:
                 if isinstance(event, Output):
                     written += len(event.data)
             file.writelines(lines)
-    return Cast(path, kind, written, before_us)
+    return Cast(path, title, written, before_us)
 
 
 def raw(events: Iterable[Event]) -> bytes:
