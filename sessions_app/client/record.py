@@ -11,7 +11,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from sessions_app.client.background import Ending, UploaderProcess
@@ -24,10 +24,13 @@ from sessions_app.client.home import (
     named_server,
 )
 from sessions_app.client.identifiers import uuid7
+from sessions_app.client.masking import MaskingError, PatientMasker, make_detector, read_recorder_policy
 from sessions_app.client.pseudoterminal import LaunchError, PersonsTerminal, Program, get_size
 from sessions_app.client.relay import STDERR, STDIN, STDOUT, Relay
 from sessions_app.client.spool import Metadata, Spool, SpoolWriter
 from sessions_app.terminal.asciicast.model import Event
+from sessions_app.terminal.masking.detector import Detector
+from sessions_app.terminal.masking.policy import PolicyError
 
 _SENT_VARIABLES = ("TERM", "COLORTERM", "SHELL", "LANG")
 
@@ -37,20 +40,37 @@ def main(argv: Sequence[str]) -> int:
     _open_standard_files()
     options = _parse(argv)
     choice = TargetChoice(options.server, options.token_file)
+    metadata = _metadata(options)
     try:
         check_choice(choice)
-    except TargetError as error:
+        detector = _detector(options)
+    except (TargetError, PolicyError, MaskingError) as error:
         _say(str(error))
         return 2
-    recorder = Recorder(_metadata(options), choice, quiet=options.quiet)
+    recorder = Recorder(metadata, choice, quiet=options.quiet, detector=detector)
     return recorder.run(record_input=options.input)
+
+
+def _detector(options: argparse.Namespace) -> Detector | None:
+    """What to mask with, None when nothing is to be. Raises PolicyError and MaskingError."""
+    policy = read_recorder_policy(home(), os.environ)
+    if options.no_mask or not policy.is_on:
+        if options.mask_env:
+            raise MaskingError("--mask-env asks for what is switched off")
+        return None
+    return make_detector(policy, home(), options.mask_env, os.environ)
 
 
 class Recorder:
     """One recording, from the first line that is said about it to the last."""
 
-    def __init__(self, metadata: Metadata, choice: TargetChoice, *, quiet: bool) -> None:
-        self._metadata = metadata
+    def __init__(
+        self, metadata: Metadata, choice: TargetChoice, *, quiet: bool, detector: Detector | None
+    ) -> None:
+        self._command = metadata.command
+        self._masker = PatientMasker(detector, metadata.cols) if detector else None
+        self._noted: Mapping[str, int] = {}
+        self._metadata = metadata.masked(detector) if detector else metadata
         self._directory = home()
         self._choice = choice
         self._quiet = quiet
@@ -64,7 +84,7 @@ class Recorder:
         self._open_spool()
         try:
             size = (self._metadata.cols, self._metadata.rows)
-            program = Program(self._metadata.command, size, person.attributes)
+            program = Program(self._command, size, person.attributes)
         except LaunchError as error:
             self._discard()
             _say(str(error))
@@ -75,7 +95,7 @@ class Recorder:
             return 2
         self._start_uploader()
         self._chat(f"recording {self._metadata.id}")
-        status = Relay(program, person, self._record, record_input=record_input).run()
+        status = Relay(program, person, self, record_input=record_input).run()
         program.hang_up()
         self._close()
         return status
@@ -83,6 +103,8 @@ class Recorder:
     def _open_spool(self) -> None:
         try:
             self._writer = SpoolWriter(self._spool, self._metadata, named_server(self._choice))
+            if self._masker:
+                self._writer.note_masked({})
         except OSError as error:
             _say(f"nothing is recorded, the program runs without it: {_reason(error)}")
 
@@ -94,17 +116,38 @@ class Recorder:
         except OSError as error:
             _say(f"the recording is not sent while the program runs: {_reason(error)}")
 
-    def _record(self, event: Event) -> None:
+    def take(self, event: Event) -> None:
+        """Write down what happened, as soon as it is known to hold no secret."""
+        self._record(self._masker.take(event) if self._masker else (event,))
+
+    def pause_due_s(self) -> float | None:
+        """How long something may still be held back."""
+        return self._masker.due_s() if self._masker else None
+
+    def pause(self) -> None:
+        """Nothing came: write down what was held back long enough."""
+        if self._masker:
+            self._record(self._masker.pause())
+
+    def _record(self, events: Iterable[Event]) -> None:
         if self._writer is None:
             return
         try:
-            self._writer.write(event)
+            self._note_masked(self._writer)
+            for event in events:
+                self._writer.write(event)
         except OSError as error:
             self._writer.close()
             self._writer = None
             _say(f"recording stopped, the program runs on: {_reason(error)}")
-        if self._uploader:
+        if self._uploader and events:
             self._uploader.nudge()
+
+    def _note_masked(self, writer: SpoolWriter) -> None:
+        """Before what it tells of, so that whoever sends that knows it."""
+        if self._masker and self._masker.counts != self._noted:
+            self._noted = dict(self._masker.counts)
+            writer.note_masked(self._noted)
 
     def _discard(self) -> None:
         """There was no program: leave no trace of it."""
@@ -182,6 +225,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--title", help="what the recording is called")
     parser.add_argument("--session", type=uuid.UUID, metavar="ID", help="the agent session it belongs to")
     parser.add_argument("--input", action="store_true", help="record what is typed, too; passwords included")
+    parser.add_argument(
+        "--mask-env",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME",
+        help="mask the values of these variables; those named like secrets are masked anyway",
+    )
+    parser.add_argument("--no-mask", action="store_true", help="record secrets as they are shown")
     parser.add_argument(
         "--server", metavar="URL", help="where to send it (SCROLLBACK_URL; else this machine's)"
     )

@@ -5,6 +5,7 @@ the spool.
 """
 
 import contextlib
+import math
 import os
 import select
 import signal
@@ -13,6 +14,7 @@ import time
 import tty
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Protocol
 
 from sessions_app.client.pseudoterminal import PersonsTerminal, Program, get_size, set_size
 from sessions_app.terminal.asciicast.model import Event, Exit, Input, Output, Resize
@@ -36,20 +38,33 @@ type Handler = Callable[[int, FrameType | None], None]
 _FORWARDED = ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 
 
+class Recording(Protocol):
+    """Is given every event of a program, and must not fail."""
+
+    def take(self, event: Event) -> None: ...
+
+    def pause_due_s(self) -> float | None:
+        """How long to wait for another event before `pause` is called, None for ever."""
+
+    def pause(self) -> None:
+        """Nothing came for that long."""
+
+
 class Relay:
-    """Runs the loop for one program. `record` is given every event and must not fail."""
+    """Runs the loop for one program."""
 
     def __init__(
         self,
         program: Program,
         person: PersonsTerminal,
-        record: Callable[[Event], None],
+        recording: Recording,
         *,
         record_input: bool,
     ) -> None:
         self._program = program
         self._person = person
-        self._record = record
+        self._recording = recording
+        self._record = recording.take
         self._record_input = record_input
         self._started_ns = time.monotonic_ns()
         self._size = get_size((STDIN, STDOUT, STDERR), os.environ)
@@ -100,9 +115,13 @@ class Relay:
         poll.register(self._wake_read, select.POLLIN)
         if not self._input_ended and len(self._pending_input) < _MAX_PENDING_INPUT_BYTES:
             poll.register(STDIN, select.POLLIN)
-        return {
-            descriptor for descriptor, _ in poll.poll(_END_OF_INPUT_CHECK_MS if self._input_ended else None)
-        }
+        due_s = self._recording.pause_due_s()
+        limits_ms = [_END_OF_INPUT_CHECK_MS] if self._input_ended else []
+        limits_ms += [] if due_s is None else [max(0, math.ceil(due_s * 1000))]
+        ready = {descriptor for descriptor, _ in poll.poll(min(limits_ms, default=None))}
+        if due_s is not None:
+            self._recording.pause()
+        return ready
 
     def _copy_output(self) -> bool:
         """Copy what the program has written, up to a block; False when there is nothing (any more)."""

@@ -11,6 +11,7 @@ import json
 import os
 import shlex
 import uuid
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -19,8 +20,12 @@ from sessions_app.terminal.asciicast.events import event_text, make_event
 from sessions_app.terminal.asciicast.header import format_header
 from sessions_app.terminal.asciicast.model import Event, Exit, Header, Input, Output
 from sessions_app.terminal.asciicast.text import decode, json_string_ascii, without_surrogates
-from sessions_app.terminal.batch import START, Position
+from sessions_app.terminal.batch import START, Position, is_masked_counts
+from sessions_app.terminal.masking.detector import Detector
+from sessions_app.terminal.masking.events import mask_text
 
+#: A comment to players, which tells the uploader what the recorder has masked.
+_MASKED = b"# masked "
 _MAX_WORDS = 1_000
 _MAX_TEXT = 4_000
 
@@ -40,6 +45,20 @@ class Metadata:
     session: str | None = None
     input_recorded: bool = False
     env: dict[str, str] = field(default_factory=dict)
+
+    def masked(self, detector: Detector) -> "Metadata":
+        """The same without the secrets in it."""
+
+        def mask(text: str) -> str:
+            return mask_text(detector, text)[0]
+
+        return replace(
+            self,
+            command=[mask(word) for word in self.command],
+            cwd=mask(self.cwd),
+            title=mask(self.title) if self.title else None,
+            env={name: mask(value) for name, value in self.env.items()},
+        )
 
     def header(self) -> Header:
         """First line of the recording."""
@@ -158,6 +177,10 @@ class SpoolWriter:
         self._append(_format_event(event, self._written_us))
         self._written_us = max(event.time_us, self._written_us)
 
+    def note_masked(self, counts: Mapping[str, int]) -> None:
+        """Say that secrets are masked in what follows, and how many have been by which rule. Raises OSError."""
+        self._append(_MASKED + json.dumps(dict(counts)).encode("ascii") + b"\n")
+
     def close(self) -> None:
         """Close the file and let go of its lock."""
         os.close(self._descriptor)
@@ -176,12 +199,14 @@ class SpoolWriter:
 @dataclass(frozen=True, slots=True)
 class Place:
     """A point between two lines of a recording: the byte where the next line starts, the time and position
-    of the event before it, and whether that was the exit."""
+    of the event before it, whether that was the exit, and how many secrets were masked by which rule (None
+    when none are looked for)."""
 
     byte: int = 0
     time_us: int = 0
     position: Position = START
     exited: bool = False
+    masked: Mapping[str, int] | None = None
 
 
 class SpoolReader:
@@ -224,9 +249,9 @@ class SpoolReader:
             before, byte = self.place, self.place.byte + len(line)
             if event is not None:
                 exited = before.exited or isinstance(event, Exit)
-                self.place = Place(byte, event.time_us, before.position.after(event), exited)
+                self.place = Place(byte, event.time_us, before.position.after(event), exited, before.masked)
                 return event
-            self.place = replace(before, byte=byte)
+            self.place = replace(before, byte=byte, masked=_masked_counts(line) or before.masked)
         return None
 
     def close(self) -> None:
@@ -265,6 +290,16 @@ def finish_interrupted(spool: Spool, place: Place | None = None) -> bool:
             file.seek(end.byte)
             file.write(header + _format_event(Exit(end.time_us, None), end.time_us))
         return True
+
+
+def _masked_counts(line: bytes) -> Mapping[str, int] | None:
+    if not line.startswith(_MASKED):
+        return None
+    try:
+        counts = json.loads(line.removeprefix(_MASKED))
+    except ValueError:
+        return None
+    return counts if is_masked_counts(counts) else None
 
 
 def _format_event(event: Event, written_us: int) -> bytes:

@@ -27,6 +27,8 @@ from sessions_app.terminal.batch import (
 _FIRST_RETRY_S = 0.2
 _LAST_RETRY_S = 5.0
 _SAVE_EVERY_S = 1.0
+#: More than the position and what was masked by all rules ever take.
+_FIRST_LINE_BYTES = 4_096
 #: A server that lost its memory or its place takes one batch in vain; more than a few is a fault to wait out.
 _MAX_VAIN_BATCHES = 2
 
@@ -150,20 +152,21 @@ class Uploader:
             raise Unavailable("the server takes nothing of what it is sent")
 
     def _next_batch(self) -> bytes | None:
-        lines = [encode_position(self._reader.place.position)]
-        size = len(lines[0])
+        start = self._reader.place.position
+        lines: list[bytes] = []
+        size = _FIRST_LINE_BYTES
         while size < MAX_BATCH_BYTES:
             before = self._reader.place
             event = self._reader.read()
             if event is None:
                 break
             line = encode_event(event)
-            if size + len(line) > MAX_BATCH_BYTES and len(lines) > 1:
+            if size + len(line) > MAX_BATCH_BYTES and lines:
                 self._reader.place = before
                 break
             lines.append(line)
             size += len(line)
-        return b"".join(lines) if len(lines) > 1 else None
+        return b"".join([encode_position(start, self._reader.place.masked), *lines]) if lines else None
 
     def _place_after(self, problem: Problem) -> Position:
         """What the server has when it did not take a batch. Raises Problem."""

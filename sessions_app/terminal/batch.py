@@ -1,13 +1,13 @@
 r"""The body of a recorder's upload: newline-delimited JSON, spoken by the client and by the server.
 
-The first line is the position before the first event, `{"offset": output bytes, "events": other events}`;
-each line after it one event `[time_us, code, data]` with asciicast's codes, times absolute in microseconds
-since the start, and bytes as text in which a byte that is no UTF-8 is a lone surrogate (`\udc80` to
-`\udcff`). All of it is ASCII.
+The first line is the position before the first event, `{"offset": output bytes, "events": other events}`,
+with `"masked": {rule: number}` when the recorder has masked secrets, so many so far; each line after it one
+event `[time_us, code, data]` with asciicast's codes, times absolute in microseconds since the start, and
+bytes as text in which a byte that is no UTF-8 is a lone surrogate (`\udc80` to `\udcff`). All of it is ASCII.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -17,6 +17,9 @@ from sessions_app.terminal.asciicast.text import decode, json_string_ascii
 
 #: Bodies are not larger than this; a single event never comes near it.
 MAX_BATCH_BYTES = 1_000_000
+
+_MAX_RULES = 500
+_MAX_RULE_CHARS = 40
 
 CONTENT_TYPE = "application/x-ndjson"
 
@@ -53,10 +56,14 @@ START = Position()
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events that follow `start`."""
+    """Events that follow `start`.
+
+    `masked` says how many secrets by which rule the recorder has masked so far; None when it masks none.
+    """
 
     start: Position
     events: list[Event]
+    masked: Mapping[str, int] | None = None
 
     def remaining(self, committed: Position) -> Iterator[Event]:
         """The events that `committed`, which must cover `start`, does not hold yet; an output may be cut."""
@@ -76,9 +83,10 @@ def encode_batch(start: Position, events: Iterable[Event]) -> bytes:
     return encode_position(start) + b"".join(encode_event(event) for event in events)
 
 
-def encode_position(position: Position) -> bytes:
+def encode_position(position: Position, masked: Mapping[str, int] | None = None) -> bytes:
     """First line of a body."""
-    return b'{"offset": %d, "events": %d}\n' % (position.offset, position.events)
+    told = b"" if masked is None else b', "masked": ' + json.dumps(dict(masked)).encode("ascii")
+    return b'{"offset": %d, "events": %d%b}\n' % (position.offset, position.events, told)
 
 
 def encode_event(event: Event) -> bytes:
@@ -93,17 +101,29 @@ def encode_event(event: Event) -> bytes:
 def decode_batch(body: bytes) -> Batch:
     """Batch out of a body. Raises BatchError; nothing of a body with a bad line is to be used."""
     first, *lines = body.removesuffix(b"\n").split(b"\n")
-    return Batch(_decode_position(first), [_decode_event(index, line) for index, line in enumerate(lines)])
+    start, masked = _decode_first(first)
+    return Batch(start, [_decode_event(index, line) for index, line in enumerate(lines)], masked)
 
 
-def _decode_position(line: bytes) -> Position:
+def _decode_first(line: bytes) -> tuple[Position, Mapping[str, int] | None]:
     position = _decode_json(None, line)
     if not isinstance(position, dict):
         raise BatchError(None, "not a JSON object")
-    offset, events = position.get("offset"), position.get("events")
+    offset, events, masked = position.get("offset"), position.get("events"), position.get("masked")
     if not _is_count(offset) or not _is_count(events):
         raise BatchError(None, "offset and events are whole numbers from 0")
-    return Position(offset, events)
+    if masked is not None and not is_masked_counts(masked):
+        raise BatchError(None, "masked is an object of names with whole numbers from 0")
+    return Position(offset, events), masked
+
+
+def is_masked_counts(value: object) -> TypeGuard[dict[str, int]]:
+    """Whether a decoded JSON value says how many secrets were masked by which rule."""
+    return (
+        isinstance(value, dict)
+        and len(value) <= _MAX_RULES
+        and all(len(name) <= _MAX_RULE_CHARS and _is_count(count) for name, count in value.items())
+    )
 
 
 def _decode_event(index: int, line: bytes) -> Event:

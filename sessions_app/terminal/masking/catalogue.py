@@ -41,9 +41,7 @@ RULES: Final[tuple[Rule, ...]] = (
         ),
     ),
     # AWS IAM User Guide, "IAM identifiers", unique identifier prefixes: AKIA access key, ASIA temporary one.
-    parse_rule(
-        "aws-key-id", *(f"{kind}[A-Z2-7]{{16}}" for kind in ("AKIA", "ASIA", "ABIA", "ACCA")), is_bounded=True
-    ),
+    parse_rule("aws-key-id", "AKIA[A-Z2-7]{16}", "ASIA[A-Z2-7]{16}", is_bounded=True),
     # AWS CLI User Guide, "Configuration and credential file settings".
     parse_rule(
         "aws-secret-key",

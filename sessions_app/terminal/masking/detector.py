@@ -37,8 +37,10 @@ _END_GRAM = 8
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A secret: text[start:end] is masked. `label` and `tag` are shown, `rule` is counted."""
+    """A secret: text[start:end] is masked, and known to be one from `origin` on. `label` and `tag` are shown,
+    `rule` is counted."""
 
+    origin: int
     start: int
     end: int
     rule: str
@@ -139,7 +141,10 @@ class Detector:
                 covered = found.end
         if self._spellings:
             matches += self._known_matches(text, begin)
-        opened += self._partial_at_end(text, begin)
+        partial = list(self._partial_at_end(text, begin))
+        # What may still become a longer prefix, such as sk- on its way to sk-proj-, has no body yet.
+        longer = {one.start for one in partial if not one.firm}
+        opened = [Open(one.start, firm=False) if one.start in longer else one for one in opened] + partial
         if not matches and not opened:
             return _NOTHING
         return Scan(_disjoint(matches), opened)
@@ -168,7 +173,7 @@ class Detector:
         public = text[start:body]
         # A token's own beginning belongs to it, the name before a value does not.
         secret = text[body:end] if _NAMING.search(public) else text[start:end]
-        return Match(body, end, rule.name, rule.name, tag_of(self._key, secret))
+        return Match(start, body, end, rule.name, rule.name, tag_of(self._key, secret))
 
     def _known_matches(self, text: bytes, begin: int) -> Iterator[Match]:
         spelt = self._short
@@ -179,7 +184,7 @@ class Detector:
             while at >= 0:
                 known = self._spellings[spelling]
                 tag = tag_of(self._key, known.value.encode("utf-8", "surrogateescape"))
-                yield Match(at, at + len(spelling), KNOWN, known.name, tag)
+                yield Match(at, at, at + len(spelling), KNOWN, known.name, tag)
                 at = text.find(spelling, at + len(spelling))
 
     def _partial_at_end(self, text: bytes, begin: int) -> Iterator[Open]:
@@ -271,7 +276,8 @@ def _disjoint(matches: list[Match]) -> list[Match]:
             before = joined[-1]
             longest = max(before, match, key=lambda one: one.end - one.start)
             end = max(before.end, match.end)
-            joined[-1] = Match(before.start, end, longest.rule, longest.label, longest.tag)
+            origin = min(before.origin, match.origin)
+            joined[-1] = Match(origin, before.start, end, longest.rule, longest.label, longest.tag)
         else:
             joined.append(match)
     return joined
@@ -279,10 +285,10 @@ def _disjoint(matches: list[Match]) -> list[Match]:
 
 def _behind_gap(rule: Rule, text: bytes, position: int) -> int | None:
     for part in rule.gap:
-        taken = part.run.match(text, position)
-        if taken is None or taken.end() - position < part.least:
+        end = part.end_of_run(text, position)
+        if end - position < part.least:
             return None
-        position = taken.end()
+        position = end
     return position
 
 

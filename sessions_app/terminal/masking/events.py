@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from sessions_app.terminal.asciicast.model import Event, Exit, Input, Marker, Output, Resize
+from sessions_app.terminal.asciicast.text import decode, encode
 from sessions_app.terminal.masking.detector import Detector
 from sessions_app.terminal.masking.masker import Hold, Masker
 
@@ -111,9 +112,9 @@ class EventMasker:
 def mask_text(detector: Detector, text: str) -> tuple[str, Counter[str]]:
     """A whole text masked, as long as it was in UTF-8, and what was masked in it."""
     masker = Masker(detector)
-    data = text.encode("utf-8", "surrogatepass")
+    data = encode(text)
     masked = masker.feed(data) + masker.finish()
-    return masked.decode("utf-8", "surrogatepass") if masker.counts else text, masker.counts
+    return decode(masked) if masker.counts else text, masker.counts
 
 
 def mask_output(masker: Masker, writes: list[bytes]) -> list[bytes]:

@@ -9,7 +9,8 @@ from urllib.parse import quote, quote_plus, urlsplit
 
 #: Names of environment variables that hold secrets by custom. What only names a file, an address or a person does not.
 _SECRET_NAME = re.compile(
-    r"(?:^|_)(?:TOKEN|SECRETS?|PASSWORD|PASSWD|PASSPHRASE|PWD|PASS|APIKEY|KEY|PAT|CREDENTIALS?|AUTH)(?:_?[0-9]+)?$"
+    r"(?:TOKEN|SECRETS?|PASSWORD|PASSWD|PASSPHRASE|APIKEY|CREDENTIALS?)(?:_?[0-9]+)?$"
+    r"|(?:^|_)(?:KEY|PAT|PASS|PWD|AUTH)(?:_?[0-9]+)?$"
     r"|(?:^|_)(?:TOKEN|SECRET|PASSWORD|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|AUTH_?KEY)_",
     re.IGNORECASE,
 )

@@ -201,10 +201,12 @@ class Masker:
                 held = min(held, sight.raw_position(opened.start))
                 hold = max(hold, Hold.FIRM if opened.firm else Hold.WEAK)
         # What is masked together is given out together.
-        spans = sorted(
-            (sight.raw_span(match) for sight in sights for match in sight.scan.matches), reverse=True
-        )
-        for start, end in spans:
+        spans = [
+            (sight.raw_position(match.origin), sight.raw_span(match)[1])
+            for sight in sights
+            for match in sight.scan.matches
+        ]
+        for start, end in sorted(spans, reverse=True):
             if start < held < end:
                 held = start
         given = self._mask(raw, sights, held)
@@ -242,11 +244,11 @@ class Masker:
         for sight in sights:
             start = sight.joined.position_after(sight.begin) if sight.joined else sight.begin
             if sight.inside_end > start:
-                covers.append((sight, Match(start, sight.inside_end, "", "", "")))
+                covers.append((sight, Match(start, start, sight.inside_end, "", "", "")))
             covers += [(sight, match) for match in sight.scan.matches]
         for sight, opened in begun:
             if opened.rule is not None and opened.body is not None:
-                covers.append((sight, Match(opened.body, len(sight.searched), opened.rule.name, "", "")))
+                covers.append((sight, _begun_match(sight, opened.rule, opened.body)))
         masked: bytearray | None = None
         done = dict.fromkeys(map(id, sights), 0)
         for sight, match in covers:
@@ -279,6 +281,11 @@ class Masker:
         self._raw, self._sent = raw[held:], max(0, self._sent - held)
         self._unseen = 0
         self.hold = Hold.NONE
+
+
+def _begun_match(sight: _Sight, rule: Rule, body: int) -> Match:
+    """As much as there is of a secret whose end is not known, and so no tag of it."""
+    return Match(body, body, len(sight.searched), rule.name, "", "")
 
 
 def _cover(masked: bytearray, view: View, start: int, end: int, match: Match) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,13 +65,16 @@ def read_settings_file(home: Path, environment: Mapping[str, str]) -> tuple[Mapp
     reads it. Raises PolicyError for one that cannot be read."""
     named = environment.get("SCROLLBACK_CONFIG")
     path = Path(named).expanduser() if named else home / "config.toml"
+    if not named and not path.exists():
+        return {}, ""
+    # Imported here: most recorders have no such file, and should start at once.
+    import tomllib
+
     try:
         with path.open("rb") as handle:
             return tomllib.load(handle), str(path)
     except FileNotFoundError:
-        if named:
-            raise PolicyError(f"SCROLLBACK_CONFIG names {path}, which does not exist.") from None
-        return {}, ""
+        raise PolicyError(f"SCROLLBACK_CONFIG names {path}, which does not exist.") from None
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise PolicyError(f"The settings file {path} cannot be read: {error}") from error
 

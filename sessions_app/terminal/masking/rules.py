@@ -10,7 +10,7 @@ back: `[a-z]{3,}x` matches nothing, since the set takes the x as well.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 #: A body is not looked at any further than this; what goes on behind it is masked as it comes.
 MAX_BODY = 16_384
@@ -27,17 +27,22 @@ class RuleError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """`least` to `most` of the bytes in `alphabet`."""
+    """`least` to `most` of the bytes in `alphabet`, which is sorted."""
 
     alphabet: bytes
     least: int
     most: int
-    run: re.Pattern[bytes]
 
-    @classmethod
-    def of(cls, alphabet: bytes, least: int, most: int) -> "Part":
-        members = b"".join(b"\\x%02x" % byte for byte in sorted(set(alphabet)))
-        return cls(bytes(sorted(set(alphabet))), least, most, re.compile(b"[%b]{0,%d}+" % (members, most)))
+    def end_of_run(self, text: bytes, position: int) -> int:
+        """Where the longest run from `position` on ends."""
+        met = _run(self.alphabet, self.most).match(text, position)
+        return met.end() if met else position
+
+
+@cache
+def _run(alphabet: bytes, most: int) -> re.Pattern[bytes]:
+    """Made when it is first needed: a recorder has to start at once."""
+    return re.compile(b"[%b]{0,%d}+" % (b"".join(b"\\x%02x" % byte for byte in alphabet), most))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ class Rule:
     @cached_property
     def alphabet(self) -> bytes:
         """Every byte that a body may have."""
-        return b"".join(part.alphabet for part in self.body)
+        return bytes(sorted({byte for part in self.body for byte in part.alphabet}))
 
     @cached_property
     def most(self) -> int:
@@ -81,12 +86,7 @@ class Rule:
 
     def end_of_body(self, text: bytes, position: int) -> int:
         """Where a body ends that goes on at `position`."""
-        run = self._alphabet_run.match(text, position)
-        return run.end() if run else position
-
-    @cached_property
-    def _alphabet_run(self) -> re.Pattern[bytes]:
-        return Part.of(self.alphabet, 0, MAX_BODY).run
+        return Part(self.alphabet, 0, MAX_BODY).end_of_run(text, position)
 
     def match(self, text: bytes, position: int) -> Found | None:
         """What stands behind a prefix that ends at `position`; None when it is no such secret."""
@@ -106,8 +106,7 @@ def _take(parts: tuple[Part, ...], text: bytes, position: int) -> tuple[bool, in
     """Whether all parts are there, where they end (None: they are not, or not yet), and whether more text
     might go on with them."""
     for index, part in enumerate(parts):
-        taken = part.run.match(text, position)
-        end = taken.end() if taken else position
+        end = part.end_of_run(text, position)
         enough = end - position >= part.least
         if end == len(text) and end - position < part.most:
             complete = enough and all(rest.least == 0 for rest in parts[index + 1 :])
@@ -173,7 +172,7 @@ def _tokens(text: str) -> Iterator[Part | str]:
             continue
         alphabet, position = _set(text, position)
         least, most, position = _count(text, position)
-        yield Part.of(alphabet, least, most)
+        yield Part(alphabet, least, most)
 
 
 def _set(text: str, position: int) -> tuple[bytes, int]:
@@ -184,18 +183,24 @@ def _set(text: str, position: int) -> tuple[bytes, int]:
         end = position + 2
         while end < len(text) and text[end] != "]":
             end += 2 if text[end] == "\\" else 1
-        try:
-            members = re.compile(text[position : end + 1].encode())
-        except re.error as error:
-            raise RuleError(f"the set {text[position : end + 1]!r} cannot be read: {error}") from None
         if end >= len(text):
             raise RuleError(f"the set {text[position:]!r} has no end")
-        return bytes(byte for byte in range(128) if members.fullmatch(bytes([byte]))), end + 1
+        return _members(text[position : end + 1]), end + 1
     if character in _SPECIAL:
         raise RuleError(
             f"{character!r} at {position + 1} of {text!r} is not possible in a rule: write \\{character} for itself"
         )
     return character.encode(), position + 1
+
+
+@cache
+def _members(text: str) -> bytes:
+    """The characters of a set. Raises RuleError."""
+    try:
+        pattern = re.compile(text.encode())
+    except re.error as error:
+        raise RuleError(f"the set {text!r} cannot be read: {error}") from None
+    return bytes(byte for byte in range(128) if pattern.fullmatch(bytes([byte])))
 
 
 def _count(text: str, position: int) -> tuple[int, int, int]:

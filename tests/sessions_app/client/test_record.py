@@ -135,6 +135,11 @@ import os, sys
 from sessions_app.client import relay
 from sessions_app.client.pseudoterminal import PersonsTerminal, Program
 
+class Nobody:
+    def take(self, event): pass
+    def pause_due_s(self): return None
+    def pause(self): pass
+
 class Deaf(relay.Relay):
     def _wait(self):
         os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT)
@@ -142,7 +147,7 @@ class Deaf(relay.Relay):
 
 program = Program(["sh", "-c", "echo last words"], (80, 24), None)
 person = PersonsTerminal(0)
-sys.exit(Deaf(program, person, lambda event: None, record_input=False).run())
+sys.exit(Deaf(program, person, Nobody(), record_input=False).run())
 """
     done = subprocess.run(
         [sys.executable, "-c", program], stdin=subprocess.DEVNULL, capture_output=True, cwd=ROOT, check=True

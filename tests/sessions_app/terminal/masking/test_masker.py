@@ -1,0 +1,329 @@
+"""Secrets in a stream: found however they are shown and cut, and nothing else is touched."""
+
+import itertools
+import random
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sessions_app.terminal.masking.detector import KNOWN as KNOWN_RULE
+from sessions_app.terminal.masking.known import spellings
+from sessions_app.terminal.masking.masker import MAX_HELD_BYTES, Hold, Masker
+from sessions_app.terminal.masking.view import read
+from tests.sessions_app.terminal.masking.secrets import (
+    DETECTOR,
+    KNOWN,
+    SECRETS,
+    WAYS,
+    WIDTH,
+    Secret,
+    as_it_is,
+    broken_at_margin,
+    drawn_anew,
+    masked,
+)
+
+TOKEN = next(secret for secret in SECRETS if secret.rule == "github-token")
+OFFSETS = range(16)
+
+
+def visible(data: bytes) -> bytes:
+    """All text of some output, drawn or within control strings."""
+    reading = read(data, in_string=False)
+    return bytes(reading.drawn.data) + b"\n" + bytes(reading.strings.data)
+
+
+def shape(data: bytes) -> bytes:
+    """What must stay: everything but the printable characters."""
+    return re.sub(rb"[!-~]", b".", data)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.__name__))
+@pytest.mark.parametrize("secret", SECRETS, ids=lambda secret: f"{secret.rule}-{secret.public[:12].decode()}")
+def test_every_kind_is_masked_in_every_way_and_place(secret: Secret, way: Callable[[bytes], bytes]) -> None:
+    if b"\n" in secret.body and way is not as_it_is:
+        pytest.skip("a key of several lines is not coloured, typed or put into a title")
+    for offset in OFFSETS:
+        shown = b"x" * offset + b" " + way(secret.whole) + b" and on\r\n"
+        result, counts = masked(shown)
+        assert counts == {secret.rule: 1}, shown
+        assert len(result) == len(shown)
+        assert shape(result) == shape(shown)
+        for piece in (secret.body[:16], secret.body[-16:]):
+            assert piece not in visible(result).replace(b"\r\n", b"")
+            assert piece not in result
+        assert result.startswith(b"x" * offset)
+        assert result.endswith(b" and on\r\n")
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 16])
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.__name__))
+def test_pieces_of_any_size_give_the_same(size: int, way: Callable[[bytes], bytes]) -> None:
+    for secret in SECRETS:
+        shown = b"$ " + way(secret.whole) + b"\r\n$ "
+        assert masked(shown, itertools.repeat(size)) == masked(shown), secret
+
+
+@pytest.mark.parametrize("before", range(0, WIDTH + 1, 5))
+def test_a_token_that_the_program_broke_at_the_margin_is_whole(before: int) -> None:
+    shown = b"\r\n" + broken_at_margin(before, TOKEN.whole) + b" next\r\n"
+    result, counts = masked(shown, width=WIDTH)
+    assert counts == {TOKEN.rule: 1}
+    assert shape(result) == shape(shown)
+    assert not any(TOKEN.body[at : at + 4] in result for at in range(len(TOKEN.body) - 4))
+    assert masked(shown, itertools.repeat(1), width=WIDTH) == (result, counts)
+
+
+def test_a_broken_line_behind_wide_characters_is_measured_in_columns() -> None:
+    shown = "\r\n✓ 日本 ".encode() + b"." * (WIDTH - 7 - 10) + TOKEN.whole[:10] + b"\r\n" + TOKEN.whole[10:]
+    assert masked(shown, width=WIDTH)[1] == {TOKEN.rule: 1}
+
+
+def test_a_line_that_an_editor_wrapped_is_whole() -> None:
+    shown = b"$ " + b"." * 60 + TOKEN.whole[: WIDTH - 62] + b" \r" + TOKEN.whole[WIDTH - 62 :] + b"\r\n"
+    assert masked(shown, width=WIDTH)[1] == {TOKEN.rule: 1}
+
+
+def test_words_of_two_lines_are_not_taken_for_one() -> None:
+    shown = b"short ghp_\r\n" + TOKEN.body + b"\r\n"
+    assert masked(shown, width=WIDTH) == (shown, {})
+
+
+@pytest.mark.parametrize("spelling", sorted(set(spellings(KNOWN))))
+def test_every_spelling_of_a_known_value_is_masked(spelling: bytes) -> None:
+    for offset in OFFSETS:
+        shown = b"x" * offset + b"=" + spelling + b"; done\r\n"
+        result, counts = masked(shown)
+        assert counts == {KNOWN_RULE: 1}
+        assert len(result) == len(shown)
+        assert spelling not in result
+        assert masked(shown, itertools.repeat(1)) == (result, counts)
+
+
+def test_a_known_value_is_found_in_base64_whatever_stands_before_it() -> None:
+    import base64
+
+    for before in range(16):
+        encoded = base64.b64encode(b"u" * before + KNOWN.value.encode() + b"\n")
+        result, counts = masked(b"Basic " + encoded + b"\r\n")
+        assert counts == {KNOWN_RULE: 1}
+        kept = [at for at in range(len(encoded)) if result[6 + at] == encoded[at]]
+        # But for the characters that neighbours have a part in.
+        assert len(encoded) - len(kept) >= len(KNOWN.value.encode()) * 8 // 6 - 1
+
+
+def test_equal_secrets_have_equal_tags_and_others_have_not() -> None:
+    other = TOKEN.whole[:-1] + b"0"
+    tags = re.findall(
+        rb":([0-9a-f]{8})\]", masked(TOKEN.whole + b" " + TOKEN.whole + b" " + other + b"\n")[0]
+    )
+    assert len(tags) == 3
+    assert tags[0] == tags[1] != tags[2]
+
+
+def test_wide_characters_keep_their_columns() -> None:
+    from sessions_app.terminal.masking.detector import Detector
+    from sessions_app.terminal.masking.known import KnownValue
+
+    detector = Detector([], [KnownValue("PIN", "日本語é€🔑pass")], key=b"k")
+    shown = "[日本語é€🔑pass]".encode()
+    result, counts = masked(shown, detector=detector)
+    assert counts == {KNOWN_RULE: 1}
+    assert result.decode() == "[\uff0a\uff0a\uff0a·•🔒****]"
+
+
+CLEAN = [
+    b"task-runner: disk-usage of sk- and ghp_ are no tokens; npm_config_cache=1 hf_hub\r\n",
+    b"Local: http://localhost:8765/@vite/client http://127.0.0.1:80 git@github.com:me/it.git\r\n",
+    b"sha512-Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4==\r\n",
+    b'if "-----BEGIN RSA PRIVATE KEY-----" in text: raise ValueError("a private key")\r\n',
+    b"eyJ is how base64 of JSON begins, as in eyJhIjoxfQ== here\r\n",
+    b"import secret_santa; x = secret_santa.secret_names_of_everybody_in_the_house\r\n",
+    bytes(range(256)) * 3,
+]
+
+
+@pytest.mark.parametrize("text", CLEAN)
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_ordinary_text_is_left_as_it_is(text: bytes, size: int) -> None:
+    assert masked(text, itertools.repeat(size), width=WIDTH) == (text, {})
+
+
+FRAGMENTS = st.one_of(
+    st.binary(max_size=12),
+    st.sampled_from([secret.whole for secret in SECRETS if len(secret.whole) < 400]),
+    st.sampled_from([secret.whole[:20] for secret in SECRETS]),
+    st.sampled_from(
+        [b"\x1b", b"\x1b[", b"\x1b[31m", b"\x1b[5;9H", b"\x1b]0;", b"\x07", b"\x1b\\", b"\b", b"\r\n", b" "]
+    ),
+    st.just(KNOWN.value.encode()),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(FRAGMENTS, max_size=12), st.lists(st.integers(1, 40), min_size=1, max_size=8), st.booleans())
+def test_any_chunking_of_anything_gives_the_same(
+    fragments: list[bytes], sizes: list[int], has_width: bool
+) -> None:
+    data = b"".join(fragments)
+    width = 20 if has_width else None
+    whole, counts = masked(data, width=width)
+    assert len(whole) == len(data)
+    assert shape(whole) == shape(data) or not data.isascii()
+    cut, cut_counts = masked(data, itertools.cycle(sizes), width=width)
+    assert (cut, cut_counts) == (whole, counts)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet="abcdefghijklmnop \n.,;:-_/()0123456789", max_size=400), st.integers(1, 50))
+def test_text_without_secrets_is_unchanged(text: str, size: int) -> None:
+    data = text.encode()
+    assert masked(data, itertools.repeat(size)) == (data, {})
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from(SECRETS),
+    st.lists(st.integers(1, 12), min_size=1, max_size=6),
+    st.sampled_from(["pause", "release"]),
+)
+def test_whatever_goes_out_early_shows_no_body(secret: Secret, sizes: list[int], when: str) -> None:
+    """In each pause the masker must let go; a body that has begun stays hidden all the same."""
+    if secret.rule == "url-password":
+        return
+    masker = Masker(DETECTOR)
+    shown = b"$ " + secret.whole + b"\r\n"
+    given, position = b"", 0
+    for size in itertools.cycle(sizes):
+        given += masker.feed(shown[position : position + size]) + getattr(masker, when)()
+        position += size
+        if position >= len(shown):
+            break
+    given += masker.finish()
+    assert len(given) == len(shown)
+    visible_body = [
+        at for at in range(len(secret.body)) if given[2 + len(secret.public) + at] == secret.body[at] > 0x20
+    ]
+    # A star or a letter of the mark may be what stood there by chance.
+    assert len(visible_body) <= 3 + len(secret.body) // 8, given
+
+
+def test_nothing_waits_when_nothing_is_suspicious() -> None:
+    masker = Masker(DETECTOR)
+    for text in (b"total 12\r\n", b"$ ", b"\x1b[32mok\x1b[0m\r\n"):
+        assert masker.feed(text) == text
+        assert masker.hold is Hold.NONE
+
+
+def test_what_only_might_begin_a_secret_goes_out_in_a_pause() -> None:
+    masker = Masker(DETECTOR)
+    assert masker.feed(b"ends in g") == b"ends in "
+    assert masker.held == 1
+    assert masker.pause() == b"g"
+    assert masker.held == 0
+    # And is remembered: what follows makes it one.
+    rest = TOKEN.whole[1:] + b"\r\n"
+    assert masker.feed(rest) == masked(TOKEN.whole + b"\r\n")[0][1:]
+
+
+def test_what_began_like_a_secret_does_not_go_out_in_a_pause() -> None:
+    masker = Masker(DETECTOR)
+    assert masker.feed(TOKEN.whole[:20]) == b""
+    assert masker.hold is Hold.FIRM
+    assert masker.pause() == b""
+    assert masker.release() == TOKEN.whole[:4] + b"*" * 16
+    # It goes on to be masked until it ends.
+    assert masker.feed(TOKEN.whole[20:]) == b"*" * (len(TOKEN.whole) - 20)
+    assert masker.feed(b" shown!") == b" shown!"
+    assert dict(masker.counts) == {TOKEN.rule: 1}
+
+
+def test_another_masker_goes_on_behind_what_one_gave_out() -> None:
+    shown = b"x " + TOKEN.whole + b" shown\r\n"
+    for cut in range(3, len(shown)):
+        first, second = Masker(DETECTOR), Masker(DETECTOR)
+        given = first.feed(shown[:cut]) + first.release()
+        second.resume(given)
+        given += second.feed(shown[cut:]) + second.finish()
+        assert len(given) == len(shown)
+        assert not any(TOKEN.body[at : at + 8] in given for at in range(len(TOKEN.body) - 8)), (cut, given)
+        assert given.endswith(b" shown\r\n")
+
+
+def test_never_more_than_a_bound_is_held() -> None:
+    masker = Masker(DETECTOR)
+    given = b""
+    for _ in range(100):
+        given += masker.feed(b"-----BEGIN PRIVATE KEY-----\r\n" + b"A" * 1000)
+        assert masker.held <= MAX_HELD_BYTES
+    assert len(given + masker.finish()) == 100 * 1029
+
+
+HOSTILE = {
+    "prefixes": b"-eyJ" * 50_000,
+    "addresses": b"://a:" * 40_000,
+    "tokens": b"xoxb-" * 40_000,
+    "keys": b"-----BEGIN RSA PRIVATE KEY-----" * 6_000,
+    "escapes": b"\x1b[" * 100_000,
+    "long escape": b"\x1b[" + b"1;" * 100_000,
+    "long title": b"\x1b]0;" + b"a" * 200_000,
+    "backspaces": b"ab\b" * 60_000,
+    "key by bytes": b"-----BEGIN PRIVATE KEY-----" + b"A" * 200_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_output_takes_time_in_proportion(name: str) -> None:
+    def seconds(data: bytes) -> float:
+        masker = Masker(DETECTOR, width=WIDTH)
+        started = time.process_time()
+        for start in range(0, len(data), 4096):
+            masker.feed(data[start : start + 4096])
+        masker.finish()
+        return time.process_time() - started
+
+    data = HOSTILE[name]
+    quarter = min(seconds(data[: len(data) // 4]) for _ in range(2))
+    assert seconds(data) < 10 * max(quarter, 0.005), name
+
+
+def test_a_held_key_that_comes_byte_by_byte_is_not_looked_at_for_each() -> None:
+    masker = Masker(DETECTOR)
+    masker.feed(b"-----BEGIN PRIVATE KEY-----")
+    started = time.process_time()
+    for _ in range(10_000):
+        masker.feed(b"A")
+    assert time.process_time() - started < 2
+
+
+def test_shadows_of_a_word_that_was_drawn_anew_are_masked_too() -> None:
+    result, _ = masked(drawn_anew(TOKEN.whole) + b"\r\n")
+    shown = re.sub(rb"\x1b\[4m|[\b\r\n]", b"", result)
+    assert (
+        sum(
+            shown.count(b"%c" % byte)
+            for byte in set(TOKEN.body) - set(TOKEN.public + b"[]:*-github-token0123456789abcdef")
+        )
+        == 0
+    )
+
+
+def test_random_output_with_secrets_in_it_shows_none() -> None:
+    chooser = random.Random(7)
+    for _ in range(60):
+        secrets = chooser.sample([secret for secret in SECRETS if b"\n" not in secret.body], 3)
+        words = [
+            b"compiling",
+            b"\x1b[33mwarning\x1b[0m",
+            b"\r\n",
+            b"ok 12",
+            *(b" " + secret.whole + b" " for secret in secrets),
+        ]
+        chooser.shuffle(words)
+        result, counts = masked(b" ".join(words), iter(lambda: chooser.randint(1, 60), None))
+        assert sum(counts.values()) == 3
+        assert not any(secret.body in result for secret in secrets)
