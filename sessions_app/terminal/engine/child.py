@@ -13,7 +13,7 @@ import threading
 from collections import OrderedDict
 
 from sessions_app.terminal.engine.deriver import Deriver
-from sessions_app.terminal.engine.ghostty import GhosttyEngine
+from sessions_app.terminal.engine.ghostty import ENGINE, GhosttyEngine
 from sessions_app.terminal.engine.messages import (
     FRAME,
     Request,
@@ -22,6 +22,7 @@ from sessions_app.terminal.engine.messages import (
     encode_refusal,
 )
 from sessions_app.terminal.engine.model import Derived, EngineError, Output, Resize, Screen, StyledScreen
+from sessions_app.terminal.engine.plain import PlainDeriver
 
 #: Terminals whose state is kept between two requests, at 1 to 10 MB each.
 MAX_DERIVERS = 32
@@ -31,7 +32,7 @@ class Work:
     """What the child keeps between requests: the derivers of the terminals asked for last."""
 
     def __init__(self, most: int = MAX_DERIVERS) -> None:
-        self._derivers: OrderedDict[str, Deriver] = OrderedDict()
+        self._derivers: OrderedDict[str, Deriver | PlainDeriver] = OrderedDict()
         self._most = most
 
     def answer(self, frame: bytes) -> bytes:
@@ -48,7 +49,8 @@ class Work:
         # Taken out until all went well: one that failed half-way knows neither where it is nor what it gave.
         deriver = self._derivers.pop(request.key, None)
         if deriver is None:
-            deriver = Deriver(request.cols, request.rows, request.start)
+            make = Deriver if ENGINE else PlainDeriver
+            deriver = make(request.cols, request.rows, request.start)
         try:
             derived = deriver.take(items)
             if request.ask == "finish":
@@ -100,20 +102,24 @@ def _end_with_parent(life: int) -> None:
     os._exit(0)
 
 
+def _warm_up() -> None:
+    """Make the library's code and cffi's types ready before anyone waits for them."""
+    engine = GhosttyEngine(80, 24)
+    engine.feed(b"\x1b[?1049h")
+    engine.keyframe(1)
+    engine.close()
+
+
 def main(arguments: list[str]) -> int:
     """Serve until the socket is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     descriptor, life, memory = map(int, arguments)
     # The library lets other threads run, so this one works while the library hangs.
     threading.Thread(target=_end_with_parent, args=[life], daemon=True).start()
-    # Started as one of several threads of a server, it must not take the server's time on a busy machine.
     connection = socket.socket(fileno=descriptor)
     work = Work()
-    # Makes the library's code and cffi's types ready before anyone waits for them.
-    warm = GhosttyEngine(80, 24)
-    warm.feed(b"\x1b[?1049h")
-    warm.keyframe(1)
-    warm.close()
+    if ENGINE:
+        _warm_up()
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     connection.sendall(FRAME.pack(0))
     while (header := _receive(connection, FRAME.size)) is not None:

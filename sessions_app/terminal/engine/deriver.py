@@ -3,10 +3,13 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from sessions_app.terminal.engine.ghostty import GhosttyEngine, allowed_size
+from sessions_app.terminal.engine.ghostty import ENGINE, GhosttyEngine, allowed_size
 from sessions_app.terminal.engine.model import Derived, EngineError, Keyframe, Output, Resize, Screen
+from sessions_app.terminal.engine.plain import PLAIN
 from sessions_app.terminal.engine.text import LineReader
 
+#: Name of what an engine process derives with on this machine. What another one derived can be made again.
+DERIVER = ENGINE or PLAIN
 #: Rows above the screen that a heavy keyframe carries.
 HEAVY_ROWS = 1_000
 LIGHT_BYTES = 256 * 1024

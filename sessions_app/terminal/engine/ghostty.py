@@ -22,6 +22,12 @@ MAX_ROWS = 2_048
 _BYTES_PER_CELL = 16
 
 _ERASE = b"\x1b[K"
+# A soft reset (DECSTR), which the library does not know and every `reset` and `tput init` sends. The cursor stays
+# where it is.
+_SOFT_RESET = b"\x1b[!p"
+_RESET_ALL_BUT_CURSOR = (
+    b"\x1b[?6l\x1b[r\x1b[0m\x1b(B\x1b)B\x0f\x1b7\x1b[?25h\x1b[?7h\x1b[4l\x1b[?1l\x1b[?66l\x1b[?2004l\x1b[?45l"
+)
 _SEQUENCE = re.compile(rb"\x1b\[[0-9;:?]*[@-~]")
 # Left and right margins, and clusters of characters in one cell: xterm.js has neither.
 _UNKNOWN_MODES = (69, 2027)
@@ -50,6 +56,8 @@ class GhosttyEngine:
         if b"\x1b" not in data:
             self.native.write(data)
             return
+        if b"!p" in data:
+            data = self._write_resetting(data)
         if _ERASE in data and not self.native.is_alternate:
             self._write_erasing(data)
         else:
@@ -61,31 +69,41 @@ class GhosttyEngine:
             if self.native.mode(mode):
                 self.native.unset_mode(mode)
 
+    def _write_resetting(self, data: bytes) -> bytes:
+        """Write output up to the last soft reset, with others in place of it; the rest."""
+        *parts, rest = data.split(_SOFT_RESET)
+        for part in parts:
+            self.native.write(part)
+            column, row = self.native.cursor
+            self.native.write(_RESET_ALL_BUT_CURSOR + b"\x1b[%d;%dH" % (row + 1, column + 1))
+        return rest
+
     def _write_erasing(self, data: bytes) -> None:
         """Write output without those sequences that erase the rest of a line behind whose end the cursor stands.
 
         There is nothing to erase, says xterm.js; xterm and the library step back and erase the last column.
         """
         native = self.native
-        cols, column = native.cols, native.cursor[0]
+        cols, column = native.cols, native.cursor[0] + native.wraps_next
         written = start = 0
         for line in data.split(b"\r"):
             if len(line) + column >= cols or b"\t" in line:
-                erase = line.find(_ERASE)
-                # A sequence has three bytes at least.
-                is_short = column + len(line) - 3 * line.count(b"\x1b") < cols and b"\t" not in line
-                counted = 0
-                while erase >= 0 and not is_short:
-                    between = _SEQUENCE.sub(b"", line[counted:erase])
-                    column += len(between) + 7 * between.count(b"\t")
-                    counted = erase
-                    if column >= cols:
-                        native.write(data[written : start + erase])
-                        written = start + erase + len(_ERASE) * native.wraps_next
-                    erase = line.find(_ERASE, erase + 1)
+                last = line.rfind(_ERASE)
+                if last >= 0 and _columns(line[:last]) + column >= cols:
+                    written = self._write_erasing_line(data, written, start, start + last)
             column = 0
             start += len(line) + 1
         native.write(data[written:])
+
+    def _write_erasing_line(self, data: bytes, written: int, start: int, last: int) -> int:
+        """Write the line from `start` to its last erasing at `last`; how much is written then."""
+        native = self.native
+        erase = data.find(_ERASE, start)
+        while 0 <= erase <= last:
+            native.write(data[written:erase])
+            written = erase + len(_ERASE) * native.wraps_next
+            erase = data.find(_ERASE, erase + 1)
+        return written
 
     def resize(self, cols: int, rows: int) -> None:
         """Give the window another size."""
@@ -132,6 +150,12 @@ class GhosttyEngine:
     def close(self) -> None:
         """Give its memory back."""
         self.native.close()
+
+
+def _columns(line: bytes) -> int:
+    """How many columns the cursor may go to the right at most, but for sequences that send it there."""
+    text = _SEQUENCE.sub(b"", line)
+    return len(text) + 7 * text.count(b"\t")
 
 
 def allowed_size(cols: int, rows: int) -> tuple[int, int]:

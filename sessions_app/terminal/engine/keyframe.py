@@ -58,12 +58,10 @@ def _append_rows(parts: list[bytes], native: Native, scrollback_rows: int) -> No
     above, count = native.scrollback_rows, native.rows
     kept = min(above, scrollback_rows)
     first = above - kept
-    rows = native.vt_rows(first, above + count).split(b"\r\n")
+    rows = native.vt_rows(first, above + count)
     if kept:
         # The screen has to be full, or the rows above it would stay on it.
         rows += [b""] * (kept + count - len(rows))
-    while not kept and rows and not rows[-1]:
-        rows.pop()
     last, cols = len(rows) - 1, native.cols
     for index, row in enumerate(rows):
         parts.append(row)
@@ -129,26 +127,19 @@ def _append_where_restored(parts: list[bytes], native: Native, top: int) -> None
     _append_pen_and_cursor(back, native, top=top)
     native.write(b"\x1b8")
     column, row = native.cursor
-    pen = _pen(native)
+    pen = native.vt_pen()
     native.write(b"".join(back))
     if (column, row) != (0, 0) or pen != _FRESH_PEN:
         parts.append(pen + b"\x1b[%d;%dH\x1b7" % (row + 1, column + 1) + _RESET_PEN)
 
 
-def _pen(native: Native) -> bytes:
-    column, row = native.cursor
-    cells = native.vt_cells(column, column, row)
-    return native.vt_cells(column, column, row, pen=True)[len(cells) :]
-
-
 def _append_pen_and_cursor(parts: list[bytes], native: Native, *, top: int) -> None:
     column, row = native.cursor
     if not native.wraps_next:
-        parts.append(_pen(native))
+        parts.append(native.vt_pen())
         parts.append(b"\x1b[%d;%dH" % (row - top + 1, column + 1))
         return
     # Only a character written into the last column makes the next one wrap.
-    first = column - native.is_wide_tail(column, row)
-    cells = native.vt_cells(first, column, row)
-    parts.append(b"\x1b[%d;%dH%b" % (row - top + 1, first + 1, cells or b" "))
-    parts.append(_pen(native))
+    column, text = native.vt_cell(column, row)
+    parts.append(b"\x1b[%d;%dH%b" % (row - top + 1, column + 1, text))
+    parts.append(native.vt_pen())

@@ -4,7 +4,9 @@ The package's own Python layer limits the scrollback by lines, which costs a cou
 line, and formats one way only. Importing this module raises ImportError where the wheel is missing.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Any
 
 from pyghostty import ffi, lib
@@ -19,7 +21,8 @@ _CELL_PIXELS = (8, 16)
 _SUCCESS: int = lib.GHOSTTY_SUCCESS
 _PLAIN: int = lib.GHOSTTY_FORMATTER_FORMAT_PLAIN
 _VT: int = lib.GHOSTTY_FORMATTER_FORMAT_VT
-_NARROW: int = lib.GHOSTTY_CELL_WIDE_NARROW
+_WIDE: int = lib.GHOSTTY_CELL_WIDE_WIDE
+_SPACER_HEAD: int = lib.GHOSTTY_CELL_WIDE_SPACER_HEAD
 _SPACER_TAIL: int = lib.GHOSTTY_CELL_WIDE_SPACER_TAIL
 _ALTERNATE: int = lib.GHOSTTY_TERMINAL_SCREEN_ALTERNATE
 
@@ -30,6 +33,9 @@ _grid_ref_track: Any = union_fn(
     "ghostty_terminal_grid_ref_track",
     "GhosttyResult(*)(GhosttyTerminal, GhosttyPointS, GhosttyTrackedGridRef*)",
 )
+
+# Styles that are seen where there is no character.
+_SHOWS_ON_BLANKS = re.compile(rb"\x1b\[(?:7|9|53|4[:0-9]*|48[;:][0-9;:]*)m")
 
 
 def _check(result: int, what: str) -> None:
@@ -271,18 +277,97 @@ class Native:
         self._select((0, first), (self.cols - 1, end - 1), lib.GHOSTTY_POINT_TAG_SCREEN)
         return self._format(_UNWRAPPED if unwrap else _ROWS)
 
-    def vt_rows(self, first: int, end: int) -> bytes:
-        """The same rows with their styles and links as VT text, with CR LF between them."""
+    def vt_rows(self, first: int, end: int) -> list[bytes]:
+        """The same rows one by one as VT text, with their styles; empty ones at the end may be missing."""
         self._select((0, first), (self.cols - 1, end - 1), lib.GHOSTTY_POINT_TAG_SCREEN)
+        rows = self._format(_VT_ROWS).split(b"\r\n")
+        rows += [b""] * (end - first - len(rows))
+        # The library leaves out rows that have nothing but a background, and writes what was never written
+        # to between two words in the style of the first.
+        wanted = {index for index, row in enumerate(rows) if not row or _SHOWS_ON_BLANKS.search(row)}
+        if wanted:
+            for index, cells in self._raw_rows(first, wanted):
+                rows[index] = self._vt_row(cells, first + index, rows[index])
+        while rows and not rows[-1]:
+            rows.pop()
+        return rows
+
+    def _raw_rows(self, first: int, wanted: set[int]) -> Iterator[tuple[int, list[int]]]:
+        """Cells as the library holds them, of rows given by their number after `first`."""
+        above = self.scrollback_rows - first
+        state = ffi.new("GhosttyRenderState*")
+        rows = ffi.new("GhosttyRenderStateRowIterator*")
+        view = ffi.new("GhosttyCellsView*")
+        _check(lib.ghostty_render_state_new(ffi.NULL, state), "rows")
+        try:
+            overscan = ffi.new("GhosttyRenderStateOverscan*", [above, 0])
+            _check(
+                lib.ghostty_render_state_set(state[0], lib.GHOSTTY_RENDER_STATE_OPTION_OVERSCAN, overscan),
+                "rows",
+            )
+            _check(lib.ghostty_render_state_update(state[0], self._handle), "rows")
+            _check(lib.ghostty_render_state_row_iterator_new(ffi.NULL, rows), "rows")
+            key = lib.GHOSTTY_RENDER_STATE_DATA_ROW_ITERATOR
+            _check(lib.ghostty_render_state_get(state[0], key, rows), "rows")
+            index = 0
+            key = lib.GHOSTTY_RENDER_STATE_ROW_DATA_CELLS_RAW
+            while lib.ghostty_render_state_row_iterator_next(rows[0]):
+                if index in wanted:
+                    _check(lib.ghostty_render_state_row_get(rows[0], key, view), "row")
+                    yield index, memoryview(bytes(ffi.buffer(view.ptr, view.len * 8))).cast("Q").tolist()
+                index += 1
+        finally:
+            lib.ghostty_render_state_row_iterator_free(rows[0])
+            lib.ghostty_render_state_free(state[0])
+
+    def _vt_row(self, cells: list[int], row: int, text: bytes) -> bytes:
+        """A row as VT text, given what the library wrote for all of it."""
+        while cells and not cells[-1]:
+            cells.pop()
+        if text and all(cells):
+            return text
+        parts = []
+        column = 0
+        for is_written, group in groupby(cells, bool):
+            segment = list(group)
+            end = column + len(segment)
+            if is_written:
+                parts.append(self._vt_cells(column, end - 1, row) or self._background(segment))
+            else:
+                parts.append(b"\x1b[0m" + b" " * len(segment))
+            column = end
+        return b"".join(parts)
+
+    def _raw_cell(self, column: int, row: int) -> int:
+        ref = self._locate(column, row, lib.GHOSTTY_POINT_TAG_SCREEN)
+        _check(lib.ghostty_grid_ref_cell(ref, self._cell), "cell")
+        return int(self._cell[0])
+
+    def _background(self, cells: list[int]) -> bytes:
+        """Cells without characters as VT text."""
+        parts = [self._background_style(cell) + b" " * len(list(group)) for cell, group in groupby(cells)]
+        return b"".join(parts) + b"\x1b[0m"
+
+    def _background_style(self, cell: int) -> bytes:
+        _check(lib.ghostty_cell_get(cell, lib.GHOSTTY_CELL_DATA_CONTENT_TAG, self._enum), "cell")
+        if self._enum[0] == lib.GHOSTTY_CELL_CONTENT_BG_COLOR_PALETTE:
+            number = ffi.new("uint8_t*")
+            _check(lib.ghostty_cell_get(cell, lib.GHOSTTY_CELL_DATA_COLOR_PALETTE, number), "cell")
+            return b"\x1b[0;48;5;%dm" % number[0]
+        if self._enum[0] == lib.GHOSTTY_CELL_CONTENT_BG_COLOR_RGB:
+            colour = ffi.new("GhosttyColorRgb*")
+            _check(lib.ghostty_cell_get(cell, lib.GHOSTTY_CELL_DATA_COLOR_RGB, colour), "cell")
+            return b"\x1b[0;48;2;%d;%d;%dm" % (colour.r, colour.g, colour.b)
+        return b"\x1b[0m"
+
+    def _vt_cells(self, first: int, last: int, row: int) -> bytes:
+        self._select((first, row), (last, row), lib.GHOSTTY_POINT_TAG_SCREEN)
         return self._format(_VT_ROWS)
 
-    def vt_cells(self, first: int, last: int, row: int, *, pen: bool = False) -> bytes:
-        """Cells `first` to `last` of a row of the screen as VT text.
-
-        With `pen` what the cursor writes with follows: its style, link and character sets.
-        """
-        self._select((first, row), (last, row), lib.GHOSTTY_POINT_TAG_ACTIVE)
-        return self._format(_VT_PEN if pen else _VT_ROWS)
+    def vt_pen(self) -> bytes:
+        """What the cursor writes with as VT text: its style, link and character sets."""
+        self._select((0, 0), (0, 0), lib.GHOSTTY_POINT_TAG_ACTIVE)
+        return self._format(_VT_PEN)[len(self._format(_VT_ROWS)) :]
 
     def vt_margins(self) -> bytes:
         """Tab stops, then what is in the first cell, then the scroll region if there is one, as VT text."""
@@ -300,15 +385,25 @@ class Native:
         _check(lib.ghostty_cell_get(self._cell[0], lib.GHOSTTY_CELL_DATA_HAS_TEXT, self._flag), "cell")
         if self._flag[0]:
             return True
-        _check(lib.ghostty_cell_get(self._cell[0], lib.GHOSTTY_CELL_DATA_WIDE, self._enum), "cell")
-        return int(self._enum[0]) != _NARROW
+        kind = self._kind_of(self._cell[0])
+        # Left free as a wide character did not fit; another one may have taken that one's place.
+        return kind == _SPACER_TAIL or (
+            kind == _SPACER_HEAD and self._kind_of(self._raw_cell(0, row + 1)) == _WIDE
+        )
 
-    def is_wide_tail(self, column: int, row: int) -> bool:
-        """Whether a cell of the screen is the second half of a wide character."""
-        ref = self._locate(column, row, lib.GHOSTTY_POINT_TAG_ACTIVE)
-        _check(lib.ghostty_grid_ref_cell(ref, self._cell), "cell")
-        _check(lib.ghostty_cell_get(self._cell[0], lib.GHOSTTY_CELL_DATA_WIDE, self._enum), "cell")
-        return int(self._enum[0]) == _SPACER_TAIL
+    def _kind_of(self, cell: int) -> int:
+        _check(lib.ghostty_cell_get(cell, lib.GHOSTTY_CELL_DATA_WIDE, self._enum), "cell")
+        return int(self._enum[0])
+
+    def vt_cell(self, column: int, row: int) -> tuple[int, bytes]:
+        """The character at or around a cell of the screen as VT text, and the column in which it begins."""
+        row += self.scrollback_rows
+        cell = self._raw_cell(column, row)
+        if self._kind_of(cell) == _SPACER_TAIL:
+            column -= 1
+            return column, self._vt_cells(column, column + 1, row)
+        text = self._vt_cells(column, column, row)
+        return column, text or self._background_style(cell) + b" "
 
     # Rows that leave the screen.
 

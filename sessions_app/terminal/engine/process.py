@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from sessions_app.terminal.engine.ghostty import ENGINE
 from sessions_app.terminal.engine.messages import (
     FRAME,
     MAX_FRAME_BYTES,
@@ -100,8 +99,6 @@ class _Child:
 
     def call(self, parts: list[bytes]) -> bytes:
         """The answer to a request. Raises EngineError, and then there is no child any more."""
-        if not ENGINE:
-            raise EngineError("the pyghostty wheel is not installed")
         length = sum(map(len, parts))
         if length > MAX_FRAME_BYTES:
             raise EngineError(f"{length} bytes are too many for one call")

@@ -1,7 +1,7 @@
 """Runs of text that look alike, out of the VT text that libghostty-vt writes for rows of its cells."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 
@@ -17,13 +17,13 @@ _FLAGS = {
 }  # fmt: skip
 
 
-def styled_rows(text: bytes, count: int) -> tuple[tuple[Run, ...], ...]:
-    """`count` rows out of VT text with CR LF between them; missing ones are empty."""
-    rows = []
+def styled_rows(texts: Iterable[bytes], count: int) -> tuple[tuple[Run, ...], ...]:
+    """`count` rows out of VT text for each of them; missing ones are empty."""
+    rows: list[tuple[Run, ...]] = []
     style = _PLAIN
-    for row in text.decode("utf-8", "replace").split("\r\n"):
+    for text in texts:
         runs: list[Run] = []
-        for match in _TOKEN.finditer(row):
+        for match in _TOKEN.finditer(text.decode("utf-8", "replace")):
             if match[1] is not None:
                 style = _styled(style, match[1])
             elif match[2] is not None:
