@@ -10,12 +10,12 @@ letter.
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sessions_app.terminal.engine.model import Line
-from sessions_app.terminal.lines import Block
+from sessions_app.terminal.lines import Block, LinesError
 
 try:
     import re2  # type: ignore[import-untyped]  # a wheel without types
@@ -129,6 +129,19 @@ def find_in_block(data: bytes, pattern: Pattern, *, deadline: float | None = Non
     ]
 
 
+def find_in_lines(lines: Sequence[Line], pattern: Pattern, *, deadline: float | None = None) -> list[LineHit]:
+    """The same for lines in no block. Raises TimeIsUp."""
+    text = "\n".join([line.text for line in lines]).encode("utf-8", "replace")
+    return [
+        LineHit(
+            lines[place.number],
+            _characters(text[place.line_start : place.start]),
+            _characters(text[place.line_start : place.end]),
+        )
+        for place in pattern.find(text, deadline=deadline)
+    ]
+
+
 _HIGH = bytes(range(0x80, 0x100))
 
 
@@ -148,6 +161,8 @@ def _start_of_text(data: bytes) -> int:
         step = data[position : position + missing]
         position += len(step)
         missing -= len(step.translate(None, _HIGH))
+    if missing:
+        raise LinesError("the runs are cut off")
     return position
 
 

@@ -115,6 +115,7 @@ TABLE: Final[dict[str, Row]] = {
     "terminals/<uuid:terminal_id>/stretch": page(),
     "terminals/<uuid:terminal_id>/recording.cast": page(),
     "terminals/<uuid:terminal_id>/recording.txt": page(),
+    "terminals/<uuid:terminal_id>/search": page(),
     "search/": page(),
     "-/palette/": page(),
     "audit/": page(READ_AUDIT),

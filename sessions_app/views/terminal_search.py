@@ -1,0 +1,141 @@
+"""Search inside one terminal, answered line by line while it goes on."""
+
+import asyncio
+import json
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.http import HttpRequest, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_safe
+
+from dashboard.lib.compression import CorruptData
+from dashboard.lib.errors import BadRequest
+from sessions_app.access import READ
+from sessions_app.actions.terminals.reading import MissingOutput
+from sessions_app.actions.terminals.searching import Outcome, TerminalSearch
+from sessions_app.models import Terminal
+from sessions_app.search.turns import Turns
+from sessions_app.sign_in import me, requires
+from sessions_app.terminal.line_search import LineHit, Pattern, PatternError
+from sessions_app.terminal.lines import LinesError
+
+logger = logging.getLogger(__name__)
+
+# Of a longer line, what stands around the match.
+MAX_LINE_CHARS = 1_000
+_BEFORE_CHARS = 200
+# A search that finds nothing is looked after this often: whoever went away must not keep it running.
+_STEP_S = 0.05
+_turns = Turns(of_all=6, of_each=2)
+# A search that was given up ends within a step.
+_TURN_S = 3.0
+_DAMAGED = "What is stored of this terminal is damaged, so it was not searched to its end. Restore a backup."
+_BUSY = "Other searches are still running. Try again in a moment."
+
+
+@require_safe
+@requires(READ)
+def search(request: HttpRequest, terminal_id: uuid.UUID) -> StreamingHttpResponse:
+    """JSON lines: hits {offset, at_us, text, start, end}, oldest first, and last {done, hits, is_cut, searched}.
+
+    `start` and `end` count characters of `text`. A pattern that cannot be searched for is no error of the request
+    but an `error` in the last line: a person is still typing it.
+    """
+    person = me(request)
+    terminal = get_object_or_404(Terminal.objects.all().visible_to(person), pk=terminal_id)
+    start = _start(request)
+    try:
+        pattern = Pattern(request.GET.get("q", ""), is_regex=_is_regex(request))
+        lines = _lines(TerminalSearch(terminal, pattern, start=start), person.pk)
+    except PatternError as error:
+        lines = _only(_last(Outcome(0, False, 0.0), str(error)))
+    response = StreamingHttpResponse(lines, content_type="application/x-ndjson")
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+async def _lines(search: TerminalSearch, person_id: uuid.UUID) -> AsyncIterator[bytes]:
+    if not await _has_turn(person_id):
+        yield _last(Outcome(0, False, 0.0), _BUSY)
+        return
+    batches = search.batches()
+    step: Any = sync_to_async(_step)
+    try:
+        while (found := await step(batches)) is not None:
+            if found:
+                yield b"".join(map(_line, found))
+        yield _last(search.outcome)
+    except (MissingOutput, LinesError, CorruptData) as error:
+        logger.warning("terminal search: %s", error)
+        yield _last(Outcome(0, False, 0.0), _DAMAGED)
+    finally:
+        _turns.give_back(person_id)
+
+
+async def _only(line: bytes) -> AsyncIterator[bytes]:
+    yield line
+
+
+async def _has_turn(person_id: uuid.UUID) -> bool:
+    until = time.monotonic() + _TURN_S
+    while not _turns.take(person_id):
+        if time.monotonic() > until:
+            return False
+        await asyncio.sleep(_STEP_S)
+    return True
+
+
+def _step(batches: Iterator[list[LineHit]]) -> list[LineHit] | None:
+    """The next hits, or none of them so far; None at the end."""
+    until = time.monotonic() + _STEP_S
+    for found in batches:
+        if found or time.monotonic() > until:
+            return found
+    return None
+
+
+def _line(hit: LineHit) -> bytes:
+    first = max(0, hit.start - _BEFORE_CHARS) if len(hit.line.text) > MAX_LINE_CHARS else 0
+    text = hit.line.text[first : first + MAX_LINE_CHARS]
+    return _json_line(
+        {
+            "offset": hit.line.offset,
+            "at_us": hit.line.time_us,
+            "text": text,
+            "start": hit.start - first,
+            "end": min(hit.end - first, len(text)),
+        }
+    )
+
+
+def _last(outcome: Outcome, error: str = "") -> bytes:
+    last = {
+        "done": True,
+        "hits": outcome.hits,
+        "is_cut": outcome.is_cut,
+        "searched": round(outcome.searched, 4),
+    }
+    return _json_line({**last, "error": error} if error else last)
+
+
+def _json_line(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+
+
+def _is_regex(request: HttpRequest) -> bool:
+    regex = request.GET.get("regex", "0")
+    if regex not in ("0", "1"):
+        raise BadRequest("'regex' is 0 or 1.")
+    return regex == "1"
+
+
+def _start(request: HttpRequest) -> int:
+    text = request.GET.get("from", "0")
+    if not text.isascii() or not text.isdecimal() or len(text) > 18:
+        raise BadRequest("'from' must be a number of bytes.")
+    return int(text)
