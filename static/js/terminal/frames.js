@@ -36,3 +36,58 @@ export function decodeFrames(buffer) {
   }
   return frames;
 }
+
+/** The offset behind the last output among the frames; undefined where there is none. */
+export function endOf(frames) {
+  const last = frames.findLast(({ type }) => type === "output");
+  return last && last.offset + last.bytes.length;
+}
+
+/**
+ * Those of the frames from index `start` on that belong to a moment {us}, or to the first {offset} bytes, of which the last
+ * may be a part of a frame; `next` is the index to go on from, `isAll` whether all did.
+ */
+export function until(frames, start, { us, offset }) {
+  const taken = [];
+  let next = start;
+  for (; next < frames.length; next++) {
+    const frame = frames[next];
+    const isOutput = frame.type === "output";
+    if (us !== undefined ? frame.timeUs > us : frame.offset > offset || (isOutput && frame.offset === offset)) break;
+    if (us === undefined && isOutput && frame.offset + frame.bytes.length > offset) {
+      taken.push({ ...frame, bytes: frame.bytes.subarray(0, offset - frame.offset) });
+      break;
+    }
+    taken.push(frame);
+  }
+  return { frames: taken, next, isAll: next === frames.length };
+}
+
+/** The same frames with consecutive output in one, at the time of its last byte: xterm.js draws few large pieces fastest. */
+export function joined(frames) {
+  const result = [];
+  let run = [];
+  const flush = () => {
+    if (run.length) result.push(run.length === 1 ? run[0] : { ...run[0], timeUs: run.at(-1).timeUs, bytes: concatenated(run) });
+    run = [];
+  };
+  for (const frame of frames) {
+    if (frame.type === "output") run.push(frame);
+    else {
+      flush();
+      result.push(frame);
+    }
+  }
+  flush();
+  return result;
+}
+
+function concatenated(frames) {
+  const bytes = new Uint8Array(frames.reduce((size, frame) => size + frame.bytes.length, 0));
+  let at = 0;
+  for (const frame of frames) {
+    bytes.set(frame.bytes, at);
+    at += frame.bytes.length;
+  }
+  return bytes;
+}

@@ -24,7 +24,7 @@
 //     follower     the Follower of what is drawn; follower.expected === offset
 //     playing, busy (a seek is not on the screen yet)
 //     speed        0.25 … 16, may be set at any time; skipsPauses (true): may be set at any time
-//     pause        null, or {fromUs, toUs} while a long pause is being skipped (shown for 0.3 s)
+//     skipped      null, or {fromUs, toUs} while a long pause is being skipped (shown for 0.3 s)
 //
 //   Methods
 //     load()               Promise of the map, fetched when it is not there; reload() asks for what is new
@@ -40,172 +40,361 @@
 //     learn(frame)         a frame of the live connection: the recording grew
 //     stop()               forget what is on its way, and that the screen shows anything of the player's (another one draws now)
 
-import { Follower } from "scrollback/terminal/follower";
-import { decodeFrames } from "scrollback/terminal/frames";
+import { Drawing } from "scrollback/terminal/drawing";
+import { Follower, HOLE } from "scrollback/terminal/follower";
+import { endOf, joined, until } from "scrollback/terminal/frames";
+import { Recording } from "scrollback/terminal/recording";
 
 const LONGEST_PAUSE_US = 2_000_000;
 // What a skipped pause still lasts, so that one sees that there was one.
 const SHOWN_PAUSE_US = 300_000;
 // xterm.js throws data away beyond 50 MB that wait; it is never given so much.
 const MOST_UNDRAWN_BYTES = 2 * 1024 * 1024;
+// A screen that is so little ahead is not worth a new beginning, which would cost the lines above it.
+const AHEAD_BYTES = 64 * 1024;
+// How often a recording that goes on is asked for more while one waits at its end.
+const ASK_AGAIN_MS = 500;
+// The page was hidden, or busy: no time of the recording passed.
+const LONGEST_TICK_MS = 250;
 
 export class Player {
+  #recording;
+  // The frames that are drawn from, the index of the next one, and whether the screen shows what came before it.
   #frames = [];
   #next = 0;
-  #follower = new Follower();
-  #fetching = null;
-  #undrawn = 0;
+  #isDrawn = false;
+  #drawnUs = 0;
+  #drawing = new Drawing();
+  // Raised with whatever makes older work pointless.
   #turn = 0;
   #before = 0;
+  // Where and when there was nothing more.
+  #exhausted = "";
+  #askedMs = 0;
 
-  /**
-   * `sizeOf()` and `endOf()`: bytes and microseconds that the recording has by now. `apply(frame, done)` draws one frame,
-   * `clear()` empties the screen, `changed()` is called whenever something to be shown moved, `failed(error)` once it stopped.
-   */
-  constructor(terminal, { sizeOf, endOf, apply, clear, changed, failed }) {
-    Object.assign(this, { terminal, sizeOf, endOf, apply, clear, changed, failed });
-    this.atUs = 0;
-    this.speed = 1;
-    this.skipsPauses = true;
-    this.playing = false;
+  follower = new Follower();
+  atUs = 0;
+  shownFrom = 0;
+  speed = 1;
+  skipsPauses = true;
+  playing = false;
+  busy = false;
+  skipped = null;
+
+  constructor(terminal, { apply, changed, failed, caughtUp, fetch }) {
+    Object.assign(this, { terminal, apply, changed, failed, caughtUp });
+    this.#recording = new Recording(terminal, { fetch });
+  }
+
+  // What there is
+
+  get map() {
+    return this.#recording.map;
+  }
+
+  get endUs() {
+    return this.map?.durationUs ?? 0;
+  }
+
+  get size() {
+    return this.map?.size ?? 0;
+  }
+
+  get offset() {
+    return this.follower.expected;
+  }
+
+  load() {
+    return this.map ? Promise.resolve(this.map) : this.reload();
+  }
+
+  async reload() {
+    const map = await this.#recording.reload();
+    this.changed();
+    return map;
+  }
+
+  learn(frame) {
+    this.map?.learn(frame);
+  }
+
+  timeAt(offset) {
+    return this.#recording.timeAt(offset);
+  }
+
+  offsetAt(us) {
+    return this.#recording.offsetAt(us);
+  }
+
+  earlier(offset) {
+    return this.#recording.earlier(offset);
+  }
+
+  // Going to a moment
+
+  seek(us) {
+    return this.#go({ us: Math.max(0, us) });
+  }
+
+  seekOffset(offset) {
+    return this.#go({ offset: Math.max(0, offset) });
+  }
+
+  /** Draw everything up to byte `offset` from near byte `from`, without its timing; the offset reached. */
+  async drawBytes(from, offset) {
+    const turn = this.#begin();
+    await this.reload();
+    await this.#beginAt(from, turn);
+    await this.#drawUntil({ offset }, turn);
+    if (turn !== this.#turn) return null;
     this.busy = false;
+    return this.offset;
   }
 
-  get expected() {
-    return this.#follower.expected;
+  nextWrite() {
+    return this.#step(async (turn) => {
+      while (await this.#have(turn)) {
+        const frame = this.#frames[this.#next++];
+        if (this.#draw([frame]) && (frame.type === "output" || frame.type === "resize")) return;
+      }
+    });
   }
+
+  previousWrite() {
+    return this.#goTo(async () => (await this.#recording.writeBefore(this.offset))?.offset ?? 0);
+  }
+
+  nextKeyframe() {
+    return this.#goTo(({ keyframes }) => keyframes.find(({ offset }) => offset > this.offset)?.offset ?? this.size);
+  }
+
+  previousKeyframe() {
+    return this.#goTo(({ keyframes }) => keyframes.findLast(({ offset }) => offset < this.offset)?.offset ?? 0);
+  }
+
+  async #goTo(find) {
+    this.pause();
+    try {
+      return await this.#go({ offset: await find(await this.load()) });
+    } catch (error) {
+      return this.#fail(error, this.#turn);
+    }
+  }
+
+  async #go(target) {
+    const turn = this.#begin();
+    if (target.us !== undefined) this.atUs = target.us;
+    this.changed();
+    try {
+      await this.#reach(target);
+      if (turn !== this.#turn) return false;
+      if (!this.#leadsTo(target)) await this.#beginAt(this.map.startFor(target), turn);
+      if (turn !== this.#turn) return false;
+      await this.#drawUntil(target, turn);
+    } catch (error) {
+      return this.#fail(error, turn);
+    }
+    if (turn !== this.#turn) return false;
+    if (target.us === undefined) this.atUs = this.#drawnUs;
+    return this.#arrive(turn);
+  }
+
+  /** Go on with the frames that are there; where none are, the present moment is shown first. */
+  async #step(work) {
+    this.pause();
+    if (!this.#isDrawn && !(await this.seek(this.atUs))) return false;
+    const turn = this.#begin();
+    try {
+      await work(turn);
+    } catch (error) {
+      return this.#fail(error, turn);
+    }
+    if (turn !== this.#turn) return false;
+    this.atUs = Math.max(this.atUs, this.#drawnUs);
+    return this.#arrive(turn);
+  }
+
+  #begin() {
+    this.busy = true;
+    this.skipped = null;
+    return ++this.#turn;
+  }
+
+  async #arrive(turn) {
+    this.#prefetch();
+    await this.#drawing.done();
+    if (turn !== this.#turn) return false;
+    this.busy = false;
+    if (this.playing) this.#start();
+    this.changed();
+    return true;
+  }
+
+  #fail(error, turn) {
+    if (turn !== this.#turn) return false;
+    this.stop();
+    this.failed(error);
+    this.changed();
+    return false;
+  }
+
+  /** Know the recording as far as the target, as far as there is one. */
+  async #reach({ us, offset }) {
+    const map = await this.load();
+    const isBeyond = us === undefined ? offset > map.size : us > map.durationUs;
+    if (isBeyond && !map.ended) await this.reload();
+  }
+
+  /** Whether going on from what is drawn is as short a way as any. */
+  #leadsTo(target) {
+    if (!this.#isDrawn) return false;
+    const isBehind = target.us === undefined ? target.offset < this.offset : target.us < this.#drawnUs;
+    return !isBehind && this.map.startFor(target) <= this.offset + AHEAD_BYTES;
+  }
+
+  // Drawing
+
+  /** An empty terminal, and the screen that was kept for this offset. */
+  async #beginAt(offset, turn) {
+    const { frames } = await this.#recording.only(offset);
+    if (turn !== this.#turn) return;
+    const [keyframe] = frames;
+    this.follower = new Follower(keyframe.offset);
+    this.#frames = frames;
+    this.#next = 1;
+    this.#isDrawn = true;
+    this.#exhausted = "";
+    this.shownFrom = keyframe.offset;
+    this.#drawing.forget();
+    this.#drawing = new Drawing();
+    this.#drawnUs = keyframe.timeUs;
+    this.#draw([keyframe]);
+  }
+
+  async #drawUntil(target, turn) {
+    while (await this.#have(turn)) {
+      const { frames, next, isAll } = until(this.#frames, this.#next, target);
+      this.#next = next;
+      this.#draw(frames);
+      if (!isAll) return;
+      if (this.#drawing.bytes > MOST_UNDRAWN_BYTES) await this.#drawing.done();
+    }
+  }
+
+  /** Whether there is another frame (and this turn is still the newest), after fetching it if need be. */
+  async #have(turn) {
+    while (turn === this.#turn && this.#next >= this.#frames.length) {
+      const { size, ended, events } = this.map;
+      const here = [this.offset, size, ended, events.length].join();
+      // What happened at the very end is sent again each time.
+      if (here === this.#exhausted) return false;
+      const { frames } = await this.#recording.piece(this.offset);
+      if (turn !== this.#turn) return false;
+      this.#exhausted = here;
+      this.#frames = frames;
+      this.#next = 0;
+      this.#prefetch();
+    }
+    return turn === this.#turn;
+  }
+
+  /** Draw what of the frames was not drawn yet; whether there was anything. */
+  #draw(frames) {
+    const fresh = [];
+    for (const frame of frames) {
+      const applied = this.follower.receive(frame);
+      if (applied === HOLE) throw new Error(`the recording has a hole at ${this.offset}`);
+      if (applied) fresh.push(applied);
+    }
+    for (const frame of joined(fresh)) {
+      this.#drawnUs = Math.max(this.#drawnUs, frame.timeUs);
+      this.learn(frame);
+      this.apply(frame, this.#drawing.begin(frame.bytes?.length ?? 0));
+    }
+    return fresh.length > 0;
+  }
+
+  #prefetch() {
+    this.#recording.prefetch(this.shownFrom, endOf(this.#frames) ?? this.offset);
+  }
+
+  // Playing
 
   play() {
     if (this.playing) return;
     this.playing = true;
-    this.#before = performance.now();
-    this.#soon(this.#turn);
+    if (!this.#isDrawn) this.seek(this.atUs);
+    else if (!this.busy) this.#start();
     this.changed();
   }
 
   pause() {
     this.playing = false;
+    this.skipped = null;
     this.changed();
   }
 
-  /** Forget everything that is on its way. */
   stop() {
     this.#turn += 1;
-    this.playing = this.busy = false;
-    this.#fetching = null;
-  }
-
-  /** Show the moment `us`; going back means to begin again. */
-  async seek(us) {
-    const playing = this.playing;
-    this.stop();
-    const turn = this.#turn;
-    this.busy = true;
-    if (us < this.atUs || !this.#follower.expected) this.#rewind();
-    this.atUs = us;
-    this.changed();
-    try {
-      await this.#drawUntil(us, turn);
-    } catch (error) {
-      return this.#fail(error);
-    }
-    if (turn !== this.#turn) return;
-    this.busy = false;
-    if (playing) this.play();
-    this.changed();
-  }
-
-  /** Draw everything up to byte `offset` from near byte `from`, without its timing; the offset reached. */
-  async drawBytes(from, offset) {
-    this.stop();
-    const turn = this.#turn;
-    this.#rewind(from);
-    while (turn === this.#turn && this.#follower.expected < offset && (await this.#have())) await this.#applyNext();
-    return turn === this.#turn ? this.#follower.expected : null;
-  }
-
-  #rewind(from = 0) {
-    this.#follower = new Follower(from);
+    this.playing = this.busy = this.#isDrawn = false;
+    this.skipped = null;
     this.#frames = [];
     this.#next = 0;
-    this.#undrawn = 0;
-    this.atUs = 0;
-    this.clear();
+    this.#recording.drop();
+    this.#drawing.forget();
   }
 
-  async #drawUntil(us, turn) {
-    while (turn === this.#turn && (await this.#have()) && this.#frames[this.#next].timeUs <= us) {
-      if (turn !== this.#turn) return;
-      await this.#applyNext();
-    }
+  #start() {
+    this.#before = performance.now();
+    this.#soon(this.#turn);
+  }
+
+  #soon(turn) {
+    requestAnimationFrame(() => this.#tick(turn).catch((error) => this.#fail(error, turn)));
   }
 
   async #tick(turn) {
     if (!this.playing || turn !== this.#turn) return;
     const now = performance.now();
-    this.atUs += (now - this.#before) * 1000 * this.speed;
+    // What the screen cannot keep up with, it is given time for.
+    const isBehind = this.#drawing.bytes > MOST_UNDRAWN_BYTES;
+    if (!isBehind) this.atUs += Math.min(now - this.#before, LONGEST_TICK_MS) * 1000 * this.speed;
     this.#before = now;
-    const more = await this.#have();
+    const isMore = await this.#have(turn);
     if (!this.playing || turn !== this.#turn) return;
-    if (more) this.#skipPause();
-    await this.#drawUntil(this.atUs, turn);
-    if (turn !== this.#turn) return;
-    if (!(await this.#have()) && this.atUs >= this.endOf()) {
-      this.atUs = this.endOf();
-      this.playing = false;
-    }
-    // Waiting for the network is not time that passed in the recording.
-    if (performance.now() - now > 500) this.#before = performance.now();
+    if (isMore) this.#skipPause();
+    await this.#drawUntil({ us: this.atUs }, turn);
+    if (!this.playing || turn !== this.#turn) return;
+    if (!isMore && (await this.#ends(turn))) return;
     this.changed();
     this.#soon(turn);
   }
 
-  #soon(turn) {
-    requestAnimationFrame(() => this.#tick(turn).catch((error) => this.#fail(error)));
-  }
-
-  #fail(error) {
-    this.stop();
-    this.failed(error);
-    this.changed();
-  }
-
   #skipPause() {
-    const next = this.#frames[this.#next].timeUs;
-    if (this.skipsPauses && next - this.atUs > LONGEST_PAUSE_US) this.atUs = next - SHOWN_PAUSE_US * this.speed;
+    const { timeUs } = this.#frames[this.#next];
+    if (this.skipped && this.atUs >= this.skipped.toUs) this.skipped = null;
+    if (!this.skipsPauses || timeUs - this.atUs <= Math.max(LONGEST_PAUSE_US, SHOWN_PAUSE_US * this.speed)) return;
+    this.skipped = { fromUs: this.atUs, toUs: timeUs };
+    this.atUs = timeUs - SHOWN_PAUSE_US * this.speed;
   }
 
-  #applyNext() {
-    const frame = this.#frames[this.#next++];
-    const applied = this.#follower.receive(frame);
-    if (!applied || typeof applied === "symbol") return null;
-    const size = applied.bytes?.length ?? 0;
-    this.#undrawn += size;
-    const drawn = new Promise((resolve) => {
-      this.apply(applied, () => {
-        this.#undrawn -= size;
-        resolve();
-      });
-    });
-    return this.#undrawn > MOST_UNDRAWN_BYTES ? drawn : null;
+  /** Nothing is left to be drawn: whether the playing is over, too. */
+  async #ends(turn) {
+    if (this.map.ended) return this.#finish();
+    this.atUs = Math.min(this.atUs, this.endUs);
+    if (performance.now() - this.#askedMs < ASK_AGAIN_MS) return false;
+    this.#askedMs = performance.now();
+    const { size } = await this.reload();
+    if (turn !== this.#turn) return true;
+    return Boolean(this.caughtUp) && size <= this.offset && this.#finish(this.caughtUp);
   }
 
-  /** Whether there is another frame, after fetching it if need be. */
-  async #have() {
-    while (this.#next >= this.#frames.length) {
-      if (this.#follower.expected >= this.sizeOf() && this.#fetching === "end") return false;
-      const turn = this.#turn;
-      const from = this.#follower.expected;
-      const response = await fetch(`/terminals/${this.terminal}/frames?from=${from}`);
-      if (turn !== this.#turn) return false;
-      if (!response.ok) throw new Error(`the recording could not be read: HTTP ${response.status}`);
-      this.#frames = decodeFrames(await response.arrayBuffer());
-      this.#next = 0;
-      if (turn !== this.#turn) return false;
-      // Events at the very end are sent again each time; without new bytes there is nothing more.
-      this.#fetching = from >= this.sizeOf() ? "end" : null;
-      if (this.#fetching === "end" && !this.#frames.length) return false;
-    }
+  #finish(then) {
+    this.atUs = this.endUs;
+    this.playing = false;
+    this.skipped = null;
+    this.changed();
+    then?.();
     return true;
   }
 }

@@ -320,9 +320,7 @@ def test_the_map_of_a_very_long_recording_stays_small() -> None:
     found = map_of(recorder.refresh())
     assert len(found.keyframes) <= MAP_MOMENTS + 50_000 // LEAST_STRETCH_BYTES + 2
     # And every stretch reaches the next one that is named.
-    for (offset, _, _), (following, _, _) in list(zip(found.keyframes, found.keyframes[1:], strict=False))[
-        ::500
-    ]:
+    for (offset, _, _), (following, _, _) in list(pairwise(found.keyframes))[::500]:
         assert stretch_from(recorder.terminal, offset).end >= following
 
 

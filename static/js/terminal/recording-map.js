@@ -1,0 +1,87 @@
+// What a recording has where: the answer of /terminals/<id>/map, and what is added to it while the recording goes on.
+
+// Screens are made a little after the bytes; what is older than this has the one it will ever have.
+const SETTLED_BYTES = 8 * 1024 * 1024;
+// Without a screen nearer than this the server is asked to find a place to begin.
+const REACH_BYTES = 2 * 1024 * 1024;
+
+export class RecordingMap {
+  version = "";
+  size = 0;
+  durationUs = 0;
+  ended = false;
+  /** {offset, atUs, isHeavy}, {kind, offset, atUs, text}, {atUs, offset, bytes}: all ascending. */
+  keyframes = [];
+  events = [];
+  activity = [];
+
+  /** Take the answer to `after`; false when all that was known is of another version and must be asked for again. */
+  take(answer, after) {
+    if (after && answer.version !== this.version) return false;
+    this.version = answer.version;
+    this.size = Math.max(this.size, answer.size);
+    this.durationUs = Math.max(this.durationUs, answer.duration_us);
+    this.ended = answer.ended;
+    const before = ({ offset }) => offset < after;
+    const keyframes = answer.keyframes.map(([offset, atUs, isHeavy]) => ({ offset, atUs, isHeavy }));
+    this.keyframes = [...this.keyframes.filter(before), ...keyframes];
+    const events = answer.events.map(([kind, offset, atUs, text]) => ({ kind, offset, atUs, text }));
+    this.events = [...this.events.filter(before), ...events];
+    this.#takeActivity(answer);
+    return true;
+  }
+
+  #takeActivity({ activity, activity_from: from }) {
+    const kept = this.activity.filter(({ offset }) => offset < from);
+    const last = kept.at(-1);
+    if (last && last.offset + last.bytes > from) kept[kept.length - 1] = { ...last, bytes: from - last.offset };
+    let offset = from;
+    for (const [atUs, bytes] of activity) {
+      kept.push({ atUs, offset, bytes });
+      offset += bytes;
+    }
+    this.activity = kept;
+  }
+
+  /** A frame of the live connection or of a stretch: the recording reaches so far. */
+  learn(frame) {
+    this.size = Math.max(this.size, frame.offset + (frame.type === "output" ? frame.bytes.length : 0));
+    this.durationUs = Math.max(this.durationUs, frame.timeUs);
+    this.ended ||= frame.type === "end";
+  }
+
+  /** From where on to ask for what is new. */
+  get after() {
+    return Math.max(0, Math.min(this.keyframes.at(-1)?.offset ?? 0, this.size), this.size - SETTLED_BYTES);
+  }
+
+  has(offset) {
+    return this.keyframes[lastBefore(this.keyframes, "offset", offset)]?.offset === offset;
+  }
+
+  /** The last keyframe at or before these bytes. */
+  keyframeAt(offset) {
+    return this.keyframes[Math.max(0, lastBefore(this.keyframes, "offset", offset))];
+  }
+
+  /** Where to begin for a moment {us} or a number of bytes {offset}: a keyframe's offset, or any where none is near. */
+  startFor({ us, offset }) {
+    const key = us === undefined ? "offset" : "atUs";
+    const target = us ?? offset;
+    const keyframe = this.keyframes[Math.max(0, lastBefore(this.keyframes, key, target))];
+    const bytes = offset ?? this.activity[lastBefore(this.activity, "atUs", us)]?.offset ?? 0;
+    return bytes - keyframe.offset > REACH_BYTES ? bytes : keyframe.offset;
+  }
+}
+
+/** The index of the last item whose `key` is not beyond `target`; -1 where there is none. */
+function lastBefore(items, key, target) {
+  let low = 0;
+  let high = items.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (items[middle][key] <= target) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
