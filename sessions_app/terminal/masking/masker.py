@@ -89,6 +89,7 @@ class Masker:
         self.hold = Hold.NONE
         self._detector = detector
         self._drawn = _Lane()
+        self._redrawn = _Lane()
         self._strings = _Lane()
         self._in_string = False
         # What was held back, of which the first `_sent` bytes went out in a pause all the same and the last
@@ -141,6 +142,7 @@ class Masker:
         self._move(self._raw, len(self._raw), sights, reading)
         for sight, opened in begun:
             sight.lane.inside = opened.rule
+        self._agree()
         return given
 
     def finish(self) -> bytes:
@@ -161,6 +163,8 @@ class Masker:
         if rule is not None:
             self._raw, self._sent, self.hold = b"", 0, Hold.NONE
             self._drawn.context, self._drawn.inside = line_context(text, self._width), rule
+            self._redrawn.context = line_context(text, None)
+            self._agree()
 
     def _feed_plainly(self, raw: bytes) -> bytes | None:
         """What can be given out of `raw` when there is no secret in it; else None. Most output goes this way."""
@@ -184,6 +188,7 @@ class Masker:
             self._strings.context = line_context(strings, None)
         held = end - length
         self._drawn.context = line_context(drawn[: len(drawn) - length], self._width)
+        self._redrawn.context = line_context(self._drawn.context, None)
         given = raw[self._sent : held]
         self._raw, self._sent, self._unseen = raw[held:], max(0, self._sent - held), 0
         self.hold = Hold.NONE if held == len(raw) else Hold.WEAK
@@ -215,8 +220,12 @@ class Masker:
         return given
 
     def _sights(self, reading: Reading) -> list[_Sight]:
-        both = ((self._drawn, reading.drawn), (self._strings, reading.strings))
-        return [self._sight(lane, view) for lane, view in both if view.data or view.taken_back]
+        lanes = (
+            (self._drawn, reading.drawn),
+            (self._redrawn, reading.redrawn),
+            (self._strings, reading.strings),
+        )
+        return [self._sight(lane, view) for lane, view in lanes if view and (view.data or view.taken_back)]
 
     def _sight(self, lane: _Lane, view: View) -> _Sight:
         context = lane.context[: max(0, len(lane.context) - view.taken_back)]
@@ -250,21 +259,24 @@ class Masker:
             if opened.rule is not None and opened.body is not None:
                 covers.append((sight, _begun_match(sight, opened.rule, opened.body)))
         masked: bytearray | None = None
-        done = dict.fromkeys(map(id, sights), 0)
-        for sight, match in covers:
+        done = {True: 0, False: 0}
+        for sight, match in sorted(covers, key=_place_of_cover):
             start, end = sight.raw_span(match)
-            start, end = max(start, self._sent, done[id(sight)]), min(end, until)
-            if start >= end:
+            start, end = max(start, self._sent), min(end, until)
+            is_string = sight.lane is self._strings
+            if max(start, done[is_string]) >= end:
                 continue
             masked = masked if masked is not None else bytearray(raw)
-            _cover(masked, sight.view, start, end, match)
-            done[id(sight)] = end
-            if match.rule:
+            _cover(masked, sight.view, max(start, done[is_string]), end, match)
+            if match.rule and start >= done[is_string]:
                 self.counts[match.rule] += 1
+            done[is_string] = end
         return bytes(masked[self._sent : until]) if masked is not None else raw[self._sent : until]
 
     def _move(self, raw: bytes, held: int, sights: list[_Sight], reading: Reading) -> None:
         """Keep raw[held:], and of what was given out what must be known."""
+        if reading.redrawn is None:
+            self._redrawn.inside = None
         for sight in sights:
             inside = sight.lane.inside if sight.still_inside else None
             text = (
@@ -278,9 +290,22 @@ class Masker:
             self._in_string = any(start <= held < end for start, end in reading.strings.segments)
         else:
             self._in_string = reading.in_string
+        if reading.redrawn is None:
+            self._redrawn.context = line_context(self._drawn.context, None)
+        self._agree()
         self._raw, self._sent = raw[held:], max(0, self._sent - held)
         self._unseen = 0
         self.hold = Hold.NONE
+
+    def _agree(self) -> None:
+        """A secret that goes on in one of the two ways to read what is drawn goes on in the other."""
+        self._drawn.inside = self._redrawn.inside = self._drawn.inside or self._redrawn.inside
+
+
+def _place_of_cover(cover: tuple[_Sight, Match]) -> tuple[int, int]:
+    """In their order, of those at one place the longest first."""
+    start, end = cover[0].raw_span(cover[1])
+    return start, -end
 
 
 def _begun_match(sight: _Sight, rule: Rule, body: int) -> Match:

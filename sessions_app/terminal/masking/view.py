@@ -2,7 +2,8 @@
 
 Two texts run through a terminal's output: what is drawn, and what stands inside control strings (titles,
 links). Colours and modes are no part of either, so a word is whole however it is coloured; whatever moves the
-cursor ends a word. A backspace takes back the character before it, as when a shell draws a word anew.
+cursor ends a word. A shell that draws a word anew as one types goes back over it: where there are backspaces,
+what is drawn is read once as it comes and once with each of them taking back the character before it.
 """
 
 import re
@@ -20,13 +21,13 @@ _STRING_END = re.compile(rb"[\x07\x18\x1a\x1b]")
 _CONTROLS_WITHIN_WORDS = b"mKhlqnc"
 _OTHERS_BETWEEN_WORDS = b"78DEHMc"
 
-#: The same at one stroke, for bytes in which no control string is unfinished and nothing is taken back.
-_DROPPED = re.compile(
+#: The same at one stroke, for bytes in which no control string is unfinished: what ends a word leaves its ESC.
+_STRIPPED = re.compile(
     rb"(?:\x1b\[[0-?]*+[ -/]*+[mKhlqnc]"
     rb"|\x1b[PX\]^_][^\x07\x18\x1a\x1b]*+[\x07\x18\x1a]?"
     rb"|\x1b[ -/]*+[0-69-CFGI-LNOQ-WYZ\\`-bd-~])++"
+    rb"|(\x1b)(?:\[[0-?]*+[ -/]*+[@-~]|[78DEHMc])"
 )
-_SEPARATING = re.compile(rb"\x1b(?:\[[0-?]*+[ -/]*+[@-~]|[78DEHMc])")
 _PAYLOAD = re.compile(rb"\x1b[PX\]^_]([^\x07\x18\x1a\x1b]*+)")
 _SHORT_STRING = 512
 _STRING_START = re.compile(rb"\x1b[PX\]^_]")
@@ -37,6 +38,7 @@ _UNFINISHED_STRING = re.compile(rb"\x1b[PX\]^_][^\x07\x18\x1a\x1b]*+\Z")
 class View:
     """`data` is what is to be read. `segments` are the raw bytes it came from, what was taken back included."""
 
+    takes_back: bool = False
     data: bytearray = field(default_factory=bytearray)
     segments: list[tuple[int, int]] = field(default_factory=list)
     #: How many characters from before this view were taken back.
@@ -47,7 +49,7 @@ class View:
     def add(self, raw: bytes, start: int, end: int) -> None:
         """Read raw[start:end]."""
         self.segments.append((start, end))
-        while (back := raw.find(b"\b", start, end)) >= 0:
+        while self.takes_back and (back := raw.find(b"\b", start, end)) >= 0:
             self._append(raw, start, back)
             self._take_back()
             start = back + 1
@@ -90,9 +92,11 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Both texts of some raw bytes. What comes from `end` on is the beginning of an escape sequence."""
+    """Both texts of some raw bytes, and what is drawn anew where there are backspaces. What comes from `end` on
+    is the beginning of an escape sequence."""
 
     drawn: View
+    redrawn: View | None
     strings: View
     in_string: bool
     end: int
@@ -101,6 +105,8 @@ class Reading:
 def read(raw: bytes, *, in_string: bool) -> Reading:
     """Both texts with their places."""
     drawn, strings = View(), View()
+    redrawn = View(takes_back=True) if b"\b" in raw else None
+    on_screen = (drawn, redrawn) if redrawn else (drawn,)
     position = 0
     while position < len(raw):
         if in_string:
@@ -108,29 +114,27 @@ def read(raw: bytes, *, in_string: bool) -> Reading:
             end = stop.start() if stop else len(raw)
             strings.add(raw, position, end)
             if stop is None:
-                return Reading(drawn, strings, True, len(raw))
+                return Reading(drawn, redrawn, strings, True, len(raw))
             strings.separate(end)
             in_string = False
             position = end if raw[end] == 0x1B else end + 1
             continue
         start = raw.find(b"\x1b", position)
-        if start < 0:
-            drawn.add(raw, position, len(raw))
-            break
+        start = len(raw) if start < 0 else start
         if start > position:
-            drawn.add(raw, position, start)
+            for view in on_screen:
+                view.add(raw, position, start)
+        if start == len(raw):
+            break
         escape = _ESCAPE.match(raw, start)
-        if escape is None:
-            if _UNFINISHED.match(raw, start):
-                return Reading(drawn, strings, False, start)
-            drawn.separate(start)
-            position = start + 1
-            continue
-        in_string = escape["string"] is not None
-        if _ends_word(escape):
-            drawn.separate(start)
-        position = escape.end()
-    return Reading(drawn, strings, in_string, len(raw))
+        if escape is None and _UNFINISHED.match(raw, start):
+            return Reading(drawn, redrawn, strings, False, start)
+        in_string = escape is not None and escape["string"] is not None
+        if escape is None or _ends_word(escape):
+            for view in on_screen:
+                view.separate(start)
+        position = escape.end() if escape else start + 1
+    return Reading(drawn, redrawn, strings, in_string, len(raw))
 
 
 def _ends_word(escape: re.Match[bytes]) -> bool:
@@ -157,9 +161,7 @@ def read_plainly(raw: bytes) -> tuple[bytes, bytes, int] | None:
         if len(raw) - last > _SHORT_STRING:
             return None
         end, raw = last, raw[:last]
-    drawn, strings = _DROPPED.sub(b"", raw), b""
-    if b"\x1b" in drawn:
-        drawn = _SEPARATING.sub(SEPARATOR, drawn)
+    drawn, strings = _STRIPPED.sub(rb"\1", raw), b""
     if _STRING_START.search(raw):
         strings = SEPARATOR.join([*_PAYLOAD.findall(raw), b""])
     return drawn, strings, end

@@ -158,7 +158,7 @@ FRAGMENTS = st.one_of(
     st.sampled_from([secret.whole for secret in SECRETS if len(secret.whole) < 400]),
     st.sampled_from([secret.whole[:20] for secret in SECRETS]),
     st.sampled_from(
-        [b"\x1b", b"\x1b[", b"\x1b[31m", b"\x1b[5;9H", b"\x1b]0;", b"\x07", b"\x1b\\", b"\b", b"\r\n", b" "]
+        [b"\x1b", b"\x1b[", b"\x1b[31m", b"\x1b[5;9H", b"\x1b]0;", b"\x07", b"\x1b\\", b"\r\n", b" "]
     ),
     st.just(KNOWN.value.encode()),
 )
@@ -310,6 +310,15 @@ def test_shadows_of_a_word_that_was_drawn_anew_are_masked_too() -> None:
         )
         == 0
     )
+
+
+def test_a_cursor_that_goes_back_over_a_secret_does_not_hide_it() -> None:
+    for back in (1, 5, len(TOKEN.whole)):
+        for size in (1, 3, 1000):
+            shown = b"$ " + TOKEN.whole + b"\b" * back + b"\x1b[K"
+            result, counts = masked(shown, itertools.repeat(size))
+            assert counts == {TOKEN.rule: 1}
+            assert not any(TOKEN.body[at : at + 4] in result for at in range(len(TOKEN.body) - 4))
 
 
 def test_random_output_with_secrets_in_it_shows_none() -> None:
