@@ -91,3 +91,11 @@ _MODEL_DATE = re.compile(r"-(20\d{6}|20\d\d-\d\d-\d\d)$")
 def model_name(name: str) -> str:
     """A model's name without its maker's and its date: `claude-sonnet-4-20250514` is `sonnet-4`."""
     return _MODEL_DATE.sub("", name.removeprefix("claude-"))
+
+
+def path_end(path: str, limit: int = 48) -> str:
+    """`…/recorded/vim-edit.cast`: of a long path the end, from a whole name on where one fits."""
+    if len(path) <= limit or "/" not in path:
+        return path
+    end = path[1 - limit :]
+    return "…" + (end[end.index("/") :] if "/" in end else end)

@@ -162,6 +162,12 @@ def model_name(name: str) -> SafeString | str:
 
 
 @register.filter
+def path_end(path: str) -> SafeString | str:
+    """`…/recorded/vim-edit.cast`, whole on hover."""
+    return _with_exact(formatting.path_end(path), path)
+
+
+@register.filter
 def dollars(amount: Decimal | float | None) -> SafeString | str:
     """`$4.12`; under a cent it says so instead of rounding to nothing."""
     if amount is None:

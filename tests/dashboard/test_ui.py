@@ -53,6 +53,7 @@ def test_an_unheard_of_status_shows_as_unknown() -> None:
         "{% menu label=text kind='facet' %}{{ text }}{% endmenu %}",
         "{% diff_view text path=text %}",
         "{{ text|short_id }}",
+        "{{ text|path_end }}",
         "{% include 'components/code-block.html' with code=text name=text only %}",
         "{% include 'components/search-box.html' with action=text value=text label=text only %}",
         "{% include 'components/copy.html' with text=text label=text only %}",

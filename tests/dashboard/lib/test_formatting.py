@@ -100,3 +100,11 @@ def test_clock_is_written_as_in_an_address() -> None:
 )
 def test_a_clock_in_an_address_is_read_or_ignored(text: str, place_ms: int | None) -> None:
     assert formatting.clock_ms(text) == place_ms
+
+
+def test_of_a_long_path_the_end_is_shown() -> None:
+    path = "/home/ada/projects/a-rather-long-name/samples/recorded/vim-edit.cast"
+    assert formatting.path_end(path, 40) == "…/samples/recorded/vim-edit.cast"
+    assert formatting.path_end("/short/one", 40) == "/short/one"
+    assert formatting.path_end("no path " * 20, 40) == "no path " * 20
+    assert len(formatting.path_end("/" + "x" * 100, 40)) == 40
