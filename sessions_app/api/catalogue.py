@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404
 
 from dashboard.lib.compression import CorruptData
 from dashboard.lib.errors import Refused
+from sessions_app.actions.terminals.moments import with_moments
 from sessions_app.api.documents import HitDocument, ProjectDocument, TagDocument
 from sessions_app.api.endpoint import OCTETS, Call, Endpoint
 from sessions_app.api.paging import Cursor, Page, PageQuery, paged
@@ -44,7 +45,7 @@ class SearchPage(msgspec.Struct, kw_only=True):
 def search(call: Call) -> SearchPage:
     query: SearchQuery = call.query
     results = find(parse(query.q), call.caller.person, cursor=query.cursor, limit=query.limit)
-    hits = [hit_document(hit) for hit in results.hits]
+    hits = [hit_document(hit) for hit in with_moments(results.hits)]
     return SearchPage(items=hits, next=results.next, is_partial=results.is_partial)
 
 

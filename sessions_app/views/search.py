@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard.lib.errors import BadRequest
 from sessions_app.access import READ
+from sessions_app.actions.terminals.moments import with_moments
 from sessions_app.hit_places import place_of
 from sessions_app.models import AgentSession, Person, Run, RunKind
 from sessions_app.models.run import RunQuerySet
@@ -45,7 +46,9 @@ def search(request: HttpRequest) -> HttpResponse:
         "results": results,
         "groups": [
             (owner, [place_of(hit, query) for hit in hits])
-            for owner, hits in groupby(results.hits, key=lambda hit: hit.session or hit.terminal)
+            for owner, hits in groupby(
+                with_moments(results.hits), key=lambda hit: hit.session or hit.terminal
+            )
         ],
         "kinds": [
             (_with_kind(text, kind), label, (query.kind or "") == _stored(kind)) for kind, label in _KINDS

@@ -8,6 +8,8 @@ import msgspec
 from dashboard.lib.commands import ConsoleCommand
 from dashboard.lib.formatting import exact_time
 from dashboard.shell_text import plain
+from sessions_app.actions.terminals.moments import with_moments
+from sessions_app.actions.terminals.screens import stop_screens
 from sessions_app.api.rendering import hit_document
 from sessions_app.hit_places import moment_of
 from sessions_app.legible import legible
@@ -45,17 +47,21 @@ class Command(ConsoleCommand):
             limit=min(max(options["limit"], 1), MAX_HITS),
             deadline_seconds=_DEADLINE_SECONDS,
         )
+        try:
+            found = with_moments(results.hits)
+        finally:
+            stop_screens()
         if options["json"]:
-            hits = [msgspec.to_builtins(hit_document(hit)) for hit in results.hits]
+            hits = [msgspec.to_builtins(hit_document(hit)) for hit in found]
             self.print_json({"hits": hits, "next": results.next, "is_partial": results.is_partial})
             return 0
-        for hit in results.hits:
+        for hit in found:
             self.stdout.write(self._text(hit))
         if results.is_partial:
             self.stderr.write(f"The time was up before all was searched. Go on: --cursor {results.next}")
         elif results.next:
             self.stderr.write(f"… and older ones: --cursor {results.next}")
-        elif not results.hits:
+        elif not found:
             self.stderr.write("Nothing holds all of that.")
         return 0
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from sessions_app.actions.terminals.reading import StoredStretch, read_stretches
+from sessions_app.actions.terminals.reading import MissingOutput, StoredStretch, read_stretches
 from sessions_app.actions.terminals.screens import screen_at
 from sessions_app.models import Terminal
 from sessions_app.search.find import Hit
@@ -70,7 +70,11 @@ def with_moments(hits: Sequence[Hit]) -> list[Hit]:
 def _with_moment(hit: Hit) -> Hit:
     if hit.terminal is None or hit.found is None:
         return hit
-    (found,) = Moments(hit.terminal).exact([hit.found])
+    try:
+        (found,) = Moments(hit.terminal).exact([hit.found])
+    except MissingOutput:
+        # Damaged rows cost the hit its exact place, not the page.
+        return hit
     return replace(hit, found=found, at_ms=hit.terminal.started_ms + found.line.time_us // 1000)
 
 

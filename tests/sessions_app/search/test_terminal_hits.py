@@ -19,6 +19,7 @@ from tests.factories import (
 )
 from tests.sessions_app.search.terminal_texts import shown
 from tests.sessions_app.search.test_find import said
+from tests.sessions_app.terminals.recorder import start_recorder
 
 pytestmark = pytest.mark.django_db
 
@@ -161,6 +162,32 @@ def test_what_hides_or_reorders_text_is_shown_as_what_it_is(ada: Person) -> None
     (line,) = lines("needle", ada)
     assert "\u202e" not in line
     assert "U+202E" in line
+
+
+def test_a_hit_opens_where_its_line_has_just_been_written(client: Client) -> None:
+    recorder = start_recorder()
+    for number in range(200):
+        recorder.write(b"tick %d\r\n" % number, after_us=3_000)
+    terminal = recorder.refresh()
+    shown(terminal, Line(terminal.size, terminal.duration_us, "tick 123"))
+
+    assert f'href="/terminals/{terminal.pk}/?t=00%3A00%3A00.372&amp;q=tick+123"' in page_of(
+        client, "tick 123"
+    )
+    (hit,) = client.get("/api/v1/search", {"q": "tick 123"}).json()["items"]
+    assert hit["moment"] == {
+        "offset": sum(len(f"tick {n}\r\n") for n in range(124)) - 2,
+        "at_us": 372_000,
+        "others": 0,
+    }
+
+
+def test_damaged_output_costs_a_hit_nothing_but_its_place(client: Client) -> None:
+    terminal = make_terminal(size=1_000)
+    shown(terminal, Line(500, 2_000, "needle"))
+
+    (hit,) = client.get("/api/v1/search", {"q": "needle"}).json()["items"]
+    assert hit["moment"]["offset"] == 500
 
 
 @pytest.fixture

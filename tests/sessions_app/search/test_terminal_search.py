@@ -11,7 +11,7 @@ from asgiref.sync import async_to_sync
 from django.test import Client
 
 from sessions_app.actions.terminals.deriving import derive
-from sessions_app.actions.terminals.screens import screen_at, stop_screens
+from sessions_app.actions.terminals.screens import screen_at
 from sessions_app.actions.terminals.searching import Outcome, TerminalSearch
 from sessions_app.actions.terminals.working import Workshop
 from sessions_app.models import AgentSession, Terminal, TerminalText
@@ -51,7 +51,6 @@ def workshop() -> Iterator[Workshop]:
     yield made
     _workshops.clear()
     made.stop()
-    stop_screens()
 
 
 _workshops: list[Workshop] = []
