@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from sessions_app.views import terminal_output, terminals, wall
+from sessions_app.views import terminal_output, terminal_screens, terminals, wall
 
 urlpatterns: list[URLPattern] = [
     path("terminals/", wall.terminals, name="terminals"),
@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern] = [
     path("terminals/<uuid:terminal_id>/frames", terminal_output.frames, name="terminal-frames"),
     path("terminals/<uuid:terminal_id>/map", terminal_output.terminal_map, name="terminal-map"),
     path("terminals/<uuid:terminal_id>/stretch", terminal_output.stretch, name="terminal-stretch"),
+    path("terminals/<uuid:terminal_id>/screen", terminal_screens.screen, name="terminal-screen"),
     path("terminals/<uuid:terminal_id>/recording.cast", terminals.recording_cast, name="terminal-cast"),
     path("terminals/<uuid:terminal_id>/recording.txt", terminals.recording_text, name="terminal-text"),
 ]

@@ -9,6 +9,7 @@ document.addEventListener("click", ({ target }) => {
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
   for (const menu of openMenus()) {
+    event.preventDefault();
     menu.removeAttribute("open");
     menu.querySelector("summary").focus();
   }

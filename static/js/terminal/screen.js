@@ -1,14 +1,15 @@
 // The drawn terminal: xterm.js with the recorded window, the page's colours, and no way back to the program.
 
 import { linkHandler, makeSafe } from "scrollback/terminal/safety";
+import { cellSize, themeOf, withNonce } from "scrollback/terminal/screen-theme";
 import { Unicode11Addon } from "vendor/xterm/addon-unicode11";
 import { Terminal } from "vendor/xterm/xterm";
 
 const SCROLLBACK_LINES = 10_000;
-const LARGEST_PX = 15;
+const LARGEST_PX = 18;
 const SMALLEST_PX = 5;
+const READABLE_PX = 12;
 const LINE_HEIGHT = 1.2;
-const COLOURS = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
 
 export class Screen {
   #host;
@@ -17,6 +18,9 @@ export class Screen {
   // Steps behind a change of size that is not done yet; null when there is none.
   #waiting = null;
   #turn = 0;
+
+  // Whether the whole window is to be seen at once, or its letters are to be read.
+  fits = true;
 
   constructor(host, { cols, rows, tell }) {
     this.#host = host;
@@ -45,9 +49,19 @@ export class Screen {
     document.addEventListener("scrollback:theme", () => this.#recolour(), options);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#recolour(), options);
     host.addEventListener("keydown", (event) => this.#scroll(event), options);
+    host.addEventListener("wheel", ({ deltaY }) => deltaY < 0 && this.atTop && this.#above(), { passive: true, ...options });
     this.#observer = new ResizeObserver(() => this.fit());
     this.#observer.observe(host);
     this.fit();
+  }
+
+  /** Draw one frame of the live protocol; frames that are not for the screen are done at once. */
+  apply(frame, done) {
+    if (frame.type === "output") return this.write(frame.bytes, done);
+    if (frame.type === "resize") return this.resize(frame.cols, frame.rows, done);
+    if (frame.type !== "keyframe") return done();
+    this.reset(frame.cols, frame.rows);
+    this.write(frame.bytes, done);
   }
 
   write(bytes, done) {
@@ -113,8 +127,12 @@ export class Screen {
     const cell = cellSize(this.terminal.options.fontFamily);
     const wide = width / (cols * cell.width);
     const high = height / (rows * cell.height * LINE_HEIGHT);
-    const size = Math.floor(Math.min(LARGEST_PX, Math.max(SMALLEST_PX, Math.min(wide, Math.max(high, wide / 2)))) * 4) / 4;
+    const fitting = Math.floor(Math.min(LARGEST_PX, Math.max(SMALLEST_PX, Math.min(wide, Math.max(high, wide / 2)))) * 4) / 4;
+    const size = this.fits ? fitting : Math.max(fitting, READABLE_PX);
+    const atEnd = this.#host.scrollHeight - this.#host.scrollTop - this.#host.clientHeight < 2;
     if (size !== this.terminal.options.fontSize) this.terminal.options.fontSize = size;
+    // Where a window is too high for its room the end is what counts.
+    if (atEnd) this.#host.scrollTop = this.#host.scrollHeight;
   }
 
   dispose() {
@@ -127,63 +145,27 @@ export class Screen {
     withNonce(() => (this.terminal.options.theme = themeOf(this.#host)));
   }
 
+  /** Up and down in what scrolled away. Beyond its top the reader wants what was before: the event screen:above. */
   #scroll(event) {
-    const by = { PageUp: -1, PageDown: 1 }[event.key];
-    if (by) this.terminal.scrollPages(by);
-    else if (event.key === "Home") this.terminal.scrollToTop();
-    else if (event.key === "End") this.terminal.scrollToBottom();
-    else return;
+    const { terminal } = this;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const act = {
+      ArrowUp: () => terminal.scrollLines(-1),
+      ArrowDown: () => terminal.scrollLines(1),
+      PageUp: () => terminal.scrollPages(-1),
+      PageDown: () => terminal.scrollPages(1),
+    }[event.key];
+    if (!act) return;
     event.preventDefault();
+    if (event.key.endsWith("Up") && this.atTop) this.#above();
+    act();
   }
-}
 
-/** Run `make` while style elements are made with the page's nonce, without which its policy refuses xterm.js's own. */
-function withNonce(make) {
-  const nonce = document.querySelector("script[nonce]")?.nonce;
-  const createElement = Document.prototype.createElement;
-  document.createElement = function (name, options) {
-    const element = createElement.call(document, name, options);
-    if (nonce && name.toLowerCase() === "style") element.nonce = nonce;
-    return element;
-  };
-  try {
-    make();
-  } finally {
-    delete document.createElement;
+  get atTop() {
+    return this.terminal.buffer.active.viewportY === 0;
   }
-}
 
-/** The palette of the page; xterm.js wants plain colours, so the browser computes them. */
-function themeOf(host) {
-  const probe = host.appendChild(document.createElement("span"));
-  const pixel = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  const colour = (name) => {
-    probe.style.color = `var(--term-${name})`;
-    pixel.clearRect(0, 0, 1, 1);
-    pixel.fillStyle = getComputedStyle(probe).color;
-    pixel.fillRect(0, 0, 1, 1);
-    const [red, green, blue] = pixel.getImageData(0, 0, 1, 1).data;
-    return `#${[red, green, blue].map((value) => value.toString(16).padStart(2, "0")).join("")}`;
-  };
-  const theme = {
-    background: colour("background"),
-    foreground: colour("foreground"),
-    cursor: colour("cursor"),
-    cursorAccent: colour("background"),
-    selectionBackground: colour("selection"),
-  };
-  for (const name of COLOURS) {
-    theme[name] = colour(name);
-    theme[`bright${name[0].toUpperCase()}${name.slice(1)}`] = colour(`bright-${name}`);
+  #above() {
+    this.#host.dispatchEvent(new CustomEvent("screen:above", { bubbles: true }));
   }
-  probe.remove();
-  return theme;
-}
-
-/** Width and height of a cell of this font at 1 px. */
-function cellSize(fontFamily) {
-  const context = document.createElement("canvas").getContext("2d");
-  context.font = `100px ${fontFamily}`;
-  const measured = context.measureText("W");
-  return { width: measured.width / 100, height: (measured.fontBoundingBoxAscent + measured.fontBoundingBoxDescent) / 100 };
 }

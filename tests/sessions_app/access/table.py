@@ -113,6 +113,7 @@ TABLE: Final[dict[str, Row]] = {
     "terminals/<uuid:terminal_id>/frames": page(),
     "terminals/<uuid:terminal_id>/map": page(),
     "terminals/<uuid:terminal_id>/stretch": page(),
+    "terminals/<uuid:terminal_id>/screen": page(),
     "terminals/<uuid:terminal_id>/recording.cast": page(),
     "terminals/<uuid:terminal_id>/recording.txt": page(),
     "terminals/<uuid:terminal_id>/search": page(),

@@ -1,0 +1,74 @@
+// A second, read-only screen over the first: what was above it, with an earlier moment's scrollback. The first one goes on
+// underneath, and one step leads back to it.
+
+export class EarlierScreen {
+  #screen = null;
+  #turn = 0;
+
+  /** `makeScreen(host)` makes a Screen; `earlier(offset)` is the player's; `words({from, to})` says where one is. */
+  constructor(root, { makeScreen, earlier, words, opened }) {
+    Object.assign(this, { root, makeScreen, earlier, words, opened });
+    const part = (name) => root.querySelector(`[data-earlier-${name}]`);
+    this.host = part("host");
+    this.title = part("title");
+    this.more = part("more");
+    part("back").addEventListener("click", () => this.close());
+    this.more.addEventListener("click", () => this.open(this.from));
+    root.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.preventDefault();
+      event.stopPropagation();
+      this.close();
+    });
+  }
+
+  get on() {
+    return !this.root.hidden;
+  }
+
+  /** The lines before byte `offset`. */
+  async open(offset) {
+    const turn = ++this.#turn;
+    this.root.hidden = false;
+    this.opened(true);
+    this.root.toggleAttribute("data-busy", true);
+    this.title.textContent = "Loading what came before…";
+    try {
+      const part = await this.earlier(offset);
+      if (turn !== this.#turn) return;
+      if (!part) return this.close();
+      await this.#draw(part);
+      if (turn !== this.#turn) return;
+      this.from = part.from;
+      this.more.hidden = part.from === 0;
+      this.title.textContent = this.words(part);
+      this.host.focus({ preventScroll: true });
+    } catch {
+      if (turn === this.#turn) this.title.textContent = "What came before could not be loaded.";
+    } finally {
+      if (turn === this.#turn) this.root.removeAttribute("data-busy");
+    }
+  }
+
+  close() {
+    this.#turn += 1;
+    if (!this.on) return;
+    this.root.hidden = true;
+    this.dispose();
+    this.opened(false);
+  }
+
+  dispose() {
+    this.#screen?.dispose();
+    this.#screen = null;
+  }
+
+  async #draw({ frames }) {
+    this.#screen ??= this.makeScreen(this.host);
+    await new Promise((resolve) => {
+      frames.forEach((frame, at) => this.#screen.apply(frame, at === frames.length - 1 ? resolve : () => {}));
+      if (!frames.length) resolve();
+    });
+    this.#screen.terminal.scrollToBottom();
+  }
+}

@@ -1,0 +1,67 @@
+// The screen as plain text: for screen readers, for fingers that select, for the clipboard. It is made when it is asked for
+// and when the player comes to rest, never while output runs; xterm.js's own mode for screen readers speaks without end.
+
+const REST_MS = 500;
+
+/** What is to be seen now, line by line, without spaces at the ends and empty lines below. */
+export function visibleText(terminal) {
+  return linesOf(terminal.buffer.active, terminal.buffer.active.baseY, terminal.rows);
+}
+
+function linesOf(buffer, from, count) {
+  const lines = [];
+  for (let y = from; y < Math.min(from + count, buffer.length); y++) {
+    const line = buffer.getLine(y);
+    const text = line.translateToString(true);
+    if (line.isWrapped && lines.length) lines[lines.length - 1] += text;
+    else lines.push(text);
+  }
+  return lines.join("\n").trimEnd();
+}
+
+export class ScreenText {
+  #timer = 0;
+  #resting = true;
+
+  /** `region` holds the text, `status` says in few words that there is a new one; `terminal` is of xterm.js. */
+  constructor(region, status, terminal, signal) {
+    Object.assign(this, { region, status, terminal });
+    this.output = region.querySelector("[data-text-output]");
+    region.addEventListener("focus", () => this.refresh());
+    region.querySelector("[data-text-refresh]").addEventListener("click", () => this.refresh());
+    signal.addEventListener("abort", () => clearTimeout(this.#timer));
+  }
+
+  get open() {
+    return this.region.hasAttribute("data-open");
+  }
+
+  toggle(open = !this.open) {
+    this.region.toggleAttribute("data-open", open);
+    if (open) this.refresh();
+    if (open) this.region.focus();
+  }
+
+  /** Called whenever something moved; `words` say which moment it is. */
+  moved(resting, words) {
+    if (!resting) {
+      clearTimeout(this.#timer);
+      this.#resting = false;
+    } else if (!this.#resting || words !== this.words) {
+      this.#resting = true;
+      this.words = words;
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#announce(), REST_MS);
+    }
+  }
+
+  refresh() {
+    this.output.textContent = visibleText(this.terminal) || "The screen is empty.";
+  }
+
+  #announce() {
+    this.refresh();
+    const last = this.output.textContent.split("\n").findLast((line) => line.trim());
+    this.status.textContent = `${this.words}. Last line: ${last.trim().slice(0, 200)}`;
+  }
+}

@@ -1,0 +1,28 @@
+// Search inside one terminal: the hits as they come from /terminals/<id>/search, which answers line by line.
+
+/**
+ * `found(hits)` gets those that came together, each {offset, at_us, text, start, end}. The Promise is of the last line:
+ * {done, hits, is_cut, searched, error}. Throws when the server cannot answer or `signal` aborts.
+ */
+export async function searchTerminal(terminal, { query, regex }, { signal, found }) {
+  const address = new URL(`/terminals/${terminal}/search`, document.baseURI);
+  address.searchParams.set("q", query);
+  address.searchParams.set("regex", regex ? "1" : "0");
+  const response = await fetch(address, { signal });
+  if (!response.ok) throw new Error(`HTTP ${response.status}`);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  let last = null;
+  for (let atEnd = false; !atEnd; ) {
+    const piece = await reader.read();
+    atEnd = piece.done;
+    const lines = (rest + (piece.value ?? "")).split("\n");
+    rest = atEnd ? "" : lines.pop();
+    const answers = lines.filter(Boolean).map((line) => JSON.parse(line));
+    last = answers.find(({ done }) => done) ?? last;
+    const hits = answers.filter(({ done }) => !done);
+    if (hits.length) found(hits);
+  }
+  if (!last) throw new Error("the answer was cut off");
+  return last;
+}

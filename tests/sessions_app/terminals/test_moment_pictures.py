@@ -1,0 +1,69 @@
+"""The small picture of a terminal's screen at any moment, as it stands above the player's bar."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.test import Client
+
+from sessions_app.actions.terminals.deriving import derive_all
+from sessions_app.actions.terminals.screens import stop_screens
+from tests.factories import make_person, signed_in
+from tests.sessions_app.terminals.recorder import Recorder, start_recorder
+
+pytestmark = pytest.mark.django_db
+
+SECOND_US = 1_000_000
+
+
+@pytest.fixture(autouse=True)
+def screens_end() -> Iterator[None]:
+    yield
+    stop_screens()
+
+
+@pytest.fixture
+def client() -> Client:
+    return signed_in(make_person())
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    recorder = start_recorder()
+    recorder.write(b"\x1b[31mfirst\x1b[0m <b>&\r\n", after_us=SECOND_US)
+    recorder.write(b"second\r\n", after_us=SECOND_US)
+    recorder.write(b"third\r\n", after_us=SECOND_US)
+    recorder.refresh()
+    return recorder
+
+
+def address(recorder: Recorder, at_us: int | str) -> str:
+    return f"/terminals/{recorder.terminal.pk}/screen?at_us={at_us}"
+
+
+@pytest.mark.parametrize("is_derived", [False, True])
+def test_a_picture_shows_the_screen_of_its_moment(
+    client: Client, recorder: Recorder, is_derived: bool
+) -> None:
+    if is_derived:
+        derive_all(recorder.terminal.pk)
+    answer = client.get(address(recorder, 2 * SECOND_US))
+    picture = answer.content.decode()
+    assert answer["Content-Type"] == "image/svg+xml"
+    assert picture.startswith("<svg")
+    assert "first" in picture
+    assert "second" in picture
+    assert "third" not in picture
+    assert "&lt;b&gt;&amp;" in picture
+    assert "first" not in client.get(address(recorder, SECOND_US - 1)).content.decode()
+    assert "third" in client.get(address(recorder, 99 * SECOND_US)).content.decode()
+
+
+def test_only_what_is_past_may_be_kept_by_the_browser(client: Client, recorder: Recorder) -> None:
+    assert "max-age" in client.get(address(recorder, SECOND_US))["Cache-Control"]
+    newest = client.get(address(recorder, 3 * SECOND_US))
+    assert "max-age=86400" not in newest.headers.get("Cache-Control", "")
+
+
+@pytest.mark.parametrize("at_us", ["", "-1", "soon", "1.5", "9" * 17, "\N{ARABIC-INDIC DIGIT ONE}"])
+def test_what_is_no_moment_is_refused(client: Client, recorder: Recorder, at_us: str) -> None:
+    assert client.get(address(recorder, at_us)).status_code == 400
