@@ -44,6 +44,10 @@ def cookie_of(person: Person) -> str:
     return session.session_key
 
 
+def cookie_header(cookie: str) -> dict[str, str]:
+    return {"Cookie": f"{settings.SESSION_COOKIE_NAME}={cookie}"}
+
+
 @contextmanager
 def serving(console: Console) -> Iterator[Server]:
     """The real server in a process of its own, on the console's data."""

@@ -1,0 +1,117 @@
+"""Going to random moments of a recording in Chromium, until they are painted; asciinema-player beside it."""
+
+import random
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import asciinema_peer
+from benchmarks.harness import MB, Console, Options, percentiles, say
+from benchmarks.terminal_corpus import MIXED, write_cast
+from benchmarks.terminal_recordings import SIZES_MB, Imported, import_cast
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from sessions_app.models import Terminal
+    from tests.browser.running import Server
+
+SAMPLES = 200
+COMPARED = 50
+# Going back it replays from the start, so a few of its seeks take as long as hundreds here.
+PEER_SAMPLES = 30
+PEER_PATIENCE_S = 120.0
+TARGET = {"p95_ms": 80, "largest_to_smallest_p95": 1.2}
+_SEEK = """async (us) => {
+  const started = performance.now();
+  const arrived = await terminalView().seek(us);
+  const written = performance.now() - started;
+  const shown = (await painted()) - started;
+  return { arrived, written, shown, offset: terminalView().player.offset };
+}"""
+
+
+def run(options: Options, console: Console) -> dict[str, Any]:
+    from benchmarks.painting import browser
+
+    imported: dict[int, Imported] = {}
+    for megabytes in options.scaled(*SIZES_MB):
+        say(f"making a recording of {megabytes} MB")
+        cast = write_cast(console.folder / f"{megabytes}.cast", MIXED, megabytes * MB)
+        imported[megabytes] = import_cast(console, cast)
+    console.use_here()
+    from benchmarks import visiting
+
+    figures: dict[str, Any] = {"target": TARGET, "sizes": []}
+    cookie = visiting.cookie_of(visiting.make_operator())
+    with visiting.serving(console) as server, browser() as running:
+        for megabytes, one in imported.items():
+            measured = {"mb": megabytes, **_measure(running, server, cookie, one, options)}
+            say(f"{measured}")
+            if options.with_peer:
+                _add_peer(measured, running, console, one, options)
+            figures["sizes"].append(measured)
+    if len(imported) > 1:
+        p95 = [size["seek_to_painted"]["p95_ms"] for size in figures["sizes"]]
+        figures["largest_to_smallest_p95"] = round(p95[-1] / p95[0], 2)
+    return figures
+
+
+def _measure(
+    running: "Browser", server: "Server", cookie: str, imported: Imported, options: Options
+) -> dict[str, Any]:
+    from benchmarks.painting import call, signed_in
+    from sessions_app.models import Terminal
+
+    terminal = Terminal.objects.get(pk=imported.terminal_id)
+    random_ = random.Random(terminal.size)
+    moments = [random_.randrange(terminal.duration_us) for _ in range(options.requests(SAMPLES))]
+    with signed_in(running, server, cookie) as context:
+        page = context.new_page()
+        page.goto(f"{server.url}/terminals/{terminal.pk}/")
+        page.wait_for_function("() => terminalView()?.player?.map")
+        # The first seek leaves the live moment and finds everything cold.
+        call(page, _SEEK, 0)
+        results, different = [], 0
+        for number, us in enumerate(moments):
+            results.append(call(page, _SEEK, us))
+            if number < COMPARED:
+                different += _is_different(page, terminal, us, results[-1]["offset"])
+    return {
+        "seek_to_painted": percentiles([result["shown"] for result in results]),
+        "seek_to_written": percentiles([result["written"] for result in results]),
+        "not_arrived": sum(not result["arrived"] for result in results),
+        "compared": min(COMPARED, len(results)),
+        "different": different,
+    }
+
+
+def _is_different(page: "Page", terminal: "Terminal", us: int, offset: int) -> bool:
+    """Whether the page does not show what the server's engine makes of the recording up to this moment."""
+    from benchmarks.painting import rows_shown
+    from sessions_app.actions.terminals.screens import offset_at, screen_at
+
+    wanted = offset_at(terminal, us)
+    shown, expected = rows_shown(page), list(screen_at(terminal, wanted).rows)
+    if offset == wanted and shown == expected:
+        return False
+    rows = [(row, *pair) for row, pair in enumerate(zip(shown, expected, strict=False)) if pair[0] != pair[1]]
+    say(f"at {us} us: offset {offset} where {wanted} was due; {len(rows)} rows differ, first {rows[:1]}")
+    return True
+
+
+def _add_peer(
+    measured: dict[str, Any], running: "Browser", console: Console, imported: Imported, options: Options
+) -> None:
+    from benchmarks.painting import prepared
+
+    random_ = random.Random(7)
+    shares = [random_.random() for _ in range(options.requests(PEER_SAMPLES))]
+    with (
+        asciinema_peer.serving(imported.cast.path, console.folder) as address,
+        prepared(running) as context,
+    ):
+        page = context.new_page()
+        measured["asciinema_player"] = peer = asciinema_peer.measure(page, address, shares, PEER_PATIENCE_S)
+    if "seek_to_painted" in peer:
+        measured["times_faster_p50"] = round(
+            peer["seek_to_painted"]["p50_ms"] / measured["seek_to_painted"]["p50_ms"], 1
+        )
