@@ -41,7 +41,7 @@ class RawLine:
     @property
     def legible(self) -> str:
         """Its beginning, for a list of lines."""
-        return legible(self.content[: LINE_CHARS * 4].decode("utf-8", "replace").rstrip("\r\n")[:LINE_CHARS])
+        return legible_beginning(self.content)
 
     @property
     def is_cut(self) -> bool:
@@ -120,3 +120,8 @@ def _plain(chunk: SourceChunk) -> bytes:
         return chunk.read()
     except CorruptData as error:
         raise Refused(f"The stored lines from line {chunk.first_line} on are damaged: {error}.") from error
+
+
+def legible_beginning(content: bytes) -> str:
+    """The beginning of a line, made fit to be shown among others."""
+    return legible(content[: LINE_CHARS * 4].decode("utf-8", "replace").rstrip("\r\n")[:LINE_CHARS])

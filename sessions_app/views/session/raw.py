@@ -2,13 +2,15 @@
 
 import uuid
 
+from django.db.models import QuerySet
+from django.db.models.functions import Length
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from sessions_app.access import READ
 from sessions_app.models import AgentSession, SkippedLine, Source
-from sessions_app.raw_lines import PAGE_LINES, line_at, lines_from
+from sessions_app.raw_lines import PAGE_LINES, legible_beginning, line_at, lines_from
 from sessions_app.sign_in import requires
 from sessions_app.views.session.frame import find_session, frame
 from sessions_app.views.session.transcript import seq_in
@@ -21,7 +23,7 @@ MAX_SKIPPED = 200
 @requires(READ)
 def sources(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     session = find_session(request, session_id)
-    found = session.sources.defer("parser_state", "tail").order_by("path", "generation")
+    found = _light(session).order_by("path", "generation")
     context = {**frame(request, session, "raw"), "sources": found[:MAX_SOURCES]}
     return render(request, "sessions_app/session/raw.html", context)
 
@@ -36,13 +38,15 @@ def lines(request: HttpRequest, session_id: uuid.UUID, source_id: uuid.UUID) -> 
     shown = lines_from(source, first)
     numbers = [line.number for line in shown]
     reasons = dict(SkippedLine.objects.filter(source=source, line__in=numbers).values_list("line", "reason"))
+    later = numbers[-1] + 1 if numbers and numbers[-1] < source.line_count else None
     context = {
         **frame(request, session, "raw"),
         "source": source,
         "lines": [(line, reasons.get(line.number, "")) for line in shown],
         "skipped": source.skipped_lines.order_by("line")[:MAX_SKIPPED],
         "earlier": max(1, first - PAGE_LINES) if first > 1 else None,
-        "later": numbers[-1] + 1 if numbers and numbers[-1] < source.line_count else None,
+        "later": later,
+        "unfinished": legible_beginning(bytes(source.tail)) if later is None else "",
     }
     return render(request, "sessions_app/session/raw_lines.html", context)
 
@@ -76,4 +80,9 @@ def line_bytes(
 
 
 def _source(session: AgentSession, source_id: uuid.UUID) -> Source:
-    return get_object_or_404(session.sources.defer("parser_state", "tail"), pk=source_id)
+    return get_object_or_404(_light(session), pk=source_id)
+
+
+def _light(session: AgentSession) -> QuerySet[Source]:
+    """The session's sources without what only the importer needs; of an unfinished last line only the size."""
+    return session.sources.defer("parser_state", "tail").annotate(tail_size=Length("tail"))

@@ -109,3 +109,14 @@ def test_damaged_lines_are_said_to_be_damaged(operator: Client, session: AgentSe
 
 def test_a_session_without_a_file_says_so(operator: Client, session: AgentSession) -> None:
     assert "not read from a file" in operator.get(reverse("session-raw", args=[session.pk])).content.decode()
+
+
+def test_an_unfinished_last_line_is_shown_with_its_size(operator: Client, session: AgentSession) -> None:
+    source = source_of(session, b'{"a": 1}\n')
+    lines = reverse("session-raw-lines", args=[session.pk, source.pk])
+    assert "unfinished last line" not in operator.get(lines).content.decode()
+
+    Source.objects.filter(pk=source.pk).update(tail=b'{"partial": "<b>')
+    for page in (lines, reverse("session-raw", args=[session.pk])):
+        assert 'unfinished last line, <span title="16 bytes">' in operator.get(page).content.decode()
+    assert "{&quot;partial&quot;: &quot;&lt;b&gt;" in operator.get(lines).content.decode()
