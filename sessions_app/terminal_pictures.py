@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from sessions_app.actions.terminals.reading import read_tails
+from sessions_app.actions.terminals.reading import MissingOutput, read_tails
+from sessions_app.actions.terminals.screens import styled_screen_at
 from sessions_app.models import Terminal
-from sessions_app.terminal.engine.model import Style, StyledScreen
+from sessions_app.terminal.engine.model import EngineError, Style, StyledScreen
 from sessions_app.terminal.picture import MAX_ROWS, draw
 from sessions_app.terminal.plaintext import last_lines
 
@@ -21,7 +22,8 @@ from sessions_app.terminal.plaintext import last_lines
 REDRAW_S: Final = 1.0
 # Of terminals; a picture has a few thousand bytes, and a hundred thousand where a program wants it so.
 MAX_KEPT: Final = 300
-# Without an engine the end of the output is shown as lines of text.
+# Where the engine refuses, or there is none, the end of the output is shown as lines of text, for so long.
+PLAIN_S: Final = 30.0
 TAIL_BYTES: Final = 16 * 1024
 _TEXT: Final = Style()
 
@@ -45,6 +47,7 @@ class _Easel:
     lock: threading.Lock = field(default_factory=threading.Lock)
     picture: Picture | None = None
     drawn_s: float = float("-inf")
+    plain_until_s: float = float("-inf")
 
 
 class Gallery:
@@ -79,7 +82,7 @@ class Gallery:
             if picture and (is_recent or picture.shows(terminal) or _is_newer(picture, terminal)):
                 return picture
             easel.drawn_s = time.monotonic()
-            easel.picture = Picture(terminal.size, terminal.event_count, draw(screen_of(terminal)))
+            easel.picture = Picture(terminal.size, terminal.event_count, draw(_screen(terminal, easel)))
             return easel.picture
 
     def _easel(self, terminal_id: uuid.UUID) -> _Easel:
@@ -91,9 +94,17 @@ class Gallery:
             return easel
 
 
-def screen_of(terminal: Terminal) -> StyledScreen:
-    """What the terminal shows after all its output, from the engine or, where there is none, as plain text."""
-    return plain_screen(terminal)
+def _screen(terminal: Terminal, easel: _Easel) -> StyledScreen:
+    """What the terminal shows after all its output."""
+    now = time.monotonic()
+    if now < easel.plain_until_s:
+        return plain_screen(terminal)
+    try:
+        return styled_screen_at(terminal, terminal.size)
+    except (EngineError, MissingOutput):
+        # It may have taken seconds to refuse, while others waited for theirs: not again at once.
+        easel.plain_until_s = now + PLAIN_S
+        return plain_screen(terminal)
 
 
 def plain_screen(terminal: Terminal) -> StyledScreen:

@@ -13,10 +13,8 @@ from sessions_app.terminal.engine.model import Colour, Style
 _NAMES: Final = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 _THEMED: Final = (*_NAMES, *(f"bright-{name}" for name in _NAMES))
 _CUBE: Final = (0, 95, 135, 175, 215, 255)
-#: Text without a colour on a fixed colour: which of the two is read more easily is not the theme's to say.
-_LIGHT: Final = "#f3f0ea"
-_DARK: Final = "#24262b"
-_BRIGHT_FROM: Final = 0.18
+# Of relative luminance: on what is darker, light text is read more easily.
+_DARK_BELOW: Final = 0.18
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +38,13 @@ def paint_of(style: Style) -> Paint:
     ink, paper = _resolve(style.foreground), _resolve(style.background)
     if style.inverse:
         ink, paper = paper or "ground", ink or "ink"
-    elif not ink and paper.startswith("#"):
-        ink = _readable_on(paper)
     names = [name for name in ("bold", "faint", "italic", "underline", "strike") if getattr(style, name)]
     if paper:
         names.append("on")
+    if paper.startswith("#"):
+        # Its own colours would be those of the page's theme, which may be as dark as this surface.
+        names.append("dark" if _is_dark(paper) else "light")
+        ink = "" if ink == "ground" else ink
     faint = [name for name in names if name == "faint"]
     return Paint(
         text=_attributes(ink, names),
@@ -81,9 +81,9 @@ def _rounded(colour: str) -> str:
     return "#" + "".join(f"{min(255, part // 8 * 8 + part // 32):02x}" for part in parts)
 
 
-def _readable_on(paper: str) -> str:
+def _is_dark(paper: str) -> bool:
     red, green, blue = ((int(paper[start : start + 2], 16) / 255) ** 2.2 for start in (1, 3, 5))
-    return _DARK if 0.2126 * red + 0.7152 * green + 0.0722 * blue > _BRIGHT_FROM else _LIGHT
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue < _DARK_BELOW
 
 
 def _attributes(colour: str, names: list[str]) -> str:

@@ -102,8 +102,9 @@ def test_fixed_colours_are_attributes_and_text_on_them_is_legible() -> None:
     assert paint_of(Style(foreground=196)).text == ' color="#ff0000"'
     assert paint_of(Style(foreground=244)).text == ' color="#808080"'
     assert paint_of(Style(foreground="#102030", faint=True)).text == ' class="faint" color="#102131"'
-    dark, light = (paint_of(Style(background=colour)).text for colour in (236, 255))
-    assert (dark, light) == (' class="on" color="#f3f0ea"', ' class="on" color="#24262b"')
+    dark, light = (paint_of(Style(foreground=15, background=colour)).text for colour in (236, 255))
+    assert (dark, light) == (' class="on dark bright-white"', ' class="on light bright-white"')
+    assert paint_of(Style(foreground=208, inverse=True)).text == ' class="on light"'
     assert paint_of(Style(background=236)).behind == ' color="#303030"'
 
 

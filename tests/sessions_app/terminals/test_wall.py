@@ -2,6 +2,7 @@
 
 import threading
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from sessions_app import terminal_pictures
+from sessions_app.actions.terminals.screens import stop_screens
 from sessions_app.models import AgentSession, Terminal
-from sessions_app.terminal.engine.model import StyledScreen
+from sessions_app.terminal.engine.model import EngineError, StyledScreen
 from sessions_app.terminal_pictures import GALLERY, Gallery, Picture
 from sessions_app.wall import FEW_TILES, MOST_ASKED
 from tests.factories import make_person, make_session, make_terminal, signed_in
@@ -19,6 +21,12 @@ from tests.sessions_app.terminals.recorder import start_recorder
 
 pytestmark = pytest.mark.django_db
 TILES = "/terminals/tiles/"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def engine() -> Iterator[None]:
+    yield
+    stop_screens()
 
 
 @pytest.fixture
@@ -30,13 +38,13 @@ def client() -> Client:
 def drawings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[uuid.UUID, int]]:
     """(terminal, size) of every drawing, which is done as ever."""
     done: list[tuple[uuid.UUID, int]] = []
-    real = terminal_pictures.screen_of
+    real = terminal_pictures.styled_screen_at
 
-    def counted(terminal: Terminal) -> StyledScreen:
-        done.append((terminal.pk, terminal.size))
-        return real(terminal)
+    def counted(terminal: Terminal, offset: int) -> StyledScreen:
+        done.append((terminal.pk, offset))
+        return real(terminal, offset)
 
-    monkeypatch.setattr(terminal_pictures, "screen_of", counted)
+    monkeypatch.setattr(terminal_pictures, "styled_screen_at", counted)
     return done
 
 
@@ -224,6 +232,50 @@ def test_a_busy_terminal_is_drawn_once_a_second_and_says_when_it_is_behind(
     assert len(drawings) == 1
 
 
+def test_a_picture_is_the_screen_with_its_colours_and_cursor() -> None:
+    recorder = start_recorder(cols=100, rows=30)
+    recorder.write(
+        b"shell\r\n\x1b[?1049h\x1b[2J\x1b[3;5H\x1b[1;31mred\x1b[0m \x1b[7mdialog\x1b[0m\x1b[10;1H> "
+    )
+    terminal = recorder.refresh()
+    svg = Gallery().pictures_of([terminal])[terminal.pk].svg
+    assert 'viewBox="0 0 600 390"' in svg
+    assert '<text y="36"><tspan x="24" class="bold red">red</tspan>' in svg
+    assert 'class="on ground">dialog<' in svg
+    assert '<path class="cursor" d="M12 117h6v13h-6z"/>' in svg
+    assert "shell" not in svg, "the other screen is hidden"
+
+
+def test_a_resize_at_the_end_is_shown() -> None:
+    recorder = start_recorder()
+    recorder.write(b"x")
+    gallery = Gallery(redraw_s=0)
+    gallery.pictures_of([recorder.refresh()])
+    recorder.resize(132, 40)
+    terminal = recorder.refresh()
+    assert 'viewBox="0 0 792 520"' in gallery.pictures_of([terminal])[terminal.pk].svg
+
+
+def test_where_the_engine_refuses_the_last_lines_are_shown_and_it_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def refuse(terminal: Terminal, offset: int) -> StyledScreen:
+        asked.append(offset)
+        raise EngineError("no")
+
+    monkeypatch.setattr(terminal_pictures, "styled_screen_at", refuse)
+    gallery, recorder = Gallery(redraw_s=0), start_recorder()
+    for text in ("\x1b[31mone\x1b[0m\r\n", "two\r\n", "<three>\r\n"):
+        recorder.write(text.encode())
+        terminal = recorder.refresh()
+        svg = gallery.pictures_of([terminal])[terminal.pk].svg
+    assert len(asked) == 1
+    for text in ("one", "two", "&lt;three&gt;"):
+        assert f">{text}<" in svg
+
+
 def test_a_reader_of_an_older_row_does_not_turn_the_picture_back() -> None:
     gallery, terminal = Gallery(redraw_s=0), make_terminal(output=b"one\r\ntwo\r\n")
     newest = gallery.pictures_of([terminal])[terminal.pk]
@@ -235,13 +287,13 @@ def test_those_who_come_while_it_is_drawn_wait_for_that_drawing(monkeypatch: pyt
     gallery, terminal = Gallery(), Terminal(title="slow", size=3)
     drawn, begun, go_on = list[int](), threading.Event(), threading.Event()
 
-    def slow(terminal: Terminal) -> StyledScreen:
-        drawn.append(terminal.size)
+    def slow(terminal: Terminal, offset: int) -> StyledScreen:
+        drawn.append(offset)
         begun.set()
         assert go_on.wait(10)
         return StyledScreen(80, (), 0, 0, cursor_visible=False, is_alternate=False)
 
-    monkeypatch.setattr(terminal_pictures, "screen_of", slow)
+    monkeypatch.setattr(terminal_pictures, "styled_screen_at", slow)
     pictures: list[Picture] = []
 
     def look() -> None:
