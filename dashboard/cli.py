@@ -18,6 +18,7 @@ The operator's console for AI agents on one's own machines.
 
   list       list sessions or terminals
   show       show one of them
+  screen     what a terminal showed at a moment
   search     search messages and tool calls
   export     write one out: jsonl, markdown, picoclaw, asciicast
 
@@ -25,6 +26,7 @@ The operator's console for AI agents on one's own machines.
   token      tokens for programs
   doctor     settings in force, and how the installation stands
   stats      how much there is of what
+  terminals  make keyframes and text of terminals again
   demo       a living example with data of its own
 
 `scrollback COMMAND --help` says more, with an example."""

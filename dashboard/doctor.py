@@ -3,7 +3,6 @@
 A check never raises: what it cannot find out is its finding.
 """
 
-import importlib.util
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from django.db import DatabaseError, connection
+from django.db.models import Count, F, Sum
 
 from dashboard.lib.config import Config
 from dashboard.lib.db import database_size, engine_version, explain, sqlite_path, vendor
@@ -25,9 +25,12 @@ from dashboard.lib.errors import Refused
 from dashboard.lib.formatting import byte_size
 from dashboard.lib.schema import SchemaState, schema_state
 from dashboard.serving import addresses_of, is_loopback
+from sessions_app.actions.terminals.deriving import derivable
 from sessions_app.actions.tokens import agent_token_path
 from sessions_app.client.spool import waiting
 from sessions_app.importers.registry import FORMATS
+from sessions_app.models import Terminal
+from sessions_app.terminal.engine.ghostty import ENGINE
 
 type Verdict = Literal["ok", "warn", "fail"]
 
@@ -62,7 +65,7 @@ class Doctor:
         checks: tuple[Callable[[], Finding | None], ...] = (
             self._data_directory, self._secret_key, self._disk, self._database, self._schema, self._size,
             self._sqlite_version, self._wal, self._agent_token, self._server, self._recordings,
-            self._address, self._terminal_engine, self._agents,
+            self._address, self._terminal_engine, self._derived, self._agents,
         )  # fmt: skip
         for check in checks:
             finding = check()
@@ -231,10 +234,33 @@ class Doctor:
         return Finding("address", "ok", f"{addresses} — behind HTTPS")
 
     def _terminal_engine(self) -> Finding:
-        if importlib.util.find_spec("pyghostty") is None:
+        if not ENGINE:
             remedy = "pip install pyghostty, where there is a wheel for this platform."
             return Finding("terminal engine", "warn", "pyghostty is not installed: no keyframes", remedy)
-        return Finding("terminal engine", "ok", "pyghostty")
+        return Finding("terminal engine", "ok", ENGINE)
+
+    def _derived(self) -> Finding | None:
+        """How much of the terminals waits for keyframes and text, and of how many another engine made them."""
+        if self._trouble or not ENGINE:
+            return None
+        name = "keyframes"
+        try:
+            if schema_state().pending:
+                return None
+            late = derivable().aggregate(count=Count("pk"), size=Sum(F("size") - F("derived_size")))
+            stale = Terminal.objects.exclude(derived_by__in=["", ENGINE]).filter(deleted_ms=None).count()
+        except DatabaseError as error:
+            return Finding(name, "warn", f"unknown: {explain(error)}")
+        if late["count"]:
+            text = f"{late['count']} terminal{'s wait' if late['count'] > 1 else ' waits'} for theirs"
+            text = f"{text} ({byte_size(max(0, late['size'] or 0))} of output)"
+            if (self.home / "server.json").exists():
+                return Finding(name, "ok", f"{text}: the server is at it")
+            return Finding(name, "warn", text, "A running server makes them: scrollback serve")
+        if stale:
+            text = f"{stale} terminal{'s have' if stale > 1 else ' has'} those of another engine"
+            return Finding(name, "warn", text, "scrollback terminals rebuild")
+        return Finding(name, "ok", "none is waited for")
 
     def _agents(self) -> Finding:
         environment, home = dict(os.environ), os.path.expanduser("~")

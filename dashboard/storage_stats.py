@@ -27,7 +27,9 @@ from sessions_app.models import (
     Terminal,
     TerminalChunk,
     TerminalEvent,
+    TerminalKeyframe,
     TerminalSegment,
+    TerminalText,
     ToolCall,
 )
 from sessions_app.models.people import COMMAND_LINE
@@ -76,6 +78,8 @@ _KINDS: Final[tuple[tuple[str, tuple[type[models.Model], ...], bool], ...]] = (
     ("raw lines", (SourceChunk,), True),
     ("blobs", (Blob,), True),
     ("terminals", (Terminal, TerminalSegment, TerminalChunk, TerminalEvent), True),
+    ("keyframes", (TerminalKeyframe,), True),
+    ("terminal text", (TerminalText,), True),
     ("search", (SearchEntry,), False),
     ("audit", (Entry,), False),
 )

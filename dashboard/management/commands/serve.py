@@ -11,6 +11,8 @@ from dashboard.announcing import announced, sending_what_waits
 from dashboard.lib.commands import ConsoleCommand
 from dashboard.lib.errors import Refused
 from sessions_app.actions.setup import issue_setup_link
+from sessions_app.actions.terminals.background import BackgroundDeriving
+from sessions_app.actions.terminals.screens import stop_screens
 from sessions_app.actions.tokens import ensure_agent_token
 from sessions_app.live.hub import stop_hub
 from sessions_app.live.reading import stop_reading
@@ -38,11 +40,13 @@ class Command(ConsoleCommand):
         serving.answer_to(host)
         addresses = serving.addresses_of(host, port)
         with ExitStack() as stack:
-            stack.callback(serving.close_connections, [stop_hub, stop_reading])
+            deriving = BackgroundDeriving()
+            stack.callback(serving.close_connections, [stop_hub, stop_reading, deriving.stop, stop_screens])
 
             def ready() -> None:
                 stack.enter_context(announced(settings.HOME, addresses[0]))
                 stack.enter_context(sending_what_waits(settings.HOME))
+                deriving.start()
                 self._greet(host, addresses)
 
             listened = serving.run_server(host, port, ready)

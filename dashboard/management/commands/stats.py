@@ -37,13 +37,13 @@ class Command(ConsoleCommand):
 
     def _print(self, stats: Stats) -> None:
         self.stdout.write(f"{byte_size(stats.database_bytes)} in the database\n")
-        self.stdout.write(f"{'':<12}{'rows':>14}{'content':>12}{'on disk':>12}")
+        self.stdout.write(f"{'':<14}{'rows':>12}{'content':>12}{'on disk':>12}")
         for kind in stats.kinds:
             rows = "?" if kind.rows is None else f"{kind.rows:,}"
             content, disk = (
                 "" if size is None else byte_size(size) for size in (kind.content_bytes, kind.disk_bytes)
             )
-            self.stdout.write(f"{kind.name:<12}{rows:>14}{content:>12}{disk:>12}")
+            self.stdout.write(f"{kind.name:<14}{rows:>12}{content:>12}{disk:>12}")
         if stats.biggest:
             self.stdout.write("\nBiggest sessions, by what was read of their files")
         for big in stats.biggest or ():

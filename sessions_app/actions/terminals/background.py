@@ -45,7 +45,7 @@ _QUICK_BYTES: Final = 1024 * 1024
 _TURN_S: Final = 2.0
 _AT_ONCE: Final = 50
 _MOST_REMEMBERED: Final = 1_000
-_STOP_S: Final = 1.0
+_STOP_S: Final = 5.0
 _FINISH_EVERY_S: Final = 0.05
 
 
@@ -92,9 +92,9 @@ class BackgroundDeriving:
         self._stopping.set()
         self._awake.set()
         if self._thread is not None:
+            # It ends after the piece that it is at; an engine that hangs over one ends at its own time limit.
             self._thread.join(_STOP_S)
             self._workshop.stop()
-            # An engine that hangs was ended by that, which ends the wait for it.
             self._thread.join(_STOP_S)
 
     def finish(self, changed_since_ms: int, on_progress: Callable[[int], None] | None = None) -> None:

@@ -1,0 +1,176 @@
+"""The thread that derives while a server runs or an import goes on."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from dashboard.lib.clock import now_ms
+from dashboard.lib.only_one import OnlyOne
+from sessions_app.actions.terminals import background
+from sessions_app.actions.terminals.background import BackgroundDeriving
+from sessions_app.actions.terminals.deriving import derivable
+from sessions_app.actions.terminals.reading import MissingOutput
+from sessions_app.models import Terminal, TerminalChunk, TerminalKeyframe
+from tests.factories import make_terminal
+from tests.sessions_app.terminals.recorder import start_recorder
+from tests.sessions_app.terminals.test_deriving import found, lines_of, log_of, recorded
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+DEADLINE_S = 30
+
+
+@pytest.fixture
+def deriving() -> Iterator[BackgroundDeriving]:
+    thread = BackgroundDeriving()
+    thread.start()
+    yield thread
+    thread.stop()
+
+
+def wait_until(is_so: Callable[[], object]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_what_waits_from_before_is_derived(deriving: BackgroundDeriving) -> None:
+    terminal = recorded(log_of(3_000))
+    wait_until(lambda: not derivable().exists())
+    assert len(lines_of(terminal)) == 3_000
+    assert TerminalKeyframe.objects.filter(terminal=terminal).exists()
+
+
+def test_live_output_is_found_within_a_second(deriving: BackgroundDeriving) -> None:
+    recorder = start_recorder()
+    recorder.write(b"begin\r\n")
+    # The engine's process has started then.
+    wait_until(lambda: lines_of(recorder.terminal))
+    for number in range(5):
+        began = time.monotonic()
+        recorder.write(f"unique{number}\r\n".encode())
+        wait_until(lambda number=number: found(recorder.terminal, f"unique{number}"))
+        assert time.monotonic() - began < 2
+
+
+def test_a_live_terminal_is_not_kept_waiting_by_a_long_one(deriving: BackgroundDeriving) -> None:
+    live = start_recorder()
+    live.write(b"begin\r\n")
+    wait_until(lambda: lines_of(live.terminal))
+    long = recorded(log_of(400_000))
+    live.write(b"hello\r\n")
+    wait_until(lambda: "hello" in lines_of(live.terminal))
+    assert Terminal.objects.get(pk=long.pk).derived_size < long.size
+    wait_until(lambda: not derivable().exists())
+
+
+def test_one_of_several_does_the_work(deriving: BackgroundDeriving) -> None:
+    wait_until(lambda: deriving._has_turn)
+    other = BackgroundDeriving()
+    other.start()
+    try:
+        recorded(log_of(10))
+        wait_until(lambda: not derivable().exists())
+        wait_until(lambda: other._has_turn is not None)
+        assert other._has_turn is False
+        assert other._workshop._places == {}
+    finally:
+        other.stop()
+
+
+def test_the_next_takes_over_when_the_first_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "TURN_EVERY_S", 0.05)
+    first, second = BackgroundDeriving(), BackgroundDeriving()
+    first.start()
+    wait_until(lambda: first._has_turn)
+    second.start()
+    wait_until(lambda: second._has_turn is False)
+    first.stop()
+    try:
+        recorded(log_of(10))
+        wait_until(lambda: not derivable().exists())
+    finally:
+        second.stop()
+
+
+def test_a_damaged_recording_is_told_once_and_holds_nobody_up(
+    deriving: BackgroundDeriving, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(background, "_RETRY_S", 0.05)
+    damaged = make_terminal(output=b"lost\r\n")
+    TerminalChunk.objects.filter(terminal=damaged).delete()
+    with caplog.at_level(logging.WARNING):
+        sound = recorded(log_of(10))
+        wait_until(lambda: lines_of(sound))
+        wait_until(lambda: damaged.pk in deriving._troubles and deriving._troubles[damaged.pk].pause_s > 0.1)
+    assert [str(damaged.pk) in record.getMessage() for record in caplog.records] == [True]
+    assert isinstance(caplog.records[0].exc_info, tuple)
+    assert isinstance(caplog.records[0].exc_info[1], MissingOutput)
+
+
+def test_finishing_waits_for_what_was_changed_since(deriving: BackgroundDeriving) -> None:
+    wait_until(lambda: deriving._has_turn)
+    started_ms = now_ms()
+    terminal = recorded(log_of(60_000))
+    left: list[int] = []
+    deriving.finish(started_ms, left.append)
+    assert not derivable().exists()
+    assert left
+    assert left == sorted(left, reverse=True)
+    assert len(lines_of(terminal)) == 60_000
+
+
+def test_at_rest_it_asks_nothing(deriving: BackgroundDeriving, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    waiting = background._waiting
+
+    def counted() -> Any:
+        asked.append(None)
+        return waiting()
+
+    monkeypatch.setattr(background, "_waiting", counted)
+    recorded(log_of(10))
+    wait_until(lambda: not derivable().exists())
+    looks = 0
+    changed = background.ChangeDetector.changed
+
+    def looked(detector: Any) -> bool:
+        nonlocal looks
+        looks += 1
+        return changed(detector)
+
+    monkeypatch.setattr(background.ChangeDetector, "changed", looked)
+    # What it has written itself it notices once.
+    wait_until(lambda: looks >= 2)
+    before = len(asked)
+    wait_until(lambda: looks >= 4)
+    assert len(asked) == before
+
+
+def test_stopping_takes_no_time() -> None:
+    thread = BackgroundDeriving()
+    thread.start()
+    recorded(log_of(200_000))
+    wait_until(lambda: Terminal.objects.filter(derived_size__gt=0).exists())
+    began = time.monotonic()
+    thread.stop()
+    assert time.monotonic() - began < 5
+    assert thread._thread is None or not thread._thread.is_alive()
+
+
+def test_the_turn_is_one_process_s_at_a_time() -> None:
+    first, second = OnlyOne("test"), OnlyOne("test")
+    try:
+        assert first.take()
+        assert first.take()
+        assert not second.take()
+        assert OnlyOne("another").take()
+        first.release()
+        assert second.take()
+    finally:
+        first.release()
+        second.release()
