@@ -45,19 +45,24 @@ class Overview:
     day: Sequence[Hour]
     health: Health
     is_empty: bool
+    # A list of so many rows may have left out others.
+    rows: int = ROWS
 
 
 def overview(person: Person) -> Overview:
     """A fixed number of queries, each bounded."""
     visible = AgentSession.objects.visible_to(person)
     light = with_columns(visible)
-    waiting = light.needing_attention().unread_by(person).newest_first()[:ROWS]
+    needing = light.needing_attention().newest_first()
+    # What waits for an answer waits however often one has looked at it.
+    waiting = needing.filter(status=Status.WAITING)[:ROWS]
+    failed = needing.filter(status=Status.FAILED).unread_by(person)[:ROWS]
     running = light.listed().running().newest_first()[:ROWS]
     ended = (
         light.listed().unread_by(person).exclude(status__in=[Status.RUNNING, Status.WAITING, Status.FAILED])
     )
     return Overview(
-        needs_me=entries_of(list(waiting), person),
+        needs_me=entries_of([*waiting, *failed][:ROWS], person),
         running=entries_of(list(running), person),
         wall=wall_of(person, FEW_TILES),
         ended=entries_of(list(ended.newest_first()[:ROWS]), person),

@@ -5,6 +5,7 @@ import "scrollback/elements/favicon-state";
 import "scrollback/elements/fold-output";
 import "scrollback/elements/hot-keys";
 import "scrollback/elements/live-list";
+import "scrollback/elements/live-sections";
 import "scrollback/elements/live-wall";
 import "scrollback/elements/nav-list";
 import "scrollback/elements/peek-pane";

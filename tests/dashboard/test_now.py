@@ -48,6 +48,15 @@ def test_a_failure_that_was_looked_at_no_longer_needs_me(client: Client, ada: Pe
     assert titles(client, "needs_me") == []
 
 
+def test_what_waits_for_an_answer_waits_however_often_one_looks(client: Client, ada: Person) -> None:
+    make_read_mark(person=ada, session=make_session(title="asks", status="waiting", last_seq=2), seq=2)
+
+    assert titles(client, "needs_me") == ["asks"]
+    page = client.get("/").content.decode()
+    assert 'data-tone="wait">1<' in page
+    assert "Mark seen" not in page
+
+
 def test_live_terminals_show_their_last_line(client: Client) -> None:
     make_terminal(title="build", state="live", last_line="collected 62 items")
 
