@@ -3,18 +3,19 @@
 They live in the memory of this process and can be drawn again at any time, so nothing is lost with them.
 """
 
+import contextlib
 import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from sessions_app.actions.terminals.reading import MissingOutput, read_tails
-from sessions_app.actions.terminals.screens import styled_screen_at
+from sessions_app.actions.terminals.newest_screens import newest_screens
+from sessions_app.actions.terminals.reading import read_tails
 from sessions_app.models import Terminal
-from sessions_app.terminal.engine.model import EngineError, Style, StyledScreen
+from sessions_app.terminal.engine.model import Style, StyledScreen
 from sessions_app.terminal.picture import MAX_ROWS, draw
 from sessions_app.terminal.plaintext import last_lines
 
@@ -66,24 +67,43 @@ class Gallery:
 
     def pictures_of(self, terminals: Sequence[Terminal]) -> dict[uuid.UUID, Picture]:
         """Of each of them, at most a second older than the row; `shows` says whether it is."""
-        return {terminal.pk: self._picture(terminal) for terminal in terminals}
+        easels = {terminal.pk: self._easel(terminal.pk) for terminal in terminals}
+        due = [terminal for terminal in terminals if self._is_due(easels[terminal.pk], terminal)]
+        with contextlib.ExitStack() as stack:
+            # In one order, so that two who want several of the same never wait for each other.
+            for terminal in sorted(due, key=lambda terminal: terminal.pk):
+                stack.enter_context(easels[terminal.pk].lock)
+            self._draw({terminal: easels[terminal.pk] for terminal in due})
+            return {pk: easel.picture for pk, easel in easels.items() if easel.picture}
 
     def forget(self) -> None:
         """Draw everything again, as a new process does."""
         with self._lock:
             self._easels.clear()
 
-    def _picture(self, terminal: Terminal) -> Picture:
-        easel = self._easel(terminal.pk)
-        with easel.lock:
-            picture = easel.picture
-            is_recent = time.monotonic() - easel.drawn_s < self._redraw_s
-            # Others may have read a newer row than this one.
-            if picture and (is_recent or picture.shows(terminal) or _is_newer(picture, terminal)):
-                return picture
-            easel.drawn_s = time.monotonic()
-            easel.picture = Picture(terminal.size, terminal.event_count, draw(_screen(terminal, easel)))
-            return easel.picture
+    def _is_due(self, easel: _Easel, terminal: Terminal) -> bool:
+        picture = easel.picture
+        if picture is None:
+            return True
+        # Others may have read a newer row than this one.
+        is_newer = picture.size >= terminal.size and picture.event >= terminal.event_count
+        return not is_newer and time.monotonic() - easel.drawn_s >= self._redraw_s
+
+    def _draw(self, wanted: Mapping[Terminal, _Easel]) -> None:
+        """With the locks of the easels: some were drawn while this waited for them."""
+        easels = {terminal: easel for terminal, easel in wanted.items() if self._is_due(easel, terminal)}
+        now = time.monotonic()
+        screens = newest_screens(
+            [terminal for terminal, easel in easels.items() if easel.plain_until_s <= now]
+        )
+        for terminal, easel in easels.items():
+            screen = screens.get(terminal.pk)
+            if screen is None and easel.plain_until_s <= now:
+                # To refuse may have taken it seconds, while others waited for theirs: not again at once.
+                easel.plain_until_s = now + PLAIN_S
+            easel.drawn_s = now
+            svg = draw(screen or plain_screen(terminal))
+            easel.picture = Picture(terminal.size, terminal.event_count, svg)
 
     def _easel(self, terminal_id: uuid.UUID) -> _Easel:
         with self._lock:
@@ -94,19 +114,6 @@ class Gallery:
             return easel
 
 
-def _screen(terminal: Terminal, easel: _Easel) -> StyledScreen:
-    """What the terminal shows after all its output."""
-    now = time.monotonic()
-    if now < easel.plain_until_s:
-        return plain_screen(terminal)
-    try:
-        return styled_screen_at(terminal, terminal.size)
-    except (EngineError, MissingOutput):
-        # It may have taken seconds to refuse, while others waited for theirs: not again at once.
-        easel.plain_until_s = now + PLAIN_S
-        return plain_screen(terminal)
-
-
 def plain_screen(terminal: Terminal) -> StyledScreen:
     """The last lines of the output, without colours and without the place of the cursor."""
     tail = read_tails({terminal.pk: terminal.size}, TAIL_BYTES)[terminal.pk]
@@ -115,10 +122,6 @@ def plain_screen(terminal: Terminal) -> StyledScreen:
     )
     rows = tuple(((line, _TEXT),) for line in lines) + ((),) * max(0, terminal.rows - len(lines))
     return StyledScreen(terminal.cols, rows, 0, 0, cursor_visible=False, is_alternate=False)
-
-
-def _is_newer(picture: Picture, terminal: Terminal) -> bool:
-    return picture.size >= terminal.size and picture.event >= terminal.event_count
 
 
 GALLERY: Final = Gallery()

@@ -83,7 +83,7 @@ def _rounded(colour: str) -> str:
 
 def _is_dark(paper: str) -> bool:
     red, green, blue = ((int(paper[start : start + 2], 16) / 255) ** 2.2 for start in (1, 3, 5))
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue < _DARK_BELOW
+    return bool(0.2126 * red + 0.7152 * green + 0.0722 * blue < _DARK_BELOW)
 
 
 def _attributes(colour: str, names: list[str]) -> str:

@@ -106,30 +106,35 @@ def read_tails(ends: Mapping[uuid.UUID, int], limit: int) -> dict[uuid.UUID, byt
 
     Bytes that are in no row are left out.
     """
-    if not ends:
+    return read_spans({terminal_id: (max(0, end - limit), end) for terminal_id, end in ends.items()})
+
+
+def read_spans(spans: Mapping[uuid.UUID, tuple[int, int]]) -> dict[uuid.UUID, bytes]:
+    """For {terminal: (start, end)}, the bytes between the two, likewise."""
+    if not spans:
         return {}
     # Chunks first: what is sealed between the two looks is then met twice, not missed.
-    rows = [*_rows_near(TerminalChunk, ends, limit), *_rows_near(TerminalSegment, ends, limit)]
-    positions = {terminal_id: max(0, end - limit) for terminal_id, end in ends.items()}
-    tails = dict.fromkeys(ends, b"")
+    rows = [*_rows_in(TerminalChunk, spans), *_rows_in(TerminalSegment, spans)]
+    positions = {terminal_id: start for terminal_id, (start, _) in spans.items()}
+    found: dict[uuid.UUID, list[bytes]] = {terminal_id: [] for terminal_id in spans}
     for row in sorted(rows, key=lambda row: row.offset):
-        position, end = positions[row.terminal_id], ends[row.terminal_id]
+        position, end = positions[row.terminal_id], spans[row.terminal_id][1]
         if row.offset + row.size > position:
-            tails[row.terminal_id] += row.read()[max(0, position - row.offset) : end - row.offset]
+            found[row.terminal_id].append(row.read()[max(0, position - row.offset) : end - row.offset])
             positions[row.terminal_id] = row.offset + row.size
-    return tails
+    return {terminal_id: b"".join(pieces) for terminal_id, pieces in found.items()}
 
 
-def _rows_near(
-    model: type[TerminalSegment] | type[TerminalChunk], ends: Mapping[uuid.UUID, int], limit: int
+def _rows_in(
+    model: type[TerminalSegment] | type[TerminalChunk], spans: Mapping[uuid.UUID, tuple[int, int]]
 ) -> list[TerminalSegment | TerminalChunk]:
-    """The rows with the last `limit` bytes before each end, beginning with the one in which they begin."""
+    """The rows with the bytes of each span, beginning with the one in which it begins."""
     near = Q()
-    for terminal_id, end in ends.items():
+    for terminal_id, (start, end) in spans.items():
         of_terminal = model._default_manager.filter(terminal_id=terminal_id)
-        first = of_terminal.filter(offset__lte=max(0, end - limit)).order_by("-offset").values("offset")[:1]
+        first = of_terminal.filter(offset__lte=start).order_by("-offset").values("offset")[:1]
         near |= Q(terminal_id=terminal_id, offset__gte=Coalesce(first, 0), offset__lt=end)
-    return list(model._default_manager.filter(near))
+    return list(model._default_manager.filter(near).defer("timing"))
 
 
 def read_items(terminal: Terminal) -> Iterator[Event]:

@@ -39,13 +39,13 @@ def screen_at(terminal: Terminal, offset: int) -> Screen:
     Raises EngineError, MissingOutput.
     """
     way = _way_to(terminal, offset)
-    return _screens().screen(way.start, way.cols, way.rows, way.items)
+    return screen_engine().screen(way.start, way.cols, way.rows, way.items)
 
 
 def styled_screen_at(terminal: Terminal, offset: int) -> StyledScreen:
     """The same with its colours. Raises EngineError, MissingOutput."""
     way = _way_to(terminal, offset)
-    return _screens().styled(way.start, way.cols, way.rows, way.items)
+    return screen_engine().styled(way.start, way.cols, way.rows, way.items)
 
 
 def stop_screens() -> None:
@@ -119,7 +119,7 @@ def light_keyframe(terminal_id: uuid.UUID, offset: int) -> Keyframe | None:
     return Keyframe(row.offset, row.event, row.at_us, row.cols, row.rows, row.is_heavy, row.read())
 
 
-def _screens() -> EngineProcess:
+def screen_engine() -> EngineProcess:
     """A process for screens alone: whoever looks does not wait for what is being derived."""
     global _engine
     with _lock:
