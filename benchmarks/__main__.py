@@ -19,6 +19,7 @@ BENCHMARKS = {
     "terminal-follow": "benchmarks.terminal_follow",
     "terminal-ingest": "benchmarks.terminal_ingest",
     "terminal-screen": "benchmarks.terminal_screen",
+    "terminal-search": "benchmarks.terminal_search",
 }
 
 

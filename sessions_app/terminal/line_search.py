@@ -29,6 +29,8 @@ _MAX_PROGRAM: Final = 5_000
 _PIECE_BYTES: Final = 64 * 1024
 # ^ and $ stand for the ends of a line.
 _LINES: Final = "(?m)"
+# Characters that fold to ASCII letters: the long s and the Kelvin sign.
+_FORMS_OF_ASCII: Final = "\u017f\u212a"
 _MAX_MEMORY: Final = 4 * 1024 * 1024
 # What is an upper-case letter only by the name of a class or a group, such as \S, \pL or (?P<Name>…).
 _NO_LETTERS = re.compile(
@@ -79,6 +81,7 @@ class Pattern:
         self.is_regex = is_regex
         self.ignores_case = not any(map(str.isupper, _NO_LETTERS.sub("", text) if is_regex else text))
         self._compiled = _compiled(text, is_regex, self.ignores_case)
+        self._compiled_for_ascii = _compiled_for_ascii(text, is_regex, self.ignores_case, self._compiled)
 
     def search(self, text: str) -> tuple[int, int] | None:
         """Where the first match stands in one line, in characters."""
@@ -92,12 +95,13 @@ class Pattern:
 
         Raises TimeIsUp once time.monotonic() is past `deadline`.
         """
+        compiled = self._compiled_for_ascii if self._is_as_ascii(text) else self._compiled
         number = counted = position = 0
-        while position < len(text):
+        while compiled is not None and position < len(text):
             if deadline is not None and time.monotonic() > deadline:
                 raise TimeIsUp
             piece_end = _end_of_piece(text, position)
-            while position < piece_end and (match := self._compiled.search(text, position, piece_end)):
+            while position < piece_end and (match := compiled.search(text, position, piece_end)):
                 start, end = match.span()
                 line_start = text.rfind(b"\n", 0, start) + 1
                 line_end = text.find(b"\n", end)
@@ -107,6 +111,12 @@ class Pattern:
                 yield Found(number, line_start, line_end, start, end)
                 position = line_end + 1
             position = max(position, piece_end)
+
+    def _is_as_ascii(self, text: bytes) -> bool:
+        """Whether what is looked for can only be matched by ASCII: a plain text stands within other scripts as well."""
+        if text.isascii():
+            return True
+        return not self.is_regex and self.text.isascii() and not (self.ignores_case and _has_odd_forms(text))
 
 
 def find_in_block(data: bytes, pattern: Pattern, *, deadline: float | None = None) -> list[LineHit]:
@@ -188,14 +198,8 @@ def _compiled(text: str, is_regex: bool, ignores_case: bool) -> Any:
                 "Regular expressions need the package google-re2, which is not installed here."
             )
         return _plain_without_re2(text, ignores_case)
-    options = re2.Options()
-    options.never_nl = True
-    options.never_capture = True
-    options.log_errors = False
-    options.max_mem = _MAX_MEMORY
-    options.case_sensitive = not ignores_case
     try:
-        compiled = re2.compile(_LINES + (text if is_regex else re2.escape(text)), options)
+        compiled = re2.compile(_expression(text, is_regex), _options(ignores_case))
     except re2.error as error:
         raise PatternError(f"The pattern cannot be read: {_words(error)}.") from error
     finally:
@@ -206,6 +210,49 @@ def _compiled(text: str, is_regex: bool, ignores_case: bool) -> Any:
     if compiled.search(b""):
         raise PatternError("The pattern matches where there is nothing, so every line would be a hit.")
     return compiled
+
+
+def _compiled_for_ascii(text: str, is_regex: bool, ignores_case: bool, compiled: Any) -> Any:
+    """What finds the same where only ASCII can match, as in most text; None when there is nothing to be found.
+
+    There k and s have two forms, not three with the Kelvin sign and the long s, so RE2 can leap to the first
+    letters of a pattern instead of looking at every byte: four times as fast.
+    """
+    if re2 is None:
+        return compiled
+    if not text.isascii():
+        is_elsewhere = not is_regex and any(
+            not form.isascii() for form in text if form not in _FORMS_OF_ASCII
+        )
+        return None if is_elsewhere else compiled
+    options = _options(ignores_case)
+    options.encoding = re2.Options.Encoding.LATIN1
+    try:
+        return re2.compile(_expression(text, is_regex).encode(), options)
+    except re2.error:
+        # It names characters beyond Latin-1.
+        return compiled
+    finally:
+        re2.purge()
+
+
+def _has_odd_forms(text: bytes) -> bool:
+    """Whether the long s or the Kelvin sign is in it; single bytes are looked for at ten times the speed of several."""
+    return (b"\xc5" in text and b"\xc5\xbf" in text) or (b"\x84" in text and b"\xe2\x84\xaa" in text)
+
+
+def _expression(text: str, is_regex: bool) -> str:
+    return _LINES + (text if is_regex else re2.escape(text))
+
+
+def _options(ignores_case: bool) -> Any:
+    options = re2.Options()
+    options.never_nl = True
+    options.never_capture = True
+    options.log_errors = False
+    options.max_mem = _MAX_MEMORY
+    options.case_sensitive = not ignores_case
+    return options
 
 
 def _words(error: Exception) -> str:

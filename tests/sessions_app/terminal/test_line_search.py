@@ -150,6 +150,46 @@ def test_each_line_that_holds_the_text_is_found_with_its_number(
     assert [place.number for place in found] == sorted({place.number for place in found})
 
 
+ASCII_LINES = st.text(st.characters(codec="ascii", exclude_characters="\n"), max_size=20)
+# Whatever a pattern is made of: letters of two and of three forms, classes, other scripts.
+PATTERNS = st.sampled_from(
+    [
+        "k",
+        "S",
+        "\u017f",
+        "\u212a",
+        "é",
+        "ks",
+        "s k",
+        r"\w+k",
+        r"[^a-z ]s",
+        r"\pL{2}",
+        r"é|k",
+        r"k$",
+        r"\x{17f}",
+        r"(?i)KS",
+        r"\bs",
+    ]
+)
+
+
+@given(st.lists(ASCII_LINES, max_size=8), PATTERNS, st.booleans())
+def test_ascii_text_is_searched_faster_and_with_the_same_result(
+    lines: list[str], text: str, is_regex: bool
+) -> None:
+    pattern, encoded = Pattern(text, is_regex=is_regex), "\n".join(lines).encode()
+
+    quickly = list(pattern.find(encoded))
+    # With these behind it, the other way is gone.
+    ending = "\n¬\u212a\u017f".encode()
+    assert [found for found in pattern.find(encoded + ending) if found.end <= len(encoded)] == quickly
+
+
+@pytest.mark.parametrize("line", ["\u212aiss", "ki\u017f\u017f", "日本語 KISS", "…kiss™"])
+def test_odd_forms_of_letters_are_found_in_any_text(line: str) -> None:
+    assert lines_with(Pattern("kiss"), "hay\n" + line) == [line]
+
+
 @given(st.lists(LINES, max_size=8))
 def test_pieces_cut_a_long_text_between_lines_only(lines: list[str]) -> None:
     lines = [line + "needle" + line for line in lines]
