@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from sessions_app.terminal.engine.ghostty import ENGINE, GhosttyEngine, allowed_size
 from sessions_app.terminal.engine.model import Derived, EngineError, Keyframe, Output, Resize, Screen
@@ -12,20 +13,31 @@ from sessions_app.terminal.engine.text import LineReader
 DERIVER = ENGINE or PLAIN
 #: Rows above the screen that a heavy keyframe carries.
 HEAVY_ROWS = 1_000
-LIGHT_BYTES = 256 * 1024
-LIGHT_US = 10_000_000
-HEAVY_BYTES = 4 * 1024 * 1024
-#: A hit in the text is located within so many bytes.
-SLICE_BYTES = 16 * 1024
-# What stood on the screen for so long was there to be read.
-_PAUSE_US = 1_000_000
-# Quiet output needs no keyframe every ten seconds: what lies between two takes no time to replay.
-_LIGHT_LEAST_BYTES = 32 * 1024
-# Bytes of output that pay for an extra keyframe and for an extra look at the screen, and what can be saved up.
-_KEYFRAME_COST = 64 * 1024
-_LOOK_COST = 1_024
-_KEYFRAME_CREDIT = 32 * _KEYFRAME_COST
-_LOOK_CREDIT = 64 * _LOOK_COST
+
+
+@dataclass(frozen=True, slots=True)
+class Spacing:
+    """How far apart keyframes and looks at the screen are. Distances are bytes of output where nothing else is said."""
+
+    light_bytes: int = 256 * 1024
+    #: With as much output at least: what is less takes no time to replay.
+    light_us: int = 10_000_000
+    light_least_bytes: int = 32 * 1024
+    heavy_bytes: int = 4 * 1024 * 1024
+    #: A line of text is located within so many.
+    slice_bytes: int = 16 * 1024
+    #: What stood on the screen for so long was there to be read.
+    pause_us: int = 1_000_000
+    #: Output that pays for an extra keyframe (at a clear, a switch or a resize): so much, and so often its size.
+    extra_bytes: int = 64 * 1024
+    extra_times: int = 16
+    #: Output that pays for a look at the screen.
+    look_bytes: int = 1_024
+    #: Of either so many can be paid for in advance.
+    saved_up: int = 32
+
+
+USUAL = Spacing()
 
 # Sequences after which rows above the cursor's may change. A sample of a slice tells what kind of output it is;
 # what a moved cursor left on the screen leaves it in the end, and is listed then.
@@ -40,7 +52,7 @@ _HOME = b"\x1b[H"
 class Deriver:
     """Feeds an engine with what it is given, and says what is to be kept of it."""
 
-    def __init__(self, cols: int, rows: int, start: Keyframe | None = None) -> None:
+    def __init__(self, cols: int, rows: int, start: Keyframe | None = None, spacing: Spacing = USUAL) -> None:
         """An empty terminal of this size, or the one of a keyframe. Raises EngineError."""
         if start is not None:
             cols, rows = start.cols, start.rows
@@ -54,12 +66,15 @@ class Deriver:
         self._keyframes: list[Keyframe] = []
         self._light_offset, self._light_us = self._offset, self._time_us
         self._heavy_offset = self._offset
+        self._has_heavy = start is not None and start.is_heavy
         self._owes_keyframe = False
-        self._keyframe_credit, self._look_credit = _KEYFRAME_CREDIT, _LOOK_CREDIT
+        self._spacing = spacing
+        self._keyframe_credit = spacing.saved_up * spacing.extra_bytes
+        self._look_credit = spacing.saved_up * spacing.look_bytes
 
     def take(self, items: Iterable[Output | Resize]) -> Derived:
         """What comes out of these items, which follow those before. Raises EngineError."""
-        for item in _slices(items):
+        for item in _slices(items, self._spacing):
             if isinstance(item, Resize):
                 self._resize(item)
             else:
@@ -69,9 +84,8 @@ class Deriver:
 
     def finish(self) -> Derived:
         """What is left at the end of the recording, and a heavy keyframe. Raises EngineError."""
-        self._look_credit = _LOOK_CREDIT
+        self._look_credit = self._spacing.look_bytes
         self._look()
-        self._light_offset = self._heavy_offset = -1
         self._add_keyframe(is_heavy=True)
         return self._taken()
 
@@ -102,8 +116,11 @@ class Deriver:
 
     def _slice(self, data: bytes, time_us: int, is_looked_at: bool) -> None:
         self._time_us = time_us
-        self._keyframe_credit = min(self._keyframe_credit + len(data), _KEYFRAME_CREDIT)
-        self._look_credit = min(self._look_credit + len(data), _LOOK_CREDIT)
+        spacing = self._spacing
+        self._keyframe_credit += min(
+            len(data), spacing.saved_up * spacing.extra_bytes - self._keyframe_credit
+        )
+        self._look_credit += min(len(data), spacing.saved_up * spacing.look_bytes - self._look_credit)
         moves = False
         if b"\x1b" in data:
             moves = _moves(data)
@@ -112,7 +129,7 @@ class Deriver:
         if self._is_due(len(data)):
             middle = _good_end(data)
             self._feed(data[:middle])
-            self._add_keyframe(is_heavy=self._offset - self._heavy_offset >= HEAVY_BYTES)
+            self._add_keyframe(is_heavy=self._offset - self._heavy_offset >= spacing.heavy_bytes)
             data = data[middle:]
         self._feed(data)
         if moves or is_looked_at or self._text.is_alternate:
@@ -149,37 +166,41 @@ class Deriver:
             self._text.after_output(self._offset, self._time_us)
 
     def _look(self) -> None:
-        if self._look_credit >= _LOOK_COST:
-            self._look_credit -= _LOOK_COST
+        if self._look_credit >= self._spacing.look_bytes:
+            self._look_credit -= self._spacing.look_bytes
             self._text.look(self._offset, self._time_us)
 
     def _is_due(self, coming: int) -> bool:
         held = self._offset + coming - self._light_offset
-        return held >= LIGHT_BYTES or (
-            held >= _LIGHT_LEAST_BYTES and self._time_us - self._light_us >= LIGHT_US
+        spacing = self._spacing
+        return held >= spacing.light_bytes or (
+            held >= spacing.light_least_bytes and self._time_us - self._light_us >= spacing.light_us
         )
 
     def _add_extra_keyframe(self) -> None:
-        if self._keyframe_credit < _KEYFRAME_COST:
+        if self._keyframe_credit < self._spacing.extra_bytes:
             return
         # There is one keyframe of a kind at an offset: another one has to wait for the next byte.
         self._owes_keyframe = self._offset == self._light_offset or not self._offset
         if not self._owes_keyframe:
-            self._keyframe_credit -= _KEYFRAME_COST
-            self._add_keyframe(is_heavy=False)
+            size = self._add_keyframe(is_heavy=False)
+            self._keyframe_credit -= max(self._spacing.extra_bytes, self._spacing.extra_times * size)
 
-    def _add_keyframe(self, *, is_heavy: bool) -> None:
+    def _add_keyframe(self, *, is_heavy: bool) -> int:
+        """Keep the screen as it is now; how many bytes that takes."""
         try:
             light = self._engine.keyframe(0)
             heavy = self._engine.keyframe(HEAVY_ROWS) if is_heavy else b""
         except EngineError:
             # An endless sequence: there is a keyframe once it has ended.
-            return
-        self._light_offset, self._light_us = self._offset, self._time_us
-        self._keyframes.append(self._keyframe(light, is_heavy=False))
-        if is_heavy:
-            self._heavy_offset = self._offset
+            return 0
+        if self._offset != self._light_offset:
+            self._light_offset, self._light_us = self._offset, self._time_us
+            self._keyframes.append(self._keyframe(light, is_heavy=False))
+        if is_heavy and not (self._has_heavy and self._offset == self._heavy_offset):
+            self._heavy_offset, self._has_heavy = self._offset, True
             self._keyframes.append(self._keyframe(heavy, is_heavy=True))
+        return len(light) + len(heavy)
 
     def _keyframe(self, data: bytes, *, is_heavy: bool) -> Keyframe:
         return Keyframe(self._offset, self._event, self._time_us, self._cols, self._rows, is_heavy, data)
@@ -205,8 +226,9 @@ def _good_end(data: bytes) -> int:
     return end or max(data.rfind(b"\x1b"), 0) or len(data)
 
 
-def _slices(items: Iterable[Output | Resize]) -> Iterator[tuple[bytes, int, bool] | Resize]:
-    """Output in slices of at most SLICE_BYTES as (bytes, time, whether a pause follows), and resizes."""
+def _slices(items: Iterable[Output | Resize], spacing: Spacing) -> Iterator[tuple[bytes, int, bool] | Resize]:
+    """Output in slices of bounded size as (bytes, time, whether a pause follows), and resizes."""
+    most, pause_us = spacing.slice_bytes, spacing.pause_us
     parts: list[bytes] = []
     held = start_us = time_us = 0
     for item in items:
@@ -216,18 +238,18 @@ def _slices(items: Iterable[Output | Resize]) -> Iterator[tuple[bytes, int, bool
                 parts, held = [], 0
             yield item
             continue
-        pauses = item.time_us - time_us >= _PAUSE_US or item.time_us - start_us >= _PAUSE_US
-        if parts and (pauses or held + len(item.data) > SLICE_BYTES):
+        pauses = item.time_us - start_us >= pause_us
+        if parts and (pauses or held + len(item.data) > most):
             yield b"".join(parts), time_us, pauses
             parts, held = [], 0
         if not parts:
             start_us = item.time_us
         time_us = item.time_us
         data = item.data
-        if len(data) > SLICE_BYTES:
-            whole = len(data) - len(data) % SLICE_BYTES
-            for position in range(0, whole, SLICE_BYTES):
-                yield data[position : position + SLICE_BYTES], time_us, False
+        if len(data) > most:
+            whole = len(data) - len(data) % most
+            for position in range(0, whole, most):
+                yield data[position : position + most], time_us, False
             data = data[whole:]
         if data:
             parts.append(data)

@@ -21,6 +21,8 @@ _WRAP = 7
 _FRESH_PEN = b"\x1b[0m"
 _RESET_PEN = b"\x1b[0m\x1b]8;;\x1b\\\x1b(B\x1b)B\x1b*B\x1b+B\x0f"
 _SWITCHES = (1049, 1047, 47)
+# A cell: its style, what is in it, and the end of the style.
+_CHARACTER = re.compile(rb"((?:\x1b\[[0-9;:]*m)*)([^\x1b]+)(?:\x1b\[0m)?")
 _REGION = re.compile(rb"\x1b\[\d+;\d+r(?=(?:\x1b\[\d+;\d+s)?\Z)")
 
 
@@ -88,11 +90,12 @@ def _append_state(parts: list[bytes], native: Native) -> None:
     parts.append(region)
     if is_origin:
         parts.append(b"\x1b[?6h")
-    _append_pen_and_cursor(parts, native, top=top if is_origin else 0)
-    if native.mode(_INSERT, is_ansi=True):
-        parts.append(b"\x1b[4h")
     if not native.cursor_visible:
         parts.append(b"\x1b[?25l")
+    is_inserting = native.mode(_INSERT, is_ansi=True)
+    _append_pen_and_cursor(parts, native, top=top if is_origin else 0, is_last=not is_inserting)
+    if is_inserting:
+        parts.append(b"\x1b[4h")
 
 
 def _margins(native: Native) -> tuple[bytes, bytes]:
@@ -133,13 +136,20 @@ def _append_where_restored(parts: list[bytes], native: Native, top: int) -> None
         parts.append(pen + b"\x1b[%d;%dH\x1b7" % (row + 1, column + 1) + _RESET_PEN)
 
 
-def _append_pen_and_cursor(parts: list[bytes], native: Native, *, top: int) -> None:
+def _append_pen_and_cursor(parts: list[bytes], native: Native, *, top: int, is_last: bool = False) -> None:
+    """What the cursor writes with, and where it stands; with `is_last` nothing but output follows."""
     column, row = native.cursor
-    if not native.wraps_next:
-        parts.append(native.vt_pen())
-        parts.append(b"\x1b[%d;%dH" % (row - top + 1, column + 1))
-        return
-    # Only a character written into the last column makes the next one wrap.
-    column, text = native.vt_cell(column, row)
-    parts.append(b"\x1b[%d;%dH%b" % (row - top + 1, column + 1, text))
-    parts.append(native.vt_pen())
+    pen = native.vt_pen()
+    wraps = native.wraps_next
+    if wraps or (is_last and column):
+        # Only a character written into the last column makes the next one wrap; and a mark for the last
+        # character, or a request to repeat it, has to find it.
+        first, end, text = native.vt_cell(column if wraps else column - 1, row)
+        character = _CHARACTER.fullmatch(text)
+        if character is not None and end == column + wraps and (character[1] or _FRESH_PEN) == pen:
+            parts.append(b"\x1b[%d;%dH%b%b" % (row - top + 1, first + 1, pen, character[2]))
+            return
+        if wraps:
+            parts.append(b"\x1b[%d;%dH%b%b" % (row - top + 1, first + 1, text, pen))
+            return
+    parts.append(pen + b"\x1b[%d;%dH" % (row - top + 1, column + 1))

@@ -34,6 +34,7 @@ _grid_ref_track: Any = union_fn(
     "GhosttyResult(*)(GhosttyTerminal, GhosttyPointS, GhosttyTrackedGridRef*)",
 )
 
+_USUAL_SETS = re.compile(rb"\x1b[()*+]B")
 # Styles that are seen where there is no character.
 _SHOWS_ON_BLANKS = re.compile(rb"\x1b\[(?:7|9|53|4[:0-9]*|48[;:][0-9;:]*)m")
 
@@ -293,7 +294,7 @@ class Native:
         return rows
 
     def _raw_rows(self, first: int, wanted: set[int]) -> Iterator[tuple[int, list[int]]]:
-        """Cells as the library holds them, of rows given by their number after `first`."""
+        """Cells as the library holds them, of rows given by their number after `first`, to the last not empty."""
         above = self.scrollback_rows - first
         state = ffi.new("GhosttyRenderState*")
         rows = ffi.new("GhosttyRenderStateRowIterator*")
@@ -314,7 +315,10 @@ class Native:
             while lib.ghostty_render_state_row_iterator_next(rows[0]):
                 if index in wanted:
                     _check(lib.ghostty_render_state_row_get(rows[0], key, view), "row")
-                    yield index, memoryview(bytes(ffi.buffer(view.ptr, view.len * 8))).cast("Q").tolist()
+                    cells = bytes(ffi.buffer(view.ptr, view.len * 8)).rstrip(b"\0")
+                    # Whole cells of 8 bytes each, up to the last that is not empty.
+                    cells += bytes(-len(cells) % 8)
+                    yield index, memoryview(cells).cast("Q").tolist()
                 index += 1
         finally:
             lib.ghostty_render_state_row_iterator_free(rows[0])
@@ -322,9 +326,7 @@ class Native:
 
     def _vt_row(self, cells: list[int], row: int, text: bytes) -> bytes:
         """A row as VT text, given what the library wrote for all of it."""
-        while cells and not cells[-1]:
-            cells.pop()
-        if text and all(cells):
+        if not cells or (text and all(cells)):
             return text
         parts = []
         column = 0
@@ -365,9 +367,11 @@ class Native:
         return self._format(_VT_ROWS)
 
     def vt_pen(self) -> bytes:
-        """What the cursor writes with as VT text: its style, link and character sets."""
+        """What the cursor writes with, from the usual on, as VT text: its style, link and character sets."""
         self._select((0, 0), (0, 0), lib.GHOSTTY_POINT_TAG_ACTIVE)
-        return self._format(_VT_PEN)[len(self._format(_VT_ROWS)) :]
+        pen = self._format(_VT_PEN)[len(self._format(_VT_ROWS)) :]
+        # The usual sets are written where they were asked for, and nothing where they were not.
+        return _USUAL_SETS.sub(b"", pen)
 
     def vt_margins(self) -> bytes:
         """Tab stops, then what is in the first cell, then the scroll region if there is one, as VT text."""
@@ -395,15 +399,15 @@ class Native:
         _check(lib.ghostty_cell_get(cell, lib.GHOSTTY_CELL_DATA_WIDE, self._enum), "cell")
         return int(self._enum[0])
 
-    def vt_cell(self, column: int, row: int) -> tuple[int, bytes]:
-        """The character at or around a cell of the screen as VT text, and the column in which it begins."""
+    def vt_cell(self, column: int, row: int) -> tuple[int, int, bytes]:
+        """The character at or around a cell of the screen: its first column, the one behind it, and VT text."""
         row += self.scrollback_rows
         cell = self._raw_cell(column, row)
-        if self._kind_of(cell) == _SPACER_TAIL:
-            column -= 1
-            return column, self._vt_cells(column, column + 1, row)
-        text = self._vt_cells(column, column, row)
-        return column, text or self._background_style(cell) + b" "
+        kind = self._kind_of(cell)
+        if kind == _SPACER_TAIL:
+            return column - 1, column + 1, self._vt_cells(column - 1, column, row)
+        text = self._vt_cells(column, column, row) or self._background_style(cell) + b" "
+        return column, column + 1 + (kind == _WIDE), text
 
     # Rows that leave the screen.
 

@@ -23,7 +23,8 @@ _TO = re.compile(rb"\xf0\x9f(?=%b)" % _CHARACTERS)
 _FROM = re.compile(rb"\xf4\x8f(?=%b)" % _CHARACTERS)
 _TRIGRAM_TO = re.compile(rb"\xe2\x98(?=[\xb0-\xb7])")
 _TRIGRAM_FROM = re.compile(rb"\xef\xa0(?=[\xb0-\xb7])")
-_PART = re.compile(rb"(?:\xf0(?:\x9f[\x80-\xbf]?)?|\xe2\x98?)\Z")
+# The last two are beginnings of sequences that the engine replaces.
+_PART = re.compile(rb"(?:\xf0(?:\x9f[\x80-\xbf]?)?|\xe2\x98?|\x1b(?:\[!?)?)\Z")
 
 
 def to_library(data: bytes) -> bytes:
@@ -45,6 +46,6 @@ def from_library(text: bytes) -> bytes:
 
 
 def unended(data: bytes) -> bytes:
-    """The end of `data`, where it may be the beginning of one of these characters."""
+    """The end of `data`, where it may be the beginning of what the library gets in another form."""
     part = _PART.search(data[-3:])
     return part[0] if part else b""
