@@ -20,6 +20,12 @@ BENCHMARKS = {
     "terminal-ingest": "benchmarks.terminal_ingest",
     "terminal-screen": "benchmarks.terminal_screen",
     "terminal-search": "benchmarks.terminal_search",
+    "terminal-seek": "benchmarks.terminal_seek",
+    "terminal-attach": "benchmarks.terminal_attach",
+    "terminal-latency": "benchmarks.terminal_latency",
+    "terminal-viewers": "benchmarks.terminal_viewers",
+    "terminal-stalled": "benchmarks.terminal_stalled",
+    "terminal-wall": "benchmarks.terminal_wall",
 }
 
 

@@ -4,6 +4,7 @@ import base64
 import os
 import socket
 import struct
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
@@ -25,6 +26,8 @@ class WebSocket:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = bytearray()
         self._start = 0
+        # How the server closed, where receive_ready was told of it.
+        self.close_code: str | None = None
         self._shake_hands(port, path, headers)
 
     def __enter__(self) -> Self:
@@ -72,6 +75,37 @@ class WebSocket:
                 message += content
                 if is_last:
                     return message
+
+    def receive_ready(self) -> Iterator[bytes]:
+        """What one read brings, in messages of one frame each; after the end `close_code` is set."""
+        try:
+            self._fill()
+            while self._has_frame():
+                kind, is_last, content = self._frame()
+                if kind == _CLOSE:
+                    self.close_code = str(struct.unpack(">H", content[:2])[0]) if content else "none"
+                    return
+                if kind == _PING:
+                    self._send(_PONG, content)
+                elif kind != _PONG:
+                    if not is_last:
+                        raise Failed("a message came in more than one frame")
+                    yield content
+        except (Closed, ConnectionError) as error:
+            self.close_code = str(error)
+
+    def _has_frame(self) -> bool:
+        """Whether a whole frame of the server, which masks nothing, is in the buffer."""
+        held = len(self._buffer) - self._start
+        if held < 2:
+            return False
+        size = self._buffer[self._start + 1] & 0x7F
+        head = {126: 4, 127: 10}.get(size, 2)
+        if held < head:
+            return False
+        if head > 2:
+            size = int.from_bytes(self._buffer[self._start + 2 : self._start + head])
+        return held >= head + size
 
     def _frame(self) -> tuple[int, bool, bytes]:
         first, second = self._take(2)
