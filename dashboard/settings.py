@@ -10,6 +10,8 @@ from django.utils.csp import CSP
 
 from dashboard.lib.config import Config, load_config
 from dashboard.lib.db import SQLITE_OPTIONS, sqlite_pragmas
+from dashboard.masking_settings import load_masking
+from sessions_app.terminal.masking.policy import Policy
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 PACKAGED_DIR = Path(__file__).resolve().parent / "_packaged"
@@ -18,6 +20,8 @@ SHIPPED_DIR = PACKAGED_DIR if PACKAGED_DIR.is_dir() else BASE_DIR
 
 CONFIG: Config = load_config()
 HOME: Path = CONFIG.home
+# What is masked in terminals before anything is stored.
+MASKING: Policy = load_masking(CONFIG)
 
 SECRET_KEY = CONFIG.secret_key
 DEBUG = CONFIG.debug

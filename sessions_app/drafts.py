@@ -281,6 +281,10 @@ class TerminalDraft:
     items: list[tuple[str, int, bytes]] = field(default_factory=list)
     # Instead of items, once they are many.
     packed: PackedItems | None = None
+    # Something in the items is not as it stood in the source.
+    is_masked: bool = False
+    # How many secrets were masked in the items, by rule; one that goes on from the batch before is not counted.
+    masked: dict[str, int] = field(default_factory=dict)
     # The file ends here and no more can come.
     ended: bool = False
 

@@ -45,6 +45,9 @@ class Config:
     sqlite_synchronous: str
     static_storage: str
     log_level: str
+    # The settings file as it stands, for the parts of the program that read a section of their own.
+    file: Mapping[str, Any] = field(default_factory=dict)
+    file_name: str = ""
     settings: list[Setting] = field(default_factory=list)
 
 
@@ -137,6 +140,8 @@ def load_config(environment: Mapping[str, str] = os.environ) -> Config:
         sqlite_synchronous=synchronous,
         static_storage=static_storage,
         log_level=reader.text("SCROLLBACK_LOG_LEVEL", "log_level", "INFO").upper(),
+        file=file,
+        file_name=file_name,
         settings=reader.found,
     )
 

@@ -77,6 +77,8 @@ def make_batch(draft: Draft, raw: RawLines, progress: SourceProgress, *, closes_
     sessions = [prepare(session, blobs) for session in draft.sessions.values()]
     for terminal in draft.terminals.values():
         pack_items(terminal)
+    if any(terminal.is_masked for terminal in draft.terminals.values()):
+        raw.blank()
     return Batch(draft, sessions, blobs.rows, raw.pack(), raw.size, progress, closes_pass)
 
 

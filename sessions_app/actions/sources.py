@@ -37,6 +37,17 @@ _CHUNK_COLUMNS = ("id", "source_id", "offset", "size", "first_line", "line_count
 _SKIPPED_COLUMNS = ("id", "source_id", "line", "offset", "size", "reason")
 
 
+#: NUL stands for a byte that is not kept; no line of any format has one.
+_BLANKS = bytes(0x0A if byte == 0x0A else 0 for byte in range(256))
+
+
+def is_as_kept(kept: bytes, found: bytes) -> bool:
+    """Whether the bytes of a file are those that were kept of it, as far as they were."""
+    return kept == found or (
+        len(kept) == len(found) and all(one in (0, other) for one, other in zip(kept, found, strict=True))
+    )
+
+
 @dataclass
 class RawLines:
     """Whole lines as they stood in the file, in pieces of about CHUNK_BYTES."""
@@ -49,6 +60,10 @@ class RawLines:
     @property
     def size(self) -> int:
         return sum(len(piece) for piece, _ in self.pieces)
+
+    def blank(self) -> None:
+        """Keep nothing of the lines but their lengths: they hold what must not be stored."""
+        self.pieces = [(piece.translate(_BLANKS), lines) for piece, lines in self.pieces]
 
     def pack(self) -> list[tuple[Any, ...]]:
         """Chunk rows without id and source: hashed and compressed, outside of any transaction."""

@@ -3,6 +3,8 @@
 from hashlib import blake2b
 from typing import Any
 
+from sessions_app.actions.terminals.detecting import masked_text
+from sessions_app.actions.terminals.drafts import DraftMasker
 from sessions_app.drafts import Draft, Parser, Place, SkipLine, SourceFacts, TerminalDraft, UnknownLine
 from sessions_app.terminal.asciicast.events import event_text
 from sessions_app.terminal.asciicast.header import detect_version
@@ -16,8 +18,9 @@ _MOST_SKIPPED = 1000
 class _Recording:
     """The terminal that a file holds: what its header says, and the items of the current batch."""
 
-    def __init__(self, modified_ms: int, state: dict[str, Any]) -> None:
+    def __init__(self, modified_ms: int, state: dict[str, Any], masking: dict[str, str]) -> None:
         self.draft = Draft()
+        self.masker = DraftMasker.make(masking)
         self._modified_ms = modified_ms
         # The fields of TerminalDraft that the header gives; empty before it was read.
         self.facts: dict[str, Any] = state
@@ -25,16 +28,20 @@ class _Recording:
     def open(self, header: Header, head: bytes) -> None:
         """`head` names the recording: the bytes that its file begins with, wherever that lies."""
         started_ms = header.timestamp_ms
+        title, command = masked_text(header.title or ""), masked_text(header.command or "")
+        environment = {name: masked_text(value) for name, value in header.env.items()}
         self.facts = {
             "key": blake2b(head, digest_size=16).hexdigest(),
-            "title": header.title or "",
+            "title": title,
             # The format has a shell's line here, not an argument vector.
-            "command": [header.command] if header.command else [],
+            "command": [command] if command else [],
             "cols": header.cols,
             "rows": header.rows,
             "started_ms": self._modified_ms if started_ms is None else started_ms,
-            "environment": header.env,
+            "environment": environment,
         }
+        shown = (header.title or "", header.command or "", header.env)
+        self.terminal().is_masked = (title, command, environment) != shown
 
     def terminal(self) -> TerminalDraft:
         key = self.facts["key"]
@@ -42,6 +49,12 @@ class _Recording:
         if found is None:
             found = self.draft.terminals[key] = TerminalDraft(**self.facts)
         return found
+
+    def mask(self) -> None:
+        """Mask what this batch adds."""
+        draft = self.draft.terminals.get(self.facts.get("key", ""))
+        if self.masker and draft:
+            self.masker.mask(draft)
 
     def add(self, item: Item) -> None:
         """Raises SkipLine for what is no event."""
@@ -71,7 +84,7 @@ class LinesParser:
 
     def __init__(self, facts: SourceFacts, state: dict[str, Any]) -> None:
         self._reader = Reader(state.get("reader"))
-        self._recording = _Recording(facts.modified_ms, state.get("recording", {}))
+        self._recording = _Recording(facts.modified_ms, state.get("recording", {}), state.get("masking", {}))
 
     @property
     def draft(self) -> Draft:
@@ -103,9 +116,14 @@ class LinesParser:
 
     def close_batch(self, *, following: bool) -> None:
         """A recording has no status of its own: its terminal is live until its exit is recorded."""
+        self._recording.mask()
 
     def state(self) -> dict[str, Any]:
-        return {"reader": self._reader.state(), "recording": self._recording.facts}
+        return {
+            "reader": self._reader.state(),
+            "recording": self._recording.facts,
+            "masking": self._recording.masker.state() if self._recording.masker else {},
+        }
 
 
 class DocumentParser:
@@ -119,7 +137,7 @@ class DocumentParser:
         header, items = read_document(line)
         if header is None:
             raise SkipLine(next((item.reason for item in items if isinstance(item, Malformed)), "no header"))
-        recording = _Recording(self._modified_ms, {})
+        recording = _Recording(self._modified_ms, {}, {})
         recording.draft = self.draft
         recording.open(header, line)
         for position, item in enumerate(items, 1):
@@ -130,6 +148,7 @@ class DocumentParser:
                 if len(self.draft.skipped) < _MOST_SKIPPED:
                     self.draft.skipped.append((place._replace(line=position), f"item {position}: {skipped}"))
         recording.terminal().ended = True
+        recording.mask()
 
     def close_batch(self, *, following: bool) -> None:
         """Nothing is open in a document."""

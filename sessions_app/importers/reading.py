@@ -12,7 +12,7 @@ from typing import IO, Any
 import zstandard
 
 from sessions_app.actions.imports import Batch, make_batch
-from sessions_app.actions.sources import CHUNK_BYTES, RawLines, SourceProgress, ending_of
+from sessions_app.actions.sources import CHUNK_BYTES, RawLines, SourceProgress, ending_of, is_as_kept
 from sessions_app.drafts import Draft, Format, LinesAtOnce, Parser, Place, SkipLine, SourceFacts, UnknownLine
 from sessions_app.importers.registry import HEAD_BYTES, format_named
 from sessions_app.models import Source
@@ -254,7 +254,7 @@ class SourceReader:
         if hashlib.sha256(head[: source.head_size]).hexdigest() != source.head_sha256:
             raise SourceRewritten
         start = source.read_offset - len(self.ending)
-        if read_at(self.path, start, len(self.ending)) != self.ending:
+        if not is_as_kept(self.ending, read_at(self.path, start, len(self.ending))):
             raise SourceRewritten
 
     def _document(self, stream: IO[bytes]) -> Iterator[Batch]:

@@ -91,6 +91,8 @@ class Terminal(models.Model):
     derived_end = models.BooleanField(default=False)
     # How many secrets were masked before anything was stored.
     masked_count = models.IntegerField(default=0)
+    # The same by rule.
+    masked_by = models.JSONField(default=dict)
 
     objects: ClassVar[models.Manager["Terminal"]] = TerminalQuerySet.as_manager()
 

@@ -12,6 +12,7 @@ from audit.record import record
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import write_transaction
 from dashboard.lib.nudges import nudge
+from sessions_app.actions.terminals.masking import record_masked
 from sessions_app.actions.terminals.opening import note_on_timeline, target_of
 from sessions_app.models import EventKind, Terminal, TerminalState
 
@@ -28,6 +29,7 @@ def close(terminal: Terminal, status: int | None, *, actor: Actor) -> None:
     terminal.save(update_fields=["state", "exit_status", "ended_ms"])
     how = "exit status unknown" if status is None else f"exit {status}"
     note_on_timeline(terminal, EventKind.TERMINAL_CLOSED, ended_ms, f"{terminal.title}: {how}")
+    record_masked(terminal, terminal.masked_by, actor=actor)
     record(
         "terminal.closed",
         actor=actor,

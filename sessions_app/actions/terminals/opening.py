@@ -16,6 +16,7 @@ from dashboard.lib.db import write_transaction
 from dashboard.lib.errors import BadRequest, Conflict
 from dashboard.lib.nudges import nudge
 from dashboard.lib.text import cut, storable
+from sessions_app.actions.terminals.detecting import masked_text
 from sessions_app.actions.timeline import append_event
 from sessions_app.models import AgentSession, EventKind, Terminal
 from sessions_app.terminal.sanitise import safe_label
@@ -53,7 +54,7 @@ def open_terminal(new: NewTerminal, *, actor: Actor) -> tuple[Terminal, bool]:
         except IntegrityError:
             # Somebody was quicker with the same id.
             found = Terminal.objects.get(pk=new.id)
-    if found.deleted_ms is not None or _identity_of(found) != _identity(new):
+    if found.deleted_ms is not None or not _is_the_same(found, _identity(new)):
         raise Conflict("This id belongs to another recording. Give the new one an id of its own.")
     return found, False
 
@@ -73,7 +74,7 @@ def command_line(command: str) -> str:
 
 def _create(new: NewTerminal, actor: Actor) -> Terminal:
     identity = _identity(new)
-    title = safe_label(new.title, 300) or command_line(identity["command"])
+    title = safe_label(masked_text(new.title), 300) or command_line(identity["command"])
     with write_transaction():
         if new.session_id is not None and not _is_open(new.session_id):
             raise BadRequest("There is no such session.")
@@ -113,14 +114,29 @@ def _identity(new: NewTerminal) -> dict[str, Any]:
     return {
         "session_id": new.session_id,
         "started_ms": new.started_ms,
-        "command": storable(json.dumps(list(new.command), ensure_ascii=False)) if new.command else "",
-        "cwd": cut(storable(new.cwd), 1024),
+        "command": storable(json.dumps([masked_text(word) for word in new.command], ensure_ascii=False))
+        if new.command
+        else "",
+        "cwd": cut(storable(masked_text(new.cwd)), 1024),
         "host": cut(storable(new.host), 255),
     }
 
 
-def _identity_of(terminal: Terminal) -> dict[str, Any]:
-    return {name: getattr(terminal, name) for name in ("session_id", "started_ms", "command", "cwd", "host")}
+def _is_the_same(terminal: Terminal, identity: dict[str, Any]) -> bool:
+    return all(
+        getattr(terminal, name) == value
+        or (name in _MASKED and _is_masked_alike(getattr(terminal, name), value))
+        for name, value in identity.items()
+    )
+
+
+#: Parts of the identity that may hold secrets.
+_MASKED = frozenset({"command", "cwd"})
+
+
+def _is_masked_alike(stored: str, sent: str) -> bool:
+    """What is masked may be another since then, but never the length of anything."""
+    return len(stored) == len(sent) and ("*" in stored or "*" in sent)
 
 
 def _is_open(session_id: uuid.UUID) -> bool:
@@ -129,4 +145,4 @@ def _is_open(session_id: uuid.UUID) -> bool:
 
 def _environment(environment: dict[str, str]) -> dict[str, str]:
     kept = list(environment.items())[:MAX_ENVIRONMENT_NAMES]
-    return {cut(storable(name), 100): cut(storable(value), 500) for name, value in kept}
+    return {cut(storable(name), 100): cut(storable(masked_text(value)), 500) for name, value in kept}

@@ -12,6 +12,7 @@ from dashboard.lib.ids import new_id
 from dashboard.lib.nudges import nudge
 from dashboard.lib.text import cut, storable
 from sessions_app.actions.terminals.closing import close, hear
+from sessions_app.actions.terminals.masking import count_masked, mask_events, set_masked
 from sessions_app.actions.terminals.sealing import seal_if_due
 from sessions_app.actions.terminals.stretches import Stretch
 from sessions_app.models import Terminal, TerminalChunk, TerminalEvent, TerminalEventKind, TerminalState
@@ -57,6 +58,11 @@ def append_output(terminal_id: uuid.UUID, batch: Batch, *, actor: Actor) -> Posi
             return committed
         if terminal.state == TerminalState.ENDED:
             raise TerminalEnded(committed)
+        if batch.masked is None:
+            new, masked = mask_events(terminal, new)
+            count_masked(terminal, masked)
+        else:
+            set_masked(terminal, batch.masked)
         addition = Addition(terminal)
         addition.take(new)
         addition.write_chunk()

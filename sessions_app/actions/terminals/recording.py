@@ -9,6 +9,7 @@ from audit.actors import Actor
 from dashboard.lib.db import bulk_insert
 from dashboard.lib.ids import derived_id
 from dashboard.lib.text import cut, storable
+from sessions_app.actions.terminals.masking import count_masked, record_masked
 from sessions_app.actions.terminals.opening import command_line
 from sessions_app.actions.terminals.output import Addition, insert_chunk
 from sessions_app.actions.terminals.packing import unpack_items
@@ -41,6 +42,7 @@ class RecordedTerminal(Protocol):
     cwd: str
     items: list[tuple[str, int, bytes]]
     packed: PackedItems | None
+    masked: dict[str, int]
     ended: bool
 
 
@@ -77,6 +79,8 @@ def write_recording(
         # It had come to the end of its file, and its file goes on.
         terminal.state, terminal.ended_ms = TerminalState.LIVE, None
     terminal.save(update_fields=["state", "exit_status", "ended_ms", "sealed_size"])
+    count_masked(terminal, draft.masked)
+    record_masked(terminal, draft.masked, actor=actor)
     return terminal, is_new
 
 

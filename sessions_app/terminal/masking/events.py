@@ -21,12 +21,13 @@ class _Waiting:
 class EventMasker:
     """Events go in, masked events come out, in the same order and with the same times and lengths.
 
-    An output may come out in several pieces. What happens while bytes are held back waits behind them, so
-    that everything stays at its place.
+    An output may come out in several pieces, unless `whole` is asked for. What happens while bytes are held
+    back waits behind them, so that everything stays at its place.
     """
 
-    def __init__(self, detector: Detector, *, width: int | None = None) -> None:
+    def __init__(self, detector: Detector, *, width: int | None = None, whole: bool = False) -> None:
         self._detector = detector
+        self._whole = whole
         self.output = Masker(detector, width=width)
         self.input = Masker(detector)
         self._texts: Counter[str] = Counter()
@@ -84,6 +85,8 @@ class EventMasker:
         while self._waiting:
             first = self._waiting[0]
             if isinstance(first.event, Output):
+                if self._whole and len(self._given_output) < first.remaining:
+                    return
                 piece = bytes(self._given_output[: first.remaining])
                 if piece:
                     del self._given_output[: len(piece)]
