@@ -11,12 +11,13 @@ from dashboard.lib.db import ChangeDetector
 from sessions_app.actions.terminals import mark_lost, seal
 from sessions_app.actions.terminals.frames import MAX_EVENTS
 from sessions_app.actions.terminals.starting import MAX_KEYFRAME_BYTES, REACH_BYTES
+from sessions_app.live import sender
 from sessions_app.live.close_codes import CloseCode
 from sessions_app.live.consumers import terminal as consumer
-from sessions_app.live.consumers.terminal import STEP_BYTES
 from sessions_app.live.facts import Login, Mailbox
 from sessions_app.live.hub import Hub
 from sessions_app.live.lag import Lag
+from sessions_app.live.sender import LAG_BYTES, RESUME_BYTES, STEP_BYTES
 from sessions_app.live.window import WINDOW_BYTES, Window, WrongAck
 from sessions_app.models import Terminal
 from sessions_app.terminal import wire
@@ -224,7 +225,7 @@ def test_a_viewer_who_does_not_answer_gets_one_window_and_then_the_end() -> None
             await viewer.acknowledge()
             shown = await viewer.until(len(written))
             assert viewer.of_kind(wire.GapFrame)[0].offset == received
-            assert len(shown) <= consumer.RESUME_BYTES
+            assert len(shown) <= RESUME_BYTES
             assert written.endswith(shown)
 
     run(scenario)
@@ -252,12 +253,12 @@ def test_a_screen_takes_room_in_the_window_and_may_be_larger_than_what_is_left()
 
 
 def test_a_viewer_who_was_held_up_is_taken_near_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumer, "LAG_S", 0.0)
+    monkeypatch.setattr(sender, "LAG_S", 0.0)
 
     async def scenario() -> None:
         cookie, recorder = await here(set_up)
         written = lines(18_000)
-        assert WINDOW_BYTES < len(written) < consumer.LAG_BYTES
+        assert WINDOW_BYTES < len(written) < LAG_BYTES
         async with Viewer(recorder.terminal.pk, cookie) as viewer:
             viewer.acknowledges = False
             await viewer.step()
