@@ -1,8 +1,10 @@
 """Keyframes and text out of a recording, piece by piece."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sessions_app.terminal.engine.ghostty import ENGINE, GhosttyEngine, allowed_size
 from sessions_app.terminal.engine.model import Derived, EngineError, Keyframe, Output, Resize, Screen
@@ -37,7 +39,7 @@ class Spacing:
     saved_up: int = 32
 
 
-USUAL = Spacing()
+SPACING = Spacing()
 
 # Sequences after which rows above the cursor's may change. A sample of a slice tells what kind of output it is;
 # what a moved cursor left on the screen leaves it in the end, and is listed then.
@@ -52,7 +54,9 @@ _HOME = b"\x1b[H"
 class Deriver:
     """Feeds an engine with what it is given, and says what is to be kept of it."""
 
-    def __init__(self, cols: int, rows: int, start: Keyframe | None = None, spacing: Spacing = USUAL) -> None:
+    def __init__(
+        self, cols: int, rows: int, start: Keyframe | None = None, spacing: Spacing = SPACING
+    ) -> None:
         """An empty terminal of this size, or the one of a keyframe. Raises EngineError."""
         if start is not None:
             cols, rows = start.cols, start.rows
@@ -63,6 +67,8 @@ class Deriver:
             self._engine.feed(start.data)
             self._offset, self._event, self._time_us = start.offset, start.event, start.time_us
         self._text = LineReader(self._engine.native)
+        self._slice_offset = self._offset
+        self._times: list[tuple[int, int]] = []
         self._keyframes: list[Keyframe] = []
         self._light_offset, self._light_us = self._offset, self._time_us
         self._heavy_offset = self._offset
@@ -78,7 +84,7 @@ class Deriver:
             if isinstance(item, Resize):
                 self._resize(item)
             else:
-                self._slice(*item)
+                self._slice(item)
         self._look()
         return self._taken()
 
@@ -114,9 +120,10 @@ class Deriver:
         self._text.resized(self._offset, self._time_us)
         self._add_extra_keyframe()
 
-    def _slice(self, data: bytes, time_us: int, is_looked_at: bool) -> None:
-        self._time_us = time_us
+    def _slice(self, piece: "_Slice") -> None:
         spacing = self._spacing
+        data = piece.data
+        self._slice_offset, self._times = self._offset, piece.times
         self._keyframe_credit += min(
             len(data), spacing.saved_up * spacing.extra_bytes - self._keyframe_credit
         )
@@ -126,13 +133,14 @@ class Deriver:
             moves = _moves(data)
             if _has_cut(data):
                 data = self._feed_cuts(data)
-        if self._is_due(len(data)):
-            middle = _good_end(data)
+        if self._is_due(len(data), piece.times[-1][1]):
+            room = spacing.light_bytes - (self._offset - self._light_offset)
+            middle = _good_end(data[: max(room, 1)])
             self._feed(data[:middle])
             self._add_keyframe(is_heavy=self._offset - self._heavy_offset >= spacing.heavy_bytes)
             data = data[middle:]
         self._feed(data)
-        if moves or is_looked_at or self._text.is_alternate:
+        if moves or piece.pauses or self._text.is_alternate:
             self._look()
         if self._owes_keyframe:
             self._add_extra_keyframe()
@@ -163,6 +171,8 @@ class Deriver:
         if data:
             self._engine.feed(data)
             self._offset += len(data)
+            written = self._offset - self._slice_offset
+            self._time_us = self._times[bisect_left(self._times, (written,))][1]
             self._text.after_output(self._offset, self._time_us)
 
     def _look(self) -> None:
@@ -170,11 +180,11 @@ class Deriver:
             self._look_credit -= self._spacing.look_bytes
             self._text.look(self._offset, self._time_us)
 
-    def _is_due(self, coming: int) -> bool:
+    def _is_due(self, coming: int, time_us: int) -> bool:
         held = self._offset + coming - self._light_offset
         spacing = self._spacing
         return held >= spacing.light_bytes or (
-            held >= spacing.light_least_bytes and self._time_us - self._light_us >= spacing.light_us
+            held >= spacing.light_least_bytes and time_us - self._light_us >= spacing.light_us
         )
 
     def _add_extra_keyframe(self) -> None:
@@ -226,33 +236,41 @@ def _good_end(data: bytes) -> int:
     return end or max(data.rfind(b"\x1b"), 0) or len(data)
 
 
-def _slices(items: Iterable[Output | Resize], spacing: Spacing) -> Iterator[tuple[bytes, int, bool] | Resize]:
-    """Output in slices of bounded size as (bytes, time, whether a pause follows), and resizes."""
+def _slices(items: Iterable[Output | Resize], spacing: Spacing) -> "Iterator[_Slice | Resize]":
+    """Output in slices of bounded size, and resizes."""
     most, pause_us = spacing.slice_bytes, spacing.pause_us
     parts: list[bytes] = []
-    held = start_us = time_us = 0
+    times: list[tuple[int, int]] = []
+    held = start_us = 0
     for item in items:
         if isinstance(item, Resize):
             if parts:
-                yield b"".join(parts), time_us, True
-                parts, held = [], 0
+                yield _Slice(b"".join(parts), times, True)
+                parts, times, held = [], [], 0
             yield item
             continue
-        pauses = item.time_us - start_us >= pause_us
-        if parts and (pauses or held + len(item.data) > most):
-            yield b"".join(parts), time_us, pauses
-            parts, held = [], 0
-        if not parts:
-            start_us = item.time_us
-        time_us = item.time_us
-        data = item.data
+        data, time_us = item.data, item.time_us
+        pauses = time_us - start_us >= pause_us
+        if parts and (pauses or held + len(data) > most):
+            yield _Slice(b"".join(parts), times, pauses)
+            parts, times, held = [], [], 0
         if len(data) > most:
             whole = len(data) - len(data) % most
             for position in range(0, whole, most):
-                yield data[position : position + most], time_us, False
+                yield _Slice(data[position : position + most], [(most, time_us)], False)
             data = data[whole:]
         if data:
+            start_us = start_us if parts else time_us
             parts.append(data)
             held += len(data)
+            times.append((held, time_us))
     if parts:
-        yield b"".join(parts), time_us, False
+        yield _Slice(b"".join(parts), times, False)
+
+
+class _Slice(NamedTuple):
+    """Output of some writes; for each of them where it ends in `data` and its time; and whether a pause follows."""
+
+    data: bytes
+    times: list[tuple[int, int]]
+    pauses: bool

@@ -54,6 +54,7 @@ def _options(emit: int, *, unwrap: bool = False, trim: bool = False, extras: Ite
 
 # Making one of these costs more than using it.
 _ROWS = _options(_PLAIN, trim=True)
+_UNTRIMMED = _options(_PLAIN)
 _UNWRAPPED = _options(_PLAIN, trim=True, unwrap=True)
 _VT_ROWS = _options(_VT)
 _VT_PEN = _options(_VT, extras=["style", "hyperlink", "charsets"])
@@ -277,6 +278,12 @@ class Native:
         """
         self._select((0, first), (self.cols - 1, end - 1), lib.GHOSTTY_POINT_TAG_SCREEN)
         return self._format(_UNWRAPPED if unwrap else _ROWS)
+
+    def spaces_at_end(self, row: int) -> int:
+        """How many spaces were printed at the end of a row, counted from the oldest."""
+        self._select((0, row), (self.cols - 1, row), lib.GHOSTTY_POINT_TAG_SCREEN)
+        text = self._format(_UNTRIMMED)
+        return len(text) - len(text.rstrip(b" "))
 
     def vt_rows(self, first: int, end: int) -> list[bytes]:
         """The same rows one by one as VT text, with their styles; empty ones at the end may be missing."""

@@ -51,6 +51,8 @@ class LineReader:
         self._scrolled += above - first
         if wraps:
             text, _, self._unended = text.rpartition(b"\n")
+            # Spaces at the end of what was asked for are cut, and here they stand in the middle of a line.
+            self._unended += b" " * native.spaces_at_end(above - 1)
             if len(self._unended) > _MAX_LINE_BYTES:
                 text = text + b"\n" + self._unended if text else self._unended
                 self._unended = b""
