@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sessions_app.api import catalogue, openapi, runs, sessions, terminal_reads, terminals
+from sessions_app.api import catalogue, openapi, records, runs, sessions, terminal_reads, terminals
 from sessions_app.api.endpoint import Endpoint
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
@@ -11,6 +11,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *terminal_reads.ENDPOINTS,
     *terminals.ENDPOINTS,
     *catalogue.ENDPOINTS,
+    *records.ENDPOINTS,
     openapi.ENDPOINT,
 )
 

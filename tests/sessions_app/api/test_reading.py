@@ -4,12 +4,13 @@ import json
 
 import pytest
 
-from sessions_app.models import AgentSession, Scope, Status
+from sessions_app.models import AgentSession, Scope, SkippedLine, Source, Status
 from tests.factories import (
     START_MS,
     make_blob,
     make_event,
     make_message,
+    make_note,
     make_person,
     make_project,
     make_run,
@@ -256,3 +257,42 @@ def queries_of(api: Api) -> int:
     with CaptureQueriesContext(connection) as captured:
         json.loads(api.get("sessions").content)
     return len(captured)
+
+
+def test_the_lines_of_a_source_are_given_as_they_were_written() -> None:
+    session = make_session()
+    source = make_source(session, b'{"a": 1}\n\xff broken\n{"c": 3}\n')
+    SkippedLine.objects.create(source=source, line=2, offset=9, size=9, reason="not valid JSON")
+    Source.objects.filter(pk=source.pk).update(tail=b'{"half')
+    api, path = Api(), f"sessions/{session.pk}/sources/{source.pk}/lines"
+
+    page = api.read(path, "list_lines", limit=2)
+    assert [(item["number"], item["offset"], item["reason"]) for item in page["items"]] == [
+        (1, 0, ""),
+        (2, 9, "not valid JSON"),
+    ]
+    assert (page["next"], page["unfinished_size"]) == (3, 6)
+    assert [item["text"] for item in api.read(path, "list_lines", line=3)["items"]] == ['{"c": 3}']
+    assert api.get(f"{path}/2").content == b"\xff broken\n"
+    assert problem_of(api.get(f"{path}/4"))[0] == 404
+    assert problem_of(api.get(f"sessions/{make_session().pk}/sources/{source.pk}/lines"))[0] == 404
+
+
+def test_notes_are_given_and_deleted_ones_are_not() -> None:
+    session = make_session()
+    author = make_person()
+    note = make_note(author, session, "look again")
+    make_note(author, session, "gone", deleted_ms=START_MS)
+    (item,) = Api().read(f"sessions/{session.pk}/notes", "list_notes")["items"]
+    assert (item["id"], item["text"], item["author"]) == (str(note.pk), "look again", author.username)
+
+
+def test_the_audit_log_is_read_with_its_own_scope() -> None:
+    api = Api(scopes=(Scope.AUDIT,))
+    (created,) = api.read("audit/entries", "list_entries", action="token.created")["items"]
+    entry = api.read(f"audit/entries/{created['idx']}", "show_entry")
+    assert json.loads(entry["body"])["action"] == "token.created"
+    indexes = [item["idx"] for item in api.read("audit/entries", "list_entries")["items"]]
+    assert indexes == sorted(indexes, reverse=True)
+    assert created["idx"] in indexes
+    assert problem_of(Api().get("audit/entries"))[0] == 403
