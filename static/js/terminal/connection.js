@@ -6,9 +6,17 @@ import { decodeFrame } from "scrollback/terminal/frames";
 
 const FIRST_DELAY_MS = 300;
 const LONGEST_DELAY_MS = 10_000;
-// A hidden tab draws so slowly that it would only be dismissed: it lets go and catches up when it is seen again.
-const HIDDEN_AFTER_MS = 10_000;
+// A network that swallows everything neither opens nor closes a socket.
+const OPENS_WITHIN_MS = 10_000;
+// A hidden tab draws so slowly that it would only fall behind: it lets go and catches up when it is seen again, with a
+// screen instead of everything where that is shorter.
+const HIDDEN_AFTER_MS = 2_000;
+// A clock that jumps so far says that the machine slept: whatever the socket says of itself, nobody may be there any more.
+const LOOK_EVERY_MS = 5_000;
+const SLEPT_MS = 15_000;
 const ACK_BYTES = 128 * 1024;
+// Events take room in the server's window too, though they move no offset.
+const ACK_FRAMES = 64;
 const TOO_SLOW = 4008;
 
 const REASONS = {
@@ -23,8 +31,12 @@ export class TerminalConnection {
   #socket = null;
   #timer = 0;
   #hiding = 0;
+  #looking = 0;
+  #looked = 0;
+  #hiddenSince = 0;
   #failures = 0;
   #drawn = 0;
+  #drawnFrames = 0;
   #acknowledged = 0;
   #abort = null;
   #final = false;
@@ -40,10 +52,14 @@ export class TerminalConnection {
     const options = { signal: this.#abort.signal };
     // A page in the back-forward cache must hold no socket, and a phone that wakes up must not wait for a time-out.
     addEventListener("pagehide", () => this.#letGo("paused"), options);
-    addEventListener("pageshow", ({ persisted }) => persisted && this.#again(), options);
+    addEventListener("pageshow", ({ persisted }) => persisted && this.#anew(), options);
     addEventListener("online", () => this.#again(), options);
     addEventListener("offline", () => this.#letGo("offline"), options);
+    document.addEventListener("freeze", () => this.#letGo("paused"), options);
+    document.addEventListener("resume", () => this.#anew(), options);
     document.addEventListener("visibilitychange", () => this.#visibility(), options);
+    this.#looked = Date.now();
+    this.#looking = setInterval(() => this.#look(), LOOK_EVERY_MS);
     this.#open();
   }
 
@@ -51,6 +67,7 @@ export class TerminalConnection {
     this.#abort?.abort();
     this.#abort = null;
     clearTimeout(this.#hiding);
+    clearInterval(this.#looking);
     this.#drop();
   }
 
@@ -62,11 +79,14 @@ export class TerminalConnection {
     this.show(this.#failures ? "offline" : "connecting");
     this.follower.reconnected();
     this.#drawn = this.#acknowledged = this.follower.expected;
+    this.#drawnFrames = 0;
     const socket = new this.WebSocket(url);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
+    this.#timer = setTimeout(() => this.#retry(), OPENS_WITHIN_MS);
     socket.addEventListener("open", () => {
       if (socket !== this.#socket) return;
+      clearTimeout(this.#timer);
       this.#failures = 0;
       this.show("connected");
     });
@@ -87,14 +107,17 @@ export class TerminalConnection {
     this.apply(frame, () => {
       if (socket !== this.#socket) return;
       this.#drawn = reached;
+      this.#drawnFrames += 1;
       // Also a little that is drawn is told when nothing more is on its way, so that the window is whole again.
       if (reached - this.#acknowledged >= ACK_BYTES || reached === this.follower.expected) this.#acknowledge(socket);
     });
   }
 
   #acknowledge(socket) {
-    if (this.#drawn === this.#acknowledged || socket.readyState !== 1) return;
+    const isNews = this.#drawn !== this.#acknowledged || this.#drawnFrames >= ACK_FRAMES;
+    if (!isNews || socket.readyState !== 1) return;
     this.#acknowledged = this.#drawn;
+    this.#drawnFrames = 0;
     socket.send(JSON.stringify({ ack: this.#drawn }));
   }
 
@@ -106,6 +129,11 @@ export class TerminalConnection {
       return;
     }
     if (code === TOO_SLOW && document.hidden) return this.show("paused");
+    this.#retry();
+  }
+
+  #retry() {
+    this.#drop();
     this.show("offline");
     const ceiling = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#failures++);
     this.#timer = setTimeout(() => this.#open(), FIRST_DELAY_MS / 2 + Math.random() * ceiling);
@@ -113,12 +141,27 @@ export class TerminalConnection {
 
   #visibility() {
     clearTimeout(this.#hiding);
-    if (!document.hidden) this.#again();
-    else this.#hiding = setTimeout(() => this.#letGo("paused"), HIDDEN_AFTER_MS);
+    if (document.hidden) {
+      this.#hiddenSince = Date.now();
+      this.#hiding = setTimeout(() => this.#letGo("paused"), HIDDEN_AFTER_MS);
+    } else if (this.#hiddenSince && Date.now() - this.#hiddenSince > HIDDEN_AFTER_MS) this.#anew();
+    else this.#again();
   }
 
+  #look() {
+    const passed = Date.now() - this.#looked;
+    this.#looked = Date.now();
+    // Timers of a hidden tab are slow for other reasons, and it is looked after when it is seen.
+    if (passed > SLEPT_MS && !document.hidden) this.#anew();
+  }
+
+  /** Be connected, if one is not. */
   #again() {
-    if (this.#socket?.readyState === 1) return;
+    if (this.#socket?.readyState !== 1) this.#anew();
+  }
+
+  /** Connect, whatever the present socket says of itself. */
+  #anew() {
     this.#failures = 0;
     this.#open();
   }
