@@ -3,6 +3,7 @@
 import re
 
 _WORD = re.compile(r"\w+")
+_ASCII_SEPARATORS = bytes(code if code >= 0x80 or _WORD.fullmatch(chr(code)) else 0x20 for code in range(256))
 # Longer runs are hashes and base64; they are found by their beginning.
 MAX_WORD_CHARS = 64
 # Of one text, this much is indexed.
@@ -15,4 +16,13 @@ def words_of(text: str) -> list[str]:
 
 
 def distinct_words(text: str) -> set[str]:
-    return {word[:MAX_WORD_CHARS] for word in set(_WORD.findall(text[:MAX_INDEXED_CHARS].lower()))}
+    """The same, each once: several times as fast, as only runs of other than ASCII are looked at one by one."""
+    encoded = text[:MAX_INDEXED_CHARS].lower().encode("utf-8", "surrogatepass")
+    found: set[str] = set()
+    for run in set(encoded.translate(_ASCII_SEPARATORS).split()):
+        decoded = run.decode("utf-8", "surrogatepass")
+        if run.isascii():
+            found.add(decoded[:MAX_WORD_CHARS])
+        else:
+            found.update(word[:MAX_WORD_CHARS] for word in _WORD.findall(decoded))
+    return found

@@ -1,0 +1,16 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sessions_app.search.words import distinct_words, words_of
+
+
+@given(
+    st.text(st.sampled_from("aZ_09 -.,\n\t\x1c\x85\u2028\u00a0éÀßİ漢字🚀·²٣ªʰ\u0301\udc80"), max_size=80)
+    | st.text()
+)
+def test_distinct_words_are_the_words(text: str) -> None:
+    assert distinct_words(text) == set(words_of(text))
+
+
+def test_long_runs_are_cut() -> None:
+    assert distinct_words("x" * 100 + " " + "é" * 100) == {"x" * 64, "é" * 64}
