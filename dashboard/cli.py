@@ -14,6 +14,7 @@ The operator's console for AI agents on one's own machines.
   import     read histories of agents and recordings of terminals, once
   watch      the same, then follow them
   record     run a program and record its terminal
+  mark       name this moment of the recording that one is in
   upload     send recordings that the server lacks
 
   list       list sessions or terminals
@@ -40,6 +41,10 @@ def main() -> int:
         from sessions_app.client.record import main as record
 
         return record(arguments[1:])
+    if arguments[:1] == ["mark"]:
+        from sessions_app.client.mark import main as mark
+
+        return mark(arguments[1:])
     if arguments[:1] == ["upload"]:
         from sessions_app.client.upload import main as upload
 

@@ -44,6 +44,7 @@ AUDIT_ACTIONS: Final[dict[str, str]] = {
     "terminal.opened": "started to record a terminal",
     "terminal.closed": "finished recording a terminal",
     "terminal.lost": "lost the recorder of a terminal",
+    "marker.added": "marked a moment of a terminal",
     "secret.masked": "had secrets masked in a terminal",
     "terminal.exported": "exported a terminal",
     # Imports

@@ -12,9 +12,11 @@ from sessions_app.actions.terminals import (
     NewTerminal,
     OffsetMismatch,
     TerminalEnded,
+    add_marker,
     append_output,
     open_terminal,
 )
+from sessions_app.actions.terminals.output import MAX_LABEL_CHARS
 from sessions_app.api.documents import Document
 from sessions_app.api.endpoint import JSON, Call, Endpoint
 from sessions_app.api.problems import (
@@ -70,6 +72,19 @@ class OpenedTerminal(Committed):
     state: str
 
 
+class NewMarker(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    label: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_LABEL_CHARS)]
+
+
+class MarkerDocument(Document):
+    """A named moment: after `offset` bytes of output, `at_us` after the start."""
+
+    number: int
+    offset: int
+    at_us: int
+    label: str
+
+
 def put_terminal(call: Call, terminal_id: uuid.UUID) -> HttpResponse:
     """Open a terminal, or learn where to go on. Answers 201 for a new one and 200 for one that is there."""
     opening: TerminalOpening = call.body
@@ -77,7 +92,7 @@ def put_terminal(call: Call, terminal_id: uuid.UUID) -> HttpResponse:
         raise Problem(BAD_REQUEST, "The id in the body is not the one in the address.")
     terminal, is_new = open_terminal(_new_terminal(terminal_id, opening), actor=call.caller.actor)
     answer = OpenedTerminal(
-        id=terminal.pk, offset=terminal.size, events=terminal.event_count, state=terminal.state
+        id=terminal.pk, offset=terminal.size, events=terminal.recorded_event_count, state=terminal.state
     )
     return HttpResponse(msgspec.json.encode(answer), status=201 if is_new else 200, content_type=JSON)
 
@@ -97,6 +112,17 @@ def post_output(call: Call, terminal_id: uuid.UUID) -> Committed:
         members = {"offset": error.committed.offset, "events": error.committed.events}
         raise Problem(kind, str(error), members=members) from error
     return Committed(offset=committed.offset, events=committed.events)
+
+
+def post_marker(call: Call, terminal_id: uuid.UUID) -> MarkerDocument:
+    """Name the present end of a live terminal; players show it and go there."""
+    try:
+        marker = add_marker(terminal_id, call.body.label, actor=call.caller.actor)
+    except Terminal.DoesNotExist:
+        raise Problem(NOT_FOUND, "There is no such terminal.") from None
+    except TerminalEnded as error:
+        raise Problem(TERMINAL_ENDED, str(error)) from error
+    return MarkerDocument(number=marker.number, offset=marker.offset, at_us=marker.at_us, label=marker.text)
 
 
 def _new_terminal(terminal_id: uuid.UUID, opening: TerminalOpening) -> NewTerminal:
@@ -154,6 +180,19 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         right=OPERATE,
         raw_body=CONTENT_TYPE,
         problems=(NOT_FOUND, OFFSET_MISMATCH, TERMINAL_ENDED, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE),
+        tag="Recording",
+    ),
+    Endpoint(
+        "add_terminal_marker",
+        "POST",
+        "terminals/<uuid:terminal_id>/markers",
+        "Name this moment of a live terminal",
+        post_marker,
+        answers=MarkerDocument,
+        body=NewMarker,
+        right=OPERATE,
+        status=201,
+        problems=(NOT_FOUND, TERMINAL_ENDED),
         tag="Recording",
     ),
 )

@@ -24,6 +24,7 @@ from sessions_app.client.home import (
     named_server,
 )
 from sessions_app.client.identifiers import uuid7
+from sessions_app.client.markers import VARIABLE, MarkerPipe
 from sessions_app.client.masking import MaskingError, PatientMasker, make_detector, read_recorder_policy
 from sessions_app.client.pseudoterminal import LaunchError, PersonsTerminal, Program, get_size
 from sessions_app.client.relay import STDERR, STDIN, STDOUT, Relay
@@ -82,6 +83,7 @@ class Recorder:
         """Run the program; gives the exit status to end with."""
         person = PersonsTerminal(STDIN)
         self._open_spool()
+        markers = self._open_markers()
         try:
             size = (self._metadata.cols, self._metadata.rows)
             program = Program(self._command, size, person.attributes)
@@ -95,8 +97,10 @@ class Recorder:
             return 2
         self._start_uploader()
         self._chat(f"recording {self._metadata.id}")
-        status = Relay(program, person, self, record_input=record_input).run()
+        status = Relay(program, person, self, record_input=record_input, markers=markers).run()
         program.hang_up()
+        if markers:
+            markers.close()
         self._close()
         return status
 
@@ -107,6 +111,19 @@ class Recorder:
                 self._writer.note_masked({})
         except OSError as error:
             _say(f"nothing is recorded, the program runs without it: {_reason(error)}")
+
+    def _open_markers(self) -> MarkerPipe | None:
+        """Let the program name moments; one that is recorded by nobody must not write to another's pipe."""
+        os.environ.pop(VARIABLE, None)
+        if self._writer is None:
+            return None
+        try:
+            markers = MarkerPipe(self._spool.markers)
+        except OSError:
+            # A file system without named pipes; `scrollback mark` then says that nothing is recorded.
+            return None
+        os.environ[VARIABLE] = str(markers.path)
+        return markers
 
     def _start_uploader(self) -> None:
         if self._writer is None:

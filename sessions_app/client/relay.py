@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Protocol
 
+from sessions_app.client.markers import MarkerPipe
 from sessions_app.client.pseudoterminal import PersonsTerminal, Program, get_size, set_size
-from sessions_app.terminal.asciicast.model import Event, Exit, Input, Output, Resize
+from sessions_app.terminal.asciicast.model import Event, Exit, Input, Marker, Output, Resize
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 
@@ -28,6 +29,8 @@ BLOCK_BYTES = 16_384
 #: Linux hands out at most this much at once; less than it means that the program has not written more yet.
 _FULL_READ_BYTES = 1024
 _MAX_PENDING_INPUT_BYTES = 65_536
+#: A terminal holds less than this; a program that goes on writing meanwhile must not keep a marker waiting.
+_MOST_BLOCKS_BEFORE_MARKER = 8
 #: How often a program that reads on after the end of the input is looked for.
 _END_OF_INPUT_CHECK_MS = 100
 #: What still comes from processes that the program left behind is copied no longer than this.
@@ -60,12 +63,14 @@ class Relay:
         recording: Recording,
         *,
         record_input: bool,
+        markers: MarkerPipe | None = None,
     ) -> None:
         self._program = program
         self._person = person
         self._recording = recording
         self._record = recording.take
         self._record_input = record_input
+        self._markers = markers
         self._started_ns = time.monotonic_ns()
         self._size = get_size((STDIN, STDOUT, STDERR), os.environ)
         self._pending_input = bytearray()
@@ -82,6 +87,8 @@ class Relay:
         with self._signals(), self._person.raw():
             status = self._loop()
             self._drain()
+            if self._markers:
+                self._mark(self._markers)
             self._record(Exit(self._now_us(), status))
         return status
 
@@ -98,6 +105,8 @@ class Relay:
                 self._resize()
             if self._program.descriptor in ready:
                 self._copy_output()
+            if self._markers and self._markers.descriptor in ready:
+                self._mark(self._markers)
             if STDIN in ready:
                 self._read_input()
             if self._pending_input:
@@ -113,6 +122,8 @@ class Relay:
         writing = select.POLLOUT if self._pending_input else 0
         poll.register(self._program.descriptor, select.POLLIN | writing)
         poll.register(self._wake_read, select.POLLIN)
+        if self._markers:
+            poll.register(self._markers.descriptor, select.POLLIN)
         if not self._input_ended and len(self._pending_input) < _MAX_PENDING_INPUT_BYTES:
             poll.register(STDIN, select.POLLIN)
         due_s = self._recording.pause_due_s()
@@ -152,6 +163,14 @@ class Relay:
                 # Nobody reads any more: without a recorder between them the program would find out as well.
                 self._person_listens = False
                 self._program.send_signal(signal.SIGHUP)
+
+    def _mark(self, markers: MarkerPipe) -> None:
+        """Set markers behind what was written before them."""
+        for _ in range(_MOST_BLOCKS_BEFORE_MARKER):
+            if not self._copy_output():
+                break
+        for label in markers.read():
+            self._record(Marker(self._now_us(), label))
 
     def _drain(self) -> None:
         """Copy what was written before the program ended."""

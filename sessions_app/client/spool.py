@@ -100,6 +100,11 @@ class Spool:
         """Path of the JSON file."""
         return self.recording.with_suffix(".json")
 
+    @property
+    def markers(self) -> Path:
+        """Path of the pipe for markers, while the program runs."""
+        return self.recording.with_suffix(".markers")
+
     def load(self) -> SpoolState:
         """State as it was saved last. Raises OSError and ValueError."""
         members = json.loads(self.sidecar.read_bytes())
@@ -126,6 +131,7 @@ class Spool:
         """Delete both files; the recording first, since a sidecar alone is no spool."""
         self.recording.unlink(missing_ok=True)
         self.sidecar.unlink(missing_ok=True)
+        self.markers.unlink(missing_ok=True)
 
 
 def spools(directory: Path) -> list[Spool]:

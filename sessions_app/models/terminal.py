@@ -79,6 +79,8 @@ class Terminal(models.Model):
     duration_us = models.BigIntegerField(default=0)
     size = models.BigIntegerField(default=0)
     event_count = models.BigIntegerField(default=0)
+    # Of these, how many came from somebody else than the recorder, who does not count them.
+    added_event_count = models.BigIntegerField(default=0)
     # Bytes below this offset are in segments, the others in chunks.
     sealed_size = models.BigIntegerField(default=0)
     last_line = models.CharField(max_length=300, blank=True)
@@ -111,6 +113,11 @@ class Terminal(models.Model):
 
     def __str__(self) -> str:
         return self.title or "terminal"
+
+    @property
+    def recorded_event_count(self) -> int:
+        """Events as the recorder counts them."""
+        return self.event_count - self.added_event_count
 
     @property
     def duration_ms(self) -> int:

@@ -6,6 +6,7 @@ segment, compressed and never changed again, so a reader always finds every byte
 """
 
 from sessions_app.actions.terminals.closing import mark_lost
+from sessions_app.actions.terminals.marking import add_marker
 from sessions_app.actions.terminals.opening import NewTerminal, open_terminal
 from sessions_app.actions.terminals.output import OffsetMismatch, TerminalEnded, append_output
 from sessions_app.actions.terminals.recording import write_recording
@@ -15,6 +16,7 @@ __all__ = [
     "NewTerminal",
     "OffsetMismatch",
     "TerminalEnded",
+    "add_marker",
     "append_output",
     "mark_lost",
     "open_terminal",

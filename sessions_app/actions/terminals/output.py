@@ -49,7 +49,7 @@ def append_output(terminal_id: uuid.UUID, batch: Batch, *, actor: Actor) -> Posi
     """
     with write_transaction():
         terminal = Terminal.objects.select_for_update().get(pk=terminal_id, deleted_ms=None)
-        committed = Position(terminal.size, terminal.event_count)
+        committed = position_of(terminal)
         if not committed.covers(batch.start):
             raise OffsetMismatch(committed)
         new = list(batch.remaining(committed))
@@ -71,7 +71,12 @@ def append_output(terminal_id: uuid.UUID, batch: Batch, *, actor: Actor) -> Posi
             close(terminal, addition.exit.status, actor=actor)
         nudge()
     seal_if_due(terminal)
-    return Position(terminal.size, terminal.event_count)
+    return position_of(terminal)
+
+
+def position_of(terminal: Terminal) -> Position:
+    """How much of its recording the recorder knows to be committed."""
+    return Position(terminal.size, terminal.recorded_event_count)
 
 
 @dataclass

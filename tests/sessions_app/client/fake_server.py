@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +26,8 @@ class StoredTerminal:
     document: dict[str, Any]
     events: list[Event] = field(default_factory=list)
     position: Position = START
+    # What the last batch said about masking.
+    masked: Mapping[str, int] | None = None
 
     @property
     def output(self) -> bytes:
@@ -100,7 +102,7 @@ class FakeServer:
             return 400, _problem("bad-batch", str(error))
         if not terminal.position.covers(batch.start):
             return 409, _problem("offset-mismatch", "There is a hole.") | _committed(terminal.position)
-        before = terminal.position.offset
+        before, terminal.masked = terminal.position.offset, batch.masked
         self.received_bytes += sum(len(event.data) for event in batch.events if isinstance(event, Output))
         self.largest_body = max(self.largest_body, len(body))
         for event in batch.remaining(terminal.position):

@@ -1,0 +1,133 @@
+"""Moments that programs name while they are recorded."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sessions_app.client.markers import VARIABLE, MarkerPipe, encode_label
+from sessions_app.client.spool import Spool, SpoolReader, spools
+from sessions_app.terminal.asciicast.model import Event, Marker, Output
+from tests.sessions_app.client.recorder import ROOT, TerminalRecorder, run_recorder
+
+MARK = f"{sys.executable} -c 'import sys; from sessions_app.client.mark import main; sys.exit(main(sys.argv[1:]))'"
+
+
+def recorded(directory: Path) -> list[Event]:
+    [spool] = spools(directory)
+    reader = SpoolReader(spool)
+    events: list[Event] = []
+    while (event := reader.read()) is not None:
+        events.append(event)
+    reader.close()
+    return events
+
+
+def test_a_shell_in_the_recording_names_moments_where_they_happen(directory: Path) -> None:
+    done = run_recorder(
+        "--", "sh", "-c", f"echo one; {MARK} the first; echo two; {MARK} 'the  second'; echo three"
+    )
+    assert (done.returncode, done.stdout) == (0, b"one\r\ntwo\r\nthree\r\n")
+    found: list[bytes | str] = []
+    for event in recorded(directory):
+        if isinstance(event, Output) and found and isinstance(found[-1], bytes):
+            found[-1] += event.data
+        elif isinstance(event, Output | Marker):
+            found.append(event.data if isinstance(event, Output) else event.label)
+    assert found == [b"one\r\n", "the first", b"two\r\n", "the second", b"three\r\n"]
+    assert not list((directory / "spool").glob("*.markers"))
+
+
+def test_a_plain_shell_can_do_it_too_and_the_last_words_count(directory: Path) -> None:
+    run_recorder("--", "sh", "-c", f"echo from the shell > ${VARIABLE}")
+    assert [event.label for event in recorded(directory) if isinstance(event, Marker)] == ["from the shell"]
+
+
+def test_a_person_can_mark_on_a_terminal(directory: Path) -> None:
+    with TerminalRecorder("--quiet", "--", "sh") as recorder:
+        recorder.type(f"{MARK} by hand; echo status $?\n".encode())
+        recorder.read_until(b"status 0")
+        recorder.type(b"exit\n")
+        assert recorder.end() == 0
+    assert [event.label for event in recorded(directory) if isinstance(event, Marker)] == ["by hand"]
+
+
+def test_a_secret_in_a_label_is_masked(directory: Path) -> None:
+    token = "ghp_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1eF2gH4"
+    run_recorder("--", "sh", "-c", f"{MARK} with {token}")
+    [label] = [event.label for event in recorded(directory) if isinstance(event, Marker)]
+    assert label.startswith("with ghp_[github-token:")
+    assert len(label) == len("with ") + len(token)
+
+
+@pytest.mark.parametrize(
+    ("environment", "label", "said"),
+    [
+        ({}, "x", "nothing is being recorded"),
+        ({VARIABLE: "/nowhere/at all"}, "x", "has gone"),
+        ({VARIABLE: "/x"}, " ", "nothing to read"),
+    ],
+)
+def test_outside_of_a_recording_it_is_refused(environment: dict[str, str], label: str, said: str) -> None:
+    bare = {name: value for name, value in os.environ.items() if name != VARIABLE} | environment
+    program = "import sys; from sessions_app.client.mark import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", program, label],
+        capture_output=True,
+        text=True,
+        env=bare,
+        cwd=ROOT,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+def test_a_recorder_that_is_gone_leaves_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "left behind")
+    environment = {**os.environ, VARIABLE: str(tmp_path / "left behind")}
+    program = "import sys; from sessions_app.client.mark import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "x"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=ROOT,
+        check=False,
+        timeout=20,
+    )
+    assert done.returncode == 2
+    assert "has gone" in done.stderr
+
+
+def test_whatever_is_written_into_the_pipe_becomes_labels_of_bounded_length(tmp_path: Path) -> None:
+    pipe = MarkerPipe(tmp_path / "pipe")
+    writer = os.open(pipe.path, os.O_WRONLY | os.O_NONBLOCK)
+    os.write(writer, b"cut")
+    assert list(pipe.read()) == []
+    os.write(writer, b" here\n\n  \n\xff\x00\n" + b"y" * 5_000 + b"\n")
+    labels = list(pipe.read())
+    assert labels[:2] == ["cut here", "\ufffd\x00"]
+    assert len(labels[2]) == 1_000
+    os.close(writer)
+    pipe.close()
+    assert not pipe.path.exists()
+
+
+def test_a_label_is_one_short_line() -> None:
+    assert encode_label(" two\nlines\t") == b"two lines\n"
+    assert encode_label("\n ") is None
+    encoded = encode_label("z" * 9_000)
+    assert encoded is not None
+    assert len(encoded) <= 1_001
+
+
+def test_a_spool_takes_its_pipe_with_it(tmp_path: Path) -> None:
+    spool = Spool.of(tmp_path, "0199a4b1-0000-7000-8000-000000000001")
+    spool.recording.parent.mkdir()
+    pipe = MarkerPipe(spool.markers)
+    spool.remove()
+    assert not pipe.path.exists()
+    pipe.close()
