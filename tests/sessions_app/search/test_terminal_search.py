@@ -3,7 +3,7 @@
 import json
 import random
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any, cast
 
 import pytest
@@ -354,6 +354,23 @@ def test_turns_are_given_back_when_a_search_ends(client: Client) -> None:
     terminal = with_blocks(numbered(1, 3))
     for _ in range(10):
         assert answer(client, terminal, q="line")[-1]["hits"] == 3
+
+
+def test_whoever_leaves_gives_the_turn_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = Turns(of_all=1, of_each=1)
+    monkeypatch.setattr(terminal_search, "_turns", turns)
+    person = make_person()
+    terminal = with_blocks(*(numbered(1 + start, 50) for start in range(0, 5_000, 50)))
+    search = TerminalSearch(terminal, Pattern("line"))
+
+    async def leave_after_the_first_hits() -> None:
+        lines = cast(AsyncGenerator[bytes], terminal_search._lines(search, person.pk))
+        assert await anext(lines)
+        assert not turns.take(person.pk)
+        await lines.aclose()
+
+    async_to_sync(leave_after_the_first_hits)()
+    assert turns.take(person.pk)
 
 
 def test_a_damaged_block_is_said_to_be_damaged(client: Client) -> None:
