@@ -4,9 +4,12 @@ docs/interface.md lists each with an example, and /-/patterns/ shows them.
 """
 
 import json
+import shutil
+import sys
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -70,6 +73,20 @@ def _glyph(name: str, label: str = "") -> SafeString:
             '<svg class="icon" role="img" aria-label="{}"><use href="#i-{}"/></svg>', label, name
         )
     return format_html('<svg class="icon" aria-hidden="true"><use href="#i-{}"/></svg>', name)
+
+
+@register.simple_tag
+def shell_command(arguments: str) -> str:
+    """`scrollback` with these arguments, as it can be typed in the folder of a checkout too."""
+    return f"{_program()} {arguments}"
+
+
+@cache
+def _program() -> str:
+    # The README's two commands leave it in the checkout's own environment, which no shell looks into.
+    own = settings.BASE_DIR / ".venv"
+    from_checkout = Path(sys.prefix) == own and shutil.which("scrollback") is None
+    return ".venv/bin/scrollback" if from_checkout else "scrollback"
 
 
 @register.simple_tag

@@ -118,3 +118,7 @@ def test_errors_render_without_any_context() -> None:
     with override_settings(STORAGES=plain):
         for status in (400, 403, 404, 409, 500, 503):
             assert str(status) in render_to_string(f"{status}.html")
+
+
+def test_commands_are_shown_as_they_can_be_typed() -> None:
+    assert re.fullmatch(r"(\.venv/bin/)?scrollback watch", render("{% shell_command 'watch' %}"))

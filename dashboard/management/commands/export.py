@@ -48,7 +48,11 @@ class Command(ConsoleCommand):
         parser.add_argument("--as", dest="form", choices=FORMS, required=True, help="the form")
         parser.add_argument("--raw", action="store_true", help="with jsonl: the source's own lines, exactly")
         parser.add_argument(
-            "-o", "--output", type=Path, metavar="FILE", help="a file or folder; default: standard output"
+            "-o",
+            "--output",
+            type=Path,
+            metavar="FILE",
+            help="a file or folder; default, as with -: standard output",
         )
         parser.add_argument("--force", action="store_true", help="write over a file that is there")
         parser.add_argument("--json", action="store_true", help="print what was written as one JSON object")
@@ -57,7 +61,7 @@ class Command(ConsoleCommand):
         found = find_named(options["id"], COMMAND_LINE)
         if options["raw"] and options["form"] != "jsonl":
             raise Refused("--raw goes with --as jsonl.")
-        output: Path | None = options["output"]
+        output: Path | None = None if options["output"] == Path("-") else options["output"]
         if output is None and (options["json"] or options["form"] == "picoclaw"):
             why = (
                 "picoclaw keeps two files" if options["form"] == "picoclaw" else "--json has standard output"

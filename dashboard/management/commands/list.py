@@ -17,6 +17,10 @@ from sessions_app.models.terminal import TerminalQuerySet
 
 DEFAULT_ROWS = 30
 MAX_ROWS = 10_000
+_NONE_YET = {
+    "session": "There are no sessions yet: `scrollback import FOLDER` or `scrollback watch` brings them in.",
+    "terminal": "There are no terminals yet: `scrollback record -- COMMAND` records one.",
+}
 
 
 class Command(ConsoleCommand):
@@ -50,7 +54,8 @@ class Command(ConsoleCommand):
         if options["json"]:
             self._print("sessions", [session_document(session) for session in found[:limit]], found, limit)
         else:
-            self._print_lines([session_line(session) for session in found], limit, "session")
+            none = _NONE_YET["session"] if _is_unfiltered(options) else "No session is like that."
+            self._print_lines([session_line(session) for session in found], limit, none)
         return 0
 
     def _list_terminals(self, limit: int, options: dict[str, Any]) -> int:
@@ -59,19 +64,24 @@ class Command(ConsoleCommand):
             documents = [terminal_document(terminal) for terminal in found[:limit]]
             self._print("terminals", documents, found, limit)
         else:
-            self._print_lines([terminal_line(terminal) for terminal in found], limit, "terminal")
+            none = _NONE_YET["terminal"] if _is_unfiltered(options) else "No terminal is like that."
+            self._print_lines([terminal_line(terminal) for terminal in found], limit, none)
         return 0
 
     def _print(self, name: str, documents: list[Any], found: list[Any], limit: int) -> None:
         self.print_json({name: msgspec.to_builtins(documents), "has_more": len(found) > limit})
 
-    def _print_lines(self, lines: list[str], limit: int, noun: str) -> None:
+    def _print_lines(self, lines: list[str], limit: int, none: str) -> None:
         for line in lines[:limit]:
             self.stdout.write(line)
         if not lines:
-            self.stderr.write(f"No {noun} is like that.")
+            self.stderr.write(none)
         elif len(lines) > limit:
             self.stderr.write(f"… and older ones: --limit {min(limit * 10, MAX_ROWS)}")
+
+
+def _is_unfiltered(options: dict[str, Any]) -> bool:
+    return not (options["status"] or options["agent"] or options["project"])
 
 
 def _limit(text: str) -> int:

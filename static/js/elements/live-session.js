@@ -143,6 +143,7 @@ class LiveSession extends HTMLElement {
   }
 
   take(found) {
+    document.dispatchEvent(new CustomEvent("session:grown"));
     const wasAtEnd = this.isAtEnd();
     for (const row of found.changed) replaceRow(row);
     for (const part of found.replacing) this.replacePart(part);

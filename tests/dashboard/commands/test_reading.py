@@ -92,7 +92,9 @@ def test_a_status_that_cannot_be_is_refused(call: Caller, arguments: list[str]) 
 
 def test_an_empty_list_says_so_beside_the_output(call: Caller) -> None:
     assert call("list").raw == b""
-    assert call("list").errors == "No session is like that.\n"
+    assert call("list").errors.startswith("There are no sessions yet: `scrollback import")
+    assert call("list", "--terminals").errors.startswith("There are no terminals yet: `scrollback record")
+    assert call("list", "--agent", "codex").errors == "No session is like that.\n"
     assert call("list", "--json").document == {"sessions": [], "has_more": False}
 
 
