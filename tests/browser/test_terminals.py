@@ -195,18 +195,25 @@ def test_a_long_history_starts_near_its_end_and_gives_what_came_before(
     line = b"%07d " + b"." * 60 + b"\r\n"
     for start in range(0, 30_000, 10_000):
         recorder.write(b"".join(line % number for number in range(start, start + 10_000)))
-    open_terminal(signed_in_page, recorder.terminal)
-    notice = signed_in_page.locator("[data-notice]")
-    expect(notice).to_contain_text("are not shown")
-    until(lambda: screen_text(signed_in_page).endswith("0029999 " + "." * 60), "the end")
-    notice.get_by_role("button").click()
-    expect(notice).to_be_hidden()
-    expect_live(signed_in_page, "connected")
+    page = signed_in_page
+    open_terminal(page, recorder.terminal)
+    until(lambda: screen_text(page).endswith("0029999 " + "." * 60), "the end")
+    first = numbers_of(screen_text(page))[0]
+    assert first > 0
+    page.locator("terminal-view").evaluate("(view) => view.screen.terminal.scrollToTop()")
+    page.locator("[data-screen]").focus()
+    page.keyboard.press("PageUp")
+    page.get_by_role("button", name="Earlier output").click()
+    until(lambda: f"{first - 1:07d}" in page.locator("[data-earlier-host]").inner_text(), "what came before")
     recorder.write(b"and on\r\n")
-    until(lambda: screen_text(signed_in_page).endswith("and on"), "it should follow again")
-    shown = screen_text(signed_in_page).split("\n")
-    numbers = [int(text[:7]) for text in shown[:-1]]
+    page.get_by_role("button", name="Back").click()
+    until(lambda: screen_text(page).endswith("and on"), "it should have followed meanwhile")
+    numbers = numbers_of(screen_text(page))
     assert numbers == list(range(numbers[0], 30_000)), "no line is missing or twice"
+
+
+def numbers_of(text: str) -> list[int]:
+    return [int(line[:7]) for line in text.split("\n") if line[:7].isdecimal()]
 
 
 def test_a_recording_is_played_from_the_start_with_its_timing(signed_in_page: Page, server: Server) -> None:
@@ -388,7 +395,7 @@ def test_a_phone_shows_the_whole_width(open_context: OpenContext, operator: Pers
     screen = page.locator(".xterm-screen").bounding_box()
     assert screen is not None
     assert screen["x"] + screen["width"] <= 390
-    for name in ("Play from the start", "Follow"):
+    for name in ("Pause", "Follow"):
         box = page.get_by_role("button", name=name).bounding_box()
         assert box is not None
         assert box["y"] + box["height"] < 844 - 56, f"{name} is above the places"

@@ -13,7 +13,7 @@ export class EarlierScreen {
     this.title = part("title");
     this.more = part("more");
     part("back").addEventListener("click", () => this.close());
-    this.more.addEventListener("click", () => this.open(this.from));
+    this.more.addEventListener("click", () => this.#further());
     root.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       event.preventDefault();
@@ -26,8 +26,8 @@ export class EarlierScreen {
     return !this.root.hidden;
   }
 
-  /** The lines before byte `offset`. */
-  async open(offset) {
+  /** The lines before the row that stands `rows` above the one at which byte `offset` ended. */
+  async open({ offset, rows = 0 }) {
     const turn = ++this.#turn;
     this.root.hidden = false;
     this.opened(true);
@@ -37,10 +37,10 @@ export class EarlierScreen {
       const part = await this.earlier(offset);
       if (turn !== this.#turn) return;
       if (!part) return this.close();
-      await this.#draw(part);
+      await this.#draw(part, rows);
       if (turn !== this.#turn) return;
       this.from = part.from;
-      this.more.hidden = part.from === 0;
+      this.more.hidden = !this.#screen.above(part.from);
       this.title.textContent = this.words(part);
       this.host.focus({ preventScroll: true });
     } catch {
@@ -63,12 +63,19 @@ export class EarlierScreen {
     this.#screen = null;
   }
 
-  async #draw({ frames }) {
+  #further() {
+    const above = this.#screen?.above(this.from);
+    if (above) this.open(above);
+  }
+
+  async #draw({ frames }, rows) {
     this.#screen ??= this.makeScreen(this.host);
     await new Promise((resolve) => {
       frames.forEach((frame, at) => this.#screen.apply(frame, at === frames.length - 1 ? resolve : () => {}));
       if (!frames.length) resolve();
     });
-    this.#screen.terminal.scrollToBottom();
+    const { terminal } = this.#screen;
+    terminal.scrollToBottom();
+    if (rows) terminal.scrollLines(terminal.buffer.active.cursorY - terminal.rows - rows);
   }
 }

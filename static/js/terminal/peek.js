@@ -24,7 +24,7 @@ export class Peek {
   /** For the moment `us`, at `place` (0 to 1) of the bar; without a picture where the screen itself shows it. */
   show(us, place, label = "", { pictured = true } = {}) {
     this.box.hidden = false;
-    this.box.style.setProperty("--at", `${(place * 100).toFixed(2)}%`);
+    this.box.style.setProperty("--place", place.toFixed(5));
     this.label.textContent = label;
     this.clock.textContent = shortClock(us);
     this.picture.hidden = !pictured;

@@ -36,6 +36,8 @@ export function themeOf(host) {
     cursor: colour("cursor"),
     cursorAccent: colour("background"),
     selectionBackground: colour("selection"),
+    // Sixteen colours cannot all be read on it.
+    selectionForeground: colour("foreground"),
     scrollbarSliderBackground: colour("scrollbar"),
     scrollbarSliderHoverBackground: colour("scrollbar-hover"),
     scrollbarSliderActiveBackground: colour("scrollbar-hover"),

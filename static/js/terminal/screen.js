@@ -6,6 +6,7 @@ import { Unicode11Addon } from "vendor/xterm/addon-unicode11";
 import { Terminal } from "vendor/xterm/xterm";
 
 const SCROLLBACK_LINES = 10_000;
+const MARK_BYTES = 64 * 1024;
 const LARGEST_PX = 18;
 const SMALLEST_PX = 5;
 const READABLE_PX = 12;
@@ -18,6 +19,8 @@ export class Screen {
   // Steps behind a change of size that is not done yet; null when there is none.
   #waiting = null;
   #turn = 0;
+  // {offset, marker} for some rows, ascending.
+  #marks = [];
 
   // Whether the whole window is to be seen at once, or its letters are to be read.
   fits = true;
@@ -57,11 +60,47 @@ export class Screen {
 
   /** Draw one frame of the live protocol; frames that are not for the screen are done at once. */
   apply(frame, done) {
-    if (frame.type === "output") return this.write(frame.bytes, done);
+    if (frame.type === "output") return this.#output(frame, done);
     if (frame.type === "resize") return this.resize(frame.cols, frame.rows, done);
     if (frame.type !== "keyframe") return done();
     this.reset(frame.cols, frame.rows);
-    this.write(frame.bytes, done);
+    this.write(frame.bytes, () => {
+      this.#marks = [];
+      this.#mark(frame.offset);
+      done();
+    });
+  }
+
+  #output({ offset, bytes }, done) {
+    for (let from = 0; ; from += MARK_BYTES) {
+      const to = Math.min(from + MARK_BYTES, bytes.length);
+      const isLast = to === bytes.length;
+      this.write(bytes.subarray(from, to), () => {
+        this.#mark(offset + to);
+        if (isLast) done();
+      });
+      if (isLast) return;
+    }
+  }
+
+  /** Remember at which row these bytes ended; rows that leave the scrollback take their marks along. */
+  #mark(offset) {
+    if (this.terminal.buffer.active.type !== "normal" || offset - (this.#marks.at(-1)?.offset ?? -Infinity) < MARK_BYTES) return;
+    const marker = this.terminal.registerMarker(0);
+    if (marker) this.#marks.push({ offset, marker });
+    this.#marks = this.#marks.filter(({ marker: kept }) => !kept.isDisposed);
+  }
+
+  /**
+   * Where the lines above the first one are: {offset, rows} says that `offset` bytes ended that many rows below it. Null when
+   * nothing was before, `shownFrom` being the offset of the keyframe that the screen began with.
+   */
+  above(shownFrom) {
+    const { active } = this.terminal.buffer;
+    const isFull = active.length >= SCROLLBACK_LINES + this.terminal.rows;
+    if (active.type !== "normal" || !(shownFrom || isFull)) return null;
+    const mark = this.#marks.find(({ marker }) => !marker.isDisposed);
+    return mark?.offset ? { offset: mark.offset, rows: mark.marker.line } : null;
   }
 
   write(bytes, done) {

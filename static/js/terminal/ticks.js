@@ -80,6 +80,6 @@ function button({ kind, us, label, place, failed }) {
   made.dataset.kind = kind;
   if (failed) made.dataset.failed = "true";
   made.setAttribute("aria-label", `${label}, at ${shortClock(us)}`);
-  made.style.setProperty("--at", `${(place * 100).toFixed(3)}%`);
+  made.style.setProperty("--place", place.toFixed(5));
   return made;
 }

@@ -50,7 +50,10 @@ export class ViewParts {
     view.addEventListener("screen:above", () => this.#offerEarlier(true));
     view.addEventListener("terminal:state", () => this.#refreshState());
     document.addEventListener("keydown", (event) => event.key === "Escape" && this.#escape(event), { signal });
-    part("above").addEventListener("click", () => this.earlier.open(this.shownFrom));
+    part("above").addEventListener("click", () => {
+      const above = view.screen.above(this.shownFrom);
+      if (above) this.earlier.open(above);
+    });
     listenToKeys(view, this.#commands(), { alone: !view.hasAttribute("clock-ms"), signal });
   }
 
@@ -91,7 +94,7 @@ export class ViewParts {
   #offerEarlier(wanted) {
     const button = this.part("above");
     const { player, following, screen } = this.view;
-    const possible = this.shownFrom > 0 && screen.atTop && !this.earlier.on;
+    const possible = screen.atTop && !this.earlier.on && screen.above(this.shownFrom);
     button.hidden = !possible || !(wanted || button.matches(":focus, :hover") || (!player.playing && !following));
   }
 
@@ -106,7 +109,7 @@ export class ViewParts {
     this.part("notice").hidden = !text;
     const load = this.part("load");
     load.hidden = !loads;
-    load.onclick = () => this.earlier.open(loads);
+    load.onclick = () => this.earlier.open({ offset: loads });
   }
 
   tell(text) {
@@ -231,6 +234,7 @@ export class ViewParts {
 
   #toggleText() {
     this.text.toggle();
+    if (!this.text.open) this.part("text").focus();
     this.part("text").setAttribute("aria-pressed", String(this.text.open));
   }
 

@@ -1,0 +1,331 @@
+"""The player's buttons and keys, the screen as text, what was above it; on a phone, beside a transcript, by axe."""
+
+import time
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from sessions_app.models import Person
+from tests.browser.conftest import OpenContext
+from tests.browser.player_pages import SECOND_US, bar, box_of, counted, ended, lines
+from tests.browser.running import Server
+from tests.browser.test_patterns import AXE
+from tests.browser.test_terminals import expect_screen, open_terminal, screen_text, until
+from tests.factories import make_message, make_session
+from tests.sessions_app.terminals.recorder import start_recorder
+
+pytestmark = pytest.mark.browser
+
+
+def test_playing_to_the_live_end_goes_on_following(signed_in_page: Page, server: Server) -> None:
+    page = signed_in_page
+    recorder = start_recorder()
+    recorder.write(b"one\r\n", after_us=SECOND_US)
+    recorder.write(b"two\r\n", after_us=SECOND_US)
+    open_terminal(page, recorder.terminal)
+    page.get_by_role("button", name="Pause", exact=True).click()
+    bar(page).fill("800")
+    expect_screen(page, "one")
+    page.get_by_role("button", name="Play", exact=True).click()
+    expect(page.locator("[data-follow]")).to_have_attribute("aria-pressed", "true")
+    recorder.write(b"three\r\n", after_us=SECOND_US)
+    expect_screen(page, "one\ntwo\nthree")
+
+
+def test_one_steps_from_write_to_write(signed_in_page: Page) -> None:
+    page = signed_in_page
+    open_terminal(page, counted().terminal)
+    page.get_by_role("button", name="Previous write").click()
+    expect_screen(page, lines(9))
+    page.keyboard.press(",")
+    expect_screen(page, lines(8))
+    page.keyboard.press(".")
+    expect_screen(page, lines(9))
+    page.get_by_role("button", name="Next write").click()
+    expect_screen(page, lines(10))
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_have_count(0)
+
+
+def test_the_speed_is_chosen_and_changed_by_keys(signed_in_page: Page) -> None:
+    page = signed_in_page
+    open_terminal(page, counted().terminal)
+    speed = page.get_by_label("Speed")
+    page.keyboard.press("<")
+    expect(speed).to_have_value("0.5")
+    for _ in range(3):
+        page.keyboard.press("<")
+    expect(speed).to_have_value("0.25")
+    speed.select_option("16")
+    page.locator("[data-screen]").focus()
+    started = time.monotonic()
+    page.keyboard.press("Space")
+    expect_screen(page, lines(10))
+    expect(page.get_by_role("button", name="Play from the start")).to_be_visible()
+    assert time.monotonic() - started < 5, "ten seconds at sixteen times the speed"
+
+
+def test_keys_jump_and_a_click_on_the_screen_does_not_take_them(signed_in_page: Page) -> None:
+    page = signed_in_page
+    open_terminal(page, counted().terminal)
+    page.locator("[data-screen]").click()
+    page.keyboard.press("3")
+    expect_screen(page, lines(3))
+    page.keyboard.press("0")
+    expect_screen(page, "")
+    page.keyboard.press("ArrowRight")
+    expect_screen(page, lines(5))
+    page.keyboard.press("End")
+    expect_screen(page, lines(10))
+    page.keyboard.press("Home")
+    expect_screen(page, "")
+
+
+def test_keys_go_from_marker_to_marker(signed_in_page: Page, server: Server) -> None:
+    page = signed_in_page
+    recorder = start_recorder()
+    for number in range(1, 4):
+        recorder.write(b"line %d\r\n" % number, after_us=SECOND_US)
+        recorder.mark(f"step {number}")
+    open_terminal(page, ended(recorder).terminal)
+    page.keyboard.press("Home")
+    expect_screen(page, "")
+    page.keyboard.press("m")
+    expect_screen(page, lines(1))
+    expect(page.locator("[data-connection]")).to_have_text("Marker “step 1”")
+    page.keyboard.press("m")
+    expect_screen(page, lines(2))
+    page.keyboard.press("Shift+M")
+    expect_screen(page, lines(1))
+
+
+def test_the_help_sheet_lists_the_keys_of_the_player(signed_in_page: Page, server: Server) -> None:
+    signed_in_page.goto("/terminals/")
+    signed_in_page.keyboard.press("?")
+    sheet = signed_in_page.locator("#key-sheet")
+    for words in ("Jump to tenths of the recording", "Search inside the terminal", "Full window", "Next hit"):
+        expect(sheet).to_contain_text(words)
+
+
+def test_the_whole_window_is_taken_and_given_back(signed_in_page: Page) -> None:
+    page = signed_in_page
+    open_terminal(page, counted().terminal)
+    before = box_of(page.locator("terminal-view"))
+    page.keyboard.press("f")
+    expect(page.get_by_role("button", name="Full window")).to_have_attribute("aria-pressed", "true")
+    assert box_of(page.locator("terminal-view")) == {"x": 0, "y": 0, "width": 1440, "height": 900}
+    expect(page.locator(".shell > header")).to_have_attribute("inert", "")
+    page.keyboard.press("3")
+    expect_screen(page, lines(3))
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Full window")).to_have_attribute("aria-pressed", "false")
+    assert box_of(page.locator("terminal-view")) == before
+    expect(page.locator(".shell > header")).not_to_have_attribute("inert", "")
+
+
+# Text
+
+
+def test_the_screen_and_the_selection_are_copied(
+    open_context: OpenContext, operator: Person, server: Server
+) -> None:
+    page = open_context(operator, permissions=["clipboard-read", "clipboard-write"]).new_page()
+    open_terminal(page, counted().terminal)
+    expect_screen(page, lines(10))
+    page.get_by_role("button", name="Copy the screen as text").click()
+    until(lambda: clipboard(page) == lines(10), "the screen should be copied")
+    expect(page.get_by_role("group", name="Selected text")).to_be_hidden()
+    page.locator("terminal-view").evaluate("(view) => view.screen.terminal.select(0, 3, 6)")
+    selected = page.get_by_role("group", name="Selected text")
+    selected.get_by_role("button", name="Copy").click()
+    until(lambda: clipboard(page) == "line 4", "the selection should be copied")
+    page.locator("[data-screen] .xterm-screen").click(position={"x": 300, "y": 300})
+    expect(selected).to_be_hidden()
+
+
+def clipboard(page: Page) -> str:
+    text: str = page.evaluate("navigator.clipboard.readText()")
+    return text
+
+
+def test_the_screen_is_there_as_plain_text_and_is_told_once_it_rests(signed_in_page: Page) -> None:
+    page = signed_in_page
+    open_terminal(page, counted().terminal)
+    said = page.locator("[data-said]")
+    expect(said).to_have_attribute("role", "status")
+    page.keyboard.press("3")
+    expect(said).to_have_text("At 0:03 of 0:10. Last line: line 3")
+    region = page.get_by_role("region", name="Screen as plain text", exact=True)
+    page.get_by_role("button", name="Screen as plain text").click()
+    expect(region).to_be_focused()
+    expect(region.locator("pre")).to_have_text(lines(3))
+    page.keyboard.press("Escape")
+    assert box_of(region)["width"] <= 2
+    # It can be reached by the keyboard alone, and then it can be seen.
+    region.focus()
+    assert box_of(region)["width"] > 500
+
+
+def test_running_output_is_not_read_out(signed_in_page: Page) -> None:
+    page = signed_in_page
+    open_terminal(page, counted().terminal)
+    said = page.locator("[data-said]")
+    expect(said).to_have_text("At 0:10 of 0:10. Last line: line 10")
+    page.evaluate(
+        """() => {
+          window.spoken = [];
+          const said = document.querySelector("[data-said]");
+          new MutationObserver(() => window.spoken.push(said.textContent)).observe(said, { childList: true });
+        }"""
+    )
+    page.get_by_label("Speed").select_option("4")
+    page.get_by_role("button", name="Play from the start").click()
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Play from the start")).to_be_visible()
+    expect_screen(page, lines(10))
+    until(lambda: bool(page.evaluate("window.spoken")), "the end should be told")
+    assert page.evaluate("window.spoken") == ["At 0:10 of 0:10. Last line: line 10"]
+
+
+def test_what_was_above_the_screen_opens_over_it_and_one_comes_back(
+    signed_in_page: Page, server: Server
+) -> None:
+    page = signed_in_page
+    recorder = start_recorder()
+    line = b"%07d " + b"." * 60 + b"\r\n"
+    for start in range(0, 30_000, 5_000):
+        recorder.write(b"".join(line % number for number in range(start, start + 5_000)), after_us=SECOND_US)
+    ended(recorder)
+    page.goto(f"/terminals/{recorder.terminal.pk}/?t=00:00:05.500")
+    until(lambda: "0024999" in screen_text(page), "the screen at that moment")
+    page.locator("terminal-view").evaluate("(view) => view.screen.terminal.scrollToTop()")
+    page.locator("[data-screen]").focus()
+    page.keyboard.press("PageUp")
+    first = int(screen_text(page)[:7])
+    page.get_by_role("button", name="Earlier output").click()
+    earlier = page.get_by_role("region", name="Earlier output", exact=True)
+    expect(earlier).to_be_visible()
+    until(lambda: f"{first - 1:07d}" in earlier_text(page), "the lines right before the first one")
+    page.keyboard.press("Escape")
+    expect(earlier).to_be_hidden()
+    assert int(screen_text(page)[:7]) == first
+
+
+def earlier_text(page: Page) -> str:
+    text: str = page.locator("[data-earlier-host]").inner_text()
+    return text
+
+
+# Everywhere
+
+
+@pytest.mark.parametrize("width", [390, 320])
+def test_a_phone_reaches_everything_with_a_thumb(
+    open_context: OpenContext, operator: Person, server: Server, width: int
+) -> None:
+    viewport = {"width": width, "height": 844}
+    page = open_context(operator, viewport=viewport, has_touch=True, is_mobile=True).new_page()
+    open_terminal(page, counted().terminal)
+    small = page.evaluate(
+        """() => [...document.querySelectorAll("terminal-view :is(button, select, summary, label)")]
+          .filter((element) => element.checkVisibility() && !element.closest(".timeline__ticks, [data-text-region]"))
+          .map((element) => [element.outerHTML.slice(0, 80), element.getBoundingClientRect()])
+          .filter(([, { width, height }]) => width < 44 || height < 44)
+          .map(([html, { width, height }]) => `${width}x${height} ${html}`)"""
+    )
+    assert small == []
+    assert box_of(bar(page))["height"] >= 44
+    page.get_by_role("button", name="Search", exact=True).tap()
+    page.get_by_label("Search the output").fill("line")
+    outside = page.evaluate(
+        """() => [...document.querySelectorAll("terminal-view *")]
+          .filter((element) => element.checkVisibility() && !element.closest(".xterm, svg"))
+          .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
+          .map((element) => element.outerHTML.slice(0, 80))"""
+    )
+    assert outside == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.get_by_role("button", name="Close the search").tap()
+    page.touchscreen.tap(width / 2, box_of(bar(page))["y"] + 30)
+    expect_screen(page, lines(5))
+    expect(page.locator("[data-peek-picture]")).to_be_hidden()
+
+
+def test_a_phone_can_have_letters_to_read(
+    open_context: OpenContext, operator: Person, server: Server
+) -> None:
+    recorder = start_recorder(cols=160, rows=40)
+    recorder.write(b"w" * 160, after_us=SECOND_US)
+    viewport = {"width": 390, "height": 844}
+    page = open_context(operator, viewport=viewport, has_touch=True, is_mobile=True).new_page()
+    open_terminal(page, recorder.terminal)
+    until(lambda: letter_px(page) < 6, "the whole window should be seen first")
+    page.get_by_role("button", name="Letters large enough to read").tap()
+    until(lambda: letter_px(page) >= 12, "the letters should grow")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("button", name="Letters large enough to read").tap()
+    until(lambda: letter_px(page) < 6, "and fit again")
+
+
+def letter_px(page: Page) -> float:
+    size: float = page.evaluate("document.querySelector('terminal-view').screen.terminal.options.fontSize")
+    return size
+
+
+def test_keys_of_the_page_stay_with_the_page_beside_a_transcript(
+    signed_in_page: Page, server: Server
+) -> None:
+    page = signed_in_page
+    session = make_session(with_main_run=True)
+    for _ in range(60):
+        make_message(session, "Some words. " * 20)
+    recorder = start_recorder(session)
+    for number in range(1, 11):
+        recorder.write(b"line %d\r\n" % number, after_us=SECOND_US)
+    page.goto(f"/sessions/{session.pk}/")
+    expect_screen(page, lines(10))
+    page.keyboard.press("Home")
+    page.keyboard.press("3")
+    until(lambda: page.evaluate("scrollY") == 0, "Home is the page's")
+    assert screen_text(page) == lines(10)
+    page.locator("[data-screen]").focus()
+    page.keyboard.press("3")
+    expect_screen(page, lines(3))
+    page.keyboard.press("/")
+    expect(page.get_by_label("Search the output")).to_be_focused()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_axe_finds_nothing(
+    open_context: OpenContext, operator: Person, server: Server, theme: str, width: int
+) -> None:
+    recorder = start_recorder()
+    for number in range(1, 5):
+        recorder.write(b"\x1b[31mline\x1b[0m %d\r\n" % number, after_us=5 * SECOND_US)
+        recorder.mark(f"step {number}")
+    recorder.resize(100, 30)
+    viewport = {"width": width, "height": 900}
+    # axe puts style elements of its own into the page to measure it.
+    page = open_context(operator, color_scheme=theme, viewport=viewport, bypass_csp=True).new_page()
+    open_terminal(page, recorder.terminal)
+    findings = axe(page, "following")
+    bar(page).fill("500")
+    expect(page.locator("[data-behind]")).to_be_visible()
+    page.keyboard.press("/")
+    page.get_by_label("Search the output").fill("line")
+    page.locator("terminal-view").evaluate("(view) => view.screen.terminal.select(0, 0, 4)")
+    findings += axe(page, "searching, with a selection")
+    page.get_by_role("button", name="Screen as plain text").click()
+    page.get_by_role("button", name="Full window").click()
+    findings += axe(page, "text over the whole window")
+    assert findings == []
+
+
+def axe(page: Page, when: str) -> list[str]:
+    page.evaluate(AXE.read_text())
+    result = page.evaluate("axe.run({resultTypes: ['violations']})")
+    return [
+        f"{when}: {violation['id']} {node['target']} {node['html'][:160]}"
+        for violation in result["violations"]
+        for node in violation["nodes"]
+    ]

@@ -1,0 +1,112 @@
+"""The search inside one terminal: what it finds, where it lands, what stands in the address."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.player_pages import box_of, counted, lines, wait_for_text
+from tests.browser.test_terminals import expect_moment, expect_screen, open_terminal
+
+pytestmark = pytest.mark.browser
+
+
+def search(page: Page, query: str) -> None:
+    page.keyboard.press("/")
+    page.get_by_label("Search the output").fill(query)
+
+
+def status(page: Page) -> Locator:
+    return page.locator("[data-search-status]")
+
+
+@pytest.fixture
+def page(signed_in_page: Page) -> Page:
+    """The page of a recording whose text the server has made."""
+    recorder = counted()
+    wait_for_text(recorder)
+    open_terminal(signed_in_page, recorder.terminal)
+    expect_screen(signed_in_page, lines(10))
+    return signed_in_page
+
+
+def test_a_search_lists_its_hits_and_lands_on_the_exact_moment(page: Page) -> None:
+    search(page, "line")
+    expect(status(page)).to_have_text("10 hits")
+    hits = page.locator("[data-search-hits] a")
+    expect(hits).to_have_count(10)
+    expect(hits.nth(3)).to_contain_text("0:04")
+    expect(hits.nth(3).locator("mark")).to_have_text("line")
+    ticks = page.locator("[data-hits] path")
+    expect(ticks).to_have_attribute("d", re.compile("^(M[^M]+){10}$"))
+    hits.nth(3).click()
+    expect_screen(page, lines(4))
+    expect(status(page)).to_have_text("4 of 10 hits")
+    mark = page.locator(".terminal__hit")
+    expect(mark).to_be_visible()
+    assert abs(box_of(mark)["y"] - box_of(page.locator(".xterm-rows > div").nth(3))["y"]) < 2
+    page.get_by_role("button", name="Next hit").click()
+    expect_screen(page, lines(5))
+    page.locator("[data-screen]").focus()
+    page.keyboard.press("n")
+    expect_screen(page, lines(6))
+    page.keyboard.press("Shift+N")
+    expect_screen(page, lines(5))
+    expect(status(page)).to_have_text("5 of 10 hits")
+    page.keyboard.press("2")
+    expect_screen(page, lines(2))
+    expect(mark).to_have_count(0)
+
+
+def test_a_search_stands_in_the_address_and_is_shared_by_it(page: Page) -> None:
+    search(page, "line [24]")
+    page.get_by_role("checkbox", name="Regular expression").check(force=True)
+    expect(status(page)).to_have_text("2 hits")
+    assert "q=line" in page.url
+    assert "regex=1" in page.url
+    page.reload()
+    expect(status(page)).to_have_text("2 hits")
+    expect(page.get_by_label("Search the output")).to_have_value("line [24]")
+    page.get_by_role("button", name="Close the search").click()
+    expect(page).to_have_url(re.compile(r"/$"))
+    expect(page.get_by_role("button", name="Search", exact=True)).to_be_focused()
+
+
+def test_a_hit_is_a_link_to_its_moment_and_its_search(page: Page) -> None:
+    search(page, "line 4")
+    link = page.locator("[data-search-hits] a")
+    address = link.get_attribute("href")
+    assert address is not None
+    page.goto(address)
+    expect_screen(page, lines(4))
+    expect(status(page)).to_have_text("1 hit")
+
+
+def test_enter_goes_on_from_the_moment_that_is_shown(page: Page) -> None:
+    page.keyboard.press("2")
+    expect_screen(page, lines(2))
+    search(page, "line")
+    page.keyboard.press("Enter")
+    expect_screen(page, lines(3))
+    page.keyboard.press("Enter")
+    expect_screen(page, lines(4))
+    page.keyboard.press("Shift+Enter")
+    expect_screen(page, lines(3))
+
+
+def test_a_bad_pattern_is_said_in_words_and_nothing_found_too(page: Page) -> None:
+    search(page, "(")
+    page.get_by_role("checkbox", name="Regular expression").check(force=True)
+    expect(status(page)).to_have_attribute("data-failed", "")
+    expect(status(page)).to_contain_text(re.compile("[a-z]{4}"))
+    expect(page.get_by_role("button", name="Next hit")).to_be_disabled()
+    page.get_by_label("Search the output").fill("nowhere to be found")
+    expect(status(page)).to_have_text("No hits")
+    expect(status(page)).not_to_have_attribute("data-failed", "")
+
+
+def test_a_selected_line_leads_to_when_it_was_written(page: Page) -> None:
+    page.locator("terminal-view").evaluate("(view) => view.screen.terminal.selectLines(5, 5)")
+    page.get_by_role("button", name="Go to when it was written").click()
+    expect_screen(page, lines(6))
+    expect_moment(page, "00:00:06")
