@@ -21,14 +21,27 @@ class Closed(Exception):
 class WebSocket:
     """Raises Failed when the server refuses, Closed when it closes, TimeoutError when nothing comes in time."""
 
-    def __init__(self, port: int, path: str, headers: dict[str, str], *, timeout_s: float = 30.0) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
+    def __init__(
+        self,
+        port: int,
+        path: str,
+        headers: dict[str, str],
+        *,
+        timeout_s: float = 30.0,
+        through: int | None = None,
+    ) -> None:
+        """`port` is the server's; `through` that of a proxy on the way to it."""
+        self._socket = socket.create_connection(("127.0.0.1", through or port), timeout=timeout_s)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = bytearray()
         self._start = 0
         # How the server closed, where receive_ready was told of it.
         self.close_code: str | None = None
-        self._shake_hands(port, path, headers)
+        try:
+            self._shake_hands(port, path, headers)
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self

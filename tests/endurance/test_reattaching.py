@@ -1,0 +1,171 @@
+"""Viewers behind a bad network and a server that is killed: nothing is missing, nothing comes twice."""
+
+import json
+import signal
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+from django.conf import settings
+
+from benchmarks.terminal_corpus import COLS, MIXED, ROWS, stream
+from benchmarks.websocket import WebSocket
+from sessions_app.models import Role
+from sessions_app.terminal.asciicast.model import Event, Exit, Output, Resize
+from sessions_app.terminal.engine import model
+from tests.browser.running import Server
+from tests.endurance.proxy import FaultyProxy
+from tests.endurance.sizes import full_or
+from tests.endurance.viewer import PATIENCE_S, Attaches, Step, Viewer
+from tests.factories import make_person, signed_in
+from tests.sessions_app.terminal.engine.judge import Judge, Look, State, judging
+from tests.sessions_app.terminals.recorder import Recorder, start_recorder
+
+REATTACHES = full_or(1_000, 40)
+KILLS = full_or(20, 2)
+VIEWERS = 6
+BYTES_PER_S = 400_000
+DEADLINE_S = full_or(3_600, 240)
+# What a person sees. Rows above the screen are fewer where it began with a keyframe.
+_SEEN = ("cols", "rows", "cursor", "visible", "region", "is_alternate")
+
+
+def test_reattaching_misses_nothing_and_repeats_nothing(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cookie = signed_in(make_person(Role.OPERATOR)).cookies[settings.SESSION_COOKIE_NAME].value
+    headers = {"Cookie": f"{settings.SESSION_COOKIE_NAME}={cookie}"}
+    recorder = start_recorder(cols=COLS, rows=ROWS)
+    path = f"/live/terminals/{recorder.terminal.pk}/?offset="
+    attached = Attaches(REATTACHES)
+    program = _Program(recorder)
+    with FaultyProxy(server.port, seed=3) as proxy:
+
+        def connect(offset: int) -> WebSocket:
+            return WebSocket(
+                server.port, f"{path}{offset}", headers, timeout_s=PATIENCE_S, through=proxy.port
+            )
+
+        viewers = [
+            Viewer(connect, program.written, (COLS, ROWS), seed=seed, attached=attached)
+            for seed in range(VIEWERS)
+        ]
+        for viewer in viewers:
+            viewer.start()
+        killed = _until_enough(server, program, attached)
+        proxy.is_faulty = False
+        program.end()
+        for viewer in viewers:
+            viewer.join(60)
+        faults = proxy.faults
+
+    assert [viewer.failure for viewer in viewers] == [None] * VIEWERS
+    assert not any(viewer.is_alive() for viewer in viewers), "a viewer did not come to the end"
+    wrong, told = Counter[str](), Counter[str]()
+    for viewer in viewers:
+        wrong.update(viewer.wrong)
+        told.update(viewer.told)
+    with judging() as judge:
+        different = _different(judge, program, viewers)
+    _tell(capsys, server, program, attached, killed, faults, told, wrong, different)
+    assert wrong == {}
+    assert different == {}
+    # The network was bad indeed.
+    assert {"lost", "repeated", "cut in the middle"} <= faults.keys()
+    assert killed == KILLS
+
+
+class _Program:
+    """Writes the generated output into a terminal at its own pace, whatever becomes of the server."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.written = bytearray()
+        self.steps: list[Step] = []
+        self._recorder = recorder
+        self._events = stream(MIXED, 10**10)
+        self._started = time.monotonic()
+
+    def write_some(self) -> None:
+        """As much as is due by now, at least a little."""
+        due = len(self.written) + max(
+            2_000, int((time.monotonic() - self._started) * BYTES_PER_S) - len(self.written)
+        )
+        batch: list[Event] = []
+        while len(self.written) < due and len(batch) < 200:
+            event = next(self._events)
+            batch.append(event)
+            if isinstance(event, Output):
+                # Before anybody can be sent it.
+                self.written += event.data
+                self.steps.append(event.data)
+            elif isinstance(event, Resize):
+                self.steps.append(model.Resize(0, 0, event.time_us, event.cols, event.rows))
+        self._recorder.send(*batch)
+        self._recorder.time_us = batch[-1].time_us
+
+    def end(self) -> None:
+        self._recorder.send(Exit(self._recorder.time_us, 0))
+
+
+def _until_enough(server: Server, program: _Program, attached: Attaches) -> int:
+    """Write until all have attached often enough; how often the server was killed meanwhile."""
+    killed = 0
+    deadline = time.monotonic() + DEADLINE_S
+    while not attached.is_over or killed < KILLS:
+        assert time.monotonic() < deadline, (
+            f"{attached.count} of {REATTACHES} times attached, {killed} times killed"
+        )
+        program.write_some()
+        attached.rest(0.02)
+        if killed < KILLS and attached.count >= (killed + 1) * REATTACHES // (KILLS + 1):
+            server.stop(signal.SIGKILL)
+            program.write_some()
+            server.start()
+            killed += 1
+    return killed
+
+
+def _different(judge: Judge, program: _Program, viewers: Sequence[Viewer]) -> dict[int, dict[str, object]]:
+    """What viewers show that is not what a terminal shows which was given everything in order."""
+    (linear,) = judge.replay(COLS, ROWS, [*program.steps, Look()])
+    different = {}
+    for number, viewer in enumerate(viewers):
+        (shown,) = judge.replay(*viewer.size, [*viewer.steps, Look()])
+        if _seen(shown) != _seen(linear):
+            different[number] = {
+                name: (shown[name], linear[name]) for name in _SEEN if shown[name] != linear[name]
+            }
+    return different
+
+
+def _seen(state: State) -> list[object]:
+    return [state[name] for name in _SEEN]
+
+
+def _tell(
+    capsys: pytest.CaptureFixture[str],
+    server: Server,
+    program: _Program,
+    attached: Attaches,
+    killed: int,
+    faults: Counter[str],
+    told: Counter[str],
+    wrong: Counter[str],
+    different: dict[int, dict[str, object]],
+) -> None:
+    """The figures, one line of JSON."""
+    figures = {
+        "name": "reattaching",
+        "engine": "sqlite" if "sqlite" in server.environment["SCROLLBACK_DATABASE_URL"] else "postgres",
+        "reattaches": attached.count,
+        "server_killed": killed,
+        "mb": round(len(program.written) / 1e6, 1),
+        "faults": faults,
+        "told": told,
+        "shown_wrong": wrong,
+        "final_screens": VIEWERS,
+        "different": len(different),
+    }
+    with capsys.disabled():
+        print(json.dumps(figures))
