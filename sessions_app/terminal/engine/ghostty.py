@@ -9,7 +9,7 @@ from sessions_app.terminal.engine.widths import to_library, unended
 
 try:
     from sessions_app.terminal.engine.keyframe import WRITER, write_below, write_keyframe
-    from sessions_app.terminal.engine.native import Native
+    from sessions_app.terminal.engine.native import UNKNOWN_LINK, Native
 
     ENGINE = f"ghostty-{version('pyghostty')}/{WRITER}"
 except (ImportError, OSError, PackageNotFoundError):
@@ -28,6 +28,10 @@ _SOFT_RESET = b"\x1b[!p"
 _RESET_ALL_BUT_CURSOR = (
     b"\x1b[?6l\x1b[r\x1b[0m\x1b(B\x1b)B\x0f\x1b7\x1b[?25h\x1b[?7h\x1b[4l\x1b[?1l\x1b[?66l\x1b[?2004l\x1b[?45l"
 )
+# A few bytes that repeat a character 65,535 times take the time of many pages.
+_MANY_TIMES = re.compile(rb"b(?<=[0-9]{3}b)")
+_REPEATED = re.compile(rb"\x1b\[([0-9]{3,})b")
+_LINK = b"\x1b]8;"
 _SEQUENCE = re.compile(rb"\x1b\[[0-9;:?]*[@-~]")
 # Left and right margins, and clusters of characters in one cell: xterm.js has neither.
 _UNKNOWN_MODES = (69, 2027)
@@ -56,6 +60,10 @@ class GhosttyEngine:
         if b"\x1b" not in data:
             self.native.write(data)
             return
+        if _MANY_TIMES.search(data):
+            data = _REPEATED.sub(self._repeated_less, data)
+        if _LINK in data:
+            data = data.replace(_LINK, UNKNOWN_LINK)
         if b"!p" in data:
             data = self._write_resetting(data)
         if _ERASE in data and not self.native.is_alternate:
@@ -68,6 +76,14 @@ class GhosttyEngine:
         for mode in _UNKNOWN_MODES:
             if self.native.mode(mode):
                 self.native.unset_mode(mode)
+
+    def _repeated_less(self, sequence: re.Match[bytes]) -> bytes:
+        """The same for the screen: a full screen of one character stays one, row after row."""
+        cols, rows = self.native.cols, self.native.rows
+        enough = (rows + 2) * cols
+        # A count has 16 bits, says the library; a larger one is the largest.
+        count = min(int(sequence[1][:6]), 65_535)
+        return b"\x1b[%db" % (count if count <= enough else enough + (count - enough) % cols)
 
     def _write_resetting(self, data: bytes) -> bytes:
         """Write output up to the last soft reset, with others in place of it; the rest."""

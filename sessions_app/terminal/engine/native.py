@@ -17,6 +17,9 @@ from sessions_app.terminal.engine.widths import from_library
 
 #: A sequence that is unfinished for longer than this is not carried by a keyframe: none is written there.
 MAX_UNFINISHED_BYTES = 65_536
+#: What links (OSC 8) are given as. The library copies a link for every character: a long one lets it take seconds
+#: for a line, and a listing with links is twenty times as slow as one without.
+UNKNOWN_LINK = b"\x1b]7788;"
 _CELL_PIXELS = (8, 16)
 _SUCCESS: int = lib.GHOSTTY_SUCCESS
 _PLAIN: int = lib.GHOSTTY_FORMATTER_FORMAT_PLAIN
@@ -235,7 +238,8 @@ class Native:
             buffer = ffi.new("uint8_t[]", length[0])
             result = lib.ghostty_terminal_continuation_buf(self._handle, buffer, len(buffer), length)
             _check(result, "unfinished sequence")
-            return from_library(bytes(ffi.buffer(buffer, length[0])))
+            unfinished = bytes(ffi.buffer(buffer, length[0]))
+            return from_library(unfinished).replace(UNKNOWN_LINK, b"\x1b]8;", 1)
         _check(result, "unfinished sequence")
         return b""
 

@@ -23,8 +23,8 @@ _TO = re.compile(rb"\xf0\x9f(?=%b)" % _CHARACTERS)
 _FROM = re.compile(rb"\xf4\x8f(?=%b)" % _CHARACTERS)
 _TRIGRAM_TO = re.compile(rb"\xe2\x98(?=[\xb0-\xb7])")
 _TRIGRAM_FROM = re.compile(rb"\xef\xa0(?=[\xb0-\xb7])")
-# The last two are beginnings of sequences that the engine replaces.
-_PART = re.compile(rb"(?:\xf0(?:\x9f[\x80-\xbf]?)?|\xe2\x98?|\x1b(?:\[!?)?)\Z")
+# The last ones are beginnings of sequences that the engine replaces.
+_PART = re.compile(rb"(?:\xf0(?:\x9f[\x80-\xbf]?)?|\xe2\x98?|\x1b(?:\[!?|\]8?)?)\Z")
 
 
 def to_library(data: bytes) -> bytes:
