@@ -43,6 +43,7 @@ class Overview:
     wall: Wall
     ended: Sequence[SessionEntry]
     day: Sequence[Hour]
+    day_sessions: int
     health: Health
     is_empty: bool
     # A list of so many rows may have left out others.
@@ -61,12 +62,14 @@ def overview(person: Person) -> Overview:
     ended = (
         light.listed().unread_by(person).exclude(status__in=[Status.RUNNING, Status.WAITING, Status.FAILED])
     )
+    day = activity(person, now_ms())
     return Overview(
         needs_me=entries_of([*waiting, *failed][:ROWS], person),
         running=entries_of(list(running), person),
         wall=wall_of(person, FEW_TILES),
         ended=entries_of(list(ended.newest_first()[:ROWS]), person),
-        day=activity(person, now_ms()),
+        day=day,
+        day_sessions=sum(hour.sessions for hour in day),
         health=health(person),
         is_empty=not visible.exists() and not Terminal.objects.visible_to(person).exists(),
     )
