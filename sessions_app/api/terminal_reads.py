@@ -4,9 +4,10 @@ import uuid
 from typing import Annotated, Any, Literal
 
 import msgspec
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 
+from sessions_app.actions.terminals.exporting import FORMS, export_of, file_name
 from sessions_app.actions.terminals.reading import read_bytes
 from sessions_app.api.documents import TerminalDocument
 from sessions_app.api.endpoint import OCTETS, Call, Endpoint
@@ -14,6 +15,7 @@ from sessions_app.api.paging import Page, PageQuery, paged
 from sessions_app.api.problems import NOT_FOUND
 from sessions_app.api.rendering import terminal_document
 from sessions_app.models import Person, Terminal
+from sessions_app.streaming import streamed
 
 MAX_OUTPUT_BYTES = 4 * 1024 * 1024
 
@@ -26,6 +28,13 @@ class TerminalQuery(PageQuery, kw_only=True, forbid_unknown_fields=True):
 class OutputQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     offset: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1, description="The first byte wanted.")] = 0
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_OUTPUT_BYTES, description="Bytes at most.")] = 1024 * 1024
+
+
+class ExportQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    form: Annotated[
+        Literal["asciicast", "asciicast2", "text", "ansi"],
+        msgspec.Meta(description="asciicast is version 3; ansi the very bytes, without their times."),
+    ] = msgspec.field(name="as", default="asciicast")
 
 
 def list_terminals(call: Call) -> Any:
@@ -52,6 +61,13 @@ def read_output(call: Call, terminal_id: uuid.UUID) -> HttpResponse:
     # Bytes of a program are never shown by a browser as a page.
     response["Content-Disposition"] = f'attachment; filename="{terminal.pk}.bin"'
     return response
+
+
+def export_terminal(call: Call, terminal_id: uuid.UUID) -> StreamingHttpResponse:
+    """The whole recording up to its present end, as a file of any length."""
+    terminal = get_object_or_404(_visible_to(call.caller.person), pk=terminal_id)
+    form = FORMS[call.query.form]
+    return streamed(export_of(terminal, call.query.form), file_name(terminal, form.ending), form.content_type)
 
 
 def _visible_to(person: Person) -> Any:
@@ -88,6 +104,17 @@ ENDPOINTS = (
         read_output,
         answers=bytes,
         query=OutputQuery,
+        problems=(NOT_FOUND,),
+        tag="Terminals",
+    ),
+    Endpoint(
+        "export_terminal",
+        "GET",
+        "terminals/<uuid:terminal_id>/recording",
+        "A terminal as a file",
+        export_terminal,
+        answers=bytes,
+        query=ExportQuery,
         problems=(NOT_FOUND,),
         tag="Terminals",
     ),

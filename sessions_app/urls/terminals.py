@@ -12,6 +12,15 @@ urlpatterns: list[URLPattern] = [
     path("terminals/<uuid:terminal_id>/map", terminal_output.terminal_map, name="terminal-map"),
     path("terminals/<uuid:terminal_id>/stretch", terminal_output.stretch, name="terminal-stretch"),
     path("terminals/<uuid:terminal_id>/screen", terminal_screens.screen, name="terminal-screen"),
-    path("terminals/<uuid:terminal_id>/recording.cast", terminals.recording_cast, name="terminal-cast"),
-    path("terminals/<uuid:terminal_id>/recording.txt", terminals.recording_text, name="terminal-text"),
+    *(
+        path(
+            f"terminals/<uuid:terminal_id>/recording.{ending}", terminals.recording, {"form": form}, name=name
+        )
+        for ending, form, name in (
+            ("cast", "asciicast", "terminal-cast"),
+            ("v2.cast", "asciicast2", "terminal-cast-v2"),
+            ("txt", "text", "terminal-text"),
+            ("ansi", "ansi", "terminal-ansi"),
+        )
+    ),
 ]

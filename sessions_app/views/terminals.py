@@ -1,10 +1,7 @@
 """The page of one terminal, and its output in every form."""
 
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -12,9 +9,10 @@ from django.views.decorators.http import require_safe
 
 from dashboard.lib.formatting import clock_ms
 from sessions_app.access import READ
-from sessions_app.actions.terminals.exporting import as_asciicast, as_text, file_name
+from sessions_app.actions.terminals.exporting import FORMS, export_of, file_name
 from sessions_app.models import Terminal
 from sessions_app.sign_in import me, requires
+from sessions_app.streaming import streamed
 
 
 @require_safe
@@ -27,35 +25,15 @@ def terminal(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
 
 @require_safe
 @requires(READ)
-def recording_cast(request: HttpRequest, terminal_id: uuid.UUID) -> StreamingHttpResponse:
+def recording(request: HttpRequest, terminal_id: uuid.UUID, form: str) -> StreamingHttpResponse:
+    """A download; text is shown in the browser, where a screen reader can read it, unless `?save` asks for it."""
     found = get_object_or_404(_visible_to(request), pk=terminal_id)
-    return _file(as_asciicast(found), file_name(found, "cast"), "application/x-asciicast")
-
-
-@require_safe
-@requires(READ)
-def recording_text(request: HttpRequest, terminal_id: uuid.UUID) -> StreamingHttpResponse:
-    """Shown in the browser, where a screen reader can read it; `?save` downloads it."""
-    found = get_object_or_404(_visible_to(request), pk=terminal_id)
-    name = file_name(found, "txt")
-    return _file(as_text(found), name, "text/plain; charset=utf-8", shown="save" not in request.GET)
+    shown = form == "text" and "save" not in request.GET
+    return streamed(
+        export_of(found, form), file_name(found, FORMS[form].ending), FORMS[form].content_type, shown=shown
+    )
 
 
 def _visible_to(request: HttpRequest) -> QuerySet[Terminal]:
     visible: QuerySet[Terminal] = Terminal.objects.all().visible_to(me(request))
     return visible
-
-
-def _file(
-    pieces: Iterator[bytes], name: str, content_type: str, *, shown: bool = False
-) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(_in_steps(pieces), content_type=content_type)
-    response["Content-Disposition"] = f'{"inline" if shown else "attachment"}; filename="{name}"'
-    return response
-
-
-async def _in_steps(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Read the database a piece at a time: a synchronous iterator would be read whole before it is sent."""
-    step: Any = sync_to_async(next)
-    while (piece := await step(pieces, None)) is not None:
-        yield piece

@@ -13,14 +13,18 @@ from dashboard.lib.commands import EXIT_WITH_LOSSES, ConsoleCommand
 from dashboard.lib.errors import Refused
 from dashboard.shell_text import plain
 from sessions_app.actions.exports import note_session_export, note_terminal_export
-from sessions_app.actions.terminals.exporting import as_asciicast
+from sessions_app.actions.terminals.exporting import FORMS as TERMINAL_FORMS
+from sessions_app.actions.terminals.exporting import export_of
 from sessions_app.exporters import jsonl, markdown, picoclaw
 from sessions_app.exporters.writing import refuse_existing, write_file
 from sessions_app.lookup import find_named, short_id
 from sessions_app.models import AgentSession, Terminal
 from sessions_app.models.people import COMMAND_LINE
 
-FORMS = ("jsonl", "markdown", "asciicast", "picoclaw")
+FORMS = ("jsonl", "markdown", "picoclaw", *TERMINAL_FORMS)
+
+
+_ENDINGS = {"jsonl": "jsonl", "markdown": "md"}
 
 
 @dataclass
@@ -39,7 +43,8 @@ class Command(ConsoleCommand):
     help = (
         "Write a session or a terminal out of the console. jsonl: each row of the timeline as one JSON object a line, "
         "with --raw the very lines of the source; markdown: a transcript to read; picoclaw: the two files that "
-        "picoclaw keeps; asciicast: a terminal, which imports again as the same bytes."
+        "picoclaw keeps. A terminal: asciicast (version 3) or asciicast2, which import again as the same bytes; text: "
+        "its lines without colours; ansi: the very bytes of its program, without their times."
     )
     example: ClassVar[str] = "scrollback export 7f3a91c2 --as markdown -o session.md"
 
@@ -118,13 +123,13 @@ class Command(ConsoleCommand):
 
 def _export_of(found: AgentSession | Terminal, form: str, *, raw: bool) -> Export:
     if isinstance(found, Terminal):
-        if form != "asciicast":
-            raise Refused(f"A terminal has no rows for {form}: export it --as asciicast.")
+        if form not in TERMINAL_FORMS:
+            raise Refused(f"A terminal has no rows for {form}: export it --as {', '.join(TERMINAL_FORMS)}.")
         return Export(
-            form, as_asciicast(found), lambda: note_terminal_export(found, form, actor=command_line())
+            form, export_of(found, form), lambda: note_terminal_export(found, form, actor=command_line())
         )
-    if form == "asciicast":
-        raise Refused(f"This is a session; asciicast is for terminals. {_terminals_of(found)}")
+    if form in TERMINAL_FORMS:
+        raise Refused(f"This is a session; {form} is for terminals. {_terminals_of(found)}")
     named = f"{form} raw" if raw else form
     note = lambda: note_session_export(found, named, actor=command_line())  # noqa: E731
     if form == "markdown":
@@ -171,7 +176,7 @@ def _terminals_of(session: AgentSession) -> str:
 def _file_name(found: AgentSession | Terminal, form: str) -> str:
     if isinstance(found, AgentSession) and form == "picoclaw":
         return picoclaw.file_name(found)
-    ending = {"jsonl": "jsonl", "markdown": "md", "asciicast": "cast"}[form]
+    ending = TERMINAL_FORMS[form].ending if form in TERMINAL_FORMS else _ENDINGS[form]
     return f"{'session' if isinstance(found, AgentSession) else 'terminal'}-{short_id(found)}.{ending}"
 
 

@@ -1,8 +1,10 @@
-"""A terminal as a file: asciicast v3, or plain text."""
+"""A terminal as a file: asciicast v2 or v3, plain text, or the very bytes."""
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
 
 from sessions_app.actions.terminals.reading import read_items, read_output
 from sessions_app.models import Terminal
@@ -14,9 +16,18 @@ from sessions_app.terminal.plaintext import PlainText
 _PIECE_BYTES = 64 * 1024
 
 
-def as_asciicast(terminal: Terminal) -> Iterator[bytes]:
-    """asciicast v3, from which the very same bytes, times and events can be read again."""
-    return _gathered(_asciicast_lines(terminal))
+def as_asciicast(terminal: Terminal, version: int = 3) -> Iterator[bytes]:
+    """asciicast, from which the very same bytes, times and events can be read again.
+
+    Bytes that are no UTF-8 stand in it as lone surrogates (sessions_app/terminal/asciicast/text.py): read here
+    they are themselves again, in other players one replacement character each.
+    """
+    return _gathered(_asciicast_lines(terminal, version))
+
+
+def as_ansi(terminal: Terminal) -> Iterator[bytes]:
+    """What the program wrote, byte for byte, without times and sizes."""
+    return read_output(terminal.pk, 0, terminal.size)
 
 
 def as_text(terminal: Terminal) -> Iterator[bytes]:
@@ -34,16 +45,39 @@ def file_name(terminal: Terminal, ending: str) -> str:
     return f"{stem or 'terminal'}-{terminal.pk.hex[-8:]}.{ending}"
 
 
-def _asciicast_lines(terminal: Terminal) -> Iterator[bytes]:
+def export_of(terminal: Terminal, form: str) -> Iterator[bytes]:
+    """The terminal in one of FORMS, piece by piece, up to the end that it has now."""
+    return FORMS[form].write(terminal)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One way to write a terminal down."""
+
+    ending: str
+    content_type: str
+    write: Callable[[Terminal], Iterator[bytes]]
+
+
+FORMS: Final[dict[str, Form]] = {
+    "asciicast": Form("cast", "application/x-asciicast", as_asciicast),
+    "asciicast2": Form("cast", "application/x-asciicast", lambda terminal: as_asciicast(terminal, 2)),
+    "text": Form("txt", "text/plain; charset=utf-8", as_text),
+    "ansi": Form("ansi", "application/octet-stream", as_ansi),
+}
+
+
+def _asciicast_lines(terminal: Terminal, version: int) -> Iterator[bytes]:
     writer = Writer(
         Header(
-            version=3,
+            version=version,
             cols=terminal.first_cols,
             rows=terminal.first_rows,
             timestamp_ms=terminal.started_ms,
-            command=_shell_text(terminal.command) or None,
+            command=_shell_text(terminal) or None,
             title=terminal.title or None,
             env=terminal.environment,
+            duration_us=terminal.duration_us,
             term_type=terminal.environment.get("TERM"),
         )
     )
@@ -53,9 +87,14 @@ def _asciicast_lines(terminal: Terminal) -> Iterator[bytes]:
     yield writer.finish()
 
 
-def _shell_text(command: str) -> str:
-    words = json.loads(command) if command else []
-    return shlex.join(str(word) for word in words) if isinstance(words, list) else ""
+def _shell_text(terminal: Terminal) -> str:
+    """The command as one types it. What came out of a file is such a line already, kept as the only word."""
+    words = json.loads(terminal.command) if terminal.command else []
+    if not isinstance(words, list):
+        return ""
+    if terminal.source_id is not None and len(words) == 1:
+        return str(words[0])
+    return shlex.join(str(word) for word in words)
 
 
 def _gathered(lines: Iterator[bytes]) -> Iterator[bytes]:

@@ -19,6 +19,7 @@ from sessions_app.terminal.batch import Batch, Position
 from tests.dashboard.commands.calling import Caller
 from tests.factories import START_MS, make_message, make_run, make_session, make_source, make_terminal
 from tests.samples import SAMPLES
+from tests.sessions_app.terminals.recorder import start_recorder
 
 pytestmark = pytest.mark.django_db
 
@@ -151,12 +152,31 @@ def test_what_cannot_be_exported_is_refused(call: Caller, arguments: list[str], 
     assert ended.errors.count("\n") == 1
 
 
-def test_a_terminal_has_one_form(call: Caller) -> None:
+def test_a_terminal_has_forms_of_its_own(call: Caller) -> None:
     make_terminal(id=ID)
 
     assert call("export", ID, "--as", "jsonl").errors == (
-        "scrollback: A terminal has no rows for jsonl: export it --as asciicast.\n"
+        "scrollback: A terminal has no rows for jsonl: export it --as asciicast, asciicast2, text, ansi.\n"
     )
+    session = make_session(with_main_run=True)
+    assert "text is for terminals" in call("export", str(session.pk), "--as", "text").errors
+
+
+@pytest.mark.parametrize(
+    ("form", "beginning"),
+    [
+        ("asciicast", '{"version": 3'),
+        ("asciicast2", '{"version": 2'),
+        ("text", "red"),
+        ("ansi", "\x1b[31mred"),
+    ],
+)
+def test_a_terminal_goes_out_in_each_of_them(call: Caller, tmp_path: Path, form: str, beginning: str) -> None:
+    recorder = start_recorder()
+    recorder.write(b"\x1b[31mred\x1b[0m\r\n")
+    path = tmp_path / "out"
+    assert call("export", str(recorder.terminal.pk), "--as", form, "-o", path).status == 0
+    assert path.read_text().startswith(beginning)
 
 
 def test_a_file_that_is_there_is_kept_unless_told_otherwise(call: Caller, tmp_path: Path) -> None:
