@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.db import DatabaseError, connection, connections
+from django.utils import timezone
 
 from dashboard.lib.clock import now_ms
 from dashboard.lib.config import own_names
@@ -81,6 +83,11 @@ def lose_recorders_before_boot() -> None:
     if clock is not None:
         booted_ms = now_ms() - int(time.clock_gettime(clock) * 1000)
         mark_lost(socket.gethostname(), booted_ms)
+
+
+def forget_ended_logins() -> None:
+    """Each visit leaves a row that nobody reads once it has expired."""
+    Session.objects.filter(expire_date__lt=timezone.now()).delete()
 
 
 def collect_static_files(root: Path) -> bool:

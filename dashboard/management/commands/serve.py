@@ -1,11 +1,13 @@
 """`scrollback serve`."""
 
 import argparse
+import socket
 from contextlib import ExitStack
 from typing import Any, ClassVar
 
 from django.conf import settings
 
+from audit.actors import SYSTEM
 from dashboard import serving
 from dashboard.announcing import announced, sending_what_waits
 from dashboard.lib.commands import ConsoleCommand
@@ -14,6 +16,7 @@ from sessions_app.actions.setup import issue_setup_link
 from sessions_app.actions.terminals.background import BackgroundDeriving
 from sessions_app.actions.terminals.screens import stop_screens
 from sessions_app.actions.tokens import ensure_agent_token
+from sessions_app.importers.leases import settle
 from sessions_app.live.hub import stop_hub
 from sessions_app.live.reading import stop_reading
 
@@ -35,6 +38,9 @@ class Command(ConsoleCommand):
         serving.migrate_if_needed(self._say)
         ensure_agent_token()
         serving.lose_recorders_before_boot()
+        # What a watch that was killed left open, and logins that are long over.
+        settle(socket.gethostname(), actor=SYSTEM)
+        serving.forget_ended_logins()
         if serving.collect_static_files(settings.STATIC_ROOT):
             self._say("Static files: collected.")
         serving.answer_to(host)
@@ -52,7 +58,6 @@ class Command(ConsoleCommand):
             listened = serving.run_server(host, port, ready)
         if not listened:
             raise Refused(f"Port {port} was taken while the server started. Choose another with --port.")
-        return 0
         serving.leave()
 
     def _greet(self, host: str, addresses: list[str]) -> None:
