@@ -32,6 +32,7 @@ def terminals(request: HttpRequest) -> HttpResponse:
         "wall": wall_of(me(request), MOST_TILES if view == "wall" else FEW_TILES) if shows_wall else None,
         "page": None if view == "wall" else _page(request, state),
         "view": view,
+        "is_whole": view == "wall",
         "views": VIEWS.items(),
         "state": state,
         "states": TerminalState.choices,

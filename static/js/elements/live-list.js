@@ -3,7 +3,6 @@
 // nothing moves under the reader. Only an empty list fills by itself. After each connect the list is compared
 // with refresh-url, since news may have been missed before it. With every-ms, changes are fetched no more often than that,
 // and several at once by one request. A hidden tab fetches nothing until it is looked at again.
-// Tiles of a live-wall inside a list are not its rows.
 
 import { consoleConnection } from "scrollback/live";
 
@@ -59,18 +58,36 @@ class LiveList extends HTMLElement {
       this.missed = false;
       return this.compare();
     }
-    for (const row of shown) {
-      window.htmx.ajax("GET", url.replace("{id}", encodeURIComponent(row.dataset.id)), { target: row, swap: "outerHTML" });
-    }
+    for (const row of shown) this.renew(row, url.replace("{id}", encodeURIComponent(row.dataset.id)));
     this.announce();
+  }
+
+  async renew(row, url) {
+    const text = await this.fetch(url);
+    if (text === null || !row.isConnected) return;
+    const template = document.createElement("template");
+    template.innerHTML = text;
+    const fresh = template.content.querySelector("[data-row]");
+    if (!fresh) row.remove();
+    else if (!sameRow(row, fresh)) replace(row, fresh);
+  }
+
+  /** The answer's text; null when there is none. The next connection compares everything, so that nothing is missed. */
+  async fetch(url) {
+    try {
+      const response = await fetch(url);
+      return response.ok && !response.redirected ? await response.text() : null;
+    } catch {
+      return null;
+    }
   }
 
   async compare() {
     const url = this.getAttribute("refresh-url");
     if (!url) return;
-    const response = await fetch(url);
-    if (!response.ok || !this.isConnected) return;
-    const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+    const text = await this.fetch(url);
+    if (text === null || !this.isConnected) return;
+    const fresh = new DOMParser().parseFromString(text, "text/html");
     const list = fresh.querySelector(`live-list[kind="${CSS.escape(this.getAttribute("kind"))}"]`);
     if (!list) return;
     if (!rowsOf(this).length) return this.become(list);
@@ -83,8 +100,7 @@ class LiveList extends HTMLElement {
   }
 
   become(list) {
-    const isFirst = !this.querySelector("[data-row]") && list.querySelector("[data-row]");
-    if (!rowsOf(list).length && !isFirst) return;
+    if (!rowsOf(list).length) return;
     this.replaceChildren(...list.childNodes);
     window.htmx.process(this);
   }
@@ -102,7 +118,7 @@ class LiveList extends HTMLElement {
 }
 
 function rowsOf(list) {
-  return [...list.querySelectorAll("[data-row]")].filter((row) => row.closest("live-list, live-wall") === list);
+  return [...list.querySelectorAll("[data-row]")];
 }
 
 // Relative times and the reader's choice differ without any news.

@@ -16,6 +16,7 @@ const LINGER_MS = 8_000;
 const LOOK_AGAIN_MS = 1_000;
 // A terminal that is not on this wall is not asked about again for so long, whatever it writes.
 const ELSEWHERE_MS = 30_000;
+const MOST_ELSEWHERE = 1_000;
 
 class LiveWall extends HTMLElement {
   connectedCallback() {
@@ -63,7 +64,7 @@ class LiveWall extends HTMLElement {
   }
 
   watch(tile) {
-    if (!tile.dataset.version) this.outdated.add(tile.dataset.id);
+    if (!tile.dataset.version || "behind" in tile.dataset) this.outdated.add(tile.dataset.id);
     this.observer.observe(tile);
     if (tile.dataset.status !== "live") this.linger(tile);
   }
@@ -79,6 +80,7 @@ class LiveWall extends HTMLElement {
   hear(id) {
     if (this.tile(id)) this.outdated.add(id);
     else if (performance.now() - (this.elsewhere.get(id) ?? -Infinity) > ELSEWHERE_MS) {
+      if (this.elsewhere.size >= MOST_ELSEWHERE) this.elsewhere.clear();
       this.elsewhere.set(id, performance.now());
       this.mustCompare = true;
     }
@@ -224,6 +226,7 @@ class LiveWall extends HTMLElement {
     slot.className = "wall__slot";
     slot.style.setProperty("--height", `${tile.getBoundingClientRect().height}px`);
     tile.replaceWith(slot);
+    if (document.hidden) this.closeUp();
     if (this.tiles.length) return;
     this.style.setProperty("--height", `${this.getBoundingClientRect().height}px`);
     this.closeUp();

@@ -1,6 +1,6 @@
 // <nav-list> around rows with [data-row]: j/k and the arrow keys choose one (aria-selected), Enter follows its link, x ticks its
 // box, o follows its [data-peek] link. The chosen row is kept by its data-id when htmx replaces the rows. With data-grid
-// the rows are tiles: all four arrows move among them.
+// the rows are tiles: all four arrows move among them, and the chosen one has aria-current.
 
 class NavList extends HTMLElement {
   connectedCallback() {
@@ -51,8 +51,13 @@ class NavList extends HTMLElement {
     return [...this.querySelectorAll("[data-row]")];
   }
 
+  /** Rows of a table can be selected; an article, as a tile is one, can only be the current one. */
+  get mark() {
+    return this.hasAttribute("data-grid") ? "aria-current" : "aria-selected";
+  }
+
   get current() {
-    return this.querySelector('[data-row][aria-selected="true"]');
+    return this.querySelector(`[data-row][${this.mark}="true"]`);
   }
 
   move(step) {
@@ -68,8 +73,8 @@ class NavList extends HTMLElement {
 
   choose(row) {
     if (!row || row === this.current) return;
-    this.current?.removeAttribute("aria-selected");
-    row.setAttribute("aria-selected", "true");
+    this.current?.removeAttribute(this.mark);
+    row.setAttribute(this.mark, "true");
     this.chosen = row.dataset.id;
   }
 
@@ -77,7 +82,7 @@ class NavList extends HTMLElement {
     if (!this.chosen || this.current) return;
     const row = this.querySelector(`[data-row][data-id="${CSS.escape(this.chosen)}"]`);
     if (!row) return;
-    row.setAttribute("aria-selected", "true");
+    row.setAttribute(this.mark, "true");
     if (document.activeElement === document.body) row.querySelector(".list__link")?.focus({ preventScroll: true });
   }
 
