@@ -22,6 +22,7 @@ class OnlyOne:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._key = _SPACE | zlib.crc32(name.encode())
         self._descriptor = -1
         self._connection: BaseDatabaseWrapper | None = None
 
@@ -33,10 +34,16 @@ class OnlyOne:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-        if self._connection is not None:
-            # Which lets go of what it has locked.
-            self._connection.close()
-            self._connection = None
+        opened, self._connection = self._connection, None
+        if opened is not None:
+            try:
+                # Said, as closing may only give the connection back to its pool.
+                with opened.cursor() as cursor:
+                    cursor.execute(f"SELECT pg_advisory_unlock({self._key})")
+            except DatabaseError:
+                # Then it is broken, and Postgres has let go of what it had.
+                pass
+            opened.close()
 
     def _take_file(self) -> bool:
         path = sqlite_path()
@@ -56,9 +63,8 @@ class OnlyOne:
         if self._connection is None:
             self._connection = connection.copy()
             self._connection.inc_thread_sharing()
-        key = _SPACE | zlib.crc32(self._name.encode())
         # Once it is held, a word on the same connection is proof enough that it still is.
-        sql = f"SELECT pg_try_advisory_lock({key})" if is_new else "SELECT true"
+        sql = f"SELECT pg_try_advisory_lock({self._key})" if is_new else "SELECT true"
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute(sql)
@@ -67,6 +73,7 @@ class OnlyOne:
             self.release()
             raise
         if row is None or not row[0]:
-            self.release()
+            opened, self._connection = self._connection, None
+            opened.close()
             return False
         return True

@@ -23,7 +23,7 @@ from dashboard.lib.clock import now_ms
 from dashboard.lib.db import ChangeDetector, explain
 from dashboard.lib.only_one import OnlyOne
 from sessions_app.actions.terminals.deriving import derivable, derive
-from sessions_app.actions.terminals.working import Workshop
+from sessions_app.actions.terminals.working import EngineAway, Workshop
 from sessions_app.models import TerminalState
 from sessions_app.terminal.engine.ghostty import ENGINE
 
@@ -46,7 +46,7 @@ _TURN_S: Final = 2.0
 _AT_ONCE: Final = 50
 _MOST_REMEMBERED: Final = 1_000
 _STOP_S: Final = 5.0
-_FINISH_EVERY_S: Final = 0.05
+_FINISH_EVERY_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,6 @@ class BackgroundDeriving:
                 return
             if on_progress is not None:
                 on_progress(left["size"])
-            self._awake.set()
             time.sleep(_FINISH_EVERY_S)
 
     def _run(self) -> None:
@@ -130,6 +129,16 @@ class BackgroundDeriving:
                     logger.debug("nothing can be derived: %s", explain(error))
                     connection.close()
                     detector.close()
+                except EngineAway as error:
+                    if not away_s and not self._stopping.is_set():
+                        logger.warning(
+                            "nothing can be derived, the terminal engine does not start: %s", error
+                        )
+                    away_s = min(_LONGEST_RETRY_S, away_s * 2 or _RETRY_S)
+                    due = time.monotonic()
+                    # Another process may have one that starts.
+                    self._turn.release()
+                    self._has_turn = False
                 self._rest(away_s, due)
         finally:
             stop_listening()
@@ -141,7 +150,10 @@ class BackgroundDeriving:
         pause_s = away_s or LOOK_EVERY_S
         if due is not None and not away_s:
             pause_s = max(0.0, min(pause_s, due - time.monotonic()))
-        self._awake.wait(pause_s)
+        if away_s:
+            self._stopping.wait(pause_s)
+        else:
+            self._awake.wait(pause_s)
         self._awake.clear()
 
     def _take_turn(self) -> bool:
@@ -187,7 +199,7 @@ class BackgroundDeriving:
         try:
             derive(terminal_id, self._workshop)
             self._troubles.pop(terminal_id, None)
-        except DatabaseError:
+        except (DatabaseError, EngineAway):
             raise
         except Exception as error:
             # The thread must outlive whatever one recording does, or no other would ever be derived again.

@@ -1,26 +1,41 @@
 """The thread that derives while a server runs or an import goes on."""
 
 import logging
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from django.db import connection
 
 from dashboard.lib.clock import now_ms
+from dashboard.lib.db import ChangeDetector
 from dashboard.lib.only_one import OnlyOne
 from sessions_app.actions.terminals import background
 from sessions_app.actions.terminals.background import BackgroundDeriving
-from sessions_app.actions.terminals.deriving import derivable
+from sessions_app.actions.terminals.deriving import derivable, derive_all
 from sessions_app.actions.terminals.reading import MissingOutput
+from sessions_app.actions.terminals.working import Workshop
 from sessions_app.models import Terminal, TerminalChunk, TerminalKeyframe
 from tests.factories import make_terminal
 from tests.sessions_app.terminals.recorder import start_recorder
-from tests.sessions_app.terminals.test_deriving import found, lines_of, log_of, recorded
+from tests.sessions_app.terminals.test_deriving import (
+    assert_done,
+    assert_words_agree,
+    found,
+    lines_of,
+    log_of,
+    recorded,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-DEADLINE_S = 30
+DEADLINE_S = 120
 
 
 @pytest.fixture
@@ -53,7 +68,7 @@ def test_live_output_is_found_within_a_second(deriving: BackgroundDeriving) -> N
     for number in range(5):
         began = time.monotonic()
         recorder.write(f"unique{number}\r\n".encode())
-        wait_until(lambda number=number: found(recorder.terminal, f"unique{number}"))
+        wait_until(partial(found, recorder.terminal, f"unique{number}"))
         assert time.monotonic() - began < 2
 
 
@@ -136,14 +151,14 @@ def test_at_rest_it_asks_nothing(deriving: BackgroundDeriving, monkeypatch: pyte
     recorded(log_of(10))
     wait_until(lambda: not derivable().exists())
     looks = 0
-    changed = background.ChangeDetector.changed
+    changed = ChangeDetector.changed
 
     def looked(detector: Any) -> bool:
         nonlocal looks
         looks += 1
         return changed(detector)
 
-    monkeypatch.setattr(background.ChangeDetector, "changed", looked)
+    monkeypatch.setattr(ChangeDetector, "changed", looked)
     # What it has written itself it notices once.
     wait_until(lambda: looks >= 2)
     before = len(asked)
@@ -174,3 +189,71 @@ def test_the_turn_is_one_process_s_at_a_time() -> None:
     finally:
         first.release()
         second.release()
+
+
+def test_an_engine_that_does_not_start_is_told_once_and_waited_for(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(background, "_RETRY_S", 0.05)
+    started = subprocess.Popen
+    is_broken = True
+
+    def start(arguments: list[str], **options: Any) -> Any:
+        return started([sys.executable, "-c", "raise SystemExit(3)"] if is_broken else arguments, **options)
+
+    monkeypatch.setattr("sessions_app.terminal.engine.process.subprocess.Popen", start)
+    thread = BackgroundDeriving()
+    thread.start()
+    try:
+        with caplog.at_level(logging.WARNING):
+            terminal = recorded(log_of(10))
+            wait_until(lambda: caplog.records)
+            thread.finish(0)
+            assert Terminal.objects.get().derived_size == 0
+            is_broken = False
+            wait_until(lambda: lines_of(terminal))
+        assert len(caplog.records) == 1
+    finally:
+        thread.stop()
+
+
+KILLED = """
+import django, sys
+django.setup()
+from sessions_app.actions.terminals.deriving import derive_all
+derive_all(sys.argv[1])
+"""
+
+
+def test_a_process_that_is_killed_in_the_middle_leaves_nothing_twice() -> None:
+    data = log_of(150_000)
+    terminal = recorded(data)
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "dashboard.settings",
+        "SCROLLBACK_DATABASE_URL": database_url(),
+    }
+    killed = subprocess.Popen([sys.executable, "-c", KILLED, str(terminal.pk)], env=environment)
+    try:
+        wait_until(lambda: Terminal.objects.get().derived_size > 0)
+    finally:
+        killed.kill()
+        killed.wait()
+    terminal.refresh_from_db()
+    assert 0 < terminal.derived_size < len(data)
+    workshop = Workshop()
+    try:
+        derive_all(terminal.pk, workshop)
+    finally:
+        workshop.stop()
+    assert_done(terminal)
+    assert lines_of(terminal) == data.decode().split("\r\n")[:-1]
+    assert_words_agree(terminal)
+
+
+def database_url() -> str:
+    """That of the test's own database, for a program that a test starts."""
+    name = str(connection.settings_dict["NAME"])
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{name}"
+    return urlsplit(os.environ["SCROLLBACK_DATABASE_URL"])._replace(path=f"/{name}").geturl()
