@@ -18,8 +18,9 @@ from sessions_app.client.spool import Place, Spool, finish_interrupted
 
 #: Once the program has ended, its caller waits no longer than this without any progress.
 GRACE_S = 2.0
-#: A burst of writes goes into one request; far below what a person sees.
+#: A burst of writes goes into one request; far below what a person sees. The first after a rest goes at once.
 _COALESCE_S = 0.005
+_REST_S = 0.05
 #: The program that is recorded comes first on a machine that is busy.
 _NICENESS = 5
 
@@ -90,6 +91,7 @@ class _LiveRecording:
         self._spool = spool
         self._give_up_at: float | None = None
         self._end_written = False
+        self._news_at = 0.0
         os.set_blocking(report, False)
 
     def wait_for_news(self, place: Place) -> bool:
@@ -98,7 +100,10 @@ class _LiveRecording:
             # All that the recorder wrote has been read, and its end was not there.
             return self._write_end(place)
         if os.read(self._news, 65536):
-            time.sleep(_COALESCE_S)
+            now = time.monotonic()
+            if now - self._news_at < _REST_S:
+                time.sleep(_COALESCE_S)
+            self._news_at = now
         else:
             self._give_up_at = time.monotonic() + GRACE_S
         return True

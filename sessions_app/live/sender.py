@@ -44,6 +44,11 @@ class Done:
     """Everything was sent."""
 
 
+def step_end(start: int, size: int) -> int:
+    """Where a step ends that begins at `start`: at the same places for everybody, so that one read serves all."""
+    return max(start, min(size, start - start % STEP_BYTES + STEP_BYTES))
+
+
 class Sender:
     """One connection of one viewer, who has `offset` bytes and was sent the events up to number `event`."""
 
@@ -81,9 +86,7 @@ class Sender:
         if self._size != self._stayed_at and self._is_left_behind(now):
             return Skip(self._size, RESUME_BYTES)
         start = self.position
-        # Up to the same places for everybody, so that one read serves them all.
-        end = max(start, min(self._size, start - start % STEP_BYTES + STEP_BYTES))
-        return Send(start, end, self._event, self._events)
+        return Send(start, step_end(start, self._size), self._event, self._events)
 
     def is_worth_it(self, to: int) -> bool:
         """Whether a screen at `to` saves more than a gap costs. If not, the viewer goes on as it was."""

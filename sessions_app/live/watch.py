@@ -1,10 +1,15 @@
 """Finds out which rows changed, with a handful of queries for all sockets together."""
 
+import contextlib
 import uuid
 from collections.abc import Iterator, Sequence
 
 from dashboard.lib.clock import now_ms
+from sessions_app.actions.terminals.frames import SpanKey
+from sessions_app.actions.terminals.reading import MissingOutput
 from sessions_app.live.facts import MAX_UNTOLD, Changed, Interest, Mailbox
+from sessions_app.live.frames import read_ahead
+from sessions_app.live.sender import step_end
 from sessions_app.models import AgentSession, Run, Terminal
 
 # A row bears the moment at which its transaction wrote it and shows only after the commit: look back by
@@ -14,6 +19,10 @@ SWEEP_MS = 60_000
 SWEEP_EVERY_MS = 5_000
 # Lists are told so often at most; whoever follows one session or terminal is told at once.
 LISTS_EVERY_MS = 100
+
+# Read by the hub itself; more than this is left to those who want it.
+READ_AHEAD_TERMINALS = 4
+READ_AHEAD_BYTES = 64 * 1024
 
 # What a row looked like when it was told last: it is told again when any of this differs.
 type _Look = tuple[object, ...]
@@ -26,7 +35,7 @@ class Watch:
         self._listed_ms = self._swept_ms = now_ms()
         self._lists_due = self._sweep_due = False
         self._told_in_lists: dict[Interest, tuple[_Look, int]] = {}
-        self._told_followers: dict[Interest, _Look] = {}
+        self._told_followers: dict[Interest, tuple[_Look, Changed]] = {}
 
     def look(self, mailboxes: Sequence[Mailbox], *, changed: bool) -> None:
         """Post what changed since the last look. Raises DatabaseError, and the next look makes up for it."""
@@ -47,10 +56,15 @@ class Watch:
     def _tell_followers(self, mailboxes: Sequence[Mailbox]) -> None:
         followed = {mailbox.interest for mailbox in mailboxes if mailbox.interest is not None}
         facts = {}
+        grown: list[tuple[Changed, Changed]] = []
         for fact, look in _followed_rows(followed):
-            if self._told_followers.get(fact.about) != look:
+            before = self._told_followers.get(fact.about)
+            if before is None or before[0] != look:
                 facts[fact.about] = fact
-            self._told_followers[fact.about] = look
+                if before is not None and fact.kind == "terminal" and not fact.is_gone:
+                    grown.append((before[1], fact))
+            self._told_followers[fact.about] = look, fact
+        _read_ahead(grown)
         for about in self._told_followers.keys() - followed:
             del self._told_followers[about]
         for mailbox in mailboxes:
@@ -75,6 +89,17 @@ class Watch:
         old = [about for about, (_, updated_ms) in self._told_in_lists.items() if updated_ms < moment_ms]
         for about in old:
             del self._told_in_lists[about]
+
+
+def _read_ahead(grown: Sequence[tuple[Changed, Changed]]) -> None:
+    """Have what those will ask for who stood at the end: a letter is then on its way two threads sooner."""
+    for before, after in grown[:READ_AHEAD_TERMINALS]:
+        has_more = (before.seq, before.events) < (after.seq, after.events)
+        if has_more and after.seq <= before.seq + READ_AHEAD_BYTES:
+            end = step_end(before.seq, after.seq)
+            # What is damaged in one terminal is for its own viewers to hear, not for all.
+            with contextlib.suppress(MissingOutput):
+                read_ahead(SpanKey(after.id, before.seq, end, before.events, after.events))
 
 
 def _followed_rows(followed: set[Interest]) -> Iterator[tuple[Changed, _Look]]:

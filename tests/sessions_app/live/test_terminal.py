@@ -11,7 +11,7 @@ from dashboard.lib.db import ChangeDetector
 from sessions_app.actions.terminals import mark_lost, seal
 from sessions_app.actions.terminals.frames import MAX_EVENTS
 from sessions_app.actions.terminals.starting import MAX_KEYFRAME_BYTES, REACH_BYTES
-from sessions_app.live import sender
+from sessions_app.live import frames, sender
 from sessions_app.live.close_codes import CloseCode
 from sessions_app.live.consumers import terminal as consumer
 from sessions_app.live.facts import Login, Mailbox
@@ -110,6 +110,24 @@ def test_without_any_nudge_the_tick_brings_the_news(monkeypatch: pytest.MonkeyPa
             await viewer.step()
             await here(recorder.write, b"news")
             assert await viewer.until(4) == b"news"
+
+    run(scenario)
+
+
+def test_what_viewers_at_the_end_will_ask_for_is_read_before_they_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario() -> None:
+        cookie, recorder = await here(set_up)
+        async with Viewer(recorder.terminal.pk, cookie) as viewer:
+            await here(recorder.write, b"first")
+            await viewer.until(5)
+            # From here on nobody but the hub may read.
+            monkeypatch.setattr(frames, "submit", None)
+            await here(recorder.resize, 100, 30)
+            await here(recorder.write, b" letter")
+            assert await viewer.until(12) == b"first letter"
+            assert viewer.of_kind(wire.ResizeFrame) == [wire.ResizeFrame(5, 1_000, 100, 30)]
 
     run(scenario)
 
