@@ -3,13 +3,14 @@
 import re
 from importlib.metadata import PackageNotFoundError, version
 
+from sessions_app.terminal.engine.links import Links
 from sessions_app.terminal.engine.model import EngineError, Screen, StyledScreen
 from sessions_app.terminal.engine.styles import styled_rows
 from sessions_app.terminal.engine.widths import to_library, unended
 
 try:
     from sessions_app.terminal.engine.keyframe import WRITER, write_below, write_keyframe
-    from sessions_app.terminal.engine.native import UNKNOWN_LINK, Native
+    from sessions_app.terminal.engine.native_vt import NativeVt
 
     ENGINE = f"ghostty-{version('pyghostty')}/{WRITER}"
 except (ImportError, OSError, PackageNotFoundError):
@@ -31,7 +32,6 @@ _RESET_ALL_BUT_CURSOR = (
 # A few bytes that repeat a character 65,535 times take the time of many pages.
 _MANY_TIMES = re.compile(rb"b(?<=[0-9]{3}b)")
 _REPEATED = re.compile(rb"\x1b\[([0-9]{3,})b")
-_LINK = b"\x1b]8;"
 _SEQUENCE = re.compile(rb"\x1b\[[0-9;:?]*[@-~]")
 # Left and right margins, and clusters of characters in one cell: xterm.js has neither.
 _UNKNOWN_MODES = (69, 2027)
@@ -44,9 +44,10 @@ class GhosttyEngine:
         if not ENGINE:
             raise EngineError("the pyghostty wheel is not installed")
         cols, rows = allowed_size(cols, rows)
-        self.native = Native(cols, rows, scrollback_rows * cols * _BYTES_PER_CELL)
+        self.native = NativeVt(cols, rows, scrollback_rows * cols * _BYTES_PER_CELL)
         # The beginning of a character that the library may have to get as another one.
         self._unended = b""
+        self._links = Links()
         # The primary screen by number of rows above it, while it cannot change below the alternate one.
         self._below: dict[int, bytes] = {}
 
@@ -57,13 +58,12 @@ class GhosttyEngine:
         if self._unended:
             data = data[: -len(self._unended)]
         data = to_library(data)
-        if b"\x1b" not in data:
+        if b"\x1b" not in data and not self._links.is_begun:
             self.native.write(data)
             return
+        data = self._links.hide(data)
         if _MANY_TIMES.search(data):
             data = _REPEATED.sub(self._repeated_less, data)
-        if _LINK in data:
-            data = data.replace(_LINK, UNKNOWN_LINK)
         if b"!p" in data:
             data = self._write_resetting(data)
         if _ERASE in data and not self.native.is_alternate:
@@ -128,9 +128,8 @@ class GhosttyEngine:
 
     def keyframe(self, scrollback_rows: int) -> bytes:
         """VT text for a fresh terminal of this size. Raises EngineError when a sequence is unfinished too long."""
-        return (
-            write_keyframe(self.native, scrollback_rows, self._below_screen(scrollback_rows)) + self._unended
-        )
+        below = self._below_screen(scrollback_rows)
+        return write_keyframe(self.native, scrollback_rows, below, self._links.current) + self._unended
 
     def _below_screen(self, scrollback_rows: int) -> bytes:
         if not self.native.is_alternate:

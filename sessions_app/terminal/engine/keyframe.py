@@ -7,7 +7,7 @@ cursor; and last the sequence that the output has begun and not ended.
 
 import re
 
-from sessions_app.terminal.engine.native import Native
+from sessions_app.terminal.engine.native_vt import NativeVt
 
 #: Version of this writer. Keyframes of another one are made again by `terminals rebuild`.
 WRITER = 1
@@ -26,20 +26,21 @@ _CHARACTER = re.compile(rb"((?:\x1b\[[0-9;:]*m)*)([^\x1b]+)(?:\x1b\[0m)?")
 _REGION = re.compile(rb"\x1b\[\d+;\d+r(?=(?:\x1b\[\d+;\d+s)?\Z)")
 
 
-def write_keyframe(native: Native, scrollback_rows: int, below: bytes) -> bytes:
+def write_keyframe(native: NativeVt, scrollback_rows: int, below: bytes, link: bytes) -> bytes:
     """VT text with up to `scrollback_rows` rows above the screen. Raises EngineError.
 
-    `below` is what write_below made while the alternate screen is up, else empty.
+    `below` is what write_below made while the alternate screen is up, else empty. `link` begins the link that
+    goes on.
     """
     unfinished = native.unfinished()
     parts: list[bytes] = [below]
     _append_rows(parts, native, 0 if below else scrollback_rows)
-    _append_state(parts, native)
+    _append_state(parts, native, link)
     parts.append(unfinished)
     return b"".join(parts)
 
 
-def write_below(native: Native, scrollback_rows: int) -> bytes:
+def write_below(native: NativeVt, scrollback_rows: int) -> bytes:
     """The primary screen below the alternate one that is up, and the switch to an empty alternate one."""
     parts: list[bytes] = []
     switch = next((number for number in _SWITCHES if native.mode(number)), _SWITCHES[0])
@@ -56,7 +57,7 @@ def write_below(native: Native, scrollback_rows: int) -> bytes:
     return b"".join(parts)
 
 
-def _append_rows(parts: list[bytes], native: Native, scrollback_rows: int) -> None:
+def _append_rows(parts: list[bytes], native: NativeVt, scrollback_rows: int) -> None:
     above, count = native.scrollback_rows, native.rows
     kept = min(above, scrollback_rows)
     first = above - kept
@@ -74,7 +75,7 @@ def _append_rows(parts: list[bytes], native: Native, scrollback_rows: int) -> No
     parts.append(b"\x1b[0m")
 
 
-def _append_state(parts: list[bytes], native: Native) -> None:
+def _append_state(parts: list[bytes], native: NativeVt, link: bytes) -> None:
     tabs, region = _margins(native)
     parts.append(tabs)
     for index, (red, green, blue) in native.palette_changes:
@@ -92,13 +93,14 @@ def _append_state(parts: list[bytes], native: Native) -> None:
         parts.append(b"\x1b[?6h")
     if not native.cursor_visible:
         parts.append(b"\x1b[?25l")
+    parts.append(link)
     is_inserting = native.mode(_INSERT, is_ansi=True)
     _append_pen_and_cursor(parts, native, top=top if is_origin else 0, is_last=not is_inserting)
     if is_inserting:
         parts.append(b"\x1b[4h")
 
 
-def _margins(native: Native) -> tuple[bytes, bytes]:
+def _margins(native: NativeVt) -> tuple[bytes, bytes]:
     """Sequences that set the tab stops, if they are not those of a fresh terminal, and the scroll region."""
     text = native.vt_margins()
     home = text.index(b"\x1b[H")
@@ -111,7 +113,7 @@ def _margins(native: Native) -> tuple[bytes, bytes]:
     return (b"" if tabs == default else tabs), region[0] if region else b""
 
 
-def _append_saved_cursor(parts: list[bytes], native: Native, top: int) -> None:
+def _append_saved_cursor(parts: list[bytes], native: NativeVt, top: int) -> None:
     if native.is_idle and not native.wraps_next:
         _append_where_restored(parts, native, top)
         return
@@ -124,7 +126,7 @@ def _append_saved_cursor(parts: list[bytes], native: Native, top: int) -> None:
         copied.close()
 
 
-def _append_where_restored(parts: list[bytes], native: Native, top: int) -> None:
+def _append_where_restored(parts: list[bytes], native: NativeVt, top: int) -> None:
     """What DECRC would restore can only be seen by doing it; everything is put back as it was."""
     back = [b"\x1b[?6h" if native.mode(_ORIGIN) else b"\x1b[?6l", _RESET_PEN]
     _append_pen_and_cursor(back, native, top=top)
@@ -136,7 +138,7 @@ def _append_where_restored(parts: list[bytes], native: Native, top: int) -> None
         parts.append(pen + b"\x1b[%d;%dH\x1b7" % (row + 1, column + 1) + _RESET_PEN)
 
 
-def _append_pen_and_cursor(parts: list[bytes], native: Native, *, top: int, is_last: bool = False) -> None:
+def _append_pen_and_cursor(parts: list[bytes], native: NativeVt, *, top: int, is_last: bool = False) -> None:
     """What the cursor writes with, and where it stands; with `is_last` nothing but output follows."""
     column, row = native.cursor
     pen = native.vt_pen()

@@ -5,8 +5,13 @@ screen at the end of a slice of output, where it differs from what stood there b
 everything and print it again, as agents do, are recognised by what they had printed before the clear.
 """
 
+from typing import TYPE_CHECKING
+
 from sessions_app.terminal.engine.model import Lines
-from sessions_app.terminal.engine.native import Native
+
+if TYPE_CHECKING:
+    # Where the wheel is missing, this module is imported all the same.
+    from sessions_app.terminal.engine.native_vt import NativeVt
 
 # Lines of what was cleared that are remembered, as hashes.
 _MAX_REMEMBERED = 20_000
@@ -17,7 +22,7 @@ _MAX_LINE_BYTES = 65_536
 class LineReader:
     """Follows one terminal. `runs` is what was found and not taken yet; `is_alternate` says which screen is up."""
 
-    def __init__(self, native: Native) -> None:
+    def __init__(self, native: "NativeVt") -> None:
         self.runs: list[Lines] = []
         self._native = native
         self.is_alternate = native.is_alternate

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-import psutil
+import psutil  # type: ignore[import-untyped]  # its types are a package of their own
 
 from sessions_app.terminal.engine.model import Output, Resize
 from sessions_app.terminal.engine.process import EngineProcess
@@ -134,7 +134,10 @@ def attack(megabytes: int, seed: int = 1, deadline_s: float = 10.0) -> dict[str,
         ]
         for event, data in enumerate(hostile(seed, megabytes * 1_000_000), start=1):
             size = (chance.randint(1, 300), chance.randint(1, 100))
-            items = [Resize(event, offset, offset, *size), Output(offset, offset, data)]
+            items: list[Output | Resize] = [
+                Resize(event, offset, offset, *size),
+                Output(offset, offset, data),
+            ]
             began = time.monotonic()
             derived = engine.derive("hostile", None, 1, 1, items, finish=False)
             figures["slowest_s"] = max(figures["slowest_s"], time.monotonic() - began)

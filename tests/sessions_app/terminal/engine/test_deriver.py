@@ -1,5 +1,7 @@
 """Where keyframes are made, and which lines are listed when."""
 
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -252,3 +254,25 @@ def test_without_an_engine_there_are_lines_and_empty_screens_where_all_was_clear
     engine = GhosttyEngine(80, 24)
     engine.feed(page + b"\x1b[H\x1b[2J")
     assert not any(engine.screen().rows)
+
+
+def test_a_child_derives_without_the_wheel_too() -> None:
+    program = """
+import sys
+sys.modules["pyghostty"] = None
+from sessions_app.terminal.engine.child import Work
+from sessions_app.terminal.engine.deriver import DERIVER
+from sessions_app.terminal.engine.ghostty import ENGINE
+from sessions_app.terminal.engine.messages import derived_of, encode_request, screen_of
+from sessions_app.terminal.engine.model import EngineError, Output
+work = Work()
+items = [Output(0, 0, b"one\\r\\ntwo")]
+derived = derived_of(work.answer(b"".join(encode_request("finish", "a", None, 80, 24, items))))
+print(repr(ENGINE), DERIVER, [line.text for line in derived.lines])
+try:
+    screen_of(work.answer(b"".join(encode_request("screen", "", None, 80, 24, items))))
+except EngineError as error:
+    print(error)
+"""
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True).stdout
+    assert said.splitlines() == ["'' plain/1 ['one', 'two']", "the pyghostty wheel is not installed"]

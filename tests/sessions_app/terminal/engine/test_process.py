@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import psutil
+import psutil  # type: ignore[import-untyped]  # its types are a package of their own
 import pytest
 
 from sessions_app.terminal.engine.child import MAX_DERIVERS
@@ -67,7 +67,11 @@ def test_a_child_derives_what_a_deriver_does(engine: EngineProcess) -> None:
 
 def test_a_child_draws_the_screen_of_any_keyframe_and_what_follows(engine: EngineProcess) -> None:
     keyframe = Keyframe(100, 3, 5, 20, 5, False, b"\x1b[1;31mred\x1b[0m plain\x1b[3")
-    items = [Output(100, 6, b"m italic"), Resize(4, 108, 7, 30, 6), Output(108, 8, b"\r\n\x1b[?25l")]
+    items: list[Output | Resize] = [
+        Output(100, 6, b"m italic"),
+        Resize(4, 108, 7, 30, 6),
+        Output(108, 8, b"\r\n\x1b[?25l"),
+    ]
     screen = engine.screen(keyframe, 1, 1, items)
     assert (screen.cols, screen.rows) == (30, ("red plain italic", "", "", "", "", ""))
     assert (screen.cursor_column, screen.cursor_row, screen.cursor_visible) == (0, 1, False)
