@@ -1,0 +1,72 @@
+"""Small disks that can be filled; only root can mount them."""
+
+import contextlib
+import os
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from tests.postgres import NOBODY
+
+_BLOCK_BYTES = 64 * 1024
+
+
+class SmallDisk:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._ballast = folder / "ballast"
+
+    def fill(self) -> None:
+        """Leave nothing; others write at the same time."""
+        with self._ballast.open("wb", buffering=0) as ballast, contextlib.suppress(OSError):
+            while True:
+                ballast.write(bytes(_BLOCK_BYTES))
+
+    def free(self) -> None:
+        self._ballast.unlink()
+
+
+@contextmanager
+def small_disk(megabytes: int) -> Iterator[SmallDisk]:
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    # Not below pytest's own folder, which the database server's user cannot reach.
+    folder = Path(tempfile.mkdtemp(prefix="scrollback-disk-"))
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0755", "tmpfs", str(folder)]
+    mounted = subprocess.run(command, capture_output=True)
+    if mounted.returncode:
+        folder.rmdir()
+        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        yield SmallDisk(folder)
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+        folder.rmdir()
+
+
+@contextmanager
+def database_on(disk: SmallDisk) -> Iterator[str]:
+    """URL of an empty database of the chosen engine whose rows lie on this disk."""
+    server = os.environ["SCROLLBACK_DATABASE_URL"]
+    if server.startswith("sqlite"):
+        yield f"sqlite:///{disk.folder}/scrollback.sqlite3"
+        return
+    place = disk.folder / "rows"
+    place.mkdir()
+    os.chown(place, NOBODY, NOBODY)
+    name = f"small_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE TABLESPACE \"{name}\" LOCATION '{place}'")
+        connection.execute(f'CREATE DATABASE "{name}" TABLESPACE "{name}"')
+        try:
+            yield urlsplit(server)._replace(path=f"/{name}").geturl()
+        finally:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            connection.execute(f'DROP TABLESPACE "{name}"')

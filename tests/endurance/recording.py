@@ -1,0 +1,192 @@
+"""A program that is recorded, and notes what it notices; a proxy that notes what its recorder was promised."""
+
+import contextlib
+import json
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from sessions_app.actions.terminals.reading import read_bytes
+from sessions_app.models import Terminal, TerminalState
+from tests.browser.running import SCROLLBACK, Server
+from tests.endurance.sizes import full_or
+
+SIZE = full_or(100_000_000, 2_000_000)
+# A server is back while the program still runs.
+BYTES_PER_S = full_or(2_500_000, 200_000)
+STATUS = 7
+# The machine may be busy, but this long no write may take that nothing holds up.
+LONGEST_WRITE_S = 5.0
+DEADLINE_S = full_or(600, 120)
+_READ_BYTES = 64 * 1024
+_TOLD = re.compile(rb'"offset": ?(\d+)')
+_STATUS_LINE = re.compile(rb"HTTP/1\.1 (\d{3})")
+# Prints numbered lines at a steady rate, and in the end writes down how long it took and its longest write.
+_PROGRAM = """
+import json, os, sys, time
+size, rate, status, report = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+started = time.monotonic()
+longest = written = number = 0
+while written < size:
+    block = b"".join(b"%078d\\n" % each for each in range(number, number + 50))
+    number += 50
+    before = time.monotonic()
+    while block:
+        done = os.write(1, block)
+        written += done + block[:done].count(b"\\n")
+        block = block[done:]
+    longest = max(longest, time.monotonic() - before)
+    time.sleep(max(0, started + written / rate - time.monotonic()))
+json.dump({"seconds": time.monotonic() - started, "longest_write_s": longest}, open(report, "w"))
+sys.exit(status)
+"""
+
+
+def output(size: int = SIZE) -> bytes:
+    """What the program prints, as it comes out of its terminal."""
+    return b"".join(b"%078d\r\n" % number for number in range(-(-size // 4_000) * 50))
+
+
+@dataclass
+class Recording:
+    """The program under its recorder."""
+
+    process: subprocess.Popen[bytes]
+    title: str
+    report: Path
+    screen: Path
+    proxy: "NotingProxy"
+    environment: dict[str, str]
+    # Where it sends to.
+    options: list[str]
+
+    @property
+    def terminal(self) -> Terminal | None:
+        return Terminal.objects.filter(title=self.title).first()
+
+    @property
+    def stored(self) -> int:
+        """Bytes of output that are committed."""
+        terminal = self.terminal
+        return terminal.size if terminal else 0
+
+    def output_stored(self) -> bytes:
+        terminal = self.terminal
+        return read_bytes(terminal.pk, 0, terminal.size) if terminal else b""
+
+    def has_ended(self) -> bool:
+        terminal = self.terminal
+        return terminal is not None and terminal.state == TerminalState.ENDED
+
+    def send_rest(self) -> str:
+        """What is kept once the recorder has given up, as a person would send it; what the command said."""
+        command = [str(SCROLLBACK), "upload", "--json", *self.options]
+        done = subprocess.run(command, env=self.environment, capture_output=True, timeout=DEADLINE_S)
+        return (done.stdout + done.stderr).decode()
+
+    def noticed(self) -> dict[str, float]:
+        """What the program wrote down."""
+        found: dict[str, float] = json.loads(self.report.read_text())
+        return found
+
+
+@contextmanager
+def recording(
+    server: Server, folder: Path, title: str, *, home: Path | None = None, stderr: IO[bytes] | None = None
+) -> Iterator[Recording]:
+    """`home` is the recorder's data directory, where that is not the server's."""
+    environment = {**server.environment, **({"SCROLLBACK_HOME": str(home)} if home else {})}
+    report, screen = folder / f"{title}.json", folder / f"{title}.out"
+    with NotingProxy(server.port) as proxy, screen.open("wb") as shown:
+        options = [
+            "--server",
+            f"http://127.0.0.1:{proxy.port}",
+            "--token-file",
+            str(server.home / "agent.token"),
+        ]
+        command = [
+            str(SCROLLBACK),
+            "record",
+            "--quiet",
+            "--title",
+            title,
+            *options,
+            "--",
+            sys.executable,
+            "-c",
+        ]
+        command += [_PROGRAM, str(SIZE), str(BYTES_PER_S), str(STATUS), str(report)]
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=shown, stderr=stderr
+        )
+        try:
+            yield Recording(process, title, report, screen, proxy, environment, options)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
+    deadline = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < deadline, what
+        threading.Event().wait(0.02)
+
+
+class NotingProxy:
+    """Passes connections on, also to a server that was started anew, and remembers the server's answers."""
+
+    def __init__(self, port: int) -> None:
+        self.acknowledged = 0
+        self.statuses: set[int] = set()
+        self._to = port
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listening.getsockname()[1]
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # An accept that waits in another thread is not woken by close alone.
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listening.accept()
+                try:
+                    server = socket.create_connection(("127.0.0.1", self._to))
+                except OSError:
+                    client.close()
+                    continue
+                threading.Thread(target=self._pass, args=(client, server, False), daemon=True).start()
+                threading.Thread(target=self._pass, args=(server, client, True), daemon=True).start()
+
+    def _pass(self, source: socket.socket, target: socket.socket, notes: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(_READ_BYTES):
+                target.sendall(data)
+                if notes:
+                    self._note(data)
+        for connection in (source, target):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+
+    def _note(self, answer: bytes) -> None:
+        self.statuses.update(int(status) for status in _STATUS_LINE.findall(answer))
+        self.acknowledged = max([self.acknowledged, *map(int, _TOLD.findall(answer))])

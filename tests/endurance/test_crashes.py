@@ -1,0 +1,141 @@
+"""Kills and full disks in the middle of a recording: what was acknowledged is there, and the program never noticed."""
+
+import json
+import signal
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from pytest_django import DjangoDbBlocker
+
+from tests.browser.conftest import connected_to
+from tests.browser.running import Server, temporary_home
+from tests.endurance.disks import database_on, small_disk
+from tests.endurance.recording import (
+    BYTES_PER_S,
+    DEADLINE_S,
+    LONGEST_WRITE_S,
+    SIZE,
+    STATUS,
+    Recording,
+    output,
+    recording,
+    wait_until,
+)
+from tests.endurance.sizes import full_or
+
+EXPECTED = output()
+KILLS = full_or(5, 1)
+MB = 1_000_000
+
+
+def check_program(running: Recording) -> dict[str, float]:
+    """It ended as it would have without a recorder, in its own time."""
+    assert running.process.wait(DEADLINE_S) == STATUS
+    assert running.screen.read_bytes() == EXPECTED
+    noticed = running.noticed()
+    assert noticed["longest_write_s"] < LONGEST_WRITE_S
+    assert noticed["seconds"] < SIZE / BYTES_PER_S + LONGEST_WRITE_S
+    return noticed
+
+
+def tell(capsys: pytest.CaptureFixture[str], server: Server, name: str, **figures: object) -> None:
+    """The figures, one line of JSON."""
+    engine = "sqlite" if "sqlite" in server.environment["SCROLLBACK_DATABASE_URL"] else "postgres"
+    with capsys.disabled():
+        print(json.dumps({"name": name, "engine": engine, "mb": round(len(EXPECTED) / MB, 1), **figures}))
+
+
+def test_a_killed_server_loses_nothing(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = []
+    with recording(server, tmp_path, "killed-server") as running:
+        for number in range(1, KILLS + 1):
+            due = len(EXPECTED) * number // (KILLS + 1)
+            wait_until(lambda due=due: running.stored >= due, "the output did not arrive")  # type: ignore[misc]
+            server.stop(signal.SIGKILL)
+            acknowledged, stored = running.proxy.acknowledged, running.stored
+            assert acknowledged <= stored, "bytes that were acknowledged are gone"
+            assert running.output_stored() == EXPECTED[:stored]
+            kept.append((acknowledged, stored))
+            server.start()
+        noticed = check_program(running)
+        said = "" if running.has_ended() else running.send_rest()
+        wait_until(running.has_ended, f"the rest did not arrive: {said}")
+        assert running.output_stored() == EXPECTED
+        terminal = running.terminal
+        assert terminal is not None
+        assert terminal.exit_status == STATUS
+    tell(capsys, server, "killed server", acknowledged_and_stored=kept, program=noticed)
+
+
+def test_a_killed_recorder_loses_nothing_that_was_seen(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with recording(server, tmp_path, "killed-recorder") as running:
+        wait_until(lambda: running.stored >= len(EXPECTED) // 2, "the output did not arrive")
+        running.process.kill()
+        running.process.wait()
+        seen = running.screen.read_bytes()
+        wait_until(running.has_ended, "the rest did not arrive")
+        stored = running.output_stored()
+        assert EXPECTED.startswith(stored)
+        assert stored.startswith(seen), "what was on the screen is gone"
+        assert running.proxy.acknowledged <= len(stored)
+        terminal = running.terminal
+        assert terminal is not None
+        assert terminal.exit_status is None
+    tell(capsys, server, "killed recorder", seen=len(seen), stored=len(stored))
+
+
+def test_a_full_disk_under_the_spool_is_not_noticed_by_the_program(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with small_disk(max(1, SIZE // MB // 2)) as disk, tempfile.TemporaryFile() as stderr:
+        home = disk.folder / "home"
+        home.mkdir(mode=0o700)
+        with recording(server, tmp_path, "full-spool", home=home, stderr=stderr) as running:
+            noticed = check_program(running)
+            wait_until(running.has_ended, "the recording was not ended")
+            stored = running.output_stored()
+        stderr.seek(0)
+        said = stderr.read().decode()
+    assert "recording stopped, the program runs on: No space left on device" in said
+    assert len(stored) >= running.proxy.acknowledged > 0
+    # In the spool an event has its time with it.
+    assert len(stored) > SIZE // 4
+    assert EXPECTED.startswith(stored)
+    tell(capsys, server, "full disk under the spool", stored=len(stored), program=noticed)
+
+
+def test_a_full_disk_under_the_database_is_waited_out(
+    tmp_path: Path, django_db_blocker: DjangoDbBlocker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (
+        small_disk(64 + SIZE // MB) as disk,
+        database_on(disk) as url,
+        temporary_home() as home,
+        Server(Path(home), url, secret_key=settings.SECRET_KEY) as server,
+        django_db_blocker.unblock(),
+        connected_to(url),
+        recording(server, tmp_path, "full-database") as running,
+    ):
+        wait_until(lambda: running.stored >= len(EXPECTED) // 4, "the output did not arrive")
+        disk.fill()
+        started = time.monotonic()
+        wait_until(lambda: bool(running.proxy.statuses & {500, 503, 507}), "the disk was never full")
+        full_s = time.monotonic() - started
+        noticed = check_program(running)
+        acknowledged, stored = running.proxy.acknowledged, running.stored
+        assert acknowledged <= stored < len(EXPECTED)
+        disk.free()
+        said = running.send_rest()
+        wait_until(running.has_ended, f"the rest did not arrive: {said}")
+        assert running.output_stored() == EXPECTED
+        tell(
+            capsys, server, "full disk under the database",
+            stored_when_full=stored, full_after_s=round(full_s, 1), program=noticed,
+        )  # fmt: skip
