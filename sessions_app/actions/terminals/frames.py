@@ -12,7 +12,7 @@ from sessions_app.terminal.timing import Timing
 
 FRAME_BYTES = 64 * 1024
 # Of one span to a viewer, and of one answer to a player; a recording may hold any number at one place.
-MAX_EVENTS = 500
+MAX_EVENTS = 100
 MAX_WRITE_EVENTS = 20_000
 
 

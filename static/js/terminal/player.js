@@ -140,17 +140,6 @@ export class Player {
     return this.#go({ offset: Math.max(0, offset) });
   }
 
-  /** Draw everything up to byte `offset` from near byte `from`, without its timing; the offset reached. */
-  async drawBytes(from, offset) {
-    const turn = this.#begin();
-    await this.reload();
-    await this.#beginAt(from, turn);
-    await this.#drawUntil({ offset }, turn);
-    if (turn !== this.#turn) return null;
-    this.busy = false;
-    return this.offset;
-  }
-
   nextWrite() {
     return this.#step(async (turn) => {
       while (await this.#have(turn)) {
