@@ -144,8 +144,8 @@ class Importer:
         size = _bytes_to_read(found, known)
         with bulk_writing() if size > BATCH_BYTES else nullcontext(), jobs_reader(size) as read:
             for job, batches in read(self._jobs(found, known, report, progress)):
-                self._import(job, batches, report)
-                progress.bytes_done += found.files[job.path].st_size
+                size = found.files[job.path].st_size
+                self._import(job, self._counted(batches, progress, size), report)
                 progress.files_done += 1
             self._flush(report)
             self._read_again(found, report)
@@ -153,6 +153,20 @@ class Importer:
         self._mark_missing(found, known)
         report.seconds = time.monotonic() - started
         return report
+
+    def _counted(self, batches: Iterator[Batch], progress: Progress, size: int) -> Iterator[Batch]:
+        """The batches, and how far they are; a file that was read in part, or is compressed, counts as all of it."""
+        left = size
+        try:
+            for batch in batches:
+                yield batch
+                # It comes back for the next one when this one is written, or waits to be with others.
+                done = min(batch.size, left)
+                left -= done
+                progress.bytes_done += done
+                self._tell(progress)
+        finally:
+            progress.bytes_done += left
 
     def _tell(self, progress: Progress) -> None:
         if self._on_progress is not None:

@@ -17,7 +17,7 @@ from audit.models import Entry
 from sessions_app.actions.imports import ImportWriter
 from sessions_app.actions.sessions import rename_session
 from sessions_app.importers import reading
-from sessions_app.importers.pipeline import Importer, Report
+from sessions_app.importers.pipeline import Importer, Progress, Report
 from sessions_app.models import (
     AgentSession,
     Event,
@@ -577,3 +577,26 @@ def test_a_title_that_a_person_gave_outlives_what_the_source_says_later(claude_f
     assert AgentSession.objects.get().title == "The orchestra"
     assert sessions_titled(["orchestra"]) == [session.pk]
     assert_places_are_gapless()
+
+
+def test_progress_moves_within_a_file_and_ends_at_its_end(
+    codex_file: Path, claude_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 8_192)
+    monkeypatch.setattr(reading, "BATCH_BYTES", 20_000)
+    seen: list[int] = []
+    total: list[int] = []
+
+    def note(progress: Progress) -> None:
+        seen.append(progress.bytes_done)
+        total.append(progress.bytes)
+
+    paths = [str(codex_file), str(claude_file)]
+    Importer(SYSTEM, on_progress=note).import_paths(paths)
+    sizes = [os.path.getsize(path) for path in paths]
+    assert seen == sorted(seen)
+    assert len({done for done in seen if 0 < done < min(sizes)}) > 1
+    assert seen[-1] == sum(sizes) == total[-1]
+    seen.clear()
+    Importer(SYSTEM, on_progress=note).import_paths(paths)
+    assert seen[-1] == sum(sizes)

@@ -343,3 +343,59 @@ def test_any_bytes_are_read_without_an_exception(lines: list[bytes], header: byt
         assert item is not None
     read_document(b"".join(lines))
     detect_version(b"".join(lines))
+
+
+LINES = [
+    b'[1.5, "o", "text"]',
+    b'[0.000001,"o","\\u001b[31mr\xc3\xa9d\\u001b[0m\\r\\n"]',
+    b'[2, "r", "100x30"]',
+    b'[3, "m", "a mark"]',
+    b'[0.5, "i", "x"]',
+    b'[4, "x", "0"]',
+    b'[5, "?", "unknown"]',
+    b'[6, "r", "no size"]',
+    b'[-1, "o", "before the start"]',
+    b'[-0.0000000001, "o", "hardly before it"]',
+    b'[1e308, "o", "far away"]',
+    b'[4000000000, "o", "too late"]',
+    b'[1, "o", "a"],[2, "o", "b"]',
+    b'[3, "o"',
+    b'"c"]',
+    b'[[1], "o", "x"]',
+    b'[1, "o", "\xff"]',
+    b'[1, "o", "\\udcff"]',
+    b"# a comment",
+    b"",
+    b"[",
+    b"]",
+    b'[1, "o", "an array in text ]\\n["]',
+]
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@given(chosen=st.lists(st.sampled_from(LINES), min_size=1, max_size=6))
+def test_lines_at_once_are_what_each_is_alone(version: int, chosen: list[bytes]) -> None:
+    header = V3 if version == 3 else V2
+    alone, together = Reader(), Reader()
+    alone.feed(header)
+    together.feed(header)
+    before = together.state()
+    expected = [alone.feed(line) for line in chosen]
+    items = together.feed_lines(b"".join(line + b"\n" for line in chosen), len(chosen))
+    if items is None:
+        assert together.state() == before
+    else:
+        assert items == expected
+        assert together.state() == alone.state()
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_plain_lines_are_taken_at_once(version: int) -> None:
+    header = V3 if version == 3 else V2
+    reader = Reader()
+    assert reader.feed_lines(b"".join(line + b"\n" for line in LINES[:6]), 6) is None
+    reader.feed(header)
+    items = reader.feed_lines(b"".join(line + b"\n" for line in LINES[:6]), 6)
+    assert items is not None
+    assert len(items) == 6
+    assert reader.line_number == 7

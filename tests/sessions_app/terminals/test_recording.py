@@ -1,6 +1,8 @@
 """Terminals read from files, written batch by batch."""
 
 import random
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 import pytest
 from hypothesis import given, settings
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from audit.actors import SYSTEM
 from sessions_app.actions.terminals import write_recording
+from sessions_app.actions.terminals.packing import pack_items
 from sessions_app.actions.terminals.reading import read_bytes, read_items
 from sessions_app.actions.terminals.stretches import SEGMENT_BYTES
 from sessions_app.drafts import TerminalDraft
@@ -116,3 +119,55 @@ def test_a_recording_that_only_came_to_the_end_of_its_file_goes_on_with_it() -> 
     terminal = write(source, [("o", 2, b"second")], ended=True)
     assert read_bytes(terminal.pk, 0, terminal.size) == b"first second"
     assert terminal.state == TerminalState.ENDED
+
+
+def test_packed_items_are_written_as_the_items_would_be() -> None:
+    chooser = random.Random(9)
+    batches: list[list[Item]] = [[("o", 10, b"a little first"), ("m", 11, b"mark")]]
+    now_us = 1_000
+    for number in range(3):
+        items: list[Item] = []
+        for _ in range(300):
+            now_us += chooser.choice([0, 500, 100_000])
+            items.append(("o", now_us, chooser.randbytes(chooser.randint(1, 4_000))))
+            if chooser.random() < 0.05:
+                items.append(
+                    chooser.choice([("r", now_us, b"90x20"), ("i", now_us, b"key"), ("m", now_us, b"here")])
+                )
+        batches.append(items)
+        # A clock that was set back: times stay where they were.
+        now_us -= 5_000_000 if number == 1 else 0
+    batches.append([("o", now_us + 9_000_000, b"a little last"), ("x", now_us + 9_000_001, b"7")])
+    plain, packed = make_source(), make_source()
+    for batch in batches:
+        expected, _ = write_recording(plain, draft_of(batch), actor=SYSTEM)
+        draft = draft_of(batch)
+        pack_items(draft)
+        assert (draft.packed is not None) == (len(batch) > 100)
+        found, _ = write_recording(packed, draft, actor=SYSTEM)
+    for terminal in (expected, found):
+        terminal.refresh_from_db()
+    assert list(joined(read_items(found))) == list(joined(read_items(expected)))
+    for name in (
+        "size",
+        "event_count",
+        "duration_us",
+        "state",
+        "exit_status",
+        "ended_ms",
+        "cols",
+        "last_line",
+    ):
+        assert getattr(found, name) == getattr(expected, name), name
+    assert found.sealed_size == found.size
+    stored = [(segment.offset, segment.size) for segment in found.segments.order_by("offset")]
+    assert [offset + size for offset, size in stored[:-1]] == [offset for offset, _ in stored[1:]]
+
+
+def joined(items: Iterable[object]) -> Iterator[object]:
+    """Writes of one moment together: where a segment ends, one may have been divided."""
+    for (kind, time_us), group in groupby(items, key=lambda item: (type(item), item.time_us)):  # type: ignore[attr-defined]
+        if kind is Output:
+            yield Output(time_us, b"".join(item.data for item in group))  # type: ignore[attr-defined]
+        else:
+            yield from group
