@@ -24,8 +24,9 @@ from sessions_app.terminal.engine.messages import (
 from sessions_app.terminal.engine.model import Derived, EngineError, Output, Resize, Screen, StyledScreen
 from sessions_app.terminal.engine.plain import PlainDeriver
 
-#: Terminals whose state is kept between two requests, at 1 to 10 MB each.
+#: Terminals whose state is kept between two requests, at 1 to 10 MB each for windows of usual sizes.
 MAX_DERIVERS = 32
+MAX_KEPT_BYTES = 512 << 20
 
 
 class Work:
@@ -42,8 +43,11 @@ class Work:
             if request.ask in ("derive", "finish"):
                 return encode_answer(self._derive(request, items))
             return encode_answer(_screen(request, items))
-        except (EngineError, MemoryError) as error:
-            return encode_refusal(error)
+        except EngineError as error:
+            return encode_refusal(str(error))
+        except Exception as error:
+            # The others that are kept are well; whoever asked is told.
+            return encode_refusal(f"{type(error).__name__}: {error}")
 
     def _derive(self, request: Request, items: list[Output | Resize]) -> Derived:
         # Taken out until all went well: one that failed half-way knows neither where it is nor what it gave.
@@ -62,9 +66,16 @@ class Work:
             deriver.close()
             raise
         self._derivers[request.key] = deriver
-        while len(self._derivers) > self._most:
-            self._derivers.popitem(last=False)[1].close()
+        self._let_go()
         return derived
+
+    def _let_go(self) -> None:
+        """Of those used least, as many as there are too many or too large ones."""
+        kept = sum(deriver.memory_bytes for deriver in self._derivers.values())
+        while len(self._derivers) > self._most or (kept > MAX_KEPT_BYTES and len(self._derivers) > 1):
+            _, deriver = self._derivers.popitem(last=False)
+            kept -= deriver.memory_bytes
+            deriver.close()
 
 
 def _screen(request: Request, items: list[Output | Resize]) -> Screen | StyledScreen:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sessions_app.terminal.engine.ghostty import ENGINE, GhosttyEngine, allowed_size
+from sessions_app.terminal.engine.ghostty import BYTES_PER_CELL, ENGINE, GhosttyEngine, allowed_size
 from sessions_app.terminal.engine.model import Derived, EngineError, Keyframe, Output, Resize, Screen
 from sessions_app.terminal.engine.plain import PLAIN
 from sessions_app.terminal.engine.text import LineReader
@@ -98,6 +98,11 @@ class Deriver:
     def screen(self) -> Screen:
         """What is to be seen now."""
         return self._engine.screen()
+
+    @property
+    def memory_bytes(self) -> int:
+        """What it may take at most."""
+        return (self._rows + HEAVY_ROWS) * self._cols * BYTES_PER_CELL
 
     def close(self) -> None:
         """Give its memory back."""

@@ -19,8 +19,8 @@ except (ImportError, OSError, PackageNotFoundError):
 #: Windows that terminals really have; the library allocates by the number of cells.
 MAX_COLS = 4_096
 MAX_ROWS = 2_048
-# What the library keeps for a cell, with room for the rounding of its pages.
-_BYTES_PER_CELL = 16
+#: What the library keeps for a cell, with room for the rounding of its pages.
+BYTES_PER_CELL = 16
 
 _ERASE = b"\x1b[K"
 # A soft reset (DECSTR), which the library does not know and every `reset` and `tput init` sends. The cursor stays
@@ -44,7 +44,7 @@ class GhosttyEngine:
         if not ENGINE:
             raise EngineError("the pyghostty wheel is not installed")
         cols, rows = allowed_size(cols, rows)
-        self.native = NativeVt(cols, rows, scrollback_rows * cols * _BYTES_PER_CELL)
+        self.native = NativeVt(cols, rows, scrollback_rows * cols * BYTES_PER_CELL)
         # The beginning of a character that the library may have to get as another one.
         self._unended = b""
         self._links = Links()

@@ -103,9 +103,9 @@ def encode_answer(answer: Derived | Screen | StyledScreen) -> bytes:
     return DONE + _encoder.encode(answer)
 
 
-def encode_refusal(error: Exception) -> bytes:
+def encode_refusal(reason: str) -> bytes:
     """A frame's content."""
-    return REFUSED + str(error).encode("utf-8", "replace")
+    return REFUSED + reason.encode("utf-8", "replace")
 
 
 def derived_of(frame: bytes) -> Derived:

@@ -45,6 +45,11 @@ class PlainDeriver:
         self._append(self._text.finish(), runs)
         return Derived(self._offset, self._event, (), tuple(runs))
 
+    @property
+    def memory_bytes(self) -> int:
+        """What it may take at most: a line."""
+        return 1 << 20
+
     def close(self) -> None:
         """Nothing is held."""
 

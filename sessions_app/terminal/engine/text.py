@@ -91,7 +91,8 @@ class LineReader:
 
     def cleared(self) -> None:
         """All of the screen was erased. What is printed again now is known."""
-        if len(self._since) * 2 >= len(self._before) or not self._is_redrawn:
+        is_whole = len(self._since) * 2 >= len(self._before)
+        if is_whole or not self._is_redrawn or len(self._before) > _MAX_REMEMBERED:
             self._before, self._since = self._since | self._shown, set()
         else:
             # Cleared again before everything was printed.

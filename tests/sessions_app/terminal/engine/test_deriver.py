@@ -88,6 +88,19 @@ def test_what_is_printed_again_after_a_clear_is_listed_once() -> None:
     assert listed == Counter(f"message {number}" for number in range(129))
 
 
+def test_what_is_remembered_of_what_was_cleared_is_bounded() -> None:
+    deriver = Deriver(80, 24)
+    page = b"".join(b"kept line %d\r\n" % number for number in range(1_000))
+    offset = 0
+    for number in range(3_000):
+        once = b"".join(b"only once %d %d\r\n" % (number, part) for part in range(40))
+        data = b"\x1b[2J\x1b[3J\x1b[H" + (page if number < 3 else b"") + once
+        deriver.take([Output(offset, 0, data)])
+        offset += len(data)
+    text = deriver._text
+    assert len(text._before) + len(text._since) + len(text._shown) < 50_000
+
+
 def test_a_redrawn_screen_lists_a_row_when_it_changes() -> None:
     frame = b"\x1b[Hheader\x1b[K\r\nprogress %d\x1b[K\r\nfooter\x1b[K"
     writes = [

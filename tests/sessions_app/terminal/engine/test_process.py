@@ -104,6 +104,15 @@ def test_a_child_forgets_the_terminals_used_least_and_says_so(engine: EngineProc
     assert engine.derive("new", keyframe, 80, 24, [Output(5, 0, b"x")], finish=False).offset == 6
 
 
+def test_a_child_keeps_few_terminals_with_huge_windows(engine: EngineProcess) -> None:
+    for key in range(20):
+        engine.derive(str(key), None, 4_000, 1_000, [Output(0, 0, b"hello\r\n" * 10_000)], finish=False)
+    (child,) = _children()
+    assert child.memory_info().rss < 1_000_000_000
+    assert engine.derive("0", None, 80, 24, [Output(5, 0, b"x")], finish=False).offset == 1
+    assert engine.derive("19", None, 80, 24, [Output(5, 0, b"x")], finish=False).offset == 70_001
+
+
 def test_many_threads_may_ask(engine: EngineProcess) -> None:
     def ask(number: int) -> tuple[str, int]:
         text = f"thread {number}"
