@@ -81,6 +81,8 @@ class _Drawing:
             "".join(f'<path{paint} d="{"".join(parts)}"/>' for paint, parts in paths.items())
             for paths in (self.behind, self.drawn)
         )
+        # Else there would be a seam between any two cells of the same colour.
+        behind = f'<g shape-rendering="crispEdges">{behind}</g>' if behind else ""
         return f"{head}{behind}{self._cursor}{''.join(self.texts)}{drawn}</svg>"
 
 

@@ -382,7 +382,7 @@ def test_hostile_output_stays_in_its_tile(signed_in_page: Page, server: Server, 
     names = screen.evaluate(
         "(screen) => [...new Set([...screen.querySelectorAll('*')].map((part) => part.localName))]"
     )
-    assert set(names) <= {"svg", "text", "tspan", "path"}
+    assert set(names) <= {"svg", "g", "text", "tspan", "path"}
     outer, inner = screen.bounding_box(), picture_of(page, recorder.terminal).bounding_box()
     assert outer is not None
     assert inner is not None

@@ -165,8 +165,8 @@ def test_a_screen_in_a_thousand_colours_stays_small() -> None:
     assert len(draw(screen(lines, 500, 200))) < 150_000
 
 
-def test_a_million_marks_end_in_time() -> None:
-    lines = [[("e" + "\u0301" * 50_000, PLAIN)] for _ in range(24)]
+def test_ten_million_marks_end_in_time() -> None:
+    lines = [[("e" + "\u0301" * 400_000, PLAIN)] for _ in range(24)]
     started = time.perf_counter()
     assert len(draw(screen(lines))) < 5_000
     assert time.perf_counter() - started < 1
@@ -185,5 +185,5 @@ def test_any_text_is_one_well_formed_picture(
     lines: list[list[tuple[str, Style]]], cols: int, rows: int
 ) -> None:
     svg = parsed(*lines[:rows], cols=cols, rows=rows, cursor=(cols - 1, rows - 1))
-    allowed = {"svg", "text", "tspan", "path"}
+    allowed = {"svg", "g", "text", "tspan", "path"}
     assert {element.tag for element in svg.iter()} <= allowed
