@@ -26,6 +26,7 @@ BENCHMARKS = {
     "terminal-viewers": "benchmarks.terminal_viewers",
     "terminal-stalled": "benchmarks.terminal_stalled",
     "terminal-wall": "benchmarks.terminal_wall",
+    "terminal-fuzz": "benchmarks.terminal_fuzz",
 }
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,24 @@ TOY_SIZES = {
     "append-to-page": 1,
     "idle": 1,
     "terminal-follow": 1,
+    "terminal-ingest": 1,
+    "terminal-screen": 1,
+    "terminal-search": 1,
+    "terminal-seek": 1,
+    "terminal-attach": 1,
+    "terminal-latency": 5,
+    "terminal-viewers": 1,
+    "terminal-stalled": 2,
+    "terminal-wall": 1,
+    "terminal-fuzz": 1,
+}
+IN_BROWSER = {
+    "append-to-page",
+    "terminal-seek",
+    "terminal-attach",
+    "terminal-latency",
+    "terminal-wall",
+    "terminal-fuzz",
 }
 
 
@@ -42,7 +61,7 @@ def engine() -> str:
 
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_it_runs_and_prints_one_line(name: str) -> None:
-    if name == "append-to-page" and find() is None:
+    if name in IN_BROWSER and find() is None:
         pytest.skip("no browser to paint with")
 
     done = run_benchmark(name, "--engine", engine(), "--quick", "--no-peer", "--size", str(TOY_SIZES[name]))
@@ -73,8 +92,74 @@ def check_figures(name: str, found: dict[str, Any]) -> None:
         assert found["painted_in_browser"]["p50_ms"] > 0
     elif name == "idle":
         assert found["server_with_sockets"]["rss_mb"] > 20
-    else:
+    elif name == "terminal-follow":
         assert [run["viewers"] for run in found["runs"]] == [1, 20]
+    elif name in TERMINAL_CHECKS:
+        TERMINAL_CHECKS[name](found)
+
+
+def check_ingest(found: dict[str, Any]) -> None:
+    assert [kind["kind"] for kind in found["kinds"]] == ["log", "colour", "tui", "agent"]
+    for figures in (*found["sizes"], *found["kinds"]):
+        assert figures["mb"] >= 1
+        assert 0 < figures["share_of_keyframes"] < figures["share_of_output"] < figures["stored_share"]
+
+
+def check_screens(found: dict[str, Any]) -> None:
+    (size,) = found["sizes"]
+    assert size["compared"] >= 5
+    assert size["different"] == 0
+
+
+def check_seeks(found: dict[str, Any]) -> None:
+    (size,) = found["sizes"]
+    assert (size["not_arrived"], size["different"]) == (0, 0)
+    assert size["seek_to_painted"]["p50_ms"] >= size["seek_to_written"]["p50_ms"] > 0
+
+
+def check_attaches(found: dict[str, Any]) -> None:
+    (size,) = found["sizes"]
+    assert size["attach_to_painted"]["samples"] >= 5
+    assert size["page_to_painted"]["p50_ms"] > 0
+
+
+def check_latency(found: dict[str, Any]) -> None:
+    assert found["at_sockets"]["samples"] == 5 * 19
+    assert found["in_buffer"]["p50_ms"] <= found["painted"]["p50_ms"]
+
+
+def check_viewers(found: dict[str, Any]) -> None:
+    assert found["viewers"] == 20
+    assert all(run["share_skipped"] == 0 for run in found["live"])
+
+
+def check_stalled(found: dict[str, Any]) -> None:
+    assert found["alone"]["others_share_skipped"] == 0
+    assert 0 < found["never acknowledges"]["sent_to_each_mb"] <= 1.1
+
+
+def check_wall(found: dict[str, Any]) -> None:
+    assert found["tiles"] > 0
+    assert found["idle"]["requests_per_minute"] == 0
+    assert found["writing"]["requests_per_minute"] > 0
+
+
+def check_fuzz(found: dict[str, Any]) -> None:
+    assert found["import"]["bytes_kept"] is True
+    assert (found["browser"]["problems"], found["browser"]["hangs"]) == (0, [])
+
+
+TERMINAL_CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "terminal-ingest": check_ingest,
+    "terminal-screen": check_screens,
+    "terminal-seek": check_seeks,
+    "terminal-attach": check_attaches,
+    "terminal-latency": check_latency,
+    "terminal-viewers": check_viewers,
+    "terminal-stalled": check_stalled,
+    "terminal-wall": check_wall,
+    "terminal-fuzz": check_fuzz,
+}
 
 
 @pytest.mark.once

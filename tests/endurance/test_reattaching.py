@@ -129,7 +129,7 @@ def _until_enough(server: Server, program: _Program, attached: Attaches) -> int:
 def _different(judge: Judge, program: _Program, viewers: Sequence[Viewer]) -> dict[int, dict[str, object]]:
     """What viewers show that is not what a terminal shows which was given everything in order."""
     (linear,) = judge.replay(COLS, ROWS, [*program.steps, Look()])
-    different = {}
+    different: dict[int, dict[str, object]] = {}
     for number, viewer in enumerate(viewers):
         (shown,) = judge.replay(*viewer.size, [*viewer.steps, Look()])
         if _seen(shown) != _seen(linear):
