@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from sessions_app.models import Person
+from tests.browser.conftest import OpenContext
 from tests.browser.player_pages import BY, SECOND_US, bar, box_of, counted, ended, from_module, lines
 from tests.browser.running import Server
 from tests.browser.test_terminals import expect_moment, expect_screen, open_terminal, screen_text, until
@@ -229,6 +231,29 @@ def test_a_recording_that_goes_on_grows_and_says_how_far_behind_one_is(
     recorder.write(b"line 12\r\n", after_us=SECOND_US)
     expect_screen(page, lines(12))
     expect(page.locator("[data-clock]")).to_have_text("00:01:16 / 00:01:16")
+    recorder.write(b"line 13\r\n", after_us=20 * SECOND_US)
+    expect(page.locator("[data-clock]")).to_have_text("00:01:36 / 00:01:36")
+    until(lambda: max(bars(page)) < 0.95, "the bar reaches beyond what it knows of")
+    until(lambda: max(bars(page)) > 0.98, "what is written meanwhile comes onto the bar")
+
+
+def test_an_end_is_seen_by_those_who_follow_and_those_who_do_not(
+    open_context: OpenContext, operator: Person, server: Server
+) -> None:
+    recorder = start_recorder()
+    for number in range(1, 11):
+        recorder.write(b"line %d\r\n" % number, after_us=SECOND_US)
+    following, playing = open_context(operator).new_page(), open_context(operator).new_page()
+    for page in (following, playing):
+        open_terminal(page, recorder.terminal)
+    bar(playing).fill("500")
+    expect_screen(playing, lines(5))
+    recorder.exit(3)
+    for page in (following, playing):
+        expect(page.get_by_role("button", name="Exit 3, at 0:10")).to_be_attached(timeout=10_000)
+        expect(page.get_by_role("button", name="End", exact=True)).to_be_visible()
+        expect(page.locator("[data-state]")).to_contain_text("Exit 3")
+    expect_screen(playing, lines(5))
 
 
 def test_a_resize_is_shown_as_it_was_and_the_page_stays(signed_in_page: Page, server: Server) -> None:

@@ -174,7 +174,8 @@ def test_running_output_is_not_read_out(signed_in_page: Page) -> None:
         """() => {
           window.spoken = [];
           const said = document.querySelector("[data-said]");
-          new MutationObserver(() => window.spoken.push(said.textContent)).observe(said, { childList: true });
+          const heard = () => said.textContent && window.spoken.push(said.textContent);
+          new MutationObserver(heard).observe(said, { childList: true });
         }"""
     )
     page.get_by_label("Speed").select_option("4")
@@ -208,6 +209,27 @@ def test_what_was_above_the_screen_opens_over_it_and_one_comes_back(
     page.keyboard.press("Escape")
     expect(earlier).to_be_hidden()
     assert int(screen_text(page)[:7]) == first
+
+
+def test_what_a_slow_viewer_was_not_sent_can_be_looked_at(signed_in_page: Page, server: Server) -> None:
+    page = signed_in_page
+    recorder = start_recorder()
+    line = b"%07d " + b"." * 60 + b"\r\n"
+    for start in range(0, 30_000, 10_000):
+        recorder.write(b"".join(line % number for number in range(start, start + 10_000)))
+    open_terminal(page, recorder.terminal)
+    until(lambda: "0029999" in screen_text(page), "the end")
+    # As the server says it when it leaves out what lies between.
+    gap = {"type": "gap", "offset": len(line % 0) * 5_000, "to": len(line % 0) * 25_000, "timeUs": 0}
+    page.locator("terminal-view").evaluate("(view, gap) => view.applyLive(gap, () => {})", gap)
+    notice = page.locator("[data-notice]")
+    expect(notice).to_contain_text("1.4 MB were left out to catch up.")
+    notice.get_by_role("button", name="Load what was left out").click()
+    until(lambda: "0024999" in earlier_text(page), "the last of the lines that were left out")
+    page.get_by_role("button", name="Back").click()
+    expect(page.get_by_role("region", name="Earlier output", exact=True)).to_be_hidden()
+    recorder.write(b"and on\r\n")
+    until(lambda: screen_text(page).endswith("and on"), "it goes on following")
 
 
 def earlier_text(page: Page) -> str:

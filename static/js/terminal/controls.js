@@ -16,6 +16,7 @@ export class Controls {
     for (const [name, act] of Object.entries(acts)) part(name).addEventListener("click", () => act());
     this.play = part("toggle");
     this.followButton = part("follow");
+    this.words = { goesOn: part("goes-on"), atEnd: part("at-end") };
     this.behind = part("behind");
     this.speed = part("speed");
     this.skip = part("skip");
@@ -41,6 +42,8 @@ export class Controls {
       this.play.querySelector("use").setAttribute("href", does === "pause" ? "#i-pause" : "#i-play");
     }
     this.followButton.setAttribute("aria-pressed", String(following));
+    this.words.goesOn.hidden = ended;
+    this.words.atEnd.hidden = !ended;
     const behindUs = endUs - atUs;
     const words = following || ended || behindUs < NEAR_US ? "" : `${shortClock(behindUs)} behind`;
     if (this.behind.textContent !== words) this.behind.textContent = words;

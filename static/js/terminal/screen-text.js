@@ -21,7 +21,6 @@ function linesOf(buffer, from, count) {
 
 export class ScreenText {
   #timer = 0;
-  #resting = true;
 
   /** `region` holds the text, `status` says in few words that there is a new one; `terminal` is of xterm.js. */
   constructor(region, status, terminal, signal) {
@@ -44,24 +43,20 @@ export class ScreenText {
 
   /** Called whenever something moved; `words` say which moment it is. */
   moved(resting, words) {
-    if (!resting) {
-      clearTimeout(this.#timer);
-      this.#resting = false;
-    } else if (!this.#resting || words !== this.words) {
-      this.#resting = true;
-      this.words = words;
-      clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#announce(), REST_MS);
-    }
+    clearTimeout(this.#timer);
+    if (!resting && this.status.textContent) this.status.textContent = "";
+    if (resting) this.#timer = setTimeout(() => this.#announce(words), REST_MS);
   }
 
   refresh() {
     this.output.textContent = visibleText(this.terminal) || "The screen is empty.";
   }
 
-  #announce() {
+  #announce(words) {
     this.refresh();
     const last = this.output.textContent.split("\n").findLast((line) => line.trim());
-    this.status.textContent = `${this.words}. Last line: ${last.trim().slice(0, 200)}`;
+    const said = `${words}. Last line: ${last.trim().slice(0, 200)}`;
+    // What is said again is read out again.
+    if (said !== this.status.textContent) this.status.textContent = said;
   }
 }

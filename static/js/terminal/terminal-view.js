@@ -11,13 +11,14 @@ import { Screen } from "scrollback/terminal/screen";
 import { ViewParts } from "scrollback/terminal/view-parts";
 
 const CONNECTION_WORDS = { connecting: "Connecting…", offline: "Offline, retrying", paused: "Paused", closed: "Closed" };
-// How often a recording that goes on is asked for what is new while nobody follows it.
+// How often the map of a recording that goes on is asked for what is new. Who follows has the bytes already, and only the
+// plot of them is behind.
 const RELOAD_MS = 3_000;
+const FOLLOWING_RELOAD_MS = 6_000;
 
 class TerminalView extends HTMLElement {
   connectedCallback() {
     this.id_ = this.getAttribute("terminal");
-    this.ended = this.getAttribute("state") === "ended";
     this.abort = new AbortController();
     this.screen = this.makeScreen(this.querySelector("[data-screen]"));
     this.player = new Player(this.id_, {
@@ -27,12 +28,12 @@ class TerminalView extends HTMLElement {
       caughtUp: () => this.connect(this.player.follower),
     });
     this.parts = new ViewParts(this);
-    this.timer = setInterval(() => this.reload(), RELOAD_MS);
+    this.later();
     this.start();
   }
 
   disconnectedCallback() {
-    clearInterval(this.timer);
+    clearTimeout(this.timer);
     this.connection?.stop();
     this.player.stop();
     this.parts.stop();
@@ -111,22 +112,39 @@ class TerminalView extends HTMLElement {
     this.player.learn(frame);
     if (frame.type === "keyframe") this.shownFrom = frame.offset;
     if (frame.type === "gap") this.parts.gap(frame);
-    if (frame.type === "info") this.inform(frame.members);
-    if (frame.type === "end") this.ended = true;
+    if (frame.type === "info") this.changeState(frame.members.state);
+    if (frame.type === "end") this.changeState("ended");
     this.show();
-    this.screen.apply(frame, done);
+    this.screen.apply(frame, () => {
+      done();
+      // What is said of the screen is to be true of it.
+      if (this.ended) this.show();
+    });
   }
 
-  inform(members) {
-    if (members.state === this.getAttribute("state")) return;
-    this.setAttribute("state", members.state);
-    this.ended = members.state === "ended";
-    this.dispatchEvent(new CustomEvent("terminal:state", { bubbles: true, detail: members }));
+  get ended() {
+    return this.getAttribute("state") === "ended";
   }
 
-  reload() {
-    if (this.following || this.ended || document.hidden || !this.player.map) return;
-    this.player.reload().then(() => this.show(), () => null);
+  changeState(state) {
+    if (state === this.getAttribute("state")) return;
+    this.setAttribute("state", state);
+    this.dispatchEvent(new CustomEvent("terminal:state", { bubbles: true, detail: { state } }));
+    this.show();
+    // How it ended belongs on the bar.
+    if (this.ended) this.player.reload().catch(() => null);
+  }
+
+  later() {
+    clearTimeout(this.timer);
+    if (!this.ended) this.timer = setTimeout(() => this.reload(), this.following ? FOLLOWING_RELOAD_MS : RELOAD_MS);
+  }
+
+  async reload() {
+    // What could not be asked now is asked the next time.
+    if (!document.hidden && this.player.map) await this.player.reload().catch(() => null);
+    if (this.player.map?.ended) this.changeState("ended");
+    if (this.isConnected) this.later();
   }
 
   // Playing

@@ -75,7 +75,7 @@ export class ViewParts {
     this.clock.show(atUs, endUs);
     this.controls.show({ does, following, ended, atUs, endUs });
     this.part("moment").setAttribute("text", view.address);
-    this.text.moved(does !== "pause" && !player.busy, `At ${shortClock(atUs)} of ${shortClock(endUs)}`);
+    this.text.moved(does !== "pause" && !player.busy, `At ${shortClock(atUs)}${ended ? ` of ${shortClock(endUs)}` : ""}`);
     this.#offerEarlier(false);
   }
 
