@@ -80,18 +80,20 @@ class Deriver:
 
     def take(self, items: Iterable[Output | Resize]) -> Derived:
         """What comes out of these items, which follow those before. Raises EngineError."""
+        before = self._offset
         for item in _slices(items, self._spacing):
             if isinstance(item, Resize):
                 self._resize(item)
             else:
                 self._slice(item)
-        self._look()
+        if self._offset != before:
+            # What is live comes in small pieces, and is to be found at once.
+            self._text.look(self._offset, self._time_us)
         return self._taken()
 
     def finish(self) -> Derived:
         """What is left at the end of the recording, and a heavy keyframe. Raises EngineError."""
-        self._look_credit = self._spacing.look_bytes
-        self._look()
+        self._text.look(self._offset, self._time_us)
         self._add_keyframe(is_heavy=True)
         return self._taken()
 

@@ -91,11 +91,10 @@ class LineReader:
 
     def cleared(self) -> None:
         """All of the screen was erased. What is printed again now is known."""
-        is_whole = len(self._since) * 2 >= len(self._before)
-        if is_whole or not self._is_redrawn or len(self._before) > _MAX_REMEMBERED:
+        if len(self._since) * 2 >= len(self._before) or not self._is_redrawn:
             self._before, self._since = self._since | self._shown, set()
         else:
-            # Cleared again before everything was printed.
+            # Cleared again before everything was printed: it goes on being the same turn.
             self._before |= self._since | self._shown
         self._is_redrawn = True
         self._shown = set()

@@ -134,6 +134,17 @@ def test_text_below_the_alternate_screen_comes_back_without_being_listed_again()
     assert (listed["$ vim"], listed["file"], listed["$ exit"]) == (1, 1, 1)
 
 
+def test_every_piece_of_a_live_recording_is_listed_when_it_comes() -> None:
+    deriver = Deriver(80, 24)
+    offset = 0
+    for number in range(200):
+        data = b"line %d\r\n" % number
+        derived = deriver.take([Output(offset, number, data)])
+        offset += len(data)
+        assert [line.text for line in derived.lines] == [f"line {number}"]
+    assert deriver.finish().lines == ()
+
+
 def test_the_last_screen_is_listed_at_the_end() -> None:
     assert _texts([b"one\r\ntwo\r\nthree"]) == ["one", "two", "three"]
 
