@@ -156,12 +156,14 @@ class Viewer:
             self.position = offset
 
 
-def pump_all(viewers: Sequence[Viewer], until_s: float) -> None:
-    """Serve the sockets until all have ended, or time is up."""
+def pump_all(viewers: Sequence[Viewer], until_s: float, *, enough: Sequence[Viewer] | None = None) -> None:
+    """Serve the sockets until all of them have ended, or those that are `enough`, or time is up."""
+    awaited = viewers if enough is None else enough
     with selectors.DefaultSelector() as selector:
         for viewer in viewers:
-            selector.register(viewer.live, selectors.EVENT_READ, viewer)
-        while selector.get_map() and time.monotonic() < until_s:
+            if not viewer.ended:
+                selector.register(viewer.live, selectors.EVENT_READ, viewer)
+        while time.monotonic() < until_s and not all(viewer.ended for viewer in awaited):
             for key, _ in selector.select(0.5):
                 key.data.pump()
                 if key.data.ended:

@@ -21,6 +21,8 @@ MB_PER_S = 2
 STALLED = 20
 GOOD = 3
 TARGET = {"mb_per_stalled_viewer": 2}
+# Who does not answer for 30 s is dismissed.
+DISMISSED_AFTER_S = 40.0
 _SAMPLE_S = 0.1
 
 
@@ -32,10 +34,10 @@ def run(options: Options, console: Console) -> dict[str, Any]:
     cookie = visiting.cookie_of(visiting.make_operator())
     with visiting.serving(console) as server:
         # What the output and ordinary viewers cost by themselves, after whatever the first output costs once.
-        _round(console, server, cookie, megabytes, "first", 0)
-        alone = _round(console, server, cookie, megabytes, "alone", 0)
+        _round(options, console, server, cookie, "first", 0)
+        alone = _round(options, console, server, cookie, "alone", 0)
         rounds = {
-            kind: _round(console, server, cookie, megabytes, kind, STALLED)
+            kind: _round(options, console, server, cookie, kind, STALLED)
             for kind in ("never acknowledges", "never reads")
         }
     for figures in rounds.values():
@@ -45,11 +47,11 @@ def run(options: Options, console: Console) -> dict[str, Any]:
 
 
 def _round(
-    console: Console, server: "Server", cookie: str, megabytes: int, kind: str, stalled: int
+    options: Options, console: Console, server: "Server", cookie: str, kind: str, stalled: int
 ) -> dict[str, Any]:
     from benchmarks.visiting import cookie_header
 
-    size = megabytes * MB
+    size = options.scaled(SIZE_MB)[0] * MB
     expected = steady_output(size)
     with ExitStack() as stack:
         program = stack.enter_context(recorded(console, kind, STEADY, size, MB_PER_S * MB))
@@ -66,7 +68,9 @@ def _round(
         started = time.monotonic()
         program.begin()
         # Who never reads is not pumped at all.
-        pump_all([*good, *bad] if kind == "never acknowledges" else good, started + 3 * PATIENCE_S)
+        reading = [*good, *bad] if kind == "never acknowledges" else good
+        pump_all(reading, started + 3 * PATIENCE_S, enough=good)
+        pump_all(reading, time.monotonic() + (0 if options.quick else DISMISSED_AFTER_S))
         program.wait(PATIENCE_S)
         last_s = max(viewer.ended for viewer in good) - started
     if any(viewer.position != len(expected) for viewer in good):
