@@ -1,5 +1,7 @@
 """Where a hit is to be seen."""
 
+import uuid
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -23,11 +25,23 @@ class Place:
     # Of a hit in a terminal: the moment, and the same moment on the clock of its session.
     moment: str = ""
     session_clock: str = ""
+    # Of the last one of its terminal on the page when there may be more: the search inside.
+    more: str = ""
 
 
-def place_of(hit: Hit, query: Query) -> Place:
-    moment = moment_of(hit.found) if hit.found is not None else ""
-    return Place(hit, _glyph_of(hit), href_of(hit, query), moment, session_clock_of(hit))
+def places_of(hits: Sequence[Hit], query: Query, more_in: Container[uuid.UUID]) -> list[Place]:
+    last = {hit.terminal.pk: hit for hit in hits if hit.terminal is not None and hit.terminal.pk in more_in}
+    return [
+        Place(
+            hit,
+            _glyph_of(hit),
+            href_of(hit, query),
+            moment_of(hit.found) if hit.found is not None else "",
+            session_clock_of(hit),
+            _search_inside(hit, query) if hit in last.values() else "",
+        )
+        for hit in hits
+    ]
 
 
 def href_of(hit: Hit, query: Query) -> str:
@@ -42,6 +56,13 @@ def href_of(hit: Hit, query: Query) -> str:
         return page
     run = f"run={hit.run_id}&" if hit.run_id else ""
     return f"{page}?{run}at={hit.seq}#seq-{hit.seq}"
+
+
+def _search_inside(hit: Hit, query: Query) -> str:
+    if hit.terminal is None:
+        return ""
+    asked = {"q": shown_in_terminal(hit, query)}
+    return f"{reverse('terminal', args=[hit.terminal.pk])}?{urlencode(asked)}"
 
 
 def session_clock_of(hit: Hit) -> str:

@@ -1,6 +1,7 @@
 """What leads to sessions: projects, tags, the search; and the blobs that they point to."""
 
 import re
+import uuid
 from typing import Annotated, Any
 
 import msgspec
@@ -35,18 +36,24 @@ class SearchQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class SearchPage(msgspec.Struct, kw_only=True):
-    """Hits, newest first. `is_partial`: the time was up before the page was full; `next` goes on."""
+    """Hits, newest first. `is_partial`: the time was up before the page was full; `next` goes on.
+
+    In the terminals `more_in` there may be more than the page has: kind:terminal finds all of it.
+    """
 
     items: list[HitDocument]
     next: str | None
     is_partial: bool
+    more_in: list[uuid.UUID]
 
 
 def search(call: Call) -> SearchPage:
     query: SearchQuery = call.query
     results = find(parse(query.q), call.caller.person, cursor=query.cursor, limit=query.limit)
     hits = [hit_document(hit) for hit in with_moments(results.hits)]
-    return SearchPage(items=hits, next=results.next, is_partial=results.is_partial)
+    return SearchPage(
+        items=hits, next=results.next, is_partial=results.is_partial, more_in=sorted(results.more_in)
+    )
 
 
 def list_projects(call: Call) -> Any:

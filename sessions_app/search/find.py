@@ -57,11 +57,15 @@ class Hit:
 
 @dataclass(frozen=True)
 class Results:
-    """One page of hits. `is_partial`: the time was up before the page was full; `next` goes on."""
+    """One page of hits. `is_partial`: the time was up before the page was full; `next` goes on.
+
+    In the terminals `more_in` there may be more places than the page has: kind:terminal finds them all.
+    """
 
     hits: Sequence[Hit]
     next: str | None
     is_partial: bool
+    more_in: frozenset[uuid.UUID] = frozenset()
 
 
 def find(
@@ -79,22 +83,27 @@ def find(
     floor = query.after_ms << index.ID_BITS if query.after_ms is not None else None
     ends = time.monotonic() + deadline_seconds
     hits: list[Hit] = []
+    terminals = TextSearch(query, user)
+    for entry, hit in _all_verified(query, user, bound, floor, terminals):
+        if hit is not None:
+            hits.append(hit)
+        is_full = len(hits) == limit
+        if is_full or time.monotonic() > ends:
+            return Results(hits, encode_cursor([entry]), not is_full, frozenset(terminals.more_in))
+    return Results(hits, None, False, frozenset(terminals.more_in))
+
+
+def _all_verified(
+    query: Query, user: Viewer, bound: int | None, floor: int | None, terminals: TextSearch
+) -> Iterable[tuple[int, Hit | None]]:
+    """Each candidate below `bound` and above `floor`, with its hit or None."""
     seen: set[uuid.UUID] = set()
     while True:
         ids = index.candidates(query.terms, before=bound, after=floor, limit=_CANDIDATES)
-        for entry, hit in _verified(ids, query, user, seen):
-            bound = entry
-            if hit is not None:
-                hits.append(hit)
-            if len(hits) == limit:
-                return Results(hits, encode_cursor([bound]), False)
-            if time.monotonic() > ends:
-                return Results(hits, encode_cursor([bound]), True)
+        yield from _verified(ids, query, user, seen, terminals)
         if len(ids) < _CANDIDATES:
-            return Results(hits, None, False)
+            return
         bound = ids[-1]
-        if time.monotonic() > ends:
-            return Results(hits, encode_cursor([bound]), True)
 
 
 def _bound(cursor: str | None, query: Query) -> int | None:
@@ -126,7 +135,7 @@ def sessions_titled(words: Iterable[str], limit: int = 500) -> list[uuid.UUID]:
 
 
 def _verified(
-    ids: list[int], query: Query, user: Viewer, seen: set[uuid.UUID]
+    ids: list[int], query: Query, user: Viewer, seen: set[uuid.UUID], terminals: TextSearch
 ) -> Iterable[tuple[int, Hit | None]]:
     """Each candidate with its hit, or None where the text or the filters say no; in the order of `ids`."""
     entries = SearchEntry.objects.filter(pk__in=ids)
@@ -136,7 +145,7 @@ def _verified(
         entries = entries.filter(session=query.session)
     chosen = {entry.pk: entry for entry in entries}
     sessions = _sessions({entry.session_id for entry in chosen.values() if entry.session_id}, query, user)
-    matches, terminals = matcher(query), TextSearch(query, user)
+    matches = matcher(query)
     for start in range(0, len(ids), PAGE_HITS):
         # A page's worth at a time: most searches end within the first.
         part = [chosen[pk] for pk in ids[start : start + PAGE_HITS] if pk in chosen]

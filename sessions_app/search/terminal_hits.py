@@ -2,19 +2,23 @@
 
 import re
 import uuid
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
 
 from sessions_app.legible import legible
-from sessions_app.models import Terminal, TerminalText
+from sessions_app.models import SearchKind, Terminal, TerminalText
 from sessions_app.models.people import Viewer
 from sessions_app.search.index import Term
 from sessions_app.search.query import Query
 from sessions_app.search.words import MAX_WORD_CHARS
 from sessions_app.terminal.engine.model import Line
 from sessions_app.terminal.line_search import LineHit, Pattern, find_in_block
+
+# Places of one terminal on a page of results of all kinds: a log of a gigabyte would fill hundreds of pages.
+MOST_OF_ONE = 5
 
 
 @dataclass(frozen=True)
@@ -36,34 +40,48 @@ class TextHit:
 
 
 class TextSearch:
-    """Looks into blocks for lines with all words and phrases of a query, in terminals that a person may see."""
+    """Looks into blocks for lines with all words and phrases of a query, in terminals that a person may see.
+
+    Of one terminal it finds MOST_OF_ONE places, unless only terminals are asked for; `more_in` are those in which
+    there may be more.
+    """
 
     def __init__(self, query: Query, user: Viewer) -> None:
         self._query = query
         self._user = user
+        self._found: Counter[uuid.UUID] = Counter()
+        self.more_in: set[uuid.UUID] = set()
         # The longest word is seldom, and finding it costs little; only its lines are looked at closely.
         self._rarest = Pattern(max((term.word for term in query.terms), key=len))
         self._parts = [*map(_word, query.terms), *map(_phrase, query.phrases)]
 
     def blocks(self, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, TerminalText]:
-        """Those of the blocks that may be shown and are asked for."""
-        return {
-            row.pk: row
-            for row in TerminalText.objects.filter(
-                pk__in=list(ids), terminal__in=self._terminals().values("pk")
-            )
-            .select_related("terminal__session__project")
-            .defer("terminal__environment")
-        }
+        """Those of the blocks that may be shown, are asked for, and are not too many of one terminal."""
+        visible = TerminalText.objects.filter(pk__in=list(ids), terminal__in=self._terminals().values("pk"))
+        placed = visible.values_list("pk", "terminal_id")
+        wanted = [pk for pk, terminal_id in placed if not self._is_full(terminal_id)]
+        rows = TerminalText.objects.filter(pk__in=wanted).select_related("terminal__session__project")
+        return {row.pk: row for row in rows.defer("terminal__environment")}
 
     def hit(self, block: TerminalText) -> TextHit | None:
+        if self._is_full(block.terminal_id):
+            return None
         hits = [
             hit
             for hit in find_in_block(block.read(), self._rarest)
             if self._is_within(block.terminal, hit.line)
             and all(part.search(hit.line.text) for part in self._parts)
         ]
-        return TextHit(block.terminal, hits[-1], len(hits) - 1) if hits else None
+        if not hits:
+            return None
+        self._found[block.terminal_id] += 1
+        return TextHit(block.terminal, hits[-1], len(hits) - 1)
+
+    def _is_full(self, terminal_id: uuid.UUID) -> bool:
+        if self._query.kind == SearchKind.TERMINAL or self._found[terminal_id] < MOST_OF_ONE:
+            return False
+        self.more_in.add(terminal_id)
+        return True
 
     def _terminals(self) -> QuerySet[Terminal]:
         query = self._query

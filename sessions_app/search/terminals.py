@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import psycopg
+from django.db import connection
 from django.db.models import QuerySet
 
+from dashboard.lib.db import vendor
 from sessions_app.models import TerminalText
 from sessions_app.models.blob import unpack
 from sessions_app.terminal.line_search import LineHit, Pattern, find_in_block
@@ -24,6 +27,10 @@ _BATCH_BLOCKS = 32
 # The first hit is waited for.
 _FIRST_BLOCKS = 2
 _THREADS = min(4, os.cpu_count() or 1)
+
+
+# Offsets of the first and the last line, size, codec, data.
+type _Row = tuple[int, int, int, str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,7 @@ def search_text(
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    rows: list[tuple[int, int, int, str, Any]]
+    rows: list[_Row]
     # Lines up to there were in the batch before.
     after: int
 
@@ -82,14 +89,24 @@ def _batches(terminal_id: uuid.UUID, after: int) -> Iterator[_Batch]:
         limit = min(2 * limit, _BATCH_BLOCKS)
 
 
-def _rows_beyond(
-    blocks: QuerySet[TerminalText], after: int, limit: int
-) -> list[tuple[int, int, int, str, Any]]:
+def _rows_beyond(blocks: QuerySet[TerminalText], after: int, limit: int) -> list[_Row]:
     holding = blocks.filter(offset__lte=after).reverse().values_list("offset", "end").first()
     wanted = blocks.filter(offset__gt=after)
     if holding is not None and holding[1] > after:
         wanted = blocks.filter(offset__gte=holding[0])
-    return list(wanted.values_list("offset", "end", "size", "codec", "data")[:limit])
+    return _fetched(wanted.values_list("offset", "end", "size", "codec", "data")[:limit])
+
+
+def _fetched(rows: QuerySet[Any, _Row]) -> list[_Row]:
+    """The rows; from Postgres in its binary form, as writing bytes out in hexadecimal costs as much as the search."""
+    if vendor() == "sqlite":
+        return list(rows)
+    statement, parameters = rows.query.sql_with_params()
+    connection.ensure_connection()
+    # Django's own cursors take text only.
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(statement, parameters, binary=True)
+        return list(cursor.fetchall())
 
 
 @cache

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from dashboard.lib.errors import BadRequest
 from sessions_app.access import READ
 from sessions_app.actions.terminals.moments import with_moments
-from sessions_app.hit_places import place_of
+from sessions_app.hit_places import places_of
 from sessions_app.models import AgentSession, Person, Run, RunKind
 from sessions_app.models.run import RunQuerySet
 from sessions_app.search.find import Results, find, sessions_titled
@@ -45,9 +45,10 @@ def search(request: HttpRequest) -> HttpResponse:
         "error": error,
         "results": results,
         "groups": [
-            (owner, [place_of(hit, query) for hit in hits])
-            for owner, hits in groupby(
-                with_moments(results.hits), key=lambda hit: hit.session or hit.terminal
+            list(places)
+            for _, places in groupby(
+                places_of(with_moments(results.hits), query, results.more_in),
+                key=lambda place: place.hit.session or place.hit.terminal,
             )
         ],
         "kinds": [

@@ -53,10 +53,15 @@ class Command(ConsoleCommand):
             stop_screens()
         if options["json"]:
             hits = [msgspec.to_builtins(hit_document(hit)) for hit in found]
-            self.print_json({"hits": hits, "next": results.next, "is_partial": results.is_partial})
+            more_in = sorted(map(str, results.more_in))
+            self.print_json(
+                {"hits": hits, "next": results.next, "is_partial": results.is_partial, "more_in": more_in}
+            )
             return 0
         for hit in found:
             self.stdout.write(self._text(hit))
+        if results.more_in:
+            self.stderr.write("… and more in terminals: kind:terminal")
         if results.is_partial:
             self.stderr.write(f"The time was up before all was searched. Go on: --cursor {results.next}")
         elif results.next:

@@ -213,7 +213,12 @@ def test_a_query_that_cannot_be_read_is_refused(call: Caller, query: str) -> Non
 
 def test_a_search_in_vain_prints_nothing_on_standard_output(call: Caller) -> None:
     assert call("search", "nowhere").raw == b""
-    assert call("search", "nowhere", "--json").document == {"hits": [], "next": None, "is_partial": False}
+    assert call("search", "nowhere", "--json").document == {
+        "hits": [],
+        "next": None,
+        "is_partial": False,
+        "more_in": [],
+    }
 
 
 def test_stats_count_rows_and_bytes_of_each_kind(call: Caller) -> None:

@@ -141,19 +141,42 @@ def test_strangers_and_disabled_people_find_nothing(ada: Person) -> None:
     assert lines("needle", make_person("viewer")) == ["needle"]
 
 
-def test_pages_show_every_block_once(ada: Person) -> None:
+def test_pages_of_terminals_show_every_block_once(ada: Person) -> None:
     terminal = make_terminal()
     for number in range(7):
         shown(terminal, Line(number, number * 1_000_000, f"needle {number}"))
     found, cursor = [], None
     while True:
-        page = find(parse("needle"), ada, cursor=cursor, limit=3)
+        page = find(parse("needle kind:terminal"), ada, cursor=cursor, limit=3)
         found += [hit.found.line.offset for hit in page.hits if hit.found]
         cursor = page.next
         if cursor is None:
             break
 
     assert found == [6, 5, 4, 3, 2, 1, 0]
+
+
+def test_one_terminal_does_not_fill_the_page_unless_only_terminals_are_asked_for(
+    ada: Person, client: Client
+) -> None:
+    said(make_session(), "needle said", START_MS - 1_000)
+    terminal = make_terminal()
+    for number in range(9):
+        shown(terminal, Line(number, number * 1_000_000, f"needle {number}"))
+    shown(make_terminal(), Line(1, 500, "needle elsewhere"))
+
+    results = find(parse("needle"), ada)
+    assert ["".join(piece for piece, _ in hit.excerpt) for hit in results.hits] == [
+        *(f"needle {number}" for number in range(8, 3, -1)),
+        "needle elsewhere",
+        "needle said",
+    ]
+    assert results.more_in == {terminal.pk}
+    assert page_of(client, "needle").count(f'/terminals/{terminal.pk}/?q=needle"') == 1
+    assert client.get("/api/v1/search", {"q": "needle"}).json()["more_in"] == [str(terminal.pk)]
+
+    results = find(parse("needle kind:terminal"), ada)
+    assert (len(results.hits), results.more_in) == (10, frozenset())
 
 
 def test_what_hides_or_reorders_text_is_shown_as_what_it_is(ada: Person) -> None:
