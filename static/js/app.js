@@ -12,6 +12,7 @@ import "scrollback/elements/peek-pane";
 import "scrollback/elements/relative-time";
 import "scrollback/elements/selection-count";
 import "scrollback/elements/sticky-scroll";
+import "scrollback/elements/sticky-top";
 import "scrollback/elements/theme-switch";
 import "scrollback/elements/time-scrubber";
 import "scrollback/elements/toast-region";
