@@ -100,26 +100,25 @@ class GhosttyEngine:
         There is nothing to erase, says xterm.js; xterm and the library step back and erase the last column.
         """
         native = self.native
-        cols, column = native.cols, native.cursor[0] + native.wraps_next
-        written = start = 0
-        for line in data.split(b"\r"):
-            if len(line) + column >= cols or b"\t" in line:
-                last = line.rfind(_ERASE)
-                if last >= 0 and _columns(line[:last]) + column >= cols:
-                    written = self._write_erasing_line(data, written, start, start + last)
-            column = 0
-            start += len(line) + 1
-        native.write(data[written:])
-
-    def _write_erasing_line(self, data: bytes, written: int, start: int, last: int) -> int:
-        """Write the line from `start` to its last erasing at `last`; how much is written then."""
-        native = self.native
-        erase = data.find(_ERASE, start)
-        while 0 <= erase <= last:
-            native.write(data[written:erase])
-            written = erase + len(_ERASE) * native.wraps_next
+        cols = native.cols
+        # A line that is shorter cannot fill the row.
+        least = cols if b"\t" not in data else cols // 8
+        written = start = counted = 0
+        column = before = native.cursor[0] + native.wraps_next
+        erase = data.find(_ERASE)
+        while erase >= 0:
+            if data.rfind(b"\r", max(erase - least, 0), erase) < 0 and (erase >= least or not start):
+                line = data.rfind(b"\r", 0, erase) + 1
+                if line != start or not counted:
+                    start = counted = line
+                    column = 0 if line else before
+                column += _columns(data[counted:erase])
+                counted = erase
+                if column >= cols:
+                    native.write(data[written:erase])
+                    written = erase + len(_ERASE) * native.wraps_next
             erase = data.find(_ERASE, erase + 1)
-        return written
+        native.write(data[written:])
 
     def resize(self, cols: int, rows: int) -> None:
         """Give the window another size."""

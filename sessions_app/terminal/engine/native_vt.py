@@ -72,15 +72,17 @@ class NativeVt(Native):
             check(lib.ghostty_render_state_row_iterator_new(ffi.NULL, rows), "rows")
             key = lib.GHOSTTY_RENDER_STATE_DATA_ROW_ITERATOR
             check(lib.ghostty_render_state_get(state[0], key, rows), "rows")
-            index = 0
+            index, empty = 0, bytes(self.cols * 8)
             key = lib.GHOSTTY_RENDER_STATE_ROW_DATA_CELLS_RAW
             while lib.ghostty_render_state_row_iterator_next(rows[0]):
                 if index in wanted:
                     check(lib.ghostty_render_state_row_get(rows[0], key, view), "row")
-                    cells = bytes(ffi.buffer(view.ptr, view.len * 8)).rstrip(b"\0")
-                    # Whole cells of 8 bytes each, up to the last that is not empty.
-                    cells += bytes(-len(cells) % 8)
-                    yield index, memoryview(cells).cast("Q").tolist()
+                    cells = ffi.buffer(view.ptr, view.len * 8)[:]
+                    if cells != empty:
+                        # Whole cells of 8 bytes each, up to the last that is not empty.
+                        cells = cells.rstrip(b"\0")
+                        cells += bytes(-len(cells) % 8)
+                        yield index, memoryview(cells).cast("Q").tolist()
                 index += 1
         finally:
             lib.ghostty_render_state_row_iterator_free(rows[0])
@@ -88,7 +90,7 @@ class NativeVt(Native):
 
     def _vt_row(self, cells: list[int], row: int, text: bytes) -> bytes:
         """A row as VT text, given what the library wrote for all of it."""
-        if not cells or (text and all(cells)):
+        if text and all(cells):
             return text
         parts = []
         column = 0
