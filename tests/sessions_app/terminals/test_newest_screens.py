@@ -55,8 +55,8 @@ def same_as_alone(terminals: list[Terminal]) -> None:
 
 
 def test_they_are_those_that_each_has_alone(workshop: Workshop) -> None:
-    recorders = [start_recorder(cols=60 + number, rows=20 + number) for number in range(6)]
-    empty, short, resized, sealed, derived, both = recorders
+    recorders = [start_recorder(cols=60 + number, rows=20 + number) for number in range(7)]
+    empty, short, resized, sealed, derived, both, full = recorders
     short.write(b"\x1b[?1049h\x1b[5;5H\x1b[7mdialog\x1b[0m")
     for recorder in (resized, sealed, derived, both):
         write_and_resize(recorder)
@@ -65,6 +65,15 @@ def test_they_are_those_that_each_has_alone(workshop: Workshop) -> None:
         seal(recorder.refresh())
         derive_all(recorder.terminal.pk, workshop)
     write_and_resize(both)
+    # What a full screen shows beside a smaller window is lost for good: no resize may come twice.
+    full.resize(40, 10)
+    full.resize(100, 30)
+    full.write(b"\x1b[?1049h\x1b[28;90Hcorner")
+    full.resize(99, 30)
+    full.write(b"!")
+    seal(full.refresh())
+    derive_all(full.terminal.pk, workshop)
+    full.resize(101, 31)
     assert TerminalKeyframe.objects.filter(terminal=both.terminal, is_heavy=False).exists()
     same_as_alone([recorder.refresh() for recorder in recorders])
     assert not any(newest_screens([empty.terminal])[empty.terminal.pk].rows)
