@@ -76,12 +76,7 @@ class LineReader:
         if self._unended and not self.is_alternate:
             lines[0] = self._unended + lines[0]
         hashes = list(map(hash, lines))
-        known, before = self._shown, self._before
-        fresh = [
-            line
-            for line, key in zip(lines, hashes, strict=True)
-            if key not in known and key not in before and line
-        ]
+        fresh = self._fresh(lines, hashes)
         self._shown = set(hashes)
         self._scrolled = 0
         if self._is_redrawn:
@@ -118,18 +113,19 @@ class LineReader:
         """Lines of `text` that were not listed from the screen, nor before the last clear."""
         lines = text.split(b"\n")
         hashes = list(map(hash, lines))
-        known, before = self._shown, self._before
+        fresh = self._fresh(lines, hashes)
         if self._is_redrawn:
             self._remember(hashes)
         if self._scrolled >= self._native.rows:
             self._shown = set()
-        return b"\n".join(
-            [
-                line
-                for line, key in zip(lines, hashes, strict=True)
-                if key not in known and key not in before and line
-            ]
-        )
+        return b"\n".join(fresh)
+
+    def _fresh(self, lines: list[bytes], hashes: list[int]) -> list[bytes]:
+        # Mostly there is none, and then no step is taken for every line.
+        fresh = set(hashes) - self._shown - self._before
+        if not fresh:
+            return []
+        return [line for line, key in zip(lines, hashes, strict=True) if key in fresh and line]
 
     def _remember(self, hashes: list[int]) -> None:
         self._since.update(hashes)
