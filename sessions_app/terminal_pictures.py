@@ -36,6 +36,8 @@ class Picture:
     size: int
     event: int
     svg: str
+    # The last lines as text, as the engine refused.
+    is_plain: bool
 
     def shows(self, terminal: Terminal) -> bool:
         return (self.size, self.event) == (terminal.size, terminal.event_count)
@@ -82,12 +84,12 @@ class Gallery:
             self._easels.clear()
 
     def _is_due(self, easel: _Easel, terminal: Terminal) -> bool:
-        picture = easel.picture
-        if picture is None:
+        picture, now = easel.picture, time.monotonic()
+        if picture is None or (picture.is_plain and now >= easel.plain_until_s):
             return True
         # Others may have read a newer row than this one.
         is_newer = picture.size >= terminal.size and picture.event >= terminal.event_count
-        return not is_newer and time.monotonic() - easel.drawn_s >= self._redraw_s
+        return not is_newer and now - easel.drawn_s >= self._redraw_s
 
     def _draw(self, wanted: Mapping[Terminal, _Easel]) -> None:
         """With the locks of the easels: some were drawn while this waited for them."""
@@ -103,7 +105,7 @@ class Gallery:
                 easel.plain_until_s = now + PLAIN_S
             easel.drawn_s = now
             svg = draw(screen or plain_screen(terminal))
-            easel.picture = Picture(terminal.size, terminal.event_count, svg)
+            easel.picture = Picture(terminal.size, terminal.event_count, svg, is_plain=screen is None)
 
     def _easel(self, terminal_id: uuid.UUID) -> _Easel:
         with self._lock:

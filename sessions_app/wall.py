@@ -21,8 +21,8 @@ MOST_ASKED: Final = 60
 
 # What a tile shows of a terminal and of its session.
 _COLUMNS: Final = (
-    "id", "title", "host", "cols", "rows", "first_cols", "first_rows", "state", "exit_status", "started_ms", "updated_ms", "size", "event_count",
-    "last_line", "session__title", "session__first_prompt", "session__agent", "session__external_id",
+    "id", "title", "host", "cols", "rows", "first_cols", "first_rows", "state", "exit_status", "started_ms",
+    "updated_ms", "size", "event_count", "last_line", "session__title", "session__first_prompt", "session__agent", "session__external_id",
 )  # fmt: skip
 
 
@@ -112,7 +112,7 @@ def _tile(terminal: Terminal, picture: Picture | None) -> Tile:
 def _version(terminal: Terminal, picture: Picture) -> str:
     session = terminal.session.heading if terminal.session else terminal.host
     shown = (
-        picture.size, picture.event, terminal.title, terminal.state, terminal.exit_status,
+        picture.size, picture.event, picture.is_plain, terminal.title, terminal.state, terminal.exit_status,
         terminal.cols, terminal.rows, session,
     )  # fmt: skip
     return hashlib.blake2s(repr(shown).encode(), digest_size=8).hexdigest()

@@ -279,6 +279,23 @@ def test_where_the_engine_refuses_the_last_lines_are_shown_and_it_is_left_alone(
         assert f">{text}<" in svg
 
 
+def test_an_idle_terminal_is_drawn_again_once_the_engine_may_be_asked(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    GALLERY.forget()
+    monkeypatch.setattr(terminal_pictures, "PLAIN_S", 0)
+    terminal = make_terminal(output=b"\x1b[31mred\x1b[0m")
+    with monkeypatch.context() as away:
+        away.setattr(terminal_pictures, "newest_screens", lambda _: {})
+        plain = news(client, f"{terminal.pk}.")
+    assert ">red<" in plain.content.decode()
+    assert 'class="red">red<' in news(client, f"{terminal.pk}.{version_of(plain)}").content.decode()
+    # And then it is left as it is.
+    drawn = GALLERY.newest(terminal)
+    news(client, f"{terminal.pk}.")
+    assert GALLERY.newest(terminal) is drawn
+
+
 def test_a_reader_of_an_older_row_does_not_turn_the_picture_back() -> None:
     gallery, terminal = Gallery(redraw_s=0), make_terminal(output=b"one\r\ntwo\r\n")
     newest = gallery.pictures_of([terminal])[terminal.pk]
