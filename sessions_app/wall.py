@@ -22,7 +22,8 @@ MOST_ASKED: Final = 60
 # What a tile shows of a terminal and of its session.
 _COLUMNS: Final = (
     "id", "title", "host", "cols", "rows", "first_cols", "first_rows", "state", "exit_status", "started_ms",
-    "updated_ms", "size", "event_count", "last_line", "session__title", "session__first_prompt", "session__agent", "session__external_id",
+    "updated_ms", "size", "event_count", "last_line",
+    "session__title", "session__first_prompt", "session__agent", "session__external_id",
 )  # fmt: skip
 
 

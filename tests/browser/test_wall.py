@@ -280,6 +280,8 @@ def test_a_hidden_tab_asks_for_nothing(signed_in_page: Page, server: Server) -> 
 
 def test_an_idle_wall_asks_for_nothing(signed_in_page: Page, server: Server) -> None:
     page = signed_in_page
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
     terminals = [make_terminal(output=b"resting\r\n") for _ in range(3)]
     for address in ("/terminals/", "/terminals/?view=wall"):
         open_page(page, address)
@@ -287,8 +289,7 @@ def test_an_idle_wall_asks_for_nothing(signed_in_page: Page, server: Server) -> 
             expect_picture(page, terminal, "resting")
         # It compares itself once after it was connected.
         page.wait_for_timeout(2_500)
-        requests: list[str] = []
-        page.on("request", lambda request, kept=requests: kept.append(request.url))
+        requests.clear()
         page.wait_for_timeout(4_000)
         assert requests == []
 
