@@ -82,8 +82,8 @@ def _segment_at(terminal: Terminal, time_us: int) -> TerminalSegment | None:
     segments = TerminalSegment.objects.filter(terminal=terminal).defer("data")
 
     def began_us(offset: int) -> int:
-        first = segments.filter(offset__lte=offset).order_by("-offset").values_list("first_us", flat=True)
-        return first[0] if first else 0
+        before = segments.filter(offset__lte=offset).order_by("-offset")
+        return before.values_list("first_us", flat=True).first() or 0
 
     steps = range(0, terminal.size, SEGMENT_BYTES)
     behind = bisect.bisect_right(steps, time_us, key=began_us)

@@ -80,6 +80,11 @@ def found(terminal: Terminal, word: str) -> list[int]:
     return sorted(entries.values_list("pk", flat=True))
 
 
+def indexed(word: str) -> list[int]:
+    """Every place in the word index with this word, whether anything stands there or not."""
+    return index.candidates([index.Term(word)], before=None, after=None, limit=10_000)
+
+
 def assert_done(terminal: Terminal) -> None:
     terminal.refresh_from_db()
     assert (terminal.derived_size, terminal.derived_event) == (terminal.size, terminal.event_count)
@@ -92,6 +97,8 @@ def assert_words_agree(terminal: Terminal) -> None:
     blocks = set(TerminalText.objects.filter(terminal=terminal).values_list("pk", flat=True))
     entries = SearchEntry.objects.filter(kind=SearchKind.TERMINAL).values_list("object_id", flat=True)
     assert sorted(entries) == sorted(blocks)
+    places = set(SearchEntry.objects.values_list("pk", flat=True))
+    assert {*indexed("word7"), *indexed("step")} <= places
 
 
 def test_a_recording_gets_keyframes_text_and_words_once(workshop: Workshop) -> None:
@@ -123,6 +130,7 @@ def test_rebuilding_gives_the_same_rows(workshop: Workshop) -> None:
     forget_derived(terminal.pk)
     assert (keyframes_of(terminal), lines_of(terminal), found(terminal, "word7")) == ([], [], [])
     assert not SearchEntry.objects.exists()
+    assert indexed("word7") == []
     assert derivable().filter(pk=terminal.pk).exists()
     derive_all(terminal.pk, workshop)
     assert_done(terminal)
