@@ -68,6 +68,8 @@ type _Piece = tuple[int, int, bytes]
 
 def _events_of(key: SpanKey) -> tuple[list[TerminalEvent], int]:
     """The events of the span and where it ends: sooner, when there are too many for one answer."""
+    if key.event >= key.last_event:
+        return [], key.end
     events = TerminalEvent.objects.filter(
         terminal_id=key.terminal_id, number__gt=key.event, number__lte=key.last_event, offset__lte=key.end
     ).order_by("number")
@@ -125,7 +127,7 @@ def _writes(key: SpanKey, end: int) -> Iterator[_Piece]:
 
 
 def _blocks(key: SpanKey, end: int) -> Iterator[_Piece]:
-    for stretch in read_stretches(key.terminal_id, key.start, end):
+    for stretch in read_stretches(key.terminal_id, key.start, end, is_recent=True):
         data = stretch.data[: end - stretch.offset]
         timing = Timing.decode(stretch.timing, stretch.first_us, stretch.offset - stretch.skipped)
         for within in range(0, len(data), FRAME_BYTES):

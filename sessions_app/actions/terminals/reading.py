@@ -1,8 +1,9 @@
 """Reading a terminal back by offset, for sockets, pages and exports."""
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Buffer, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.db.models import Max, Q
 from django.db.models.functions import Coalesce
@@ -15,7 +16,7 @@ from sessions_app.models import (
     TerminalEventKind,
     TerminalSegment,
 )
-from sessions_app.models.blob import Codec
+from sessions_app.models.blob import Codec, unpack
 from sessions_app.terminal.asciicast.model import Event, Exit, Input, Marker, Output, Resize
 
 
@@ -54,27 +55,32 @@ class MissingOutput(Exception):
     """Bytes that the terminal has are in no row: the database was damaged or changed by hand."""
 
 
-def read_stretches(terminal_id: uuid.UUID, start: int, end: int) -> Iterator[StoredStretch]:
+def read_stretches(
+    terminal_id: uuid.UUID, start: int, end: int, *, is_recent: bool = False
+) -> Iterator[StoredStretch]:
     """Consecutive stretches from `start` on; the last one may reach beyond `end`. Raises MissingOutput.
+
+    What `is_recent` is looked for in chunks first, which spares a question.
 
     Takes no lock. Sealing may move bytes from chunks to a segment meanwhile: what is missing in one place
     is then in the other, and each step looks again.
     """
     position = start
+    places: tuple[_Place, ...] = _SEALED_LAST if is_recent else _SEALED_FIRST
     while position < end:
-        rows = _rows_from(TerminalSegment, terminal_id, position, end) or _rows_from(
-            TerminalChunk, terminal_id, position, end
-        )
-        # Between the two looks the chunk may have become a segment.
-        rows = rows or _rows_from(TerminalSegment, terminal_id, position, end)
-        if not rows:
+        for model in places:
+            rows = _rows_from(model, terminal_id, position, end)
+            if rows:
+                break
+        else:
             raise MissingOutput(f"terminal {terminal_id} has no row at {position} of {end}")
+        places = _SEALED_FIRST if model is TerminalSegment else _SEALED_LAST
         for row in rows:
             if row.offset > position:
                 break
             skipped = position - row.offset
-            data = row.read()[skipped:]
-            yield StoredStretch(position, data, row.first_us, row.last_us, bytes(row.timing), skipped)
+            data = row.plain[skipped:]
+            yield StoredStretch(position, data, row.first_us, row.last_us, row.timing, skipped)
             position += len(data)
 
 
@@ -199,18 +205,44 @@ def events_before(terminal_id: uuid.UUID, offset: int) -> int:
     return before.aggregate(newest=Max("number"))["newest"] or 0
 
 
-# Rows of one look: segments are up to 256 KB, chunks mostly far below.
+type _Place = type[TerminalSegment] | type[TerminalChunk]
+
+# Sealing moves bytes from chunks to a segment: between the first two looks the chunk may have become one.
+_SEALED_FIRST: tuple[_Place, ...] = (TerminalSegment, TerminalChunk, TerminalSegment)
+_SEALED_LAST: tuple[_Place, ...] = (TerminalChunk, TerminalSegment)
+
+# Rows of one look: segments are up to 256 KB; chunks, of which there may be hundreds, are that much together.
 _SEGMENTS_AT_ONCE = 8
-_CHUNKS_AT_ONCE = 64
+_CHUNKS_AT_ONCE = 256
+_COLUMNS = ("offset", "size", "first_us", "last_us", "timing", "data")
 
 
-def _rows_from(
-    model: type[TerminalSegment] | type[TerminalChunk], terminal_id: uuid.UUID, position: int, end: int
-) -> list[TerminalSegment | TerminalChunk]:
+class _Row(NamedTuple):
+    """A stored row; instances of the models cost more than the reading."""
+
+    offset: int
+    size: int
+    first_us: int
+    last_us: int
+    stored_timing: Buffer
+    data: Buffer
+    codec: str = Codec.RAW
+
+    @property
+    def timing(self) -> bytes:
+        return bytes(self.stored_timing)
+
+    @property
+    def plain(self) -> bytes:
+        return unpack(bytes(self.data), self.codec, self.size)
+
+
+def _rows_from(model: _Place, terminal_id: uuid.UUID, position: int, end: int) -> list[_Row]:
     """The row that holds the byte at `position` and some of those behind it; nothing when none holds it."""
     of_terminal = model._default_manager.filter(terminal_id=terminal_id)
     first = of_terminal.filter(offset__lte=position).order_by("-offset").values("offset")[:1]
-    limit = _SEGMENTS_AT_ONCE if model is TerminalSegment else _CHUNKS_AT_ONCE
-    near = of_terminal.filter(offset__gte=first, offset__lt=end).order_by("offset")[:limit]
-    rows: list[TerminalSegment | TerminalChunk] = list(near)
+    is_sealed = model is TerminalSegment
+    near = of_terminal.filter(offset__gte=first, offset__lt=end).order_by("offset")
+    limit, columns = (_SEGMENTS_AT_ONCE, (*_COLUMNS, "codec")) if is_sealed else (_CHUNKS_AT_ONCE, _COLUMNS)
+    rows = [_Row(*values) for values in near.values_list(*columns)[:limit]]
     return rows if rows and rows[0].offset + rows[0].size > position else []
