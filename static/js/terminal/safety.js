@@ -1,22 +1,34 @@
 // The bytes of a program are hostile: they may freeze the page, speak for the reader or lead somewhere else.
 
-// 11 bytes (CSI 10000000 S) keep xterm.js busy for half a minute, since it scrolls line by line. No screen has more
-// lines than this, so nothing that a program means is lost.
-const MOST_LINES = 2_000;
-const MOST_CELLS = 20_000;
+import { StringCap } from "scrollback/terminal/string-cap";
+
+// xterm.js parses what it is given in one write to its end, and lets the page live in between. A piece of this size takes a
+// few milliseconds at worst in a window of so many cells; in a larger one each sequence may touch more of them.
+const PIECE_BYTES = 4 * 1024;
+const PIECE_CELLS = 10_000;
+const SMALLEST_PIECE_BYTES = 64;
+// xterm.js reads the whole cell again for each mark that is put on it: 30,000 on one cell took more than half a minute. No
+// script puts so many on a letter.
+const MOST_MARKS = 8;
+// Properties of a character that is one column wide and joins nothing, as xterm.js codes them.
+const ALONE = 1 << 1;
 const MOST_LINK_CHARS = 2_048;
 const MOST_LINKS = 20_000;
 
+// 11 bytes (CSI 10000000 S) keep xterm.js busy for half a minute, since it scrolls line by line. More lines than the
+// window has and more cells than it shows change nothing that a program can mean.
 const LINE_COUNTS = ["S", "T", "L", "M"];
 const CELL_COUNTS = ["b", "Z", "I", "@", "P", "X"];
+// A viewer has no mouse and no focus to tell of, and its mouse is there to select text.
+const POINTER_MODES = new Set([9, 1000, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1015, 1016]);
 const swallow = () => true;
 
 /** Keep `terminal` (of xterm.js) from freezing, answering, renaming and linking without end. */
 export function makeSafe(terminal) {
   const { parser } = terminal;
-  const tooMany = (limit) => (parameters) => parameters.some((value) => [value].flat().some((n) => n > limit));
-  for (const final of LINE_COUNTS) parser.registerCsiHandler({ final }, tooMany(MOST_LINES));
-  for (const final of CELL_COUNTS) parser.registerCsiHandler({ final }, tooMany(MOST_CELLS));
+  const tooMany = (limit) => (parameters) => parameters.some((value) => [value].flat().some((n) => n > limit()));
+  for (const final of LINE_COUNTS) parser.registerCsiHandler({ final }, tooMany(() => terminal.rows));
+  for (const final of CELL_COUNTS) parser.registerCsiHandler({ final }, tooMany(() => terminal.cols * terminal.rows));
 
   // Questions to the terminal (device attributes, status, modes, settings, window, colours): the recorder's terminal
   // has answered them long ago, and a viewer never answers.
@@ -29,22 +41,75 @@ export function makeSafe(terminal) {
   parser.registerCsiHandler({ final: "t" }, swallow);
   parser.registerDcsHandler({ intermediates: "$", final: "q" }, swallow);
   for (const code of [4, 10, 11, 12]) parser.registerOscHandler(code, (data) => data.includes("?"));
+  parser.registerCsiHandler({ prefix: "?", final: "h" }, (parameters) =>
+    parameters.every((value) => POINTER_MODES.has(value)),
+  );
 
   // Titles, the clipboard, notifications.
   for (const code of [0, 1, 2, 9, 52, 777]) parser.registerOscHandler(code, swallow);
 
   let links = 0;
   parser.registerOscHandler(8, (data) => data.length > MOST_LINK_CHARS || (data.length > 2 && ++links > MOST_LINKS));
+  writeInPieces(terminal);
+}
+
+/** Have `terminal` take the widths of characters from an addon for them, with no more marks on a cell than it can bear. */
+export function loadWidths(terminal, addon) {
+  addon.activate({
+    unicode: {
+      register(provider) {
+        let marks = 0;
+        terminal.unicode.register({
+          version: provider.version,
+          wcwidth: (code) => provider.wcwidth(code),
+          charProperties(code, before) {
+            const properties = provider.charProperties(code, before);
+            marks = properties & 1 ? marks + 1 : 0;
+            return marks > MOST_MARKS ? ALONE : properties;
+          },
+        });
+        terminal.unicode.activeVersion = provider.version;
+      },
+    },
+  });
+}
+
+/** Have `terminal` stop for the page often enough, whatever is written, and keep no string that is longer than useful. */
+function writeInPieces(terminal) {
+  const write = terminal.write.bind(terminal);
+  const cap = new StringCap();
+  const reset = terminal.reset.bind(terminal);
+  terminal.reset = () => {
+    cap.reset();
+    reset();
+  };
+  terminal.write = (data, done) => {
+    const kept = typeof data === "string" ? data : cap.keep(data);
+    const cells = terminal.cols * terminal.rows;
+    const size = Math.max(SMALLEST_PIECE_BYTES, Math.floor(PIECE_BYTES * Math.min(1, PIECE_CELLS / cells)));
+    let from = 0;
+    for (; kept.length - from > size; from += size) write(kept.slice(from, from + size));
+    write(kept.slice(from), done);
+  };
 }
 
 /** What xterm.js does with links: says where one leads, asks, and opens only the web. */
 export function linkHandler(tell) {
   return {
     allowNonHttpProtocols: false,
-    hover: (_event, target) => tell(target),
+    hover: (_event, target) => tell(addressOf(target)?.href ?? ""),
     leave: () => tell(""),
     activate(_event, target) {
-      if (confirm(`A program wrote this link. Open it?\n\n${target}`)) open(target, "_blank", "noopener,noreferrer");
+      const address = addressOf(target);
+      if (address && confirm(`A program wrote this link. Open it?\n\n${address.host}\n\n${address.href}`)) {
+        open(address.href, "_blank", "noopener,noreferrer");
+      }
     },
   };
+}
+
+/** The address as the browser understands it, in letters that cannot look like others; null for what is not the web. */
+function addressOf(target) {
+  const address = URL.parse(target);
+  return address && ["http:", "https:"].includes(address.protocol) ? address : null;
 }

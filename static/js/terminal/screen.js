@@ -1,6 +1,6 @@
 // The drawn terminal: xterm.js with the recorded window, the page's colours, and no way back to the program.
 
-import { linkHandler, makeSafe } from "scrollback/terminal/safety";
+import { linkHandler, loadWidths, makeSafe } from "scrollback/terminal/safety";
 import { cellSize, themeOf, withNonce } from "scrollback/terminal/screen-theme";
 import { Unicode11Addon } from "vendor/xterm/addon-unicode11";
 import { Terminal } from "vendor/xterm/xterm";
@@ -44,8 +44,7 @@ export class Screen {
     // Keys belong to the page: a terminal that took Tab would be a trap, and nothing may reach the program.
     this.terminal.attachCustomKeyEventHandler(() => false);
     makeSafe(this.terminal);
-    this.terminal.loadAddon(new Unicode11Addon());
-    this.terminal.unicode.activeVersion = "11";
+    loadWidths(this.terminal, new Unicode11Addon());
     withNonce(() => this.terminal.open(host));
     this.terminal.textarea?.setAttribute("tabindex", "-1");
     const options = { signal: this.#abort.signal };

@@ -1,0 +1,284 @@
+"""Output that was made to harm: the page lives on, says nothing for the reader and leads nowhere unasked.
+
+What each sequence does to xterm.js itself is in the comments of static/js/terminal/safety.js.
+"""
+
+import base64
+import time
+from typing import Any
+
+import pytest
+from playwright.sync_api import Dialog, Page, expect
+
+from sessions_app.models import Person
+from sessions_app.terminal.asciicast.model import Output
+from tests.browser.conftest import OpenContext
+from tests.browser.running import Server
+from tests.browser.test_terminals import open_terminal, screen_text, until
+from tests.sessions_app.terminals.recorder import start_recorder
+
+pytestmark = pytest.mark.browser
+
+# What these sequences do unhindered takes from many seconds to hours; a machine that is shared with everything else that is
+# being tested needs some room.
+LONGEST_TASK_MS = 1_500
+
+_WATCH = """() => {
+  window.longest = 0;
+  new PerformanceObserver((list) => {
+    for (const { duration } of list.getEntries()) window.longest = Math.max(window.longest, duration);
+  }).observe({ type: "longtask", buffered: false });
+  window.answers = [];
+  const { terminal } = document.querySelector("terminal-view").screen;
+  terminal.onData((data) => window.answers.push(data));
+  terminal.onBinary((data) => window.answers.push(data));
+  terminal.onTitleChange((title) => window.answers.push(`title ${title}`));
+}"""
+
+COUNTS = (10_000_000, 2_147_483_647, 99_999_999_999)
+FREEZING: dict[str, bytes] = {
+    "scrolling and inserting": b"".join(b"\x1b[%d%c" % (n, final) for n in COUNTS for final in b"STLM"),
+    "repeating and erasing": b"a"
+    + b"".join(b"\x1b[%d%c" % (n, final) for n in COUNTS for final in b"bZI@PX"),
+    "sideways": b"".join(b"\x1b[%d%b" % (n, final) for n in COUNTS for final in (b" @", b" A", b"'}", b"'~")),
+    "eight bits": b"".join(b"\xc2\x9b%d%c" % (n, final) for n in COUNTS for final in b"STLMb"),
+    "sub-parameters": b"".join(b"\x1b[%d:%d;%d%c" % (n, n, n, final) for n in COUNTS for final in b"STLMb"),
+    "leading zeros": b"\x1b[" + b"0" * 300 + b"10000000S",
+    "just below the limit, often": b"\x1b[24S\x1b[24T\x1b[24L\x1b[24M\x1b[1920b" * 3_000,
+    "moving without end": b"".join(b"\x1b[%d%c" % (n, final) for n in COUNTS for final in b"ABCDEFGHdefg`ar"),
+    "filling and erasing": b"\x1b#8\x1b[2J\x1b[3J\x1bc" * 2_000,
+    "switching screens": b"\x1b[?1049h\x1b[?1049l" * 5_000,
+    "unfinished title": b"\x1b]0;" + b"x" * 3_000_000,
+    "unfinished device string": b"\x1bPq" + b"?" * 3_000_000 + b"\x1b\\",
+    "long parameters": b"\x1b[" + b"1;" * 300_000 + b"m",
+    "links": b"".join(
+        b"\x1b]8;id=%d;https://x.example/%d\x1b\\l\x1b]8;;\x1b\\" % (n, n) for n in range(30_000)
+    ),
+    "combining marks": b"a" + b"\xcc\x81" * 30_000,
+    "wide and joined": "👩‍👩‍👧‍👦".encode() * 5_000,
+}
+
+
+# Thousands of stacked marks are slow to draw, for the browser itself; on one cell they took more than half a minute.
+SLOWER = {"combining marks": 5}
+
+
+def opened(page: Page, **size: int) -> Any:
+    recorder = start_recorder(**size)
+    open_terminal(page, recorder.terminal)
+    page.evaluate(_WATCH)
+    return recorder
+
+
+def longest_task_ms(page: Page) -> float:
+    # Entries are delivered after the task: two turns later all of them are there.
+    page.evaluate(
+        "() => new Promise((done) => setTimeout(() => requestAnimationFrame(() => setTimeout(done)), 50))"
+    )
+    longest: float = page.evaluate("window.longest")
+    return longest
+
+
+@pytest.mark.parametrize("name", FREEZING)
+def test_nothing_freezes_the_page(signed_in_page: Page, server: Server, name: str) -> None:
+    recorder = opened(signed_in_page)
+    data = FREEZING[name]
+    for start in range(0, len(data), 500_000):
+        recorder.write(data[start : start + 500_000])
+    # Whatever was open is closed, and the terminal is as new.
+    recorder.write(b"\x1b\\\x18\x1bc" + b"still here")
+    until(lambda: screen_text(signed_in_page).endswith("still here"), name)
+    assert longest_task_ms(signed_in_page) < LONGEST_TASK_MS * SLOWER.get(name, 1)
+    assert signed_in_page.evaluate("window.answers") == []
+
+
+def test_a_window_of_any_size_stays_usable(signed_in_page: Page, server: Server) -> None:
+    recorder = opened(signed_in_page, cols=500, rows=300)
+    recorder.write(b"\x1b#8\x1b[2J\x1b[300S\x1b[150000b" * 200 + b"\x1bcstill here")
+    until(lambda: screen_text(signed_in_page).endswith("still here"), "it should go on")
+    # Drawing so many cells takes its time; what must not happen is minutes.
+    assert longest_task_ms(signed_in_page) < 4 * LONGEST_TASK_MS
+
+
+SPLIT = (
+    b"\x1b[10000000S\x1b[2147483647T\xc2\x9b99999999L\x1b]0;title\x07\x1b[c\x1b[6n\x1b]11;?\x1b\\still here"
+)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_split_over_frames_it_is_the_same(signed_in_page: Page, server: Server, size: int) -> None:
+    recorder = opened(signed_in_page)
+    pieces = [SPLIT[start : start + size] for start in range(0, len(SPLIT), size)]
+    recorder.send(*(Output(1_000 + number, piece) for number, piece in enumerate(pieces)))
+    until(lambda: screen_text(signed_in_page).endswith("still here"), "it should go on")
+    assert longest_task_ms(signed_in_page) < LONGEST_TASK_MS
+    assert signed_in_page.evaluate("window.answers") == []
+
+
+QUESTIONS = (
+    b"\x1b[c\x1b[0c\x1b[>c\x1b[=c\x1b[5n\x1b[6n\x1b[?6n\x1b[?15n\x1b[?996n\x1b[?2026$p\x1b[4$p\x1b[x\x1bZ\x05"
+    b"\x1b[>q\x1b[>0q\x1b[?u\x1b[18t\x1b[19t\x1b[20t\x1b[21t\x1b[14t\x1b[16t"
+    b"\x1bP$qm\x1b\\\x1bP$q q\x1b\\\x1bP+q544e\x1b\\\x1bP>|x\x1b\\"
+    b"\x1b]4;1;?\x07\x1b]10;?\x07\x1b]11;?\x1b\\\x1b]12;?\x07\x1b]104\x07\x1b]52;c;?\x07\x1b]50;?\x07\x1b]99;?\x07"
+    b"\xc2\x9bc\xc2\x9b6n\xc2\x9d11;?\xc2\x9c\xc2\x90$qm\xc2\x9c"
+)
+
+
+def test_no_question_is_answered(signed_in_page: Page, server: Server) -> None:
+    recorder = opened(signed_in_page)
+    recorder.write(QUESTIONS + b"\x1b[?1000h\x1b[?1003h\x1b[?1006h\x1b[?1004hstill here")
+    until(lambda: screen_text(signed_in_page).endswith("still here"), "it should go on")
+    screen = signed_in_page.locator(".xterm-screen")
+    screen.click(position={"x": 20, "y": 20})
+    screen.hover(position={"x": 60, "y": 40})
+    signed_in_page.keyboard.type("typed by the reader")
+    signed_in_page.keyboard.press("Control+c")
+    assert signed_in_page.evaluate("window.answers") == []
+    # The mouse is the reader's: it selects.
+    signed_in_page.mouse.dblclick(*_at(signed_in_page, 20, 8))
+    selected = signed_in_page.evaluate(
+        "document.querySelector('terminal-view').screen.terminal.getSelection()"
+    )
+    assert selected != ""
+
+
+def _at(page: Page, x: float, y: float) -> tuple[float, float]:
+    box = page.locator(".xterm-screen").bounding_box()
+    assert box is not None
+    return box["x"] + x, box["y"] + y
+
+
+def test_neither_title_nor_clipboard_nor_markup_is_touched(
+    open_context: OpenContext, operator: Person, server: Server
+) -> None:
+    context = open_context(operator, permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    recorder = opened(page)
+    page.evaluate("navigator.clipboard.writeText('mine')")
+    title, favicon = page.title(), page.locator("link[rel~=icon]").first.get_attribute("href")
+    recorder.write(
+        b"\x1b]0;stolen\x07\x1b]1;stolen\x07\x1b]2;\xe2\x80\xaestolen\x1b\\\x1b[22;0t\x1b[23;0t\x1b]l;stolen\x07"
+        b"\x1b]52;c;c3RvbGVu\x07\x1b]52;p;c3RvbGVu\x1b\\\x1b]9;note\x07\x1b]777;notify;a;b\x07\x1b]1337;File=x:AAAA\x07"
+        b"<img src=x onerror=alert(1)><script>alert(1)</script>still here"
+    )
+    until(lambda: screen_text(page).endswith("still here"), "it should go on")
+    assert page.title() == title
+    assert page.locator("link[rel~=icon]").first.get_attribute("href") == favicon
+    assert page.evaluate("navigator.clipboard.readText()") == "mine"
+    assert page.evaluate("window.answers") == []
+    assert page.locator("terminal-view img, terminal-view script").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        ("https://example.net/a?b=c", "https://example.net/a?b=c"),
+        ("https://good.example@evil.example/", "evil.example"),
+        ("https://ex\u0430mple.net/\u202egnp.exe", "https://xn--exmple-4nf.net/%E2%80%AEgnp.exe"),
+        ("javascript:alert(1)", None),
+        ("file:///etc/passwd", None),
+        ("data:text/html,<script>alert(1)</script>", None),
+    ],
+)
+def test_a_link_says_where_it_leads_and_asks(
+    signed_in_page: Page, server: Server, target: str, shown: str | None
+) -> None:
+    recorder = opened(signed_in_page)
+    recorder.write(b"\x1b]8;;" + target.encode() + b"\x1b\\click here to win\x1b]8;;\x1b\\\r\n")
+    until(lambda: "click here" in screen_text(signed_in_page), "the link should be drawn")
+    asked: list[str] = []
+
+    def refuse(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.dismiss()
+
+    signed_in_page.on("dialog", refuse)
+    pages = len(signed_in_page.context.pages)
+    signed_in_page.mouse.move(*_at(signed_in_page, 30, 8))
+    signed_in_page.wait_for_timeout(200)
+    signed_in_page.mouse.click(*_at(signed_in_page, 30, 8))
+    if shown is None:
+        signed_in_page.wait_for_timeout(300)
+        assert asked == []
+    else:
+        until(lambda: bool(asked), "it should ask")
+        assert shown in asked[0]
+        assert "\u202e" not in asked[0]
+    assert len(signed_in_page.context.pages) == pages
+
+
+def test_more_links_than_anybody_follows_are_only_text(signed_in_page: Page, server: Server) -> None:
+    recorder = opened(signed_in_page)
+    recorder.write(FREEZING["links"] + b"\r\n\x1b]8;;https://late.example/\x1b\\late\x1b]8;;\x1b\\")
+    until(lambda: screen_text(signed_in_page).endswith("late"), "it should go on")
+    count = signed_in_page.evaluate(
+        "document.querySelector('terminal-view').screen.terminal._core._oscLinkService._dataByLinkId.size"
+    )
+    assert count <= 20_000
+
+
+def test_a_drawing_that_was_never_finished_is_shown(signed_in_page: Page, server: Server) -> None:
+    recorder = opened(signed_in_page)
+    recorder.write(b"\x1b[?2026hdrawn but never shown")
+    expect(signed_in_page.locator(".xterm-rows")).to_contain_text("drawn but never shown", timeout=8_000)
+
+
+HARMFUL = (
+    b"".join(FREEZING[name] for name in ("scrolling and inserting", "eight bits", "sub-parameters"))
+    + QUESTIONS
+)
+
+
+def test_through_keyframes_and_a_seek_it_is_the_same(signed_in_page: Page, server: Server) -> None:
+    recorder = start_recorder()
+    for number in range(4):
+        # Each more than a segment, so that there are keyframes in between.
+        recorder.write(HARMFUL + b"line of text that fills a segment\r\n" * 8_000, after_us=1_000_000)
+        recorder.write(b"\x1b[2J\x1b[Hpart %d" % number, after_us=1_000_000)
+    recorder.write(b"\x1b[?1049h" + HARMFUL + b"\x1b[2J\x1b[Hpart 4", after_us=1_000_000)
+    recorder.exit(0)
+    until(lambda: recorder.refresh().derived_end, "the server should derive keyframes")
+    assert recorder.terminal.keyframes.count() >= 4
+    page = signed_in_page
+    started = time.monotonic()
+    page.goto(f"/terminals/{recorder.terminal.pk}/?t=00:00:04.500")
+    until(lambda: "part 1" in screen_text(page), "the moment should be shown")
+    page.evaluate(_WATCH)
+    bar = page.get_by_label("Time in the recording")
+    for value, text in ((900, "part 3"), (250, "part 0"), (1000, "part 4"), (700, "part 2")):
+        bar.fill(str(value))
+        until(lambda text=text: text in screen_text(page), text)  # type: ignore[misc]
+    assert time.monotonic() - started < 60
+    assert longest_task_ms(page) < LONGEST_TASK_MS
+    assert page.evaluate("window.answers") == []
+
+
+_CAP = """async ([text, sizes]) => {
+  const { StringCap } = await import("scrollback/terminal/string-cap");
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const cap = new StringCap();
+  let kept = [];
+  let turn = 0;
+  for (let at = 0; at < bytes.length; turn += 1) {
+    const size = sizes[turn % sizes.length];
+    for (const byte of cap.keep(bytes.subarray(at, at + size))) kept.push(byte);
+    at += size;
+  }
+  return btoa(kept.map((byte) => String.fromCharCode(byte)).join(""));
+}"""
+
+
+@pytest.mark.parametrize("sizes", [[1_000_000], [1], [7, 4096, 1]])
+def test_strings_are_cut_and_nothing_else_is(signed_in_page: Page, sizes: list[int]) -> None:
+    signed_in_page.goto("/terminals/")
+    kept = 64 * 1024
+    cases = [
+        (b"plain \xc3\xa9 \x1b[31mtext\x1b(B \xc2\xa9", b"plain \xc3\xa9 \x1b[31mtext\x1b(B \xc2\xa9"),
+        (b"a\x1b]0;" + b"x" * 70_000 + b"\x07b", b"a\x1b]0;" + b"x" * (kept - 2) + b"\x07b"),
+        (b"\xc2\x9d0;" + b"x" * 70_000 + b"\x1b\\b", b"\xc2\x9d0;" + b"x" * (kept - 2) + b"\x1b\\b"),
+        (b"\x1bP" + b"x" * 66_000 + b"\xc2\x9cb", b"\x1bP" + b"x" * kept + b"\xc2\x9cb"),
+        (b"\x1b]8;;u\x1b\\" * 20_000, b"\x1b]8;;u\x1b\\" * 20_000),
+    ]
+    for given, expected in cases:
+        result = signed_in_page.evaluate(_CAP, [base64.b64encode(given).decode(), sizes])
+        assert base64.b64decode(result) == expected
