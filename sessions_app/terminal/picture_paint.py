@@ -45,6 +45,9 @@ def paint_of(style: Style) -> Paint:
         # Its own colours would be those of the page's theme, which may be as dark as this surface.
         names.append("dark" if _is_dark(paper) else "light")
         ink = "" if ink == "ground" else ink
+    elif paper in _THEMED and ink != "ground":
+        # In a light theme all of these are dark enough to need the light text that programs choose for them.
+        names.append("dark")
     faint = [name for name in names if name == "faint"]
     return Paint(
         text=_attributes(ink, names),

@@ -94,7 +94,7 @@ def test_markup_is_text() -> None:
 
 def test_inverse_text_takes_the_colours_of_the_theme() -> None:
     svg = parsed([("ab", Style(inverse=True)), ("c", Style(foreground=1, background=4, inverse=True))])
-    assert [name for _, name, _ in spans(svg)] == ["on ground", "on blue"]
+    assert [name for _, name, _ in spans(svg)] == ["on ground", "on dark blue"]
     assert paths(svg) == {"ink": "M0 0h12v13h-12z", "red": "M12 0h6v13h-6z"}
 
 
@@ -105,6 +105,8 @@ def test_fixed_colours_are_attributes_and_text_on_them_is_legible() -> None:
     dark, light = (paint_of(Style(foreground=15, background=colour)).text for colour in (236, 255))
     assert (dark, light) == (' class="on dark bright-white"', ' class="on light bright-white"')
     assert paint_of(Style(foreground=208, inverse=True)).text == ' class="on light"'
+    assert paint_of(Style(foreground=15, background=1)).text == ' class="on dark bright-white"'
+    assert paint_of(Style(foreground=1, inverse=True)).text == ' class="on ground"'
     assert paint_of(Style(background=236)).behind == ' color="#303030"'
 
 
