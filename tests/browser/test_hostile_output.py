@@ -19,8 +19,7 @@ from tests.sessions_app.terminals.recorder import start_recorder
 
 pytestmark = pytest.mark.browser
 
-# What these sequences do unhindered takes from many seconds to hours; a machine that is shared with everything else that is
-# being tested needs some room.
+# Unhindered these sequences take from many seconds to hours; a machine that is shared with other work needs some room.
 LONGEST_TASK_MS = 1_500
 
 _WATCH = """() => {

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.apps import apps
+from django.test import Client
 from pytest_django import Settings
 
 from audit.actors import SYSTEM
@@ -19,7 +20,7 @@ from sessions_app.models.blob import unpack
 from sessions_app.terminal.asciicast.model import Input, Marker, Output
 from sessions_app.terminal.batch import Batch, Position
 from sessions_app.terminal.masking.policy import read_policy
-from tests.factories import START_MS
+from tests.factories import START_MS, make_person
 from tests.sessions_app.terminal.masking.secrets import SECRETS, WAYS
 from tests.sessions_app.terminals.recorder import start_recorder
 
@@ -100,6 +101,16 @@ def test_the_log_says_once_which_kinds_were_masked() -> None:
     quiet.write(b"nothing here\r\n")
     quiet.exit(0)
     assert Entry.objects.filter(action="secret.masked").count() == 1
+
+
+def test_the_page_says_how_many(client: Client) -> None:
+    recorder = start_recorder()
+    client.force_login(make_person())
+    address = f"/terminals/{recorder.terminal.pk}/"
+    assert b"masked" not in client.get(address).content
+    recorder.write(SHOWN)
+    page = client.get(address).content.decode()
+    assert '<span title="github-token: 1"><b>1</b> secret masked</span>' in page
 
 
 def test_what_was_typed_and_markers_are_masked_too() -> None:
