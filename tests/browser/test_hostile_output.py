@@ -62,8 +62,8 @@ FREEZING: dict[str, bytes] = {
 SLOWER = {"combining marks": 5}
 
 
-def opened(page: Page, **size: int) -> Any:
-    recorder = start_recorder(**size)
+def opened(page: Page, cols: int = 80, rows: int = 24) -> Any:
+    recorder = start_recorder(cols=cols, rows=rows)
     open_terminal(page, recorder.terminal)
     page.evaluate(_WATCH)
     return recorder

@@ -22,12 +22,13 @@ _CONTROLS_WITHIN_WORDS = b"mKhlqnc"
 _OTHERS_BETWEEN_WORDS = b"78DEHMc"
 
 #: The same at one stroke, for bytes in which no control string is unfinished: what ends a word leaves its ESC.
-_STRIPPED = re.compile(
+_WITHIN_WORDS = (
     rb"(?:\x1b\[[0-?]*+[ -/]*+[mKhlqnc]"
     rb"|\x1b[PX\]^_][^\x07\x18\x1a\x1b]*+[\x07\x18\x1a]?"
     rb"|\x1b[ -/]*+[0-69-CFGI-LNOQ-WYZ\\`-bd-~])++"
-    rb"|(\x1b)(?:\[[0-?]*+[ -/]*+[@-~]|[78DEHMc])"
 )
+_DROPPED = re.compile(_WITHIN_WORDS)
+_STRIPPED = re.compile(_WITHIN_WORDS + rb"|(\x1b)(?:\[[0-?]*+[ -/]*+[@-~]|[78DEHMc])")
 _PAYLOAD = re.compile(rb"\x1b[PX\]^_]([^\x07\x18\x1a\x1b]*+)")
 _SHORT_STRING = 512
 _STRING_START = re.compile(rb"\x1b[PX\]^_]")
@@ -161,7 +162,10 @@ def read_plainly(raw: bytes) -> tuple[bytes, bytes, int] | None:
         if len(raw) - last > _SHORT_STRING:
             return None
         end, raw = last, raw[:last]
-    drawn, strings = _STRIPPED.sub(rb"\1", raw), b""
+    drawn, strings = _DROPPED.sub(b"", raw), b""
+    if b"\x1b" in drawn:
+        # Slower, and only needed where something ends a word.
+        drawn = _STRIPPED.sub(rb"\1", raw)
     if _STRING_START.search(raw):
         strings = SEPARATOR.join([*_PAYLOAD.findall(raw), b""])
     return drawn, strings, end
