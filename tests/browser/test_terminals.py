@@ -178,7 +178,7 @@ def test_the_list_follows_its_terminals(signed_in_page: Page, server: Server) ->
     expect(signed_in_page.get_by_text("No terminals yet")).to_be_visible()
     expect(signed_in_page.locator("html")).to_have_attribute("data-live", "connected")
     recorder = start_recorder()
-    row = signed_in_page.locator(f'[data-row][data-id="{recorder.terminal.pk}"]')
+    row = signed_in_page.locator(f'tr[data-row][data-id="{recorder.terminal.pk}"]')
     expect(row).to_contain_text("Live")
     recorder.write(b"compiling\r\n")
     expect(row).to_contain_text("compiling")
@@ -318,7 +318,10 @@ def test_the_keyboard_moves_the_player_and_is_not_caught(signed_in_page: Page, s
     screen = signed_in_page.get_by_role("region", name="Screen of the terminal")
     screen.focus()
     signed_in_page.keyboard.press("Tab")
-    assert signed_in_page.evaluate("document.activeElement.matches('[data-play]')"), "Tab leads on"
+    expect(signed_in_page.get_by_role("region", name="Screen as plain text", exact=True)).to_be_focused()
+    signed_in_page.get_by_role("button", name="Refresh").focus()
+    signed_in_page.keyboard.press("Tab")
+    expect(signed_in_page.get_by_label("Time in the recording")).to_be_focused()
 
 
 HOSTILE = (
