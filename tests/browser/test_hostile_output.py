@@ -46,6 +46,8 @@ FREEZING: dict[str, bytes] = {
     "just below the limit, often": b"\x1b[24S\x1b[24T\x1b[24L\x1b[24M\x1b[1920b" * 3_000,
     "moving without end": b"".join(b"\x1b[%d%c" % (n, final) for n in COUNTS for final in b"ABCDEFGHdefg`ar"),
     "filling and erasing": b"\x1b#8\x1b[2J\x1b[3J\x1bc" * 2_000,
+    # xterm.js looks at a line that is not there, throws, and takes nothing from then on.
+    "erasing up to the last cell": b"\x1b[999;999Hx\x1b[1J\x1b[999;999H\x1b[?1J",
     "switching screens": b"\x1b[?1049h\x1b[?1049l" * 5_000,
     "unfinished title": b"\x1b]0;" + b"x" * 3_000_000,
     "unfinished device string": b"\x1bPq" + b"?" * 3_000_000 + b"\x1b\\",

@@ -30,6 +30,12 @@ export function makeSafe(terminal) {
   for (const final of LINE_COUNTS) parser.registerCsiHandler({ final }, tooMany(() => terminal.rows));
   for (const final of CELL_COUNTS) parser.registerCsiHandler({ final }, tooMany(() => terminal.cols * terminal.rows));
 
+  // Erasing up to the cursor in the last cell of all looks at a line that is not there; xterm.js throws, and never writes
+  // again. From there it is the whole screen that is erased.
+  for (const prefix of [undefined, "?"]) {
+    parser.registerCsiHandler({ prefix, final: "J" }, ([what]) => what === 1 && isInLastCell(terminal) && erase(terminal));
+  }
+
   // Questions to the terminal (device attributes, status, modes, settings, window, colours): the recorder's terminal
   // has answered them long ago, and a viewer never answers.
   for (const prefix of [undefined, ">", "="]) parser.registerCsiHandler({ prefix, final: "c" }, swallow);
@@ -51,6 +57,16 @@ export function makeSafe(terminal) {
   let links = 0;
   parser.registerOscHandler(8, (data) => data.length > MOST_LINK_CHARS || (data.length > 2 && ++links > MOST_LINKS));
   writeInPieces(terminal);
+}
+
+function isInLastCell({ buffer: { active }, cols }) {
+  return active.cursorX >= cols - 1 && active.cursorY + 1 >= active.length;
+}
+
+function erase(terminal) {
+  // There is no public way to erase from within a handler; without this one the screen keeps what it shows.
+  terminal._core._inputHandler?.eraseInDisplay({ params: [2], length: 1 }, false);
+  return true;
 }
 
 /** Have `terminal` take the widths of characters from an addon for them, with no more marks on a cell than it can bear. */
