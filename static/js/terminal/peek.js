@@ -11,7 +11,6 @@ export class Peek {
   #wanted = null;
   #loading = false;
   #kept = new Map();
-  #shownAt = 0;
 
   constructor(box, { terminal }) {
     this.box = box;
@@ -63,6 +62,5 @@ export class Peek {
 
   #draw(html) {
     this.picture.innerHTML = html;
-    this.#shownAt = performance.now();
   }
 }
