@@ -1,4 +1,8 @@
-"""Why a live socket was closed. A browser does not reconnect by itself after one of these."""
+"""Why a live socket was closed.
+
+The server sends 1000 and codes from 3000 on, and nothing else: what the standard has below 3000 is for the
+protocol's own layers.
+"""
 
 from enum import IntEnum
 
@@ -9,6 +13,10 @@ class CloseCode(IntEnum):
     UNKNOWN = 4004
     TOO_SLOW = 4008
     REVOKED = 4009
+    # A message or an address that the protocol does not have.
+    MISTAKE = 4400
+    # The server failed; it may work the next time.
+    FAILED = 4500
 
     @property
     def reason(self) -> str:
@@ -21,4 +29,6 @@ _REASONS = {
     CloseCode.UNKNOWN: "unknown",
     CloseCode.TOO_SLOW: "too slow",
     CloseCode.REVOKED: "access was revoked",
+    CloseCode.MISTAKE: "not in the protocol",
+    CloseCode.FAILED: "the server failed",
 }

@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('sessions_app', '0007_terminal_derived_end'),
+        ("sessions_app", "0007_terminal_derived_end"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='terminal',
-            name='masked_by',
+            model_name="terminal",
+            name="masked_by",
             field=models.JSONField(default=dict),
         ),
     ]

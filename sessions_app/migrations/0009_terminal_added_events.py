@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('sessions_app', '0008_terminal_masked_by'),
+        ("sessions_app", "0008_terminal_masked_by"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='terminal',
-            name='added_event_count',
+            model_name="terminal",
+            name="added_event_count",
             field=models.BigIntegerField(default=0),
         ),
     ]

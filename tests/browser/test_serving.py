@@ -6,11 +6,14 @@ import signal
 import time
 import urllib.error
 import urllib.request
+import uuid
 
 import pytest
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
+from playwright.sync_api import Page
 
+from sessions_app.models import Person
 from tests.browser.running import Server
 
 pytestmark = pytest.mark.browser
@@ -128,3 +131,25 @@ def answer_for(server: Server, host: str) -> int:
     except urllib.error.HTTPError as error:
         error.close()
         return error.code
+
+
+_CLOSED = """([address, message]) => new Promise((told) => {
+  const socket = new WebSocket(new URL(address, location.href.replace("http", "ws")));
+  window.socket = socket;
+  if (message) socket.addEventListener("open", () => socket.send(message));
+  socket.addEventListener("close", ({ code }) => told(code));
+})"""
+
+
+def test_a_browser_is_told_why_its_socket_was_closed(
+    signed_in_page: Page, operator: Person, server: Server
+) -> None:
+    signed_in_page.goto("/settings/")
+    unknown = f"/live/terminals/{uuid.uuid4()}/?offset=0"
+    assert signed_in_page.evaluate(_CLOSED, [unknown, ""]) == 4004
+    assert signed_in_page.evaluate(_CLOSED, ["/live/console/", "no json"]) == 4400
+
+    signed_in_page.evaluate(f"() => {{ window.endedWith = ({_CLOSED})(['/live/console/', '']) }}")
+    signed_in_page.wait_for_function("window.socket.readyState === 1")
+    Person.objects.filter(pk=operator.pk).update(access_version=operator.access_version + 1)
+    assert signed_in_page.evaluate("() => window.endedWith") == 4009

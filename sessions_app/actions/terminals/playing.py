@@ -188,8 +188,6 @@ def _amounts(rows: list[_Stored]) -> Iterable[tuple[int, int]]:
             timings.update({key: bytes(value) for key, value in found.values_list("pk", "timing")})
     return chain.from_iterable(
         # A chunk that was sealed meanwhile is no longer there.
-        timing.decode(timings[row.id], row.first_us)
-        if row.id in timings
-        else [(row.first_us, row.size)]
+        timing.decode(timings[row.id], row.first_us) if row.id in timings else [(row.first_us, row.size)]
         for row in rows
     )

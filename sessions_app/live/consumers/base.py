@@ -19,8 +19,6 @@ from sessions_app.models import Person
 logger = logging.getLogger(__name__)
 
 MAX_MESSAGE_CHARS = 1_000
-INTERNAL_ERROR = 1011
-POLICY_VIOLATION = 1008
 # While the database is away a consumer asks again by itself, should nobody tell that it is back.
 RETRY_S = 2.0
 
@@ -33,7 +31,13 @@ class Refusal(Exception):
         self.code = code
 
 
-class LiveConsumer(AsyncWebsocketConsumer):
+class _Socket(AsyncWebsocketConsumer):
+    async def close(self, code: int | None = None, reason: str | None = None) -> None:
+        # The server's WebSocket library takes a plain int only, and drops the whole frame for any other.
+        await super().close(None if code is None else int(code), reason)
+
+
+class LiveConsumer(_Socket):
     """Subclasses say what they follow (`interest`), and send what is new in `begin` and `deliver`.
 
     The socket is accepted before it is refused: a refusal at the handshake reaches a browser as a bare 403,
@@ -64,7 +68,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     async def take(self, message: dict[str, Any]) -> None:
         """A message of the client. Most sockets have no use for any."""
-        raise Refusal(POLICY_VIOLATION)
+        raise Refusal(CloseCode.MISTAKE)
 
     async def connect(self) -> None:
         await self.accept()
@@ -88,12 +92,12 @@ class LiveConsumer(AsyncWebsocketConsumer):
         try:
             message = json.loads(text_data) if text_data and len(text_data) <= MAX_MESSAGE_CHARS else None
             if not isinstance(message, dict):
-                raise Refusal(POLICY_VIOLATION)
+                raise Refusal(CloseCode.MISTAKE)
             await self.take(message)
         except Refusal as refusal:
             await self.close(refusal.code)
         except (ValueError, RecursionError):
-            await self.close(POLICY_VIOLATION)
+            await self.close(CloseCode.MISTAKE)
 
     async def send_message(self, message_type: str, /, **members: Any) -> None:
         await self.send(text_data=json.dumps({"type": message_type, **members}, separators=(",", ":")))
@@ -102,7 +106,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         """A whole number of the address, 0 when it is not there. Raises Refusal for anything else."""
         values = parse_qs(self.scope["query_string"].decode("latin1")).get(name, ["0"])
         if len(values) != 1 or not values[0].isascii() or not values[0].isdecimal() or len(values[0]) > 18:
-            raise Refusal(POLICY_VIOLATION)
+            raise Refusal(CloseCode.MISTAKE)
         return int(values[0])
 
     async def _follow(self, mailbox: Mailbox) -> None:
@@ -119,7 +123,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
             await self.close(refusal.code)
         except Exception:
             logger.exception("A live socket failed")
-            await self.close(INTERNAL_ERROR)
+            await self.close(CloseCode.FAILED)
 
     async def _until_it_works(self, step: Any, *arguments: Any) -> None:
         """A step that reads the database is repeated until the database is there."""
@@ -137,7 +141,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
             self._following.cancel()
 
 
-class UnknownConsumer(AsyncWebsocketConsumer):
+class UnknownConsumer(_Socket):
     """Every address that is none."""
 
     async def connect(self) -> None:

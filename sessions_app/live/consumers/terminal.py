@@ -7,7 +7,7 @@ from typing import Any
 from sessions_app.actions.terminals.frames import SpanKey
 from sessions_app.actions.terminals.reading import events_before, size_at
 from sessions_app.live.close_codes import CloseCode
-from sessions_app.live.consumers.base import POLICY_VIOLATION, LiveConsumer, Refusal
+from sessions_app.live.consumers.base import LiveConsumer, Refusal
 from sessions_app.live.facts import Changed, Interest, News
 from sessions_app.live.frames import read_span, read_start
 from sessions_app.live.reading import in_database
@@ -65,11 +65,11 @@ class TerminalConsumer(LiveConsumer):
     async def take(self, message: dict[str, Any]) -> None:
         offset = message.get("ack")
         if type(offset) is not int or self.mailbox is None or not hasattr(self, "_sender"):
-            raise Refusal(POLICY_VIOLATION)
+            raise Refusal(CloseCode.MISTAKE)
         try:
             self._sender.window.acknowledge(offset)
         except WrongAck:
-            raise Refusal(POLICY_VIOLATION) from None
+            raise Refusal(CloseCode.MISTAKE) from None
         if self._blocked_since is not None:
             # An answer: the patience begins anew.
             self._unblock()

@@ -129,7 +129,7 @@ def test_a_socket_that_takes_no_messages_closes_on_one(message: str) -> None:
         cookie = await here(lambda: cookie_of(make_person()))
         async with Socket("/live/console/", cookie) as socket:
             await socket.send(message)
-            assert await socket.close_code() == 1008
+            assert await socket.close_code() == 4400
 
     run(scenario)
 

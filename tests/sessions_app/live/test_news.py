@@ -92,7 +92,7 @@ def test_a_broken_cursor_ends_the_socket(after: str) -> None:
     async def scenario() -> None:
         cookie, session = await here(lambda: (operator_cookie(), make_session()))
         async with Socket(f"/live/sessions/{session.pk}/?after={after}", cookie) as socket:
-            assert await socket.close_code() == 1008
+            assert await socket.close_code() == 4400
 
     run(scenario)
 

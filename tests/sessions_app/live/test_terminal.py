@@ -334,7 +334,7 @@ def test_an_answer_that_cannot_be_ends_the_socket(ack: object) -> None:
             viewer.acknowledges = False
             await viewer.until(4)
             await viewer.send({"ack": ack})
-            assert await viewer.close_code() == 1008
+            assert await viewer.close_code() == 4400
 
     run(scenario)
 
