@@ -11,6 +11,8 @@ export class SearchPanel {
   #timer = 0;
   #asked = "";
   #landWhenFound = false;
+  // The millisecond that the address names beside the query: the hit at it is what the link is about.
+  #wantedMs = null;
 
   /**
    * `atUs()` is the moment on the screen, `land(hit)` shows a hit, `changed({hits, current})` is told of all of them,
@@ -46,6 +48,8 @@ export class SearchPanel {
     const { searchParams } = new URL(location.href);
     if (!this.keepsAddress || !searchParams.get("q")) return;
     this.regex.checked = searchParams.get("regex") === "1";
+    const at = this.panel.closest("terminal-view")?.getAttribute("at-ms");
+    this.#wantedMs = searchParams.has("t") && at !== null ? Number(at) : null;
     this.show(searchParams.get("q"), { focus: false });
   }
 
@@ -99,6 +103,7 @@ export class SearchPanel {
   async search() {
     this.#stop();
     const query = this.box.value;
+    if (this.#asked) this.#wantedMs = null;
     this.#asked = query;
     this.#replace([]);
     this.#address(query);
@@ -123,6 +128,10 @@ export class SearchPanel {
     this.#say(`${counted(this.hits.length)} so far…`);
     this.#told();
     if (this.#landWhenFound) this.#landWhenFound = !this.step(1);
+    const wanted = this.#wantedMs === null ? -1 : this.hits.findIndex(({ at_us }) => Math.ceil(at_us / 1000) === this.#wantedMs);
+    if (wanted < 0) return;
+    this.#wantedMs = null;
+    this.#go(wanted);
   }
 
   #finish({ hits, is_cut, searched, error }) {
