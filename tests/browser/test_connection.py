@@ -10,7 +10,8 @@ from sessions_app.terminal.asciicast.model import Output
 from tests.browser.running import Server
 from tests.sessions_app.terminals.recorder import start_recorder
 
-pytestmark = pytest.mark.browser
+# Sockets of the test itself, and no database.
+pytestmark = [pytest.mark.browser, pytest.mark.once]
 
 # A connection over sockets of our own, in a page whose clock, timers and visibility are ours too.
 _SET_UP = """async () => {

@@ -17,7 +17,8 @@ from tests.browser.running import Server
 from tests.browser.test_terminals import open_terminal, screen_text, until
 from tests.sessions_app.terminals.recorder import start_recorder
 
-pytestmark = pytest.mark.browser
+# What the page does with bytes; that they are the same from either engine is tested without a browser.
+pytestmark = [pytest.mark.browser, pytest.mark.once]
 
 # Unhindered these sequences take from many seconds to hours; a machine that is shared with other work needs some room.
 LONGEST_TASK_MS = 1_500

@@ -14,7 +14,8 @@ from tests.browser.running import Server
 from tests.sessions_app.terminals.keyframes import make_keyframe
 from tests.sessions_app.terminals.recorder import Recorder, start_recorder
 
-pytestmark = pytest.mark.browser
+# How the page uses answers that are the same from either engine.
+pytestmark = [pytest.mark.browser, pytest.mark.once]
 
 KB = 1024
 # A screen that takes a moment for each frame, as a real one does, and knows what it was given since it was reset.

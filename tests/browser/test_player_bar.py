@@ -10,7 +10,8 @@ from tests.browser.running import Server
 from tests.browser.test_terminals import expect_moment, expect_screen, open_terminal, screen_text, until
 from tests.sessions_app.terminals.recorder import start_recorder
 
-pytestmark = pytest.mark.browser
+# How the page uses answers that are the same from either engine.
+pytestmark = [pytest.mark.browser, pytest.mark.once]
 
 
 def test_the_head_is_dragged_and_the_screen_follows(signed_in_page: Page) -> None:

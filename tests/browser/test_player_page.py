@@ -14,7 +14,8 @@ from tests.browser.test_terminals import expect_screen, open_terminal, screen_te
 from tests.factories import make_message, make_session
 from tests.sessions_app.terminals.recorder import start_recorder
 
-pytestmark = pytest.mark.browser
+# How the page uses answers that are the same from either engine.
+pytestmark = [pytest.mark.browser, pytest.mark.once]
 
 
 def test_playing_to_the_live_end_goes_on_following(signed_in_page: Page, server: Server) -> None:

@@ -18,7 +18,7 @@ from tests.samples import sample
 HISTORY = "claude-code/projects/sample-project/1af7fc5e-8455-4414-9ccd-011d40f70b2a.jsonl"
 COMMANDS = (
     "serve", "import", "watch", "record", "upload", "list", "show", "export", "search", "doctor", "stats", "user",
-    "token", "demo", "screen", "terminals",
+    "token", "demo", "screen", "terminals", "mark",
 )  # fmt: skip
 
 
