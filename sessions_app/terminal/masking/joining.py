@@ -4,6 +4,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 #: In a narrower window nearly every line would be full by chance.
 MIN_WIDTH = 20
@@ -82,7 +83,13 @@ def _columns(line: bytes) -> int:
     if line.isascii():
         return len(line)
     text = line.decode("utf-8", "replace")
-    return sum(
-        0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1
-        for one in text
-    )
+    # A line of a drawn screen holds few kinds of characters, most of them one column wide.
+    return len(text) + sum(_beyond_one(one) * text.count(one) for one in set(text) if one > "\x7f")
+
+
+@lru_cache(maxsize=4_096)
+def _beyond_one(character: str) -> int:
+    """How many columns more than one it takes: -1, 0 or 1."""
+    if unicodedata.combining(character):
+        return -1
+    return 1 if unicodedata.east_asian_width(character) in "WF" else 0
