@@ -19,6 +19,8 @@ class ConsoleConsumer(LiveConsumer):
 
     _counts: dict[str, int] | None = None
     _counting: asyncio.Task[None] | None = None
+    # Something changed that no count was begun after.
+    _changed_since = False
 
     async def begin(self) -> None:
         await self._send_counts()
@@ -28,6 +30,7 @@ class ConsoleConsumer(LiveConsumer):
             await self.send_message("refresh")
         for fact in news.changed:
             await self.send_message("changed", kind=fact.kind, id=str(fact.id), seq=fact.seq)
+        self._changed_since = True
         if self._counting is None or self._counting.done():
             self._counting = asyncio.create_task(self._count_later())
 
@@ -38,10 +41,13 @@ class ConsoleConsumer(LiveConsumer):
 
     async def _count_later(self) -> None:
         """Counting is not free and its answer is remembered for a while: once after any number of changes."""
-        await asyncio.sleep(COUNT_AFTER_S)
-        # While the database is away the hub says so, and its return is a change that counts again.
-        with contextlib.suppress(DatabaseError):
-            await self._send_counts()
+        # What changes while the answer is on its way may not be in it.
+        while self._changed_since:
+            await asyncio.sleep(COUNT_AFTER_S)
+            self._changed_since = False
+            # While the database is away the hub says so, and its return is a change that counts again.
+            with contextlib.suppress(DatabaseError):
+                await self._send_counts()
 
     async def _send_counts(self) -> None:
         counts = await in_database(nav_counts, self.person)

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 import uuid
 from typing import Any
 
@@ -10,8 +11,9 @@ from django.db import OperationalError
 
 from dashboard.lib.clock import now_ms
 from sessions_app.live import hub, watch
+from sessions_app.live.consumers import console
 from sessions_app.live.facts import MAX_UNTOLD, Changed, Login, Mailbox
-from sessions_app.models import AgentSession, Status
+from sessions_app.models import AgentSession, Person, Status
 from tests.factories import make_event, make_message, make_person, make_run, make_session
 from tests.sessions_app.live.sockets import Socket, cookie_of, here, run
 from tests.sessions_app.terminals.recorder import start_recorder
@@ -139,6 +141,37 @@ def test_the_numbers_beside_the_places_follow() -> None:
             assert (await socket.message("counts"))["live_terminals"] == 0
             await here(start_recorder)
             assert (await socket.message("counts"))["live_terminals"] == 1
+
+    run(scenario)
+
+
+def test_what_changes_while_the_numbers_are_counted_is_counted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = threading.Semaphore(0)
+    go_on = threading.Event()
+    answers = iter([0, 1, 2])
+
+    def slowly(person: Person) -> dict[str, int]:
+        answer = next(answers)
+        counted.release()
+        if answer == 1:
+            go_on.wait(5)
+        return {"needs_me": 0, "running": 0, "live_terminals": answer}
+
+    monkeypatch.setattr(console, "nav_counts", slowly)
+    monkeypatch.setattr(console, "COUNT_AFTER_S", 0.05)
+
+    async def scenario() -> None:
+        async with Socket("/live/console/", await here(operator_cookie)) as socket:
+            assert (await socket.message("counts"))["live_terminals"] == 0
+            assert counted.acquire(timeout=5)
+            await here(start_recorder)
+            assert await asyncio.to_thread(counted.acquire, timeout=5)
+            second = await here(lambda: str(start_recorder().terminal.pk))
+            while (await socket.message("changed"))["id"] != second:
+                pass
+            go_on.set()
+            assert (await socket.message("counts"))["live_terminals"] == 1
+            assert (await socket.message("counts"))["live_terminals"] == 2
 
     run(scenario)
 
