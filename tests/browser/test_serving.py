@@ -135,8 +135,8 @@ def answer_for(server: Server, host: str) -> int:
 
 _CLOSED = """([address, message]) => new Promise((told) => {
   const socket = new WebSocket(new URL(address, location.href.replace("http", "ws")));
-  window.socket = socket;
   if (message) socket.addEventListener("open", () => socket.send(message));
+  window.opened = new Promise((open) => socket.addEventListener("open", open));
   socket.addEventListener("close", ({ code }) => told(code));
 })"""
 
@@ -150,6 +150,6 @@ def test_a_browser_is_told_why_its_socket_was_closed(
     assert signed_in_page.evaluate(_CLOSED, ["/live/console/", "no json"]) == 4400
 
     signed_in_page.evaluate(f"() => {{ window.endedWith = ({_CLOSED})(['/live/console/', '']) }}")
-    signed_in_page.wait_for_function("window.socket.readyState === 1")
+    signed_in_page.evaluate("() => window.opened.then(() => null)")
     Person.objects.filter(pk=operator.pk).update(access_version=operator.access_version + 1)
     assert signed_in_page.evaluate("() => window.endedWith") == 4009

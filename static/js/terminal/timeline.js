@@ -50,8 +50,10 @@ export class Timeline {
     const changed = endUs !== this.endUs || Object.entries(shown).some(([name, value]) => value !== this.#shown[name]);
     this.endUs = endUs;
     Object.assign(this.#shown, shown);
-    if (changed) this.#later();
-    else this.#moveHead();
+    if (!changed) return this.#moveHead();
+    // The drawing may wait; where a moment stands must be right at once, or the first drag leads nowhere.
+    this.#measure();
+    this.#later();
   }
 
   #later() {
@@ -62,19 +64,26 @@ export class Timeline {
   }
 
   #redraw() {
-    const { activity, stepUs, shortensPauses } = this.#shown;
+    // Sized before there is anything to show.
+    if (this.endUs === undefined) return;
+    const { activity, stepUs } = this.#shown;
     this.#drawnAt = performance.now();
-    // A bar that changes under the finger leads elsewhere than where it was put.
     if (this.bar.matches(":active")) return this.#later();
+    this.#measure();
     this.#width = this.plot.clientWidth;
     const height = this.plot.clientHeight;
     if (!this.#width || !height) return;
-    this.#axis = new TimeAxis(this.endUs, activity, { stepUs, shortensPauses });
     const drawing = { axis: this.#axis, activity, stepUs, width: this.#width, height };
     for (const plot of [this.plot, this.played]) drawActivity(plot, drawing);
     this.ticks.draw(this.#shown.events.map(described), this.#axis, this.#width);
     this.#drawHits();
     this.#moveHead();
+  }
+
+  #measure() {
+    const { activity, stepUs, shortensPauses } = this.#shown;
+    // A bar that changes under the finger leads elsewhere than where it was put.
+    if (!this.bar.matches(":active")) this.#axis = new TimeAxis(this.endUs, activity, { stepUs, shortensPauses });
   }
 
   #drawHits() {
