@@ -170,7 +170,8 @@ def test_a_second_terminal_comes_by_itself_and_moves_nothing(signed_in_page: Pag
         page.evaluate("document.fonts.ready.then(() => { window.shifted = 0 })")
         other = said(start_recorder(), "two\r\n")
         expect_picture(page, other.terminal, "two")
-        expect(page.locator(".list-head .count[data-count=live_terminals]")).to_have_text(str(tiles + 1))
+        count = page.locator(".list-head .count[data-count=live_terminals]")
+        expect(count).to_have_text(str(tiles + 1), timeout=PATIENCE_S * 1000)
         assert page.evaluate("window.shifted") < 0.005
         assert page.locator(".tile").last.get_attribute("data-id") == str(other.terminal.pk), (
             "a new one comes last"
