@@ -63,7 +63,8 @@ class SessionQuerySet(models.QuerySet["AgentSession"]):
         # A sum is in no index: what changed since then is few, what was active before then is nearly everything.
         new = AgentSession.objects.filter(~Exists(seen), updated_ms__gt=before_ms, created_ms__gt=before_ms)
         late = new.alias(activity=F("last_activity_ms") + 0).filter(activity__lte=before_ms)
-        arrived = list(late.values_list("pk", flat=True)[:MOST_LATE])
+        # Who never marked everything read has no such moment.
+        arrived = list(late.values_list("pk", flat=True)[:MOST_LATE]) if before_ms else []
         fresh = Q(last_activity_ms__gt=before_ms)
         return self.filter(~Exists(seen), fresh | Q(pk__in=arrived) if arrived else fresh)
 
