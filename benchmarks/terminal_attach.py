@@ -3,9 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import asciinema_peer
-from benchmarks.harness import MB, Console, Options, percentiles, say
-from benchmarks.terminal_corpus import MIXED, write_cast
-from benchmarks.terminal_recordings import SIZES_MB, Imported, import_cast
+from benchmarks.harness import Console, Options, percentiles, say
+from benchmarks.terminal_recordings import Imported, import_mixed
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -45,11 +44,7 @@ _OPENED = """async (size) => {
 def run(options: Options, console: Console) -> dict[str, Any]:
     from benchmarks.painting import browser, prepared
 
-    imported: dict[int, Imported] = {}
-    for megabytes in options.scaled(*SIZES_MB):
-        say(f"making a recording of {megabytes} MB")
-        cast = write_cast(console.folder / f"{megabytes}.cast", MIXED, megabytes * MB)
-        imported[megabytes] = import_cast(console, cast)
+    imported = import_mixed(options, console)
     console.use_here()
     from benchmarks import visiting
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.harness import MB, Console, say
+from benchmarks.harness import MB, Console, Options, say
 from benchmarks.processes import Costs, Failed
 from benchmarks.terminal_corpus import MIXED, Cast, write_cast
 
@@ -86,3 +86,13 @@ def column_bytes(console: Console, table: str, *columns: str) -> int:
     lengths = " + ".join(f"LENGTH({column})" for column in columns)
     ((size,),) = rows_of(console, f"SELECT COALESCE(SUM({lengths}), 0) FROM sessions_app_{table}")  # noqa: S608
     return int(size)
+
+
+def import_mixed(options: Options, console: Console) -> dict[int, Imported]:
+    """{MB: a recording of mixed output of that size, imported}, for each size that was asked for."""
+    imported: dict[int, Imported] = {}
+    for megabytes in options.scaled(*SIZES_MB):
+        say(f"making a recording of {megabytes} MB")
+        cast = write_cast(console.folder / f"{megabytes}.cast", MIXED, megabytes * MB)
+        imported[megabytes] = import_cast(console, cast)
+    return imported

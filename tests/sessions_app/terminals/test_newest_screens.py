@@ -24,13 +24,6 @@ def processes() -> Iterator[None]:
     stop_screens()
 
 
-@pytest.fixture(scope="module")
-def workshop() -> Iterator[Workshop]:
-    shared = Workshop(works_ahead=False)
-    yield shared
-    shared.stop()
-
-
 def log(first: int, count: int) -> bytes:
     lines = (
         f"\x1b[3{number % 8}m{number:06}\x1b[0m some words of a log\r\n"

@@ -31,13 +31,6 @@ def processes() -> Iterator[None]:
     stop_screens()
 
 
-@pytest.fixture(scope="module")
-def workshop() -> Iterator[Workshop]:
-    shared = Workshop(works_ahead=False)
-    yield shared
-    shared.stop()
-
-
 def replayed(data: bytes, cols: int = 80, rows: int = 24) -> Screen:
     engine = GhosttyEngine(cols, rows)
     engine.feed(data)
