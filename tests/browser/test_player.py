@@ -105,9 +105,11 @@ def make_recording(chooser: random.Random, *, size: int = 1_500 * KB, ended: boo
         recorded.add(*events[start : start + 60])
     for offset in range(100 * KB, size, 100 * KB):
         place = offset + chooser.randrange(50 * KB)
-        make_keyframe(recorded.recorder.terminal, place, at_us=recorded.time_at(place))
+        # As the server's own, it may have the time of the last of several writes that came together.
+        at_us = recorded.time_at(place) + chooser.choice([0, 20_000])
+        make_keyframe(recorded.recorder.terminal, place, at_us=at_us)
         if chooser.random() < 0.2:
-            make_keyframe(recorded.recorder.terminal, place, at_us=recorded.time_at(place), is_heavy=True)
+            make_keyframe(recorded.recorder.terminal, place, at_us=at_us, is_heavy=True)
     if ended:
         recorded.recorder.exit(0)
     return recorded
@@ -152,6 +154,18 @@ def test_any_sequence_of_seeks_shows_each_moment_exactly(signed_in_page: Page, s
             assert signed_in_page.evaluate("(offset) => player.seekOffset(offset)", offset)
         expect_shown(signed_in_page, recorded, offset)
         assert shown(signed_in_page)["bytes"] <= 400 * KB, "never a long way to a moment"
+
+
+def test_a_screen_that_bears_a_later_time_hides_no_write_before_it(signed_in_page: Page, server: Server) -> None:
+    recorded = make_recording(random.Random(8))
+    late = recorded.recorder.terminal.keyframes.order_by("offset")
+    places = [(row.offset, row.at_us) for row in late if row.at_us > recorded.time_at(row.offset)]
+    assert places
+    open_player(signed_in_page, recorded)
+    for place, at_us in places:
+        for us in (recorded.time_at(place), at_us - 1):
+            signed_in_page.evaluate("(us) => player.seek(us)", us)
+            expect_shown(signed_in_page, recorded, recorded.offset_at(us))
 
 
 def test_one_request_leads_to_any_moment_and_none_to_one_seen_before(

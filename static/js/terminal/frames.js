@@ -45,7 +45,8 @@ export function endOf(frames) {
 
 /**
  * Those of the frames from index `start` on that belong to a moment {us}, or to the first {offset} bytes, of which the last
- * may be a part of a frame; `next` is the index to go on from, `isAll` whether all did.
+ * may be a part of a frame; `next` is the index to go on from, `isAll` whether all did. A keyframe is no part of the recording:
+ * it may bear the time of the last of several writes that came together, and ends nothing.
  */
 export function until(frames, start, { us, offset }) {
   const taken = [];
@@ -53,7 +54,8 @@ export function until(frames, start, { us, offset }) {
   for (; next < frames.length; next++) {
     const frame = frames[next];
     const isOutput = frame.type === "output";
-    if (us !== undefined ? frame.timeUs > us : frame.offset > offset || (isOutput && frame.offset === offset)) break;
+    const isLater = frame.type !== "keyframe" && frame.timeUs > us;
+    if (us !== undefined ? isLater : frame.offset > offset || (isOutput && frame.offset === offset)) break;
     if (us === undefined && isOutput && frame.offset + frame.bytes.length > offset) {
       taken.push({ ...frame, bytes: frame.bytes.subarray(0, offset - frame.offset) });
       break;

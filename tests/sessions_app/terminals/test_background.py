@@ -150,20 +150,21 @@ def test_at_rest_it_asks_nothing(deriving: BackgroundDeriving, monkeypatch: pyte
     monkeypatch.setattr(background, "_waiting", counted)
     recorded(log_of(10))
     wait_until(lambda: not derivable().exists())
-    looks = 0
+    answers: list[bool] = []
     changed = ChangeDetector.changed
 
     def looked(detector: Any) -> bool:
-        nonlocal looks
-        looks += 1
-        return changed(detector)
+        # Other databases of the same Postgres, and its own housekeeping, are news too.
+        answers.append(changed(detector))
+        return answers[-1]
 
     monkeypatch.setattr(ChangeDetector, "changed", looked)
     # What it has written itself it notices once.
-    wait_until(lambda: looks >= 2)
-    before = len(asked)
-    wait_until(lambda: looks >= 4)
-    assert len(asked) == before
+    wait_until(lambda: answers.count(False) >= 1)
+    before, looks = len(asked), len(answers)
+    wait_until(lambda: answers[looks:].count(False) >= 3)
+    # One that was answered while this was counted may not have been acted on yet.
+    assert len(asked) - before <= answers[looks:].count(True) + answers[looks - 1]
 
 
 def test_stopping_takes_no_time() -> None:
