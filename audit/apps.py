@@ -1,7 +1,44 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.core import checks
+from django.db import connections
+from django.db.models.signals import post_migrate
+
+from dashboard.lib.commands import surround_commands
 
 
 class AuditConfig(AppConfig):
     name = "audit"
     verbose_name = "Audit log"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        post_migrate.connect(_put_triggers_back, sender=self)
+        checks.register(_triggers_are_there, checks.Tags.database)
+        from audit.signing import signing
+
+        surround_commands(signing)
+
+
+def _put_triggers_back(**_: Any) -> None:
+    """A migration that rebuilt a table on SQLite has dropped its triggers."""
+    from audit import triggers
+
+    if triggers.LOG in connections["default"].introspection.table_names() and triggers.missing():
+        triggers.install()
+
+
+def _triggers_are_there(databases: Any = None, **_: Any) -> list[checks.CheckMessage]:
+    from audit import triggers
+
+    if not databases or triggers.LOG not in connections["default"].introspection.table_names():
+        return []
+    return [
+        checks.Error(
+            f"The audit log's trigger {name} is missing: the log could be changed unnoticed.",
+            hint="Run `python manage.py migrate`, which puts it back, and then `scrollback audit verify`.",
+            id="audit.E001",
+        )
+        for name in triggers.missing()
+    ]

@@ -1,5 +1,6 @@
 """The append-only log. It knows nothing of sessions: what it names, it names by type, id and label."""
 
+import uuid
 from typing import ClassVar, Self
 
 from django.db import models
@@ -40,6 +41,8 @@ class Entry(models.Model):
     decision = models.CharField(max_length=20, blank=True)
     # RFC 8785 canonical JSON, the text that is hashed; never re-serialised.
     body = models.TextField()
+    # RFC 6962 hash of the body: a leaf of the tree.
+    leaf = models.BinaryField(max_length=32)
 
     objects: ClassVar[models.Manager["Entry"]] = EntryQuerySet.as_manager()
 
@@ -52,3 +55,78 @@ class Entry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.idx} {self.action}"
+
+
+class Log(models.Model):
+    """The one row that says how far the log reaches: the next index, and what appending needs of the tree."""
+
+    THE_ONE: ClassVar[int] = 1
+
+    id = models.PositiveSmallIntegerField(primary_key=True)
+    # Part of the name that checkpoints are signed under, so that two logs are never taken for one another.
+    log_id = models.UUIDField(default=uuid.uuid4)
+    size = models.BigIntegerField()
+    # tree.Frontier, encoded.
+    frontier = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"{self.origin}: {self.size} entries"
+
+    @property
+    def origin(self) -> str:
+        """The name that checkpoints are signed under."""
+        return f"scrollback/{self.log_id.hex[:16]}"
+
+
+class Subtree(models.Model):
+    """The root over 256, 65,536, … consecutive leaves (`level` 1, 2, …), so that a proof reads little."""
+
+    level = models.PositiveSmallIntegerField()
+    number = models.BigIntegerField()
+    hash = models.BinaryField(max_length=32)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["level", "number"], name="audit_subtree_place"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.level}/{self.number}"
+
+
+class Checkpoint(models.Model):
+    """A signed tree head (C2SP tlog-checkpoint): whoever keeps one can show later that nothing before it changed."""
+
+    # Of the tree that it names.
+    size = models.BigIntegerField(primary_key=True)
+    at_ms = models.BigIntegerField()
+    note = models.TextField()
+    # The verifier key that it was signed for: of an older key nothing else may be left.
+    key = models.CharField(max_length=200)
+
+    def __str__(self) -> str:
+        return f"checkpoint at {self.size}"
+
+
+class Payload(models.Model):
+    """A body too big for an entry, or one that may have to be erased: the entry holds SHA-256(salt + data) alone."""
+
+    # Of its entry.
+    idx = models.BigIntegerField(primary_key=True)
+    salt = models.BinaryField(max_length=16)
+    data = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"payload of {self.idx}"
+
+
+class Pruning(models.Model):
+    """Payloads that an entry has announced the removal of: the triggers let go of those, and of no other."""
+
+    # Of the entry that says what goes and why.
+    idx = models.BigIntegerField(primary_key=True)
+    first_idx = models.BigIntegerField()
+    last_idx = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"payloads {self.first_idx} to {self.last_idx}"

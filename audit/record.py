@@ -1,25 +1,37 @@
 """The one way into the log."""
 
+import hashlib
+import secrets
 import uuid
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import rfc8785
 from django.db import connection
-from django.db.models import Max
 
 from audit import catalog
 from audit.actors import Actor
-from audit.models import Entry
+from audit.models import Entry, Log, Payload, Subtree
+from audit.tree import Frontier, leaf_hash
+from dashboard.lib import nudges
 from dashboard.lib.clock import now_ms
-from dashboard.lib.db import advisory_lock
+from dashboard.lib.db import advisory_lock, bulk_insert
 from dashboard.lib.ids import new_id
 from dashboard.lib.text import cut, storable
 
 # One lock for the whole log, held from the index to the commit: a fixed, arbitrary number ("audit").
-_LOG_LOCK = 0x6175646974
-MAX_BODY_BYTES = 60_000
-MAX_TEXT_CHARS = 4_000
+_LOG_LOCK: Final = 0x6175646974
+MAX_BODY_BYTES: Final = 60_000
+MAX_TEXT_CHARS: Final = 4_000
+SALT_BYTES: Final = 16
+#: Subtrees are kept for every 2^8 leaves, 2^16, …: proofs and C2SP tiles are made of those.
+TILE_HEIGHT: Final = 8
+
+_ENTRY_COLUMNS: Final = (
+    "idx", "id", "at_ms", "actor_type", "actor_id", "actor_label", "action", "target_type", "target_id", "target_label",
+    "session_id", "run_id", "decision", "body", "leaf",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -31,6 +43,30 @@ class Target:
     label: str
 
 
+@dataclass(frozen=True)
+class Attachment:
+    """A body that lies apart from its entry, because it is big or may have to be erased."""
+
+    data: bytes
+    media_type: str = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An entry before it has its place. `details` holds plain JSON values; integers beyond 2^53 become text."""
+
+    action: str
+    actor: Actor
+    target: Target | None = None
+    session_id: uuid.UUID | None = None
+    run_id: uuid.UUID | None = None
+    decision: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+    attachment: Attachment | None = None
+    # Made by whoever saw it happen, so that sending it twice records it once.
+    id: uuid.UUID | None = None
+
+
 def record(
     action: str,
     *,
@@ -40,38 +76,108 @@ def record(
     run_id: uuid.UUID | None = None,
     decision: str = "",
     details: dict[str, Any] | None = None,
+    attachment: Attachment | None = None,
 ) -> Entry:
     """Append one entry inside the caller's transaction: if it cannot be written, the change is undone.
 
-    `action` must be in the catalogue. `details` holds plain JSON values; integers beyond 2^53 must come
-    as text. Call it last in the transaction: it takes the lock that orders the log.
+    `action` must be in the catalogue. Call it last in the transaction: it takes the lock that orders the log.
     """
+    draft = Draft(action, actor, target, session_id, run_id, decision, details or {}, attachment)
+    return append([draft])[0]
+
+
+def append(drafts: Sequence[Draft]) -> list[Entry]:
+    """Append several in this order, inside the caller's transaction, as `record` does one."""
     if not connection.in_atomic_block:
         raise RuntimeError("record() belongs inside the transaction of the change it records")
-    catalog.require(action)
+    for draft in drafts:
+        catalog.require(draft.action)
     advisory_lock(_LOG_LOCK)
-    newest = Entry.objects.aggregate(newest=Max("idx"))["newest"]
+    log = _log()
+    frontier = Frontier.decode(log.size, bytes(log.frontier))
+    entries, payloads, subtrees = [], [], []
+    for draft in drafts:
+        entry, payload = _entry(draft, frontier.size)
+        if payload is not None:
+            payloads.append(payload)
+        entries.append(entry)
+        subtrees += [
+            Subtree(level=height // TILE_HEIGHT, number=number, hash=found)
+            for height, number, found in frontier.append(bytes(entry.leaf))
+            if not height % TILE_HEIGHT
+        ]
+    _insert(entries, payloads, subtrees)
+    grown = Log.objects.filter(pk=Log.THE_ONE, size=log.size)
+    if not grown.update(size=frontier.size, frontier=frontier.encode()):
+        raise RuntimeError("the audit log grew while its lock was held")
+    nudges.nudge()
+    return entries
+
+
+def _log() -> Log:
+    found = Log.objects.filter(pk=Log.THE_ONE).first()
+    if found is not None:
+        return found
+    if Entry.objects.exists():
+        # Nobody can remove it as tables are used: somebody has been at the database itself.
+        raise RuntimeError("the audit log has entries and no head")
+    return Log.objects.create(pk=Log.THE_ONE, size=0, frontier=b"")
+
+
+def _insert(entries: list[Entry], payloads: list[Payload], subtrees: list[Subtree]) -> None:
+    if len(entries) == 1:
+        entries[0].save(force_insert=True)
+    else:
+        rows = [tuple(getattr(entry, name) for name in _ENTRY_COLUMNS) for entry in entries]
+        bulk_insert(Entry, _ENTRY_COLUMNS, rows)
+    if payloads:
+        Payload.objects.bulk_create(payloads)
+    if subtrees:
+        Subtree.objects.bulk_create(subtrees)
+
+
+def _entry(draft: Draft, idx: int) -> tuple[Entry, Payload | None]:
+    target = draft.target
     entry = Entry(
-        idx=0 if newest is None else newest + 1,
-        id=new_id(),
+        idx=idx,
+        id=draft.id or new_id(),
         at_ms=now_ms(),
-        actor_type=actor.type,
-        actor_id=storable(actor.id)[:64],
-        actor_label=cut(storable(actor.label), 200),
-        action=action,
+        actor_type=draft.actor.type,
+        actor_id=storable(draft.actor.id)[:64],
+        actor_label=cut(storable(draft.actor.label), 200),
+        action=draft.action,
         target_type=target.type if target else "",
-        target_id=target.id[:64] if target else "",
+        target_id=storable(target.id)[:64] if target else "",
         target_label=cut(storable(target.label), 300) if target else "",
-        session_id=session_id,
-        run_id=run_id,
-        decision=decision,
+        session_id=draft.session_id,
+        run_id=draft.run_id,
+        decision=draft.decision,
     )
-    entry.body = canonical_text(entry, details or {})
-    entry.save(force_insert=True)
-    return entry
+    payload = None
+    if draft.attachment is not None:
+        salt = secrets.token_bytes(SALT_BYTES)
+        payload = Payload(idx=idx, salt=salt, data=draft.attachment.data)
+    entry.body = canonical_text(entry, draft.details, _commitment(draft.attachment, payload))
+    entry.leaf = leaf_hash(entry.body.encode())
+    return entry, payload
 
 
-def canonical_text(entry: Entry, details: dict[str, Any]) -> str:
+def commitment(salt: bytes, data: bytes) -> str:
+    """What an entry says of a payload: without the salt, nobody can guess a short one that was erased."""
+    return hashlib.sha256(salt + data).hexdigest()
+
+
+def _commitment(attachment: Attachment | None, payload: Payload | None) -> dict[str, Any] | None:
+    if attachment is None or payload is None:
+        return None
+    return {
+        "commitment": commitment(bytes(payload.salt), attachment.data),
+        "size": len(attachment.data),
+        "type": attachment.media_type,
+    }
+
+
+def canonical_text(entry: Entry, details: dict[str, Any], payload: dict[str, Any] | None = None) -> str:
     """The entry as RFC 8785 canonical JSON. Raises ValueError when it would pass the size limit."""
     document: dict[str, Any] = {
         "v": 1,
@@ -86,6 +192,8 @@ def canonical_text(entry: Entry, details: dict[str, Any]) -> str:
         "decision": entry.decision,
         "details": _plain(details),
     }
+    if payload is not None:
+        document["payload"] = payload
     text = rfc8785.dumps(document)
     if len(text) > MAX_BODY_BYTES:
         raise ValueError(f"an audit entry of {len(text)} bytes is over the limit of {MAX_BODY_BYTES}")

@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from audit.health import health
 from dashboard.lib.db import engine_version, explain
 from dashboard.overview import overview
 from sessions_app.access import READ
@@ -18,7 +19,10 @@ from sessions_app.sign_in import requires
 @require_safe
 @never_cache
 def healthz(request: HttpRequest) -> JsonResponse:
-    """200 when the database answers, 503 with the reason when it does not. Open to everybody, so it says little."""
+    """200 when the database answers and the audit log can take entries, else 503 with the reason.
+
+    Open to everybody, so it says little.
+    """
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -26,6 +30,9 @@ def healthz(request: HttpRequest) -> JsonResponse:
         engine = engine_version()
     except DatabaseError as error:
         return JsonResponse({"status": "unavailable", "reason": explain(error)}, status=503)
+    sound = health()
+    if not sound:
+        return JsonResponse({"status": "unavailable", "reason": sound.problems[0]}, status=503)
     return JsonResponse({"status": "ok", "engine": engine.split()[0]})
 
 

@@ -11,6 +11,7 @@ from pytest_django.fixtures import Settings
 from sessions_app.models import SearchEntry
 from sessions_app.search import index
 from tests.chromium import running_chromium
+from tests.flushing import triggers_let_go_of_flushes
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +40,9 @@ def words_go_with_their_entries() -> Iterator[None]:
     post_migrate.connect(clear, sender=apps.get_app_config("sessions_app"))
     yield
     post_migrate.disconnect(clear, sender=apps.get_app_config("sessions_app"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def audit_log_goes_with_the_rest() -> Iterator[None]:
+    with triggers_let_go_of_flushes():
+        yield

@@ -4,6 +4,8 @@ import json
 import os
 import sys
 from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any, ClassVar
 
 from django.core.management.base import BaseCommand, CommandError
@@ -17,6 +19,14 @@ EXIT_WITH_LOSSES = 1
 EXIT_REFUSED = 2
 
 
+_surroundings: list[Callable[[], AbstractContextManager[object]]] = []
+
+
+def surround_commands(surrounding: Callable[[], AbstractContextManager[object]]) -> None:
+    """Let every command work inside of this, for what has to go on beside it or to be done in the end."""
+    _surroundings.append(surrounding)
+
+
 class ConsoleCommand(BaseCommand):
     """Exit 0: done. 1: done, with losses that were listed. 2: refused with one clear line.
 
@@ -28,6 +38,8 @@ class ConsoleCommand(BaseCommand):
     example: ClassVar[str] = ""
     # Without it a command looks at the database itself, whatever state that is in.
     requires_schema: ClassVar[bool] = True
+    # A server does for itself what goes on beside it.
+    is_surrounded: ClassVar[bool] = True
     requires_system_checks = ()
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
@@ -45,7 +57,10 @@ class ConsoleCommand(BaseCommand):
         try:
             if self.requires_schema:
                 require_schema()
-            code = self.run(**options)
+            with ExitStack() as stack:
+                for surrounding in _surroundings if self.is_surrounded else ():
+                    stack.enter_context(surrounding())
+                code = self.run(**options)
             # Here, where it is known what to do when nobody reads any more.
             self.stdout.flush()
         except Refused as error:

@@ -156,7 +156,9 @@ def test_any_sequence_of_seeks_shows_each_moment_exactly(signed_in_page: Page, s
         assert shown(signed_in_page)["bytes"] <= 400 * KB, "never a long way to a moment"
 
 
-def test_a_screen_that_bears_a_later_time_hides_no_write_before_it(signed_in_page: Page, server: Server) -> None:
+def test_a_screen_that_bears_a_later_time_hides_no_write_before_it(
+    signed_in_page: Page, server: Server
+) -> None:
     recorded = make_recording(random.Random(8))
     late = recorded.recorder.terminal.keyframes.order_by("offset")
     places = [(row.offset, row.at_us) for row in late if row.at_us > recorded.time_at(row.offset)]

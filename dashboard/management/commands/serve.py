@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 from django.conf import settings
 
 from audit.actors import SYSTEM
+from audit.health import require_sound_log
+from audit.signing import CheckpointWriter
 from dashboard import serving
 from dashboard.announcing import announced, sending_what_waits
 from dashboard.lib.commands import ConsoleCommand
@@ -26,6 +28,7 @@ class Command(ConsoleCommand):
     example: ClassVar[str] = "scrollback serve --host 0.0.0.0 --port 8765"
     # It brings the schema up to date itself.
     requires_schema: ClassVar[bool] = False
+    is_surrounded: ClassVar[bool] = False
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--host", default=settings.CONFIG.host, help="address to listen on (%(default)s)")
@@ -36,6 +39,7 @@ class Command(ConsoleCommand):
         serving.refuse_taken_port(host, port)
         serving.prepare_home(settings.HOME)
         serving.migrate_if_needed(self._say)
+        require_sound_log()
         ensure_agent_token()
         serving.lose_recorders_before_boot()
         # What a watch that was killed left open, and logins that are long over.
@@ -46,13 +50,15 @@ class Command(ConsoleCommand):
         serving.answer_to(host)
         addresses = serving.addresses_of(host, port)
         with ExitStack() as stack:
-            deriving = BackgroundDeriving()
-            stack.callback(serving.close_connections, [stop_hub, stop_reading, deriving.stop, stop_screens])
+            deriving, checkpoints = BackgroundDeriving(), CheckpointWriter(everybodys=True)
+            stops = [stop_hub, stop_reading, deriving.stop, stop_screens, checkpoints.stop]
+            stack.callback(serving.close_connections, stops)
 
             def ready() -> None:
                 stack.enter_context(announced(settings.HOME, addresses[0]))
                 stack.enter_context(sending_what_waits(settings.HOME))
                 deriving.start()
+                checkpoints.start()
                 self._greet(host, addresses)
 
             listened = serving.run_server(host, port, ready)

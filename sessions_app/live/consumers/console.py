@@ -1,7 +1,6 @@
 """News for lists: which rows changed, and the numbers beside the places."""
 
 import asyncio
-import contextlib
 
 from django.db import DatabaseError
 
@@ -45,9 +44,11 @@ class ConsoleConsumer(LiveConsumer):
         while self._changed_since:
             await asyncio.sleep(COUNT_AFTER_S)
             self._changed_since = False
-            # While the database is away the hub says so, and its return is a change that counts again.
-            with contextlib.suppress(DatabaseError):
+            try:
                 await self._send_counts()
+            except DatabaseError:
+                # Nobody else may have met the error, so nobody else would ask for another count.
+                self._changed_since = True
 
     async def _send_counts(self) -> None:
         counts = await in_database(nav_counts, self.person)

@@ -145,6 +145,27 @@ def test_the_numbers_beside_the_places_follow() -> None:
     run(scenario)
 
 
+def test_a_count_that_fails_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([0, OperationalError("database is locked"), 1])
+
+    def failing(person: Person) -> dict[str, int]:
+        answer = next(answers)
+        if isinstance(answer, OperationalError):
+            raise answer
+        return {"needs_me": 0, "running": 0, "live_terminals": answer}
+
+    monkeypatch.setattr(console, "nav_counts", failing)
+    monkeypatch.setattr(console, "COUNT_AFTER_S", 0.05)
+
+    async def scenario() -> None:
+        async with Socket("/live/console/", await here(operator_cookie)) as socket:
+            assert (await socket.message("counts"))["live_terminals"] == 0
+            await here(start_recorder)
+            assert (await socket.message("counts"))["live_terminals"] == 1
+
+    run(scenario)
+
+
 def test_what_changes_while_the_numbers_are_counted_is_counted_again(monkeypatch: pytest.MonkeyPatch) -> None:
     counted = threading.Semaphore(0)
     go_on = threading.Event()

@@ -1,0 +1,143 @@
+"""Checkpoints of the log: the head of its tree, signed, at most a second after the newest entry."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from django.db import DatabaseError, connection
+
+from audit.keys import KeyUnavailable, key_path, load_key, make_key
+from audit.models import Checkpoint, Log
+from audit.notes import Signer, TreeHead
+from audit.tree import Frontier
+from dashboard.lib import nudges
+from dashboard.lib.clock import now_ms
+from dashboard.lib.db import ChangeDetector, explain, write_transaction
+
+logger = logging.getLogger(__name__)
+
+# Entries that come together are signed together.
+GATHER_S: Final = 0.2
+LOOK_EVERY_S: Final = 0.5
+RETRY_S: Final = 1.0
+_STOP_S: Final = 5.0
+
+
+def tree_head() -> TreeHead | None:
+    """The head of the committed log; None before its first entry."""
+    log = Log.objects.filter(pk=Log.THE_ONE, size__gt=0).first()
+    if log is None:
+        return None
+    return TreeHead(log.origin, log.size, Frontier.decode(log.size, bytes(log.frontier)).root())
+
+
+def write_checkpoint() -> Checkpoint | None:
+    """Sign the head as it is now, outside of a transaction; None where it is signed already or there is none.
+
+    Raises KeyUnavailable, DatabaseError.
+    """
+    head = tree_head()
+    if head is None or Checkpoint.objects.filter(size=head.size).exists():
+        return None
+    signer = _signer(head.origin)
+    checkpoint = Checkpoint(
+        size=head.size, at_ms=now_ms(), note=signer.sign(str(head)), key=str(signer.verifier)
+    )
+    with write_transaction():
+        # Another process may have been quicker with the same one.
+        if Checkpoint.objects.filter(size=head.size).exists():
+            return None
+        Checkpoint.objects.bulk_create([checkpoint], ignore_conflicts=connection.vendor == "postgresql")
+    return checkpoint
+
+
+def newest_checkpoint() -> Checkpoint | None:
+    return Checkpoint.objects.order_by("-size").first()
+
+
+def _signer(origin: str) -> Signer:
+    """The key of this log; its first checkpoint makes it."""
+    if not key_path(origin).exists() and not Checkpoint.objects.exists():
+        return make_key(origin)
+    return load_key(origin)
+
+
+class CheckpointWriter:
+    """A thread that signs what is new: in a server what anybody commits, in a command what it commits itself."""
+
+    def __init__(self, *, everybodys: bool) -> None:
+        self._everybodys = everybodys
+        self._awake = threading.Event()
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stop_listening: Callable[[], None] = lambda: None
+        #: Why the newest entries are not signed, "" when they are.
+        self.trouble = ""
+
+    def start(self) -> None:
+        self._stop_listening = nudges.listen(self._hear)
+        if self._everybodys:
+            self._hear()
+
+    def stop(self) -> None:
+        """Sign what is left, and end."""
+        self._stop_listening()
+        self._stopping.set()
+        self._awake.set()
+        if self._thread is not None:
+            self._thread.join(_STOP_S)
+
+    def _hear(self) -> None:
+        self._awake.set()
+        with self._lock:
+            if self._thread is None and not self._stopping.is_set():
+                self._thread = threading.Thread(target=self._run, name="audit-signing", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        detector = ChangeDetector()
+        try:
+            while not self._stopping.is_set():
+                self._awake.wait(RETRY_S if self.trouble else LOOK_EVERY_S if self._everybodys else None)
+                is_awake = self._awake.is_set()
+                self._awake.clear()
+                try:
+                    if is_awake or self.trouble or detector.changed():
+                        self._stopping.wait(GATHER_S)
+                        self._sign()
+                except DatabaseError as error:
+                    self._fail(explain(error))
+            self._sign()
+        except DatabaseError as error:
+            self._fail(explain(error))
+        finally:
+            detector.close()
+            connection.close()
+
+    def _sign(self) -> None:
+        try:
+            write_checkpoint()
+        except KeyUnavailable as error:
+            self._fail(str(error))
+        else:
+            self.trouble = ""
+
+    def _fail(self, reason: str) -> None:
+        connection.close()
+        if reason != self.trouble:
+            self.trouble = reason
+            logger.error("The newest audit entries are not signed: %s", reason)
+
+
+@contextmanager
+def signing(*, everybodys: bool = False) -> Iterator[CheckpointWriter]:
+    """Sign what is committed inside, and what is left in the end."""
+    writer = CheckpointWriter(everybodys=everybodys)
+    writer.start()
+    try:
+        yield writer
+    finally:
+        writer.stop()

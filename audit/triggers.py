@@ -1,0 +1,138 @@
+"""What makes the log append-only in the database itself, on both engines.
+
+A trigger stops whoever uses the tables as tables are used: a mistake in this program, another client, a
+migration. It cannot stop the owner of the file or of the tables; for that the tree is there, and on Postgres
+the rights in docs/audit.md.
+
+SQLite drops a table's triggers without a word when a migration rebuilds it. They are put back after every
+migration, and `missing()` is asked before the server starts.
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+from django.db import connection
+
+from dashboard.lib.db import vendor
+
+# Tables in which nothing is ever changed, and nothing but pruned payloads removed.
+APPEND_ONLY: Final = ("audit_entry", "audit_subtree", "audit_checkpoint", "audit_payload", "audit_pruning")
+LOG: Final = "audit_log"
+
+_REFUSAL: Final = "the audit log is append-only"
+_GAP: Final = "an audit entry must follow the newest one"
+_SHRINKING: Final = "the audit log only grows"
+
+
+def install(chosen: Collection[str] | None = None) -> None:
+    """Put these triggers in place, or all of them; anew where there is one already."""
+    with connection.cursor() as cursor:
+        for name, statements in _statements().items():
+            if chosen is None or name in chosen:
+                for statement in statements:
+                    cursor.execute(statement)
+
+
+def missing() -> list[str]:
+    """The names of triggers that are not there as `install` makes them, or are switched off."""
+    with connection.cursor() as cursor:
+        if vendor() == "sqlite":
+            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+            there = dict(cursor.fetchall())
+            return [name for name, sql in _sqlite().items() if there.get(name) != sql]
+        # 'A' fires always, in a session that calls itself a replica too.
+        cursor.execute(
+            "SELECT t.tgname, t.tgenabled, p.prosrc FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid "
+            "WHERE NOT t.tgisinternal AND t.tgrelid::regclass::text LIKE 'audit_%'"
+        )
+        found = {name: (enabled, source) for name, enabled, source in cursor.fetchall()}
+    return [name for name, (*_, source) in _postgres().items() if found.get(name) != ("A", source)]
+
+
+def names() -> list[str]:
+    return list(_sqlite() if vendor() == "sqlite" else _postgres())
+
+
+def _statements() -> dict[str, list[str]]:
+    if vendor() == "sqlite":
+        return {name: [f"DROP TRIGGER IF EXISTS {name}", sql] for name, sql in _sqlite().items()}
+    return {
+        name: [
+            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $body${source}$body$",
+            f"DROP TRIGGER IF EXISTS {name} ON {table}",
+            f"CREATE TRIGGER {name} {when} EXECUTE FUNCTION {name}()",
+            f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}",
+        ]
+        for name, (table, when, source) in _postgres().items()
+    }
+
+
+def _sqlite() -> dict[str, str]:
+    """Names and statements."""
+    made = {}
+    for table in (*APPEND_ONLY, LOG):
+        key = "id" if table in {LOG, "audit_subtree"} else "size" if table == "audit_checkpoint" else "idx"
+        if table != LOG:
+            made[f"{table}_no_update"] = _sqlite_refusal(table, "UPDATE", "")
+        pruned = (
+            " WHEN NOT EXISTS (SELECT 1 FROM audit_pruning WHERE OLD.idx BETWEEN first_idx AND last_idx)"
+            if table == "audit_payload"
+            else ""
+        )
+        made[f"{table}_no_delete"] = _sqlite_refusal(table, "DELETE", pruned)
+        if table != "audit_entry":
+            # REPLACE removes the old row without firing DELETE triggers unless the connection asks for them.
+            exists = f" WHEN EXISTS (SELECT 1 FROM {table} WHERE {key} = NEW.{key}{_PLACE.get(table, '')})"
+            made[f"{table}_no_replace"] = _sqlite_refusal(table, "INSERT", exists, "no_replace")
+    made["audit_entry_gapless"] = (
+        "CREATE TRIGGER audit_entry_gapless BEFORE INSERT ON audit_entry"
+        " WHEN NEW.idx IS NOT (SELECT COALESCE(MAX(idx), -1) + 1 FROM audit_entry)"
+        " OR EXISTS (SELECT 1 FROM audit_entry WHERE id = NEW.id)"
+        f" BEGIN SELECT RAISE(ABORT, '{_GAP}'); END"
+    )
+    made["audit_log_grows"] = (
+        "CREATE TRIGGER audit_log_grows BEFORE UPDATE ON audit_log"
+        " WHEN NEW.size < OLD.size OR NEW.id <> OLD.id OR NEW.log_id <> OLD.log_id"
+        f" BEGIN SELECT RAISE(ABORT, '{_SHRINKING}'); END"
+    )
+    return made
+
+
+_PLACE: Final = {"audit_subtree": " OR (level = NEW.level AND number = NEW.number)"}
+
+
+def _sqlite_refusal(table: str, operation: str, condition: str, suffix: str = "") -> str:
+    name = f"{table}_{suffix or f'no_{operation.lower()}'}"
+    return (
+        f"CREATE TRIGGER {name} BEFORE {operation} ON {table}{condition}"
+        f" BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
+    )
+
+
+def _postgres() -> dict[str, tuple[str, str, str]]:
+    """Names, tables, when they fire, and the bodies of their functions."""
+    refuse = f"BEGIN RAISE EXCEPTION '{_REFUSAL}'; END"
+    made = {}
+    for table in (*APPEND_ONLY, LOG):
+        if table != LOG:
+            made[f"{table}_no_update"] = (table, f"BEFORE UPDATE ON {table} FOR EACH ROW", refuse)
+        pruned = (
+            "BEGIN IF EXISTS (SELECT 1 FROM audit_pruning WHERE OLD.idx BETWEEN first_idx AND last_idx) "
+            f"THEN RETURN OLD; END IF; RAISE EXCEPTION '{_REFUSAL}'; END"
+        )
+        body = pruned if table == "audit_payload" else refuse
+        made[f"{table}_no_delete"] = (table, f"BEFORE DELETE ON {table} FOR EACH ROW", body)
+        made[f"{table}_no_truncate"] = (table, f"BEFORE TRUNCATE ON {table} FOR EACH STATEMENT", refuse)
+    made["audit_entry_gapless"] = (
+        "audit_entry",
+        "BEFORE INSERT ON audit_entry FOR EACH ROW",
+        "BEGIN IF NEW.idx IS DISTINCT FROM (SELECT COALESCE(MAX(idx), -1) + 1 FROM audit_entry) "
+        f"THEN RAISE EXCEPTION '{_GAP}'; END IF; RETURN NEW; END",
+    )
+    made["audit_log_grows"] = (
+        "audit_log",
+        "BEFORE UPDATE ON audit_log FOR EACH ROW",
+        "BEGIN IF NEW.size < OLD.size OR NEW.id <> OLD.id OR NEW.log_id <> OLD.log_id "
+        f"THEN RAISE EXCEPTION '{_SHRINKING}'; END IF; RETURN NEW; END",
+    )
+    return made

@@ -1,0 +1,229 @@
+"""The log as a tree: what appending keeps, what the triggers refuse, and what is signed."""
+
+import stat
+import time
+import uuid
+
+import pytest
+from django.core import checks
+from django.db import DatabaseError, IntegrityError, connection, transaction
+
+from audit import triggers
+from audit.actors import SYSTEM
+from audit.health import require_sound_log
+from audit.keys import KeyUnavailable, key_path
+from audit.models import Checkpoint, Entry, Log, Payload, Subtree
+from audit.notes import TreeHead, Verifier
+from audit.record import Attachment, Draft, append, commitment, record
+from audit.signing import CheckpointWriter, signing, tree_head, write_checkpoint
+from audit.tree import leaf_hash, perfect_root, root_of
+from dashboard.lib.errors import Refused
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def entries(count: int) -> list[Entry]:
+    with transaction.atomic():
+        return append([Draft("sign_in.succeeded", SYSTEM, details={"n": n}) for n in range(count)])
+
+
+def head() -> TreeHead:
+    found = tree_head()
+    assert found is not None
+    return found
+
+
+def test_the_head_is_the_root_over_all_entries() -> None:
+    for count in (1, 1, 5, 300):
+        entries(count)
+    leaves = [leaf_hash(entry.body.encode()) for entry in Entry.objects.order_by("idx")]
+    assert head().size == len(leaves) == 307
+    assert head().root == root_of(leaves)
+    assert [bytes(entry.leaf) for entry in Entry.objects.order_by("idx")] == leaves
+
+
+def test_every_whole_tile_has_its_root() -> None:
+    entries(600)
+    leaves = [bytes(entry.leaf) for entry in Entry.objects.order_by("idx")]
+    kept = [(tree.level, tree.number, bytes(tree.hash)) for tree in Subtree.objects.order_by("number")]
+    assert kept == [(1, 0, perfect_root(leaves[:256])), (1, 1, perfect_root(leaves[256:512]))]
+
+
+def test_what_is_undone_leaves_no_place_empty() -> None:
+    entries(2)
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        assert record("sign_in.succeeded", actor=SYSTEM).idx / 0
+    entries(1)
+    assert list(Entry.objects.order_by("idx").values_list("idx", flat=True)) == [0, 1, 2]
+    assert head().size == 3
+
+
+def test_a_payload_lies_apart_and_is_committed_to() -> None:
+    with transaction.atomic():
+        entry = record("sign_in.succeeded", actor=SYSTEM, attachment=Attachment(b"the prompt"))
+    kept = Payload.objects.get(idx=entry.idx)
+    assert bytes(kept.data) == b"the prompt"
+    assert "the prompt" not in entry.body
+    assert commitment(bytes(kept.salt), b"the prompt") in entry.body
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit_entry SET action = 'x'",
+        "UPDATE audit_entry SET idx = idx + 10",
+        "DELETE FROM audit_entry",
+        "DELETE FROM audit_log",
+        "UPDATE audit_log SET size = 0",
+        "DELETE FROM audit_checkpoint",
+        "UPDATE audit_checkpoint SET note = ''",
+        "DELETE FROM audit_subtree",
+        "UPDATE audit_subtree SET level = 2",
+        "DELETE FROM audit_payload",
+        "UPDATE audit_payload SET data = salt",
+        "DELETE FROM audit_pruning",
+        "INSERT INTO audit_entry SELECT 999, {new}, at_ms, actor_type, actor_id, actor_label, action, target_type,"
+        " target_id, target_label, session_id, run_id, decision, body, leaf FROM audit_entry WHERE idx = 0",
+    ],
+)
+def test_the_tables_refuse_to_be_changed(statement: str) -> None:
+    with transaction.atomic():
+        append([Draft("sign_in.succeeded", SYSTEM, attachment=Attachment(b"x")) for _ in range(256)])
+        connection.cursor().execute(
+            "INSERT INTO audit_pruning (idx, first_idx, last_idx) VALUES (0, 900, 901)"
+        )
+    write_checkpoint()
+    new = uuid.uuid4().hex
+    with pytest.raises((DatabaseError, IntegrityError)), transaction.atomic():
+        connection.cursor().execute(statement.replace("{new}", f"'{new}'"))
+    assert Entry.objects.count() == head().size == 256
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="Postgres has no INSERT OR REPLACE")
+@pytest.mark.parametrize(
+    "table", ["audit_entry", "audit_log", "audit_checkpoint", "audit_payload", "audit_subtree"]
+)
+def test_nothing_is_replaced(table: str) -> None:
+    with transaction.atomic():
+        append([Draft("sign_in.succeeded", SYSTEM, attachment=Attachment(b"x")) for _ in range(256)])
+    write_checkpoint()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        connection.cursor().execute(f"INSERT OR REPLACE INTO {table} SELECT * FROM {table} LIMIT 1")  # noqa: S608
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no TRUNCATE")
+@pytest.mark.parametrize("table", ["audit_entry", "audit_log", "audit_checkpoint", "audit_payload"])
+def test_nothing_is_truncated(table: str) -> None:
+    entries(1)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        connection.cursor().execute(f"TRUNCATE {table} CASCADE")
+
+
+def test_a_missing_trigger_keeps_the_server_from_starting_and_a_migration_puts_it_back() -> None:
+    from django.core.management import call_command
+
+    require_sound_log()
+    on_table = "" if connection.vendor == "sqlite" else " ON audit_entry"
+    connection.cursor().execute(f"DROP TRIGGER audit_entry_no_update{on_table}")
+    assert triggers.missing() == ["audit_entry_no_update"]
+    with pytest.raises(Refused, match="audit_entry_no_update"):
+        require_sound_log()
+    found = checks.run_checks(tags=[checks.Tags.database], databases=["default"])
+    assert "audit.E001" in [message.id for message in found]
+    call_command("migrate", verbosity=0)
+    assert triggers.missing() == []
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="only SQLite rebuilds a table to change it")
+def test_a_rebuilt_table_keeps_its_triggers() -> None:
+    from django.db import models
+
+    entries(3)
+    changed = models.TextField(default="")
+    changed.set_attributes_from_name("extra")
+    changed.model = Entry
+    with connection.schema_editor() as editor:
+        editor.add_field(Entry, changed)
+    try:
+        assert "audit_entry_no_update" in triggers.missing()
+        with pytest.raises(Refused):
+            require_sound_log()
+        from django.core.management import call_command
+
+        call_command("migrate", verbosity=0)
+        assert triggers.missing() == []
+        with pytest.raises(IntegrityError), transaction.atomic():
+            connection.cursor().execute("DELETE FROM audit_entry")
+    finally:
+        with connection.schema_editor() as editor:
+            editor.remove_field(Entry, changed)
+        triggers.install()
+
+
+def test_a_checkpoint_is_signed_by_the_key_beside_the_database() -> None:
+    entries(5)
+    checkpoint = write_checkpoint()
+    assert checkpoint is not None
+    text = Verifier.parse(checkpoint.key).open(checkpoint.note)
+    assert TreeHead.parse(text) == head()
+    path = key_path(head().origin)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert write_checkpoint() is None, "it is signed already"
+
+
+def test_a_lost_key_is_not_replaced_in_silence() -> None:
+    entries(1)
+    write_checkpoint()
+    key_path(head().origin).unlink()
+    entries(1)
+    with pytest.raises(KeyUnavailable, match="new-key"):
+        write_checkpoint()
+    assert Checkpoint.objects.count() == 1
+    with pytest.raises(Refused, match="missing"):
+        require_sound_log()
+
+
+def test_a_key_of_another_log_or_a_damaged_one_is_refused() -> None:
+    entries(1)
+    write_checkpoint()
+    path = key_path(head().origin)
+    key = path.read_text()
+    entries(1)
+    path.write_text("PRIVATE+KEY+" + "x" * 20)
+    with pytest.raises(KeyUnavailable, match="damaged"):
+        write_checkpoint()
+    path.write_text(key)
+    assert write_checkpoint() is not None
+
+
+def wait_for_checkpoint(size: int) -> float:
+    began = time.monotonic()
+    while not Checkpoint.objects.filter(size=size).exists():
+        assert time.monotonic() < began + 20
+        time.sleep(0.01)
+    return time.monotonic() - began
+
+
+def test_what_a_command_leaves_is_signed_when_it_ends() -> None:
+    with signing():
+        entries(3)
+    assert Checkpoint.objects.order_by("-size").values_list("size", flat=True).first() == 3
+
+
+def test_a_server_signs_what_others_commit() -> None:
+    writer = CheckpointWriter(everybodys=True)
+    writer.start()
+    try:
+        entries(2)
+        wait_for_checkpoint(2)
+        entries(2)
+        wait_for_checkpoint(4)
+    finally:
+        writer.stop()
+
+
+def test_the_log_has_a_name_of_its_own() -> None:
+    entries(1)
+    log = Log.objects.get()
+    assert log.origin == f"scrollback/{log.log_id.hex[:16]}"
+    assert log.origin.rpartition("/")[2] in key_path(log.origin).name
