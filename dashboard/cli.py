@@ -23,6 +23,7 @@ The operator's console for AI agents on one's own machines.
   search     search messages and tool calls
   export     write one out: jsonl, markdown, picoclaw, asciicast
 
+  audit      check the audit log, take it elsewhere, keep its head
   user       people and their roles
   token      tokens for programs
   doctor     settings in force, and how the installation stands

@@ -1,0 +1,45 @@
+"""`scrollback audit head`: the newest signed head, to be kept where the server cannot reach it."""
+
+import argparse
+from pathlib import Path
+from typing import Any, Final
+
+from audit.keys import KeyUnavailable
+from audit.notes import TreeHead
+from audit.signing import newest_checkpoint, write_checkpoint
+from dashboard.audit_commands import Answer
+from dashboard.lib.clock import ms_to_iso
+from dashboard.lib.errors import Refused
+
+NAME: Final = "head"
+TEXT: Final = "print the newest signed head of the log, to be kept elsewhere"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--to", type=Path, metavar="FILE", help="write it to this file instead")
+
+
+def run(to: Path | None, **_: Any) -> Answer:
+    try:
+        write_checkpoint()
+    except KeyUnavailable as error:
+        raise Refused(str(error)) from error
+    found = newest_checkpoint()
+    if found is None:
+        raise Refused("The audit log is empty: there is no head yet.")
+    # The note itself names who signed; only its text is looked at here.
+    head = TreeHead.parse(found.note.partition("\n\n")[0] + "\n")
+    document = {
+        "size": head.size,
+        "root": head.root.hex(),
+        "at": ms_to_iso(found.at_ms),
+        "checkpoint": found.note,
+        "key": found.key,
+    }
+    if to is None:
+        return Answer(found.note.rstrip("\n"), document)
+    try:
+        to.write_text(found.note)
+    except OSError as error:
+        raise Refused(f"{to} cannot be written: {error.strerror}.") from error
+    return Answer(f"The head of {head.size} entries is in {to}.", {**document, "file": str(to)})

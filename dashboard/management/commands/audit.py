@@ -1,0 +1,32 @@
+"""`scrollback audit`: check the audit log, take it elsewhere, and keep its head."""
+
+import argparse
+from typing import Any, ClassVar
+
+from dashboard.audit_commands import Answer, Verb, head
+from dashboard.lib.commands import ConsoleCommand
+
+VERBS: tuple[Verb, ...] = (head,)
+
+
+class Command(ConsoleCommand):
+    help = "Check the audit log, take it elsewhere, and keep its head."
+    example: ClassVar[str] = "scrollback audit head --to /media/stick/scrollback.head"
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+        for verb in VERBS:
+            own = verbs.add_parser(
+                verb.NAME, help=verb.TEXT, description=f"{verb.TEXT[0].upper()}{verb.TEXT[1:]}."
+            )
+            own.add_argument("--json", action="store_true", help="print one JSON object")
+            verb.add_arguments(own)
+            own.set_defaults(verb_module=verb)
+
+    def run(self, **options: Any) -> int:
+        answer: Answer = options.pop("verb_module").run(**options)
+        if options["json"]:
+            self.print_json(answer.document)
+        else:
+            self.stdout.write(answer.text)
+        return answer.code
