@@ -388,6 +388,39 @@ def test_the_colours_are_those_of_the_page(
     assert (sum(plain) > 384) is (theme == "dark")
 
 
+CONTRAST = """() => {
+  const light = (colour) => {
+    const [red, green, blue] = colour.match(/[\\d.]+/g).slice(0, 3).map((part) => part / 255)
+      .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  return [...document.querySelectorAll(".xterm-rows span")].filter((span) => span.textContent.trim()).map((span) => {
+    const { color, backgroundColor } = getComputedStyle(span);
+    const screen = getComputedStyle(document.querySelector(".xterm-scrollable-element")).backgroundColor;
+    const behind = backgroundColor === "rgba(0, 0, 0, 0)" ? screen : backgroundColor;
+    const [low, high] = [light(color), light(behind)].sort((one, other) => one - other);
+    return [span.textContent, (high + 0.05) / (low + 0.05)];
+  });
+}"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_is_legible_on_the_surfaces_that_programs_paint(
+    open_context: OpenContext, operator: Person, server: Server, theme: str
+) -> None:
+    recorder = start_recorder()
+    recorder.write(
+        b"\x1b[48;2;34;92;43madded\x1b[0m \x1b[48;2;255;235;240mtaken\x1b[0m \x1b[97;41mfailed\x1b[0m "
+    )
+    recorder.write(b"\x1b[38;2;255;255;120mnote\x1b[0m")
+    page = open_context(operator, color_scheme=theme).new_page()
+    open_terminal(page, recorder.terminal)
+    expect_screen(page, "added taken failed note")
+    words = dict(page.evaluate(CONTRAST))
+    assert {"added", "taken", "failed", "note"} <= words.keys()
+    assert min(words.values()) >= 4.5, words
+
+
 def test_a_phone_shows_the_whole_width(open_context: OpenContext, operator: Person, server: Server) -> None:
     recorder = start_recorder(cols=80, rows=24)
     recorder.write(b"x" * 79 + b"|")

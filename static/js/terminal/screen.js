@@ -11,6 +11,8 @@ const LARGEST_PX = 18;
 const SMALLEST_PX = 5;
 const READABLE_PX = 12;
 const LINE_HEIGHT = 1.2;
+// That of WCAG's level AA.
+const LEAST_CONTRAST = 4.5;
 
 export class Screen {
   #host;
@@ -39,7 +41,8 @@ export class Screen {
       scrollback: SCROLLBACK_LINES,
       theme: themeOf(host),
       cursorInactiveStyle: "outline",
-      minimumContrastRatio: 1,
+      // Programs choose colours for the terminal they ran in, which was often dark: dark surfaces with the text left as it is.
+      minimumContrastRatio: LEAST_CONTRAST,
     });
     // Keys belong to the page: a terminal that took Tab would be a trap, and nothing may reach the program.
     this.terminal.attachCustomKeyEventHandler(() => false);
