@@ -143,6 +143,24 @@ def test_the_screen_and_the_selection_are_copied(
     expect(selected).to_be_hidden()
 
 
+def test_what_is_copied_is_what_one_has_scrolled_to(
+    open_context: OpenContext, operator: Person, server: Server
+) -> None:
+    page = open_context(operator, permissions=["clipboard-read", "clipboard-write"]).new_page()
+    recorder = start_recorder(rows=10)
+    recorder.write(b"".join(b"line %d\r\n" % number for number in range(1, 51)))
+    open_terminal(page, ended(recorder).terminal)
+    expect_screen(page, lines(50))
+    page.locator("[data-screen]").focus()
+    for _ in range(9):
+        page.keyboard.press("PageUp")
+    page.get_by_role("button", name="Copy the screen as text").click()
+    until(lambda: clipboard(page) == lines(10), "the first ten lines should be copied")
+    page.get_by_role("button", name="Screen as plain text").click()
+    region = page.get_by_role("region", name="Screen as plain text", exact=True)
+    expect(region.locator("pre")).to_have_text(lines(10))
+
+
 def clipboard(page: Page) -> str:
     text: str = page.evaluate("navigator.clipboard.readText()")
     return text
@@ -189,9 +207,9 @@ def test_running_output_is_not_read_out(signed_in_page: Page) -> None:
 
 
 def test_what_was_above_the_screen_opens_over_it_and_one_comes_back(
-    signed_in_page: Page, server: Server
+    open_context: OpenContext, operator: Person, server: Server
 ) -> None:
-    page = signed_in_page
+    page = open_context(operator, permissions=["clipboard-read", "clipboard-write"]).new_page()
     recorder = start_recorder()
     line = b"%07d " + b"." * 60 + b"\r\n"
     for start in range(0, 30_000, 5_000):
@@ -207,7 +225,16 @@ def test_what_was_above_the_screen_opens_over_it_and_one_comes_back(
     earlier = page.get_by_role("region", name="Earlier output", exact=True)
     expect(earlier).to_be_visible()
     until(lambda: f"{first - 1:07d}" in earlier_text(page), "the lines right before the first one")
+    rows = earlier.locator(".xterm-rows > div")
+    box = box_of(rows.nth(3))
+    page.mouse.move(box["x"] + 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 2, box["y"] + box["height"] / 2, steps=4)
+    page.mouse.up()
+    page.get_by_role("group", name="Selected text").get_by_role("button", name="Copy").click()
+    until(lambda: clipboard(page) == rows.nth(3).inner_text().strip(), "the line of the earlier screen")
     page.keyboard.press("Escape")
+    expect(page.get_by_role("group", name="Selected text")).to_be_hidden()
     expect(earlier).to_be_hidden()
     assert int(screen_text(page)[:7]) == first
 

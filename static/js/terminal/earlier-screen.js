@@ -26,6 +26,11 @@ export class EarlierScreen {
     return !this.root.hidden;
   }
 
+  /** Its terminal of xterm.js, once there is one. */
+  get terminal() {
+    return this.#screen?.terminal;
+  }
+
   /** The lines before the row that stands `rows` above the one at which byte `offset` ended. */
   async open({ offset, rows = 0 }) {
     const turn = ++this.#turn;

@@ -3,9 +3,9 @@
 
 const REST_MS = 500;
 
-/** What is to be seen now, line by line, without spaces at the ends and empty lines below. */
+/** What is to be seen now, wherever one has scrolled to, line by line, without spaces at the ends and empty lines below. */
 export function visibleText(terminal) {
-  return linesOf(terminal.buffer.active, terminal.buffer.active.baseY, terminal.rows);
+  return linesOf(terminal.buffer.active, terminal.buffer.active.viewportY, terminal.rows);
 }
 
 function linesOf(buffer, from, count) {
@@ -22,9 +22,9 @@ function linesOf(buffer, from, count) {
 export class ScreenText {
   #timer = 0;
 
-  /** `region` holds the text, `status` says in few words that there is a new one; `terminal` is of xterm.js. */
-  constructor(region, status, terminal, signal) {
-    Object.assign(this, { region, status, terminal });
+  /** `region` holds the text, `status` says in few words that there is a new one; `inFront()` is the terminal that is seen. */
+  constructor(region, status, inFront, signal) {
+    Object.assign(this, { region, status, inFront });
     this.output = region.querySelector("[data-text-output]");
     region.addEventListener("focus", () => this.refresh());
     region.querySelector("[data-text-refresh]").addEventListener("click", () => this.refresh());
@@ -49,7 +49,7 @@ export class ScreenText {
   }
 
   refresh() {
-    this.output.textContent = visibleText(this.terminal) || "The screen is empty.";
+    this.output.textContent = visibleText(this.inFront()) || "The screen is empty.";
   }
 
   #announce(words) {

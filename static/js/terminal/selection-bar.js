@@ -5,33 +5,39 @@ import { visibleText } from "scrollback/terminal/screen-text";
 import { searchTerminal } from "scrollback/terminal/terminal-search";
 
 export class SelectionBar {
-  /** `bar` shows while something is selected; `copy` is the button that copies the selection or the whole screen. */
-  constructor(bar, copy, { terminal, id, atUs, find, land, tell }) {
-    Object.assign(this, { bar, copy, terminal, id, atUs, find, land, tell });
-    terminal.onSelectionChange(() => this.#show());
+  /** `bar` shows while something is selected; `copy` copies it or the whole screen; `inFront()` is the terminal that is seen. */
+  constructor(bar, copy, { inFront, id, atUs, find, land, tell }) {
+    Object.assign(this, { bar, copy, inFront, id, atUs, find, land, tell });
     copy.addEventListener("click", () => this.copySelection());
     const on = (name, act) => bar.querySelector(`[data-selection-${name}]`).addEventListener("click", act);
     on("copy", () => this.copySelection());
     on("find", () => this.#after(() => find(this.#line())));
     on("when", () => this.#after(() => this.#goToLine(this.#line())));
-    this.#show();
+    this.show();
+  }
+
+  /** Show what is selected in this terminal whenever it is in front. */
+  watch(terminal) {
+    terminal.onSelectionChange(() => this.show());
   }
 
   async copySelection() {
-    const selected = this.terminal.getSelection();
-    await copyText(selected || visibleText(this.terminal));
+    const terminal = this.inFront();
+    const selected = terminal.getSelection();
+    await copyText(selected || visibleText(terminal));
     this.tell(selected ? "Copied the selection." : "Copied the screen.");
     this.copy.dataset.copied = "";
     setTimeout(() => delete this.copy.dataset.copied, 1_500);
   }
 
   #line() {
-    return (this.terminal.getSelection().split("\n").find((line) => line.trim()) ?? "").trim();
+    return (this.inFront().getSelection().split("\n").find((line) => line.trim()) ?? "").trim();
   }
 
   async #after(act) {
+    const terminal = this.inFront();
     await act();
-    this.terminal.clearSelection();
+    terminal.clearSelection();
   }
 
   /** The last time before now that this text was written. */
@@ -49,8 +55,8 @@ export class SelectionBar {
     else this.tell("When this was written is not in the index of the recording.");
   }
 
-  #show() {
-    const selected = this.terminal.getSelection();
+  show() {
+    const selected = this.inFront().getSelection();
     this.bar.hidden = !selected;
     this.copy.title = selected ? "Copy the selection" : "Copy the screen as text";
     this.copy.setAttribute("aria-label", this.copy.title);

@@ -28,24 +28,26 @@ export class ViewParts {
     const part = (this.part = (name) => view.querySelector(`[data-${name}]`));
     const { signal } = view.abort;
     const { terminal } = view.screen;
+    const inFront = () => this.earlier?.terminal ?? terminal;
     const seek = (us) => view.seek(us);
     this.mark = new HitMark(terminal);
     this.peek = new Peek(part("peek"), { terminal: view.id_ });
     this.timeline = new Timeline(part("timeline"), { seek, peek: this.peek, signal });
     this.clock = new ClockEntry(part("player"), seek);
     this.full = new FullWindow(view, (on) => part("full").setAttribute("aria-pressed", String(on)));
-    this.text = new ScreenText(part("text-region"), part("said"), terminal, signal);
+    this.text = new ScreenText(part("text-region"), part("said"), inFront, signal);
     this.search = this.#makeSearch();
     this.earlier = this.#makeEarlier();
     this.controls = new Controls(view, view.player, this.#acts());
     this.selection = new SelectionBar(part("selection"), part("copy"), {
-      terminal,
+      inFront,
       id: view.id_,
       atUs: () => view.atUs,
       find: (query) => this.search.show(query),
       land: (hit) => this.#land(hit),
       tell: (words) => this.tell(words),
     });
+    this.selection.watch(terminal);
     view.addEventListener("screen:sized", ({ target, detail }) => target === part("screen") && this.#sized(detail));
     view.addEventListener("screen:above", () => this.#offerEarlier(true));
     view.addEventListener("terminal:state", () => this.#refreshState());
@@ -153,15 +155,21 @@ export class ViewParts {
   #makeEarlier() {
     const { view } = this;
     return new EarlierScreen(this.part("earlier"), {
-      makeScreen: (host) => view.makeScreen(host),
+      makeScreen: (host) => this.#watched(view.makeScreen(host)),
       earlier: (offset) => view.player.earlier(offset),
       words: () => "What came before",
       opened: (on) => {
         this.part("screen").inert = on;
         this.#offerEarlier(false);
+        this.selection.show();
         if (!on) this.part("screen").focus({ preventScroll: true });
       },
     });
+  }
+
+  #watched(screen) {
+    this.selection.watch(screen.terminal);
+    return screen;
   }
 
   async #land(hit) {
@@ -243,6 +251,7 @@ export class ViewParts {
     const mine = this.full.on || this.view.contains(event.target);
     if (event.defaultPrevented || !mine || document.querySelector("dialog:modal")) return;
     if (this.text.open) this.#toggleText();
+    else if (this.earlier.on) this.earlier.close();
     else if (this.full.on) this.full.toggle(false);
     else return;
     event.preventDefault();
