@@ -4,12 +4,14 @@ What each sequence does to xterm.js itself is in the comments of static/js/termi
 """
 
 import base64
+import itertools
 import time
 from typing import Any
 
 import pytest
 from playwright.sync_api import Dialog, Page, expect
 
+from sessions_app.actions.terminals.screens import screen_at
 from sessions_app.models import Person
 from sessions_app.terminal.asciicast.model import Output
 from tests.browser.conftest import OpenContext
@@ -92,6 +94,24 @@ def test_nothing_freezes_the_page(signed_in_page: Page, server: Server, name: st
     until(lambda: screen_text(signed_in_page).endswith("still here"), name)
     assert longest_task_ms(signed_in_page) < LONGEST_TASK_MS * SLOWER.get(name, 1)
     assert signed_in_page.evaluate("window.answers") == []
+
+
+def test_a_cut_count_leaves_the_screen_of_the_server(signed_in_page: Page, server: Server) -> None:
+    recorder = opened(signed_in_page)
+    begin = b"\x1bc" + b"".join(b"line %d of many\r\n" % line for line in range(1, 21)) + b"\x1b[3;6Hx"
+    for final, count in itertools.product(b"STLM@PXbIZ", (99, 5_000, 2_147_483_647)):
+        recorder.write(begin + b"\x1b[%d%cend" % (count, final))
+        terminal = recorder.refresh()
+        screen = "\n".join(screen_at(terminal, terminal.size).rows).rstrip()
+        until(lambda screen=screen: seen(signed_in_page) == screen, f"{count} {final:c}: {screen}")  # type: ignore[misc]
+
+
+def seen(page: Page) -> str:
+    text: str = page.locator("terminal-view").evaluate(
+        """({ screen: { terminal: { buffer: { active }, rows } } }) => Array.from({ length: rows },
+          (_, row) => active.getLine(active.baseY + row).translateToString(true)).join("\\n").trimEnd()"""
+    )
+    return text
 
 
 def test_a_window_of_any_size_stays_usable(signed_in_page: Page, server: Server) -> None:

@@ -16,9 +16,11 @@ const MOST_LINK_CHARS = 2_048;
 const MOST_LINKS = 20_000;
 
 // 11 bytes (CSI 10000000 S) keep xterm.js busy for half a minute, since it scrolls line by line. More lines than the
-// window has and more cells than it shows change nothing that a program can mean.
-const LINE_COUNTS = ["S", "T", "L", "M"];
-const CELL_COUNTS = ["b", "Z", "I", "@", "P", "X"];
+// window has and more cells than a line has do what all of them do.
+const LINE_COUNTS = { S: "scrollUp", T: "scrollDown", L: "insertLines", M: "deleteLines" };
+const CELL_COUNTS = { Z: "cursorBackwardTab", I: "cursorForwardTab", "@": "insertChars", P: "deleteChars", X: "eraseChars" };
+// The largest count of the server's engine, so that the cursor ends in the same column here.
+const MOST_REPEATED = 65_535;
 // A viewer has no mouse and no focus to tell of, and its mouse is there to select text.
 const POINTER_MODES = new Set([9, 1000, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1015, 1016]);
 const swallow = () => true;
@@ -26,9 +28,11 @@ const swallow = () => true;
 /** Keep `terminal` (of xterm.js) from freezing, answering, renaming and linking without end. */
 export function makeSafe(terminal) {
   const { parser } = terminal;
-  const tooMany = (limit) => (parameters) => parameters.some((value) => [value].flat().some((n) => n > limit()));
-  for (const final of LINE_COUNTS) parser.registerCsiHandler({ final }, tooMany(() => terminal.rows));
-  for (const final of CELL_COUNTS) parser.registerCsiHandler({ final }, tooMany(() => terminal.cols * terminal.rows));
+  const limit = (final, name, enough) =>
+    parser.registerCsiHandler({ final }, ([count]) => count > enough(count) && act(terminal, name, enough(count)));
+  for (const [final, name] of Object.entries(LINE_COUNTS)) limit(final, name, () => terminal.rows);
+  for (const [final, name] of Object.entries(CELL_COUNTS)) limit(final, name, () => terminal.cols);
+  limit("b", "repeatPrecedingCharacter", (count) => enoughRepeated(terminal, count));
 
   // Erasing up to the cursor in the last cell of all looks at a line that is not there; xterm.js throws, and never writes
   // again. From there it is the whole screen that is erased.
@@ -64,9 +68,19 @@ function isInLastCell({ buffer: { active }, cols }) {
 }
 
 function erase(terminal) {
-  // There is no public way to erase from within a handler; without this one the screen keeps what it shows.
-  terminal._core._inputHandler?.eraseInDisplay({ params: [2], length: 1 }, false);
+  return act(terminal, "eraseInDisplay", 2);
+}
+
+function act(terminal, name, parameter) {
+  // There is no public way to do this from within a handler; without this one the screen keeps what it shows.
+  terminal._core._inputHandler?.[name]({ params: [parameter], length: 1 });
   return true;
+}
+
+/** A screen full of one character stays one, row after row. */
+function enoughRepeated({ cols, rows }, count) {
+  const enough = (rows + 2) * cols;
+  return count <= enough ? count : enough + ((Math.min(count, MOST_REPEATED) - enough) % cols);
 }
 
 /** Have `terminal` take the widths of characters from an addon for them, with no more marks on a cell than it can bear. */
