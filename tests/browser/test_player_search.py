@@ -5,8 +5,10 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.player_pages import box_of, counted, lines, wait_for_text
-from tests.browser.test_terminals import expect_moment, expect_screen, open_terminal
+from tests.browser.player_pages import SECOND_US, box_of, counted, ended, lines, wait_for_text
+from tests.browser.running import Server
+from tests.browser.test_terminals import expect_moment, expect_screen, open_terminal, screen_text, until
+from tests.sessions_app.terminals.recorder import start_recorder
 
 pytestmark = pytest.mark.browser
 
@@ -110,3 +112,26 @@ def test_a_selected_line_leads_to_when_it_was_written(page: Page) -> None:
     page.get_by_role("button", name="Go to when it was written").click()
     expect_screen(page, lines(6))
     expect_moment(page, "00:00:06")
+
+
+def test_a_line_that_came_a_thousand_times_leads_to_its_last(signed_in_page: Page, server: Server) -> None:
+    recorder = start_recorder(rows=10)
+    for second in range(30):
+        numbers = range(second * 200, second * 200 + 200)
+        recorder.write(b"".join(b"the same %d\r\n" % number for number in numbers), after_us=SECOND_US)
+    wait_for_text(ended(recorder))
+    page = signed_in_page
+    open_terminal(page, recorder.terminal)
+    page.locator("[data-screen]").focus()
+    page.keyboard.press("8")
+    until(lambda: screen_text(page).endswith("the same 4799"), "the screen after 24 s")
+    page.locator("terminal-view").evaluate(
+        """({ screen: { terminal } }) => {
+          const { baseY } = terminal.buffer.active;
+          terminal.select(0, baseY, 8);
+        }"""
+    )
+    page.get_by_role("button", name="Go to when it was written").click()
+    expect(page.locator(".terminal__hit")).to_be_visible()
+    assert screen_text(page).endswith("the same 4799")
+    expect_moment(page, "00:00:24")

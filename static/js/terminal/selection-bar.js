@@ -4,10 +4,15 @@ import { copyText } from "scrollback/elements/copy-button";
 import { visibleText } from "scrollback/terminal/screen-text";
 import { searchTerminal } from "scrollback/terminal/terminal-search";
 
+const NEAR_BYTES = 64 * 1024;
+const FARTHER = 16;
+// Of a longer line the beginning is enough, and the server takes no more.
+const MOST_CHARACTERS = 500;
+
 export class SelectionBar {
   /** `bar` shows while something is selected; `copy` copies it or the whole screen; `inFront()` is the terminal that is seen. */
-  constructor(bar, copy, { inFront, id, atUs, find, land, tell }) {
-    Object.assign(this, { bar, copy, inFront, id, atUs, find, land, tell });
+  constructor(bar, copy, { inFront, id, atUs, offsetAt, find, land, tell }) {
+    Object.assign(this, { bar, copy, inFront, id, atUs, offsetAt, find, land, tell });
     copy.addEventListener("click", () => this.copySelection());
     const on = (name, act) => bar.querySelector(`[data-selection-${name}]`).addEventListener("click", act);
     on("copy", () => this.copySelection());
@@ -31,7 +36,8 @@ export class SelectionBar {
   }
 
   #line() {
-    return (this.inFront().getSelection().split("\n").find((line) => line.trim()) ?? "").trim();
+    const line = this.inFront().getSelection().split("\n").find((each) => each.trim()) ?? "";
+    return [...line.trim()].slice(0, MOST_CHARACTERS).join("");
   }
 
   async #after(act) {
@@ -40,19 +46,50 @@ export class SelectionBar {
     terminal.clearSelection();
   }
 
-  /** The last time before now that this text was written. */
   async #goToLine(query) {
     if (!query) return;
-    const atUs = this.atUs();
-    let last = null;
-    const found = (hits) => (last = hits.findLast(({ at_us }) => at_us <= atUs) ?? last);
+    let last;
     try {
-      await searchTerminal(this.id, { query, regex: false }, { found });
+      last = await this.#lastBefore(query);
     } catch {
       return this.tell("The search was not answered.");
     }
     if (last) this.land(last);
     else this.tell("When this was written is not in the index of the recording.");
+  }
+
+  /** The last time before now that this text was written; a search goes forwards, so it begins nearby and then farther back. */
+  async #lastBefore(query) {
+    const atUs = this.atUs();
+    const end = await this.offsetAt(atUs);
+    for (let reach = NEAR_BYTES; ; reach *= FARTHER) {
+      const from = Math.max(0, end - reach);
+      const last = await this.#lastBetween(query, from, atUs);
+      if (last || !from) return last;
+    }
+  }
+
+  async #lastBetween(query, start, atUs) {
+    let last = null;
+    for (let from = start; ; ) {
+      const beyond = new AbortController();
+      let newest = null;
+      const found = (hits) => {
+        newest = hits.at(-1);
+        last = hits.findLast(({ at_us }) => at_us <= atUs) ?? last;
+        if (newest.at_us > atUs) beyond.abort();
+      };
+      try {
+        const asked = searchTerminal(this.id, { query, regex: false, from }, { signal: beyond.signal, found });
+        const { is_cut, error } = await asked;
+        if (error) throw new Error(error);
+        if (!is_cut || newest.offset <= from) return last;
+      } catch (error) {
+        if (beyond.signal.aborted) return last;
+        throw error;
+      }
+      from = newest.offset;
+    }
   }
 
   show() {

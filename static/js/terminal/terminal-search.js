@@ -1,13 +1,14 @@
 // Search inside one terminal: the hits as they come from /terminals/<id>/search, which answers line by line.
 
 /**
- * `found(hits)` gets those that came together, each {offset, at_us, text, start, end}. The Promise is of the last line:
- * {done, hits, is_cut, searched, error}. Throws when the server cannot answer or `signal` aborts.
+ * Searches from byte `from` on. `found(hits)` gets those that came together, each {offset, at_us, text, start, end}. The
+ * Promise is of the last line: {done, hits, is_cut, searched, error}. Throws when the server cannot answer or `signal` aborts.
  */
-export async function searchTerminal(terminal, { query, regex }, { signal, found }) {
+export async function searchTerminal(terminal, { query, regex, from = 0 }, { signal, found }) {
   const address = new URL(`/terminals/${terminal}/search`, document.baseURI);
   address.searchParams.set("q", query);
   address.searchParams.set("regex", regex ? "1" : "0");
+  if (from) address.searchParams.set("from", from);
   const response = await fetch(address, { signal });
   if (!response.ok) throw new Error(`HTTP ${response.status}`);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();

@@ -43,6 +43,7 @@ export class ViewParts {
       inFront,
       id: view.id_,
       atUs: () => view.atUs,
+      offsetAt: (us) => view.player.offsetAt(us),
       find: (query) => this.search.show(query),
       land: (hit) => this.#land(hit),
       tell: (words) => this.tell(words),
