@@ -3,6 +3,9 @@
 import { clockText } from "scrollback/elements/time-scrubber";
 import { readMoment } from "scrollback/terminal/moments";
 
+// Of a recording that is shorter, whole seconds would say nothing.
+const SHORT_US = 10_000_000;
+
 export class ClockEntry {
   #atUs = 0;
   #endUs = 0;
@@ -23,14 +26,18 @@ export class ClockEntry {
   show(atUs, endUs) {
     this.#atUs = atUs;
     this.#endUs = endUs;
-    const text = `${clockText(atUs / 1000)} / ${clockText(endUs / 1000)}`;
+    const text = `${this.#text(atUs)} / ${this.#text(endUs)}`;
     if (this.clock.textContent !== text) this.clock.textContent = text;
+  }
+
+  #text(us) {
+    return clockText(us / 1000, this.#endUs < SHORT_US);
   }
 
   #open() {
     this.form.hidden = false;
     this.clock.hidden = true;
-    this.box.value = this.before = clockText(this.#atUs / 1000);
+    this.box.value = this.before = this.#text(this.#atUs);
     this.#say("");
     this.box.focus();
     this.box.select();
