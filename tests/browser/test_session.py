@@ -390,3 +390,43 @@ def test_without_script_the_transcript_is_read_by_links(
     page.goto(address(session))
     page.get_by_role("link", name="Earlier").click()
     expect(page.get_by_role("link", name="Later")).to_be_visible()
+
+
+def test_a_phone_shows_the_end_of_a_long_path(
+    open_context: OpenContext, operator: Person, session: AgentSession
+) -> None:
+    path = "/a/long/way/down/" * 6 + "the-file.py"
+    make_tool_call(session, "Write", kind=ToolKind.WRITE, input=json.dumps({"file_path": path}))
+    page = open_context(operator, viewport={"width": 390, "height": 844}).new_page()
+    page.goto(address(session) + "files/")
+
+    link = page.get_by_role("link", name="the-file.py")
+    # The text is wider than its place: what does not fit is at its beginning.
+    shown = link.evaluate(
+        """(link) => {
+          const [place, text] = [link, link.querySelector("bdi")].map((element) => element.getBoundingClientRect());
+          return { start: text.left - place.left, end: text.right - place.right };
+        }"""
+    )
+    assert shown["start"] < 0
+    assert abs(shown["end"]) < 1
+
+
+def test_the_size_of_reasoning_stands_on_one_line_on_a_phone(
+    open_context: OpenContext, operator: Person, session: AgentSession
+) -> None:
+    make_message(
+        session,
+        "Done.",
+        role=MessageRole.ASSISTANT,
+        kind=MessageKind.REPLY,
+        reasoning="because " * 90,
+        reasoning_size=720,
+    )
+    page = opened(open_context(operator, viewport={"width": 390, "height": 844}).new_page(), session)
+
+    heights = page.locator(".reasoning > summary > span").evaluate_all(
+        "(parts) => parts.map((part) => part.getBoundingClientRect().height)"
+    )
+    assert len(heights) == 3
+    assert max(heights) < 2 * min(heights)
