@@ -14,6 +14,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 from dashboard.lib.db import explain
 from dashboard.lib.errors import Refused
 from dashboard.lib.schema import require_schema
+from dashboard.lib.text import storable
 
 EXIT_WITH_LOSSES = 1
 EXIT_REFUSED = 2
@@ -41,6 +42,8 @@ class ConsoleCommand(BaseCommand):
     # A server does for itself what goes on beside it.
     is_surrounded: ClassVar[bool] = True
     requires_system_checks = ()
+    # Options that name files: their bytes are what they are. Any other text is for the database.
+    file_options: ClassVar[frozenset[str]] = frozenset()
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
         epilog = f"example:\n  {self.example}" if self.example else None
@@ -57,10 +60,14 @@ class ConsoleCommand(BaseCommand):
         try:
             if self.requires_schema:
                 require_schema()
+            stored = {
+                name: given if name in self.file_options else _stored(given)
+                for name, given in options.items()
+            }
             with ExitStack() as stack:
                 for surrounding in _surroundings if self.is_surrounded else ():
                     stack.enter_context(surrounding())
-                code = self.run(**options)
+                code = self.run(**stored)
             # Here, where it is known what to do when nobody reads any more.
             self.stdout.flush()
         except Refused as error:
@@ -85,6 +92,13 @@ class ConsoleCommand(BaseCommand):
 
     def print_json(self, document: Any) -> None:
         self.stdout.write(json.dumps(document, ensure_ascii=False))
+
+
+def _stored(given: Any) -> Any:
+    """What was typed, as the database has it: a byte that is no UTF-8 arrives as half a surrogate pair."""
+    if isinstance(given, str):
+        return storable(given)
+    return [_stored(part) for part in given] if isinstance(given, list) else given
 
 
 def _hide_django_options(parser: ArgumentParser) -> None:

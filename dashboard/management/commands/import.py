@@ -17,6 +17,7 @@ from sessions_app.importers.registry import FORMATS
 class Command(ConsoleCommand):
     help = "Detect and import histories of agents and terminal recordings, each once."
     example: ClassVar[str] = "scrollback import ~/.claude/projects ~/.codex/sessions demo.cast"
+    file_options: ClassVar[frozenset[str]] = frozenset({"paths"})
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("paths", nargs="+", metavar="PATH", help="files or folders")

@@ -20,6 +20,7 @@ class Command(ConsoleCommand):
         "Without a path, the places where known agents write on this machine."
     )
     example: ClassVar[str] = "scrollback watch ~/.claude/projects"
+    file_options: ClassVar[frozenset[str]] = frozenset({"paths"})
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("paths", nargs="*", metavar="PATH", help="files or folders")

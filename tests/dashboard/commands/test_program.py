@@ -16,6 +16,8 @@ from tests.dashboard.commands.shell import Shell, only_line
 from tests.samples import sample
 
 HISTORY = "claude-code/projects/sample-project/1af7fc5e-8455-4414-9ccd-011d40f70b2a.jsonl"
+# How a byte that is no UTF-8 stands in an argument.
+NO_UTF8 = "abc\udcff"
 COMMANDS = (
     "serve", "import", "watch", "record", "upload", "list", "show", "export", "search", "doctor", "stats", "user",
     "token", "demo", "screen", "terminals", "mark",
@@ -55,6 +57,37 @@ def test_json_is_one_object_and_a_pipe_gets_no_progress_bar(shell: Shell) -> Non
     assert shell.json("stats")["kinds"]["sessions"]["rows"] == 1
     exported = shell.json("export", session["id"], "--as", "jsonl", "-o", shell.home)
     assert exported["losses"] == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["show", "ID"],
+        ["screen", "ID"],
+        ["export", "ID", "--as", "jsonl"],
+        ["terminals", "rebuild", "ID"],
+        ["token", "revoke", "ID"],
+        ["token", "create", "name", "--owner", "ID", "--scope", "read"],
+        ["user", "disable", "ID"],
+    ],
+)
+def test_a_name_that_is_no_utf8_is_not_found(shell: Shell, command: list[str]) -> None:
+    ended = shell.run(*(NO_UTF8 if word == "ID" else word for word in command))
+
+    assert ended.returncode == 2
+    assert "abc\N{REPLACEMENT CHARACTER}" in only_line(ended.stderr)
+
+
+@pytest.mark.parametrize("option", ["--project", "--agent"])
+def test_a_filter_that_is_no_utf8_finds_nothing(shell: Shell, option: str) -> None:
+    assert shell.json("list", option, NO_UTF8) == {"sessions": [], "has_more": False}
+
+
+def test_a_file_whose_name_is_no_utf8_is_imported(shell: Shell, tmp_path: Path) -> None:
+    copy = tmp_path / f"{NO_UTF8}.jsonl"
+    copy.write_bytes(sample(HISTORY).read_bytes())
+
+    assert shell.json("import", copy)["sessions"] == 1
 
 
 def test_the_first_command_on_an_empty_database_makes_its_tables(shell: Shell) -> None:
