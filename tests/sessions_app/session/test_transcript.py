@@ -153,6 +153,21 @@ def test_every_row_leads_to_its_own_line_in_the_source(operator: Client, session
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(1)>'
 
 
+def test_a_subagents_rows_bear_its_name_and_the_header_that_of_the_session(operator: Client) -> None:
+    session = make_session(with_main_run=True, agent="claude-code")
+    child = make_run(session, parent=session.runs.get(), agent_name="explorer")
+    make_message(session, "Found it.", run=child, role=MessageRole.ASSISTANT)
+
+    rows = reverse("session-rows", args=[session.pk])
+    for page in (
+        page_of(operator, session, f"?run={child.pk}"),
+        operator.get(f"{rows}?run={child.pk}&after=0").content.decode(),
+    ):
+        figures = page.partition('id="session-figures"')[2].partition("</span>")[0]
+        assert "<b>Claude Code</b>" in figures
+        assert '<h3 class="message__author">explorer</h3>' in page
+
+
 def test_nothing_a_record_says_becomes_markup(operator: Client) -> None:
     session = make_session(
         with_main_run=True,
