@@ -430,3 +430,21 @@ def test_the_size_of_reasoning_stands_on_one_line_on_a_phone(
     )
     assert len(heights) == 3
     assert max(heights) < 2 * min(heights)
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_tool_with_a_long_name_stays_in_its_row(
+    open_context: OpenContext, operator: Person, session: AgentSession, width: int
+) -> None:
+    make_tool_call(session, "mcp__a_server_with_a_long_name__" * 8, title="what it was asked")
+    page = opened(open_context(operator, viewport={"width": width, "height": 844}).new_page(), session)
+
+    summary = page.locator(".tool-call summary")
+    edges = summary.evaluate(
+        """(summary) => [...["name", "title", "figures"].map((part) => `.tool-call__${part}`), ":scope"]
+          .map((part) => (part === ":scope" ? summary : summary.querySelector(part)))
+          .map((part) => part.getBoundingClientRect())
+          .map(({left, right}) => [left, right])"""
+    )
+    (_, name_end), (title_start, title_end), (figures_start, figures_end), (_, row_end) = edges
+    assert name_end <= title_start < title_end <= figures_start <= figures_end <= row_end
