@@ -138,8 +138,7 @@ def transcript_context(session: AgentSession, run: Run | None, page: Page) -> di
     return {
         "session": session,
         "run": run,
-        "author": (run and run.parent_id and run.agent_name)
-        or AGENT_NAMES.get(session.agent, session.agent),
+        "author": (run and run.parent_id and run.agent_name) or AGENT_NAMES.get(session.agent, session.agent),
         "page": page,
         "through": session.last_seq,
     }
