@@ -74,6 +74,7 @@ def _paths() -> dict[str, str]:
         "starred": {"starred": "1"},
         "unread": {"unread": "1"},
         "archived": {"show": "archived"},
+        "trash": {"show": "trash"},
     }
     paths = {name: f"/sessions/?{urlencode(values)}" for name, values in filters.items()}
     return {**paths, "facets": "/sessions/facets/"}

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from dashboard.lib.errors import BadRequest
 from sessions_app.models import AgentSession, Person, Run, RunKind, Status
 from sessions_app.models.run import RunQuerySet
-from sessions_app.models.session import SessionQuerySet
+from sessions_app.models.session import ARCHIVED, TRASHED, SessionQuerySet
 from sessions_app.search.find import sessions_titled
 
 # Names that belong to paging, not to filtering.
@@ -103,9 +103,9 @@ class SessionFilter(Filter):
 
     def _shown(self, sessions: SessionQuerySet) -> SessionQuerySet:
         if self.show == "trash":
-            return sessions.exclude(deleted_ms=None)
+            return sessions.filter(TRASHED)
         if self.show == "archived":
-            return sessions.filter(deleted_ms=None).exclude(archived_ms=None)
+            return sessions.filter(ARCHIVED)
         if self.show == "all":
             return sessions.filter(deleted_ms=None)
         return sessions.listed()

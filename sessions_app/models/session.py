@@ -11,6 +11,8 @@ from sessions_app.models.people import Person, Viewer
 from sessions_app.models.project import Project
 
 LISTED = Q(deleted_ms=None, archived_ms=None)
+ARCHIVED = Q(deleted_ms=None, archived_ms__isnull=False)
+TRASHED = Q(deleted_ms__isnull=False)
 
 
 class Status(models.TextChoices):
@@ -141,6 +143,9 @@ class AgentSession(models.Model):
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["last_activity_ms", "id"], name="session_recent", condition=LISTED),
+            # Without an index of its own each of these places would read every session for a page.
+            models.Index(fields=["last_activity_ms", "id"], name="session_archived", condition=ARCHIVED),
+            models.Index(fields=["last_activity_ms", "id"], name="session_trashed", condition=TRASHED),
             models.Index(fields=["project", "last_activity_ms", "id"], name="session_project_recent"),
             models.Index(fields=["agent", "last_activity_ms", "id"], name="session_agent_recent"),
             models.Index(fields=["status", "last_activity_ms", "id"], name="session_status_recent"),
