@@ -19,7 +19,7 @@ from tests.engine import ENGINES
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / ".cache" / "test-results"
 NO_TESTS_COLLECTED = 5  # pytest's exit status
-# A process for each core, each with a database of its own. Browser tests take all cores by themselves.
+# A process for each core, each with databases, servers and a browser of its own.
 PARALLEL = ("-n", "auto", "--dist", "worksteal")
 MIGRATIONS = ("manage.py", "makemigrations", "--check", "--dry-run")
 CHECKS = {
@@ -78,7 +78,7 @@ def run_stage(kind: str, engine: str, options: Sequence[str]) -> Result:
     name = f"{kind} tests on {engine}"
     report = REPORTS / f"{kind}-{engine}.xml"
     report.unlink(missing_ok=True)
-    how = ("-m", "browser") if kind == "browser" else ("-m", "not browser", *PARALLEL)
+    how = ("-m", kind if kind == "browser" else "not browser", *PARALLEL)
     command = ("-m", "pytest", "--engine", engine, *how, f"--junit-xml={report}", *options)
     status, seconds = run(name, command)
     if status == NO_TESTS_COLLECTED:
