@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SCRATCH = ROOT / ".cache" / "benchmarks"
 SCROLLBACK = Path(sys.executable).parent / "scrollback"
 MB = 1_000_000
+_PROBE_STEPS = 2_000_000
 # The server of the tests forgets about durability; what is measured must not.
 DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "autovacuum": "on"}
 
@@ -159,6 +160,7 @@ def machine() -> dict[str, Any]:
         "sqlite": sqlite3.sqlite_version,
         "versions": {name: version(name) for name in ("scrollback", "django", "channels", "daphne")},
         "load_at_start": _load(),
+        "probe_ms_at_start": _probe_ms(),
     }
 
 
@@ -170,9 +172,17 @@ def result_line(name: str, options: Options, began: Mapping[str, Any], figures: 
             "engine": options.engine,
             "quick": options.quick,
             **figures,
-            "machine": {**began, "load_at_end": _load()},
+            "machine": {**began, "load_at_end": _load(), "probe_ms_at_end": _probe_ms()},
         }
     )
+
+
+def _probe_ms() -> float:
+    """Processor milliseconds of a fixed piece of work: how fast this machine is at the moment, neighbours included."""
+    began, total = time.process_time(), 0
+    for number in range(_PROBE_STEPS):
+        total += number * number
+    return round((time.process_time() - began) * 1000, 1)
 
 
 def _load() -> list[float]:
