@@ -54,4 +54,6 @@ AUDIT_ACTIONS: Final[dict[str, str]] = {
     "source.restored": "found a deleted history again",
     "source.unfollowed": "stopped following histories",
     "source.deleted": "found a history deleted at its source",
+    # The log itself
+    "log.exported": "exported the audit log",
 }

@@ -1,6 +1,9 @@
 """Taking something out of the console: an entry says who took what, in which form."""
 
+from typing import Any
+
 from audit.actors import Actor
+from audit.notes import TreeHead
 from audit.record import record
 from dashboard.lib.db import write_transaction
 from sessions_app.actions.sessions import target_of as target_of_session
@@ -32,3 +35,22 @@ def note_terminal_export(terminal: Terminal, form: str, *, actor: Actor) -> None
             session_id=terminal.session_id,
             details=details,
         )
+
+
+def note_log_export(
+    form: str, head: TreeHead, entries: int, chosen: dict[str, Any], *, actor: Actor, payloads: bool = False
+) -> None:
+    """Likewise for the audit log: `entries` of those below `head`, chosen by a filter, with their payloads or not.
+
+    The entry comes after the head, so it is not in what it speaks of.
+    """
+    details = {
+        "form": form,
+        "entries": entries,
+        "filter": chosen,
+        "payloads": payloads,
+        "size": head.size,
+        "root": head.root.hex(),
+    }
+    with write_transaction():
+        record("log.exported", actor=actor, details=details)

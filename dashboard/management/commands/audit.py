@@ -3,10 +3,10 @@
 import argparse
 from typing import Any, ClassVar
 
-from dashboard.audit_commands import Answer, Verb, head
+from dashboard.audit_commands import Answer, Verb, export, head
 from dashboard.lib.commands import ConsoleCommand
 
-VERBS: tuple[Verb, ...] = (head,)
+VERBS: tuple[Verb, ...] = (head, export)
 
 
 class Command(ConsoleCommand):

@@ -1,0 +1,584 @@
+#!/usr/bin/env python3
+"""Check a bundle of Scrollback's audit log, without Scrollback and without a network.
+
+    python3 verify.py BUNDLE.zip|FOLDER [--key KEY|FILE] [--head FILE] [--json]
+
+    --key    the log's public key as you noted it (scrollback/…+…+…); without it the one in the bundle is used,
+             and then all you know is that the bundle fits itself
+    --head   a signed head that you kept from earlier: is what it covered still there, unchanged?
+
+Exit status: 0 nothing is wrong, 1 something is, 2 this is no bundle.
+
+What is checked, each on its own:
+
+    sequence     every entry says the number of its place, none is there twice
+    leaves       every entry has the hash that the tree has in its place
+    tiles        the tree's other files (c2sp.org/tlog-tiles) fit its leaves
+    root         the tree over all leaves (RFC 6962) has the root that the checkpoint says
+    signature    the checkpoint is signed (Ed25519) by the key
+    payloads     what lies apart from its entry is what the entry committed to
+    consistency  the tree begins with the one that the earlier head names
+    withheld     which entries were left out; their hashes are in the tree, so none was added or removed
+
+It needs Python 3.8 or newer and nothing else. All hashes are SHA-256.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import binascii
+import hashlib
+import json
+import os
+import struct
+import sys
+import zipfile
+import zlib
+from itertools import chain
+from typing import IO, Any, Iterable, Iterator, Sequence, Tuple
+
+Point = Tuple[int, int, int, int]
+
+sha256 = hashlib.sha256
+TILE = 256  # hashes in a whole tile
+
+
+class Unreadable(Exception):
+    """This is no bundle, no key or no head; the message says why."""
+
+
+# Ed25519 (RFC 8032, 5.1), verification only. Nothing here is secret, so nothing has to take constant time.
+
+P = 2**255 - 19
+ORDER = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+ROOT_OF_MINUS_1 = pow(2, (P - 1) // 4, P)
+
+
+def recover_x(y: int, sign: int) -> int | None:
+    """The x that belongs to y on the curve, or None."""
+    if y >= P:
+        return None
+    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if (x * x - square) % P:
+        x = x * ROOT_OF_MINUS_1 % P
+    if (x * x - square) % P or (not x and sign):
+        return None
+    return P - x if x & 1 != sign else x
+
+
+def decode_point(data: bytes) -> Point | None:
+    """32 bytes as a point (X, Y, Z, T), or None when they are none."""
+    number = int.from_bytes(data, "little")
+    y = number & ((1 << 255) - 1)
+    x = recover_x(y, number >> 255)
+    return None if x is None else (x, y, 1, x * y % P)
+
+
+def add(one: Point, other: Point) -> Point:
+    a = (one[1] - one[0]) * (other[1] - other[0]) % P
+    b = (one[1] + one[0]) * (other[1] + other[0]) % P
+    c, d = 2 * one[3] * other[3] * D % P, 2 * one[2] * other[2] % P
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return (e * f % P, g * h % P, f * g % P, e * h % P)
+
+
+def multiply(factor: int, point: Point) -> Point:
+    result = (0, 1, 1, 0)
+    while factor:
+        if factor & 1:
+            result = add(result, point)
+        point, factor = add(point, point), factor >> 1
+    return result
+
+
+def is_neutral(point: Point) -> bool:
+    return point[0] % P == 0 and (point[1] - point[2]) % P == 0
+
+
+BASE_Y = 4 * pow(5, P - 2, P) % P
+BASE = decode_point(BASE_Y.to_bytes(32, "little"))
+
+
+def is_signed(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether this is a signature of the message by the key. A key that signs everything is refused."""
+    if len(public) != 32 or len(signature) != 64:
+        return False
+    key, factor = decode_point(public), int.from_bytes(signature[32:], "little")
+    if key is None or BASE is None or factor >= ORDER or is_neutral(multiply(8, key)):
+        return False
+    challenge = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % ORDER
+    x, y, z, _ = add(multiply(factor, BASE), multiply(ORDER - challenge, key))
+    # Compared as bytes: a second way to write the same point is no signature.
+    inverse = pow(z, P - 2, P)
+    x, y = x * inverse % P, y * inverse % P
+    return (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]
+
+
+# Signed notes (c2sp.org/signed-note) and checkpoints (c2sp.org/tlog-checkpoint).
+
+
+def decode64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text.encode("ascii"), validate=True)
+    except (binascii.Error, ValueError):
+        raise Unreadable("this is no base64: " + repr(text[:60])) from None
+
+
+class Key:
+    """A public key as it is written: name+id+base64(1 + the key)."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text.strip()
+        self.name, _, rest = self.text.partition("+")
+        claimed, _, encoded = rest.partition("+")
+        data = decode64(encoded)
+        self.public, self.id = data[1:], sha256(self.name.encode() + b"\n" + data).digest()[:4]
+        if not self.name or len(data) != 33 or data[0] != 1 or self.id.hex() != claimed:
+            raise Unreadable("this is no public key of a log: " + repr(self.text[:100]))
+
+    def has_signed(self, note: str) -> bool:
+        """Whether a signature line of the note is by this key, and right."""
+        text, _, signatures = note.rpartition("\n\n")
+        for line in signatures.splitlines():
+            name, _, value = line[2:].rpartition(" ")
+            if line.startswith("\u2014 ") and name == self.name:
+                data = decode64(value)
+                if data[:4] == self.id:
+                    return is_signed(self.public, (text + "\n").encode(), data[4:])
+        return False
+
+
+def read_head(note: str) -> tuple[str, int, bytes]:
+    """Name, size and root that a signed note says."""
+    text, mark, signatures = note.rpartition("\n\n")
+    lines = text.split("\n")
+    if not mark or not signatures.endswith("\n") or len(lines) < 3 or not lines[0]:
+        raise Unreadable("this is no signed head")
+    number = lines[1]
+    if not (number.isascii() and number.isdigit()) or len(number) > 18 or number != str(int(number)):
+        raise Unreadable("this is no signed head: its size is " + repr(number[:30]))
+    root = decode64(lines[2])
+    if len(root) != 32:
+        raise Unreadable("this is no signed head: its root has " + str(len(root)) + " bytes")
+    return lines[0], int(number), root
+
+
+# The tree (RFC 6962, 2.1; RFC 9162, 2.1).
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    return sha256(b"\1" + left + right).digest()
+
+
+def tile_root(level: Sequence[bytes]) -> bytes:
+    """The root over the 256 hashes of a whole tile."""
+    while len(level) > 1:
+        level = [sha256(b"\1" + left + right).digest() for left, right in zip(level[::2], level[1::2])]
+    return level[0]
+
+
+class Tree:
+    """Grows by tiles; keeps one hash for each tile of every level, and nothing of the leaves."""
+
+    def __init__(self) -> None:
+        self.levels: list[list[bytes]] = [[]]  # of whole tiles: their roots, 256 of which make the next level
+        self.loose: list[bytes] = []  # leaves of the last tile, when it is not whole
+        self.size = 0
+
+    def add_tile(self, hashes: list[bytes]) -> None:
+        self.size += len(hashes)
+        if len(hashes) < TILE:
+            self.loose = hashes
+            return
+        found, level = tile_root(hashes), 0
+        self.levels[0].append(found)
+        while len(self.levels[level]) % TILE == 0:
+            found = tile_root(self.levels[level][-TILE:])
+            level += 1
+            if level == len(self.levels):
+                self.levels.append([])
+            self.levels[level].append(found)
+
+    def root(self, extra: Sequence[bytes] = ()) -> bytes:
+        """The root over everything so far, and over `extra` leaves, when the last tile was whole."""
+        perfect: list[tuple[int, bytes]] = []  # subtrees with their heights, the largest first
+        for level in range(len(self.levels) - 1, -1, -1):
+            done = len(self.levels[level + 1]) * TILE if level + 1 < len(self.levels) else 0
+            for found in self.levels[level][done:]:
+                push(perfect, found, 8 * (level + 1))
+        for found in chain(self.loose, extra):
+            push(perfect, found, 0)
+        if not perfect:
+            return sha256(b"").digest()
+        root = perfect.pop()[1]
+        while perfect:
+            root = node_hash(perfect.pop()[1], root)
+        return root
+
+
+def push(perfect: list[tuple[int, bytes]], found: bytes, height: int) -> None:
+    while perfect and perfect[-1][0] == height:
+        found, height = node_hash(perfect.pop()[1], found), height + 1
+    perfect.append((height, found))
+
+
+def tile_name(kind: int | str, number: int, width: int) -> str:
+    """Of a file of the tree: tile/KIND/x001/x234/067, and .p/WIDTH when it is not whole."""
+    name = f"{number % 1000:03d}"
+    while number >= 1000:
+        number //= 1000
+        name = f"x{number % 1000:03d}/{name}"
+    return f"tile/{kind}/{name}" + ("" if width == TILE else f".p/{width}")
+
+
+# The bundle.
+
+
+class Bundle:
+    """Files by name, from a ZIP or from the folder that it was unpacked into."""
+
+    def __init__(self, path: str) -> None:
+        self.folder = path
+        try:
+            self.zip = None if os.path.isdir(path) else zipfile.ZipFile(path)
+        except (OSError, zipfile.BadZipFile) as error:
+            raise Unreadable(f"{path} cannot be read: {error}") from None
+
+    def open(self, name: str) -> IO[bytes]:
+        """Raises Unreadable when it is not there."""
+        try:
+            return (
+                self.zip.open(name) if self.zip else open(os.path.join(self.folder, *name.split("/")), "rb")
+            )
+        except (OSError, KeyError):
+            raise Unreadable("the bundle has no file " + name) from None
+
+    def read(self, name: str) -> bytes:
+        with self.open(name) as file:
+            return file.read()
+
+    def tile(self, kind: int | str, number: int, width: int) -> bytes:
+        """A file of the tree, or b"" when it is missing: that is a finding, not an end."""
+        try:
+            return self.read(tile_name(kind, number, width))
+        except Unreadable:
+            return b""
+
+
+class Verdict:
+    """`state` is "ok", "failed" or "not checked"."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.state, self.text = name, "ok", ""
+        self.index: int | None = None
+
+    def fail(self, text: str, index: int | None = None) -> None:
+        """Only the first trouble is told."""
+        if self.state != "failed":
+            self.state, self.text, self.index = "failed", text, index
+
+    def leave_out(self, text: str) -> None:
+        if self.state == "ok":
+            self.state, self.text = "not checked", text
+
+
+NAMES = ("sequence", "leaves", "tiles", "root", "signature", "payloads", "consistency", "withheld")
+
+
+class Check:
+    """One look through a bundle, in the order of its entries, in bounded memory."""
+
+    def __init__(
+        self, bundle: Bundle, key: Key | None = None, head: tuple[str, int, bytes, str] | None = None
+    ) -> None:
+        self.bundle, self.key, self.head = bundle, key, head
+        self.verdicts = {name: Verdict(name) for name in NAMES}
+        self.about = json.loads(bundle.read("bundle.json").decode())
+        self.note = bundle.read("checkpoint").decode()
+        self.origin, self.size, self.signed_root = read_head(self.note)
+        self.is_whole = not self.about["filter"]
+        self.tree = Tree()
+        self.root = self.root_at_head = b""
+        self.entries = self.payloads = 0
+        self.withheld: list[list[int]] = []  # first and last of each range that is not in the bundle
+        self.absent: list[list[int]] = []  # likewise of payloads
+        self.pruned: list[tuple[int, int]] = []  # and what entries say was removed of those
+        self.keys: list[Key] = []
+        self.payload: Any = None
+        self.payload_lines: Iterator[bytes] = iter(())
+
+    def run(self) -> list[Verdict]:
+        self.check_signature()
+        with self.bundle.open("entries.jsonl") as lines, self.open_payloads() as payloads:
+            self.payload_lines = iter(payloads)
+            self.next_payload()
+            self.check_entries(lines)
+        self.check_tree()
+        self.check_absent()
+        self.check_consistency()
+        self.say_withheld()
+        return [self.verdicts[name] for name in NAMES]
+
+    # Entries and their leaves
+
+    def check_entries(self, lines: Iterable[bytes]) -> None:
+        reader = numbered(lines, self)
+        waiting: tuple[int, bytes] | None = None
+        for start in range(0, self.size, TILE):
+            width = min(TILE, self.size - start)
+            listed = self.bundle.tile(0, start // TILE, width)
+            if len(listed) != 32 * width:
+                text = f"{tile_name(0, start // TILE, width)} is missing or has not its {width} hashes"
+                self.verdicts["leaves"].fail(text, start)
+                listed = listed[: 32 * width].ljust(32 * width, b"\0")
+            hashes = [listed[at : at + 32] for at in range(0, 32 * width, 32)]
+            texts: dict[int, bytes] = {}
+            while True:
+                waiting = next(reader, None) if waiting is None else waiting
+                if waiting is None or waiting[0] >= start + width:
+                    break
+                texts[waiting[0] - start] = waiting[1]
+                waiting = None
+            self.check_tile(start, width, hashes, texts)
+        if waiting is not None:
+            text = f"entry {waiting[0]} is beyond the checkpoint's {self.size}"
+            self.verdicts["sequence"].fail(text, waiting[0])
+
+    def check_tile(self, start: int, width: int, hashes: list[bytes], texts: dict[int, bytes]) -> None:
+        for at, text in texts.items():
+            found = sha256(b"\0" + text).digest()
+            if found != hashes[at]:
+                trouble = f"entry {start + at} is not what the tree has in its place"
+                self.verdicts["leaves"].fail(trouble, start + at)
+                hashes[at] = found
+        if self.is_whole:
+            packed = b"".join(
+                struct.pack(">H", len(text)) + text for text in texts.values() if len(text) < 65536
+            )
+            if packed != self.bundle.tile("entries", start // TILE, width):
+                name = tile_name("entries", start // TILE, width)
+                self.verdicts["tiles"].fail(f"{name} is missing or has other entries", start)
+        if len(texts) < width:
+            for at in range(width):
+                if at not in texts:
+                    self.withhold(start + at)
+        if self.head and start <= self.head[1] < start + width:
+            self.root_at_head = self.tree.root(hashes[: self.head[1] - start])
+        self.tree.add_tile(hashes)
+
+    def withhold(self, index: int) -> None:
+        if self.is_whole:
+            self.verdicts["sequence"].fail(f"entry {index} is missing", index)
+        if self.withheld and self.withheld[-1][1] == index - 1:
+            self.withheld[-1][1] = index
+        else:
+            self.withheld.append([index, index])
+
+    # Payloads
+
+    def open_payloads(self) -> IO[bytes]:
+        if self.about["payloads"]:
+            return self.bundle.open("payloads.jsonl")
+        self.verdicts["payloads"].leave_out("left out of this bundle")
+        return open(os.devnull, "rb")
+
+    def next_payload(self) -> None:
+        line = next(self.payload_lines, None)
+        self.payload = None if line is None else json.loads(line.decode())
+
+    def check_payload(self, index: int, promised: dict[str, Any]) -> None:
+        while self.payload is not None and self.payload["idx"] < index:
+            self.stray_payload()
+        if self.payload is None or self.payload["idx"] != index:
+            if self.absent and self.absent[-1][1] == index - 1:
+                self.absent[-1][1] = index
+            else:
+                self.absent.append([index, index])
+            return
+        salt, data = bytes.fromhex(self.payload["salt"]), decode64(self.payload["data"])
+        if sha256(salt + data).hexdigest() != promised["commitment"] or len(data) != promised["size"]:
+            text = f"the payload of entry {index} is not the one that the entry committed to"
+            self.verdicts["payloads"].fail(text, index)
+        self.payloads += 1
+        self.next_payload()
+
+    def stray_payload(self) -> None:
+        index = self.payload["idx"]
+        self.verdicts["payloads"].fail(f"there is a payload of entry {index}, which has none here", index)
+        self.next_payload()
+
+    def check_absent(self) -> None:
+        """A payload may be gone when an entry says that it would go."""
+        verdict = self.verdicts["payloads"]
+        while self.payload is not None:
+            self.stray_payload()
+        if not self.about["payloads"]:
+            return
+        for first, last in self.absent:
+            index = first
+            for low, high in sorted(self.pruned):
+                if low <= index <= high:
+                    index = high + 1
+            if index <= last and self.is_whole:
+                verdict.fail(f"the payload of entry {index} is gone, and no entry says why", index)
+            elif index <= last:
+                verdict.leave_out(
+                    f"that of entry {index} is gone; an entry that says why may have been withheld"
+                )
+        if verdict.state == "ok":
+            gone = sum(last - first + 1 for first, last in self.absent)
+            verdict.text = f"{self.payloads} there" + (f", {gone} removed as the log says" if gone else "")
+
+    # The tree as a whole
+
+    def check_tree(self) -> None:
+        for level, roots in enumerate(self.tree.levels, 1):
+            for number in range(0, len(roots), TILE):
+                hashes = roots[number : number + TILE]
+                if self.bundle.tile(level, number // TILE, len(hashes)) != b"".join(hashes):
+                    name = tile_name(level, number // TILE, len(hashes))
+                    self.verdicts["tiles"].fail(f"{name} is missing or does not fit the leaves")
+        self.root = self.tree.root()
+        if self.root != self.signed_root:
+            text = f"{self.root.hex()} over these entries, the checkpoint says {self.signed_root.hex()}"
+            self.verdicts["root"].fail(text)
+        self.verdicts["root"].text = self.verdicts["root"].text or self.root.hex()
+
+    def check_signature(self) -> None:
+        verdict = self.verdicts["signature"]
+        inside = [Key(line) for line in self.bundle.read("keys.txt").decode().splitlines()]
+        key = self.key or (inside[0] if inside else None)
+        if key is None or key.name != self.origin:
+            verdict.fail(f"there is no key of {self.origin}, whose checkpoint this is")
+        elif not key.has_signed(self.note):
+            verdict.fail(f"the checkpoint is not signed by {key.text}")
+        elif self.key:
+            verdict.text = "by the key that you named"
+        else:
+            verdict.text = f"by {key.text}, which is the bundle's own word: compare it with what you noted"
+        self.keys = [*([key] if key else []), *inside]
+
+    def check_consistency(self) -> None:
+        verdict = self.verdicts["consistency"]
+        if self.head is None:
+            verdict.leave_out("no earlier head was given (--head FILE)")
+            return
+        origin, size, root, note = self.head
+        if origin != self.origin:
+            verdict.fail(f"the earlier head is of another log, {origin}")
+        elif not any(key.has_signed(note) for key in self.keys):
+            verdict.fail("the earlier head is signed by none of the keys")
+        elif size > self.size:
+            text = f"the earlier head covers {size} entries, this bundle only {self.size}: the rest is gone"
+            verdict.fail(text, self.size)
+        elif root != (self.tree.root() if size == self.size else self.root_at_head):
+            verdict.fail(f"the first {size} entries are not those that the earlier head covers")
+        else:
+            verdict.text = f"the first {size} entries are those that the earlier head covers"
+
+    def say_withheld(self) -> None:
+        count = sum(last - first + 1 for first, last in self.withheld)
+        verdict = self.verdicts["withheld"]
+        if count != self.size - self.about["entries"]:
+            verdict.fail(f"{count} entries are not here, the bundle says {self.size - self.about['entries']}")
+        elif not count:
+            verdict.text = "nothing"
+        else:
+            ranges = [f"{first}" if first == last else f"{first}-{last}" for first, last in self.withheld]
+            more = f", and {len(ranges) - 20} more ranges" if len(ranges) > 20 else ""
+            verdict.text = f"{count} entries, only their hashes are here: {', '.join(ranges[:20])}{more}"
+
+
+def numbered(lines: Iterable[bytes], check: Check) -> Iterator[tuple[int, bytes]]:
+    """Each entry's text with its number, in order; what is out of order is told and passed over."""
+    verdict, before = check.verdicts["sequence"], -1
+    for line in lines:
+        text = line[:-1] if line.endswith(b"\n") else line
+        check.entries += 1
+        try:
+            entry = json.loads(text.decode())
+            index = entry["idx"]
+        except (ValueError, KeyError, TypeError):
+            index = None
+        if type(index) is not int or index < 0:
+            verdict.fail(f"after entry {before} there is something that is no entry", before + 1)
+            continue
+        if index <= before:
+            verdict.fail(f"entry {index} stands after entry {before}", index)
+            continue
+        before = index
+        if "payload" in entry and check.about["payloads"]:
+            check.check_payload(index, entry["payload"])
+        if entry.get("action") == "payload.pruned":
+            check.pruned.append((entry["details"]["first_idx"], entry["details"]["last_idx"]))
+        yield index, text
+
+
+# What reading something that is damaged or no bundle at all ends with.
+NO_BUNDLE = (
+    *(Unreadable, zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError),
+    *(ValueError, LookupError, TypeError, AttributeError),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Check a bundle of Scrollback's audit log.")
+    parser.add_argument("bundle", help="the ZIP, or the folder that it was unpacked into")
+    parser.add_argument("--key", help="the public key that you noted, or a file with it")
+    parser.add_argument("--head", help="a file with a signed head that you kept")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args(arguments)
+    try:
+        key, head = given_key(options.key), given_head(options.head)
+        check = Check(Bundle(options.bundle), key, head)
+        verdicts = check.run()
+    except NO_BUNDLE as error:
+        print(f"verify.py: {str(error) or type(error).__name__}", file=sys.stderr)
+        return 2
+    failed = any(verdict.state == "failed" for verdict in verdicts)
+    if options.json:
+        print(json.dumps(document(check, verdicts, failed)))
+    else:
+        for verdict in verdicts:
+            print(f"{verdict.name:12} {verdict.state:12} {verdict.text}")
+        print(f"{check.origin}: {check.entries} of {check.size} entries, root {check.root.hex()}")
+        print("SOMETHING IS WRONG." if failed else "Nothing is wrong.")
+    return 1 if failed else 0
+
+
+def document(check: Check, verdicts: list[Verdict], failed: bool) -> dict[str, Any]:
+    return {
+        "ok": not failed,
+        "origin": check.origin,
+        "size": check.size,
+        "entries": check.entries,
+        "root": check.root.hex(),
+        "withheld": check.withheld,
+        "verdicts": {
+            v.name: {"state": v.state, "text": v.text, "first_bad_index": v.index} for v in verdicts
+        },
+    }
+
+
+def given_key(value: str | None) -> Key | None:
+    if value is None:
+        return None
+    if os.path.exists(value):
+        with open(value, encoding="utf-8") as file:
+            value = file.read()
+    return Key(value)
+
+
+def given_head(path: str | None) -> tuple[str, int, bytes, str] | None:
+    if path is None:
+        return None
+    with open(path, encoding="utf-8") as file:
+        note = file.read()
+    return (*read_head(note), note)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

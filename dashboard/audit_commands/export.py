@@ -1,0 +1,105 @@
+"""`scrollback audit export`: the log or a part of it in a file that can be checked without us."""
+
+import argparse
+import hashlib
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from audit import catalog
+from audit.actors import command_line
+from audit.bundle import Bundle
+from audit.keys import KeyUnavailable
+from audit.selection import Selection
+from audit.signing import newest_checkpoint, write_checkpoint
+from dashboard.audit_commands import Answer
+from dashboard.lib.clock import iso_to_ms
+from dashboard.lib.errors import Refused
+from sessions_app.actions.exports import note_log_export
+from sessions_app.exporters.writing import refuse_existing, write_file
+
+NAME: Final = "export"
+TEXT: Final = "write the log, or a part of it, into a file that can be checked without this program"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE.zip")
+    parser.add_argument("--action", default="", help="only this action, or a family such as 'token.*'")
+    parser.add_argument("--actor", default="", help="only what this one did, by the name in the list")
+    parser.add_argument("--session", type=uuid.UUID, metavar="ID", help="only what concerns this session")
+    parser.add_argument("--since", type=_moment, metavar="TIME", help="from this ISO 8601 time on")
+    parser.add_argument("--until", type=_moment, metavar="TIME", help="before this time")
+    parser.add_argument("--no-payloads", dest="payloads", action="store_false", help="leave payloads out")
+    parser.add_argument("--force", action="store_true", help="write over the file when it is there")
+
+
+def run(
+    *,
+    file: Path,
+    action: str,
+    actor: str,
+    session: uuid.UUID | None,
+    since: int | None,
+    until: int | None,
+    payloads: bool,
+    force: bool,
+    **_: Any,
+) -> Answer:
+    _refuse_unknown(action)
+    if not force:
+        refuse_existing(file)
+    selection = Selection(action, actor, session, since, until)
+    bundle = _bundle(selection, payloads=payloads)
+    count = bundle.entry_count()
+    note_log_export(
+        "bundle", bundle.head, count, selection.conditions(), actor=command_line(), payloads=payloads
+    )
+    digest = hashlib.sha256()
+    size = write_file(file, _passed(bundle.pieces(), digest.update), replace=force)
+    document = {
+        "file": str(file),
+        "bytes": size,
+        "sha256": digest.hexdigest(),
+        "entries": count,
+        "size": bundle.head.size,
+        "root": bundle.head.root.hex(),
+        "filter": selection.conditions(),
+        "payloads": payloads,
+    }
+    text = f"{file}: {count:,} of {bundle.head.size:,} entries, {size:,} bytes"
+    return Answer(f"{text}\nCheck it: python3 verify.py {file.name} (the verifier is inside)", document)
+
+
+def _bundle(selection: Selection, *, payloads: bool) -> Bundle:
+    try:
+        write_checkpoint()
+    except KeyUnavailable as error:
+        raise Refused(str(error)) from error
+    checkpoint = newest_checkpoint()
+    if checkpoint is None:
+        raise Refused("The audit log is empty: there is nothing to export.")
+    return Bundle(checkpoint, selection, payloads)
+
+
+def _refuse_unknown(action: str) -> None:
+    """A family that is empty is most likely misspelt too."""
+    begin = action.removesuffix("*")
+    known = catalog.all_actions()
+    if action and not (
+        action in known or (begin != action and any(name.startswith(begin) for name in known))
+    ):
+        raise Refused(f"There is no action named {action[:60]!r}.")
+
+
+def _passed(pieces: Iterable[bytes], look: Callable[[bytes], None]) -> Iterator[bytes]:
+    for piece in pieces:
+        look(piece)
+        yield piece
+
+
+def _moment(text: str) -> int:
+    found = iso_to_ms(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"a time is written 2026-11-28 or 2026-11-28T12:30Z, not {text!r}")
+    return found

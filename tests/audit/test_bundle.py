@@ -1,0 +1,302 @@
+"""The offline bundle: what is in it, and what its verifier finds when anything of it is changed."""
+
+import base64
+import json
+import random
+import shutil
+import struct
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+from django.db import connection, transaction
+
+from audit.bundle import VERIFIER, Bundle, tile_path
+from audit.models import Entry, Payload
+from audit.notes import Signer
+from audit.offline import verify
+from audit.selection import Selection
+from audit.tree import leaf_hash
+from tests.audit.bundles import (
+    ADA,
+    checkpoint_at,
+    failures,
+    files_of,
+    fill,
+    our_key,
+    rewritten,
+    run_verifier,
+    signer,
+    states,
+    verdicts,
+    write,
+)
+from tests.endurance.sizes import full_or
+
+pytestmark = pytest.mark.django_db
+
+SIZE = 600
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    fill(SIZE, payload_every=7)
+    return write(tmp_path / "log.zip", SIZE)
+
+
+def test_the_whole_log_is_there_as_it_was_hashed(whole: Path) -> None:
+    files = files_of(whole)
+    bodies = list(Entry.objects.order_by("idx").values_list("body", flat=True))
+    assert files["entries.jsonl"].decode().split("\n") == [*bodies, ""]
+    leaves = b"".join(files[tile_path(0, n, width)] for n, width in ((0, 256), (1, 256), (2, 88)))
+    assert leaves == b"".join(leaf_hash(body.encode()) for body in bodies)
+    assert len(files["tile/1/000.p/2"]) == 64
+    first = files["tile/entries/000"]
+    assert struct.unpack(">H", first[:2])[0] == len(bodies[0].encode())
+    assert first[2:].startswith(bodies[0].encode())
+    assert files["verify.py"] == VERIFIER.read_bytes()
+    assert files["keys.txt"].decode() == our_key() + "\n"
+    assert len(files["payloads.jsonl"].splitlines()) == Payload.objects.count() == 86
+
+
+def test_tiles_are_named_as_c2sp_has_it() -> None:
+    assert tile_path(0, 5, 256) == "tile/0/005"
+    assert tile_path("entries", 1_234_067, 256) == "tile/entries/x001/x234/067"
+    assert tile_path(2, 1_000, 17) == "tile/2/x001/000.p/17"
+    for number in (0, 999, 1_000, 999_999, 1_000_000):
+        for width in (1, 256):
+            assert tile_path(0, number, width) == verify.tile_name(0, number, width)
+
+
+def test_a_sound_bundle_passes_every_check(whole: Path) -> None:
+    head = checkpoint_at(257).note
+    code, found = run_verifier(str(whole), "--key", our_key(), "--head", _file(whole, head))
+    assert (code, found["ok"], found["entries"], found["withheld"]) == (0, True, SIZE, [])
+    assert {verdict["state"] for verdict in found["verdicts"].values()} == {"ok"}
+    assert found["root"] == Bundle(checkpoint_at(SIZE), Selection()).head.root.hex()
+
+
+def test_the_unpacked_folder_and_its_own_verifier_do_as_well(whole: Path) -> None:
+    folder = whole.with_suffix("")
+    with zipfile.ZipFile(whole) as archive:
+        archive.extractall(folder)
+    code, found = run_verifier(str(folder), program=folder / "verify.py")
+    assert (code, found["verdicts"]["consistency"]["state"]) == (0, "not checked")
+    (folder / "tile" / "0" / "001").unlink()
+    assert run_verifier(str(folder))[0] == 1
+
+
+@pytest.mark.parametrize("python", ["python3.8", "python3.9"])
+def test_an_old_python_does(whole: Path, python: str) -> None:
+    usable = shutil.which(python) and not subprocess.run([python, "-V"], capture_output=True).returncode
+    if not usable:
+        pytest.skip(f"there is no {python}")
+    assert run_verifier(str(whole), python=python)[0] == 0
+
+
+def test_the_same_log_makes_the_same_bytes(whole: Path) -> None:
+    assert write(whole.with_name("again.zip"), SIZE).read_bytes() == whole.read_bytes()
+    fill(5)
+    assert write(whole.with_name("later.zip"), SIZE).read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("selection", "count"),
+    [
+        (Selection(action="token.created"), 200),
+        (Selection(action="token.*", actor="ada"), 100),
+        (Selection(actor="nobody"), 0),
+        (Selection(until_ms=1), 0),
+        (Selection(since_ms=1), SIZE),
+    ],
+)
+def test_a_part_of_the_log_recomputes_the_same_root(tmp_path: Path, selection: Selection, count: int) -> None:
+    fill(SIZE, payload_every=7)
+    part = write(tmp_path / "part.zip", SIZE, selection)
+    assert set(states(part, head=checkpoint_at(300).note, key=our_key()).values()) == {"ok"}
+    code, found = run_verifier(str(part))
+    assert (code, found["entries"]) == (0, count)
+    assert sum(last - first + 1 for first, last in found["withheld"]) == SIZE - count
+    files = files_of(part)
+    assert not any(name.startswith("tile/entries") for name in files)
+    kept = [json.loads(line)["idx"] for line in files["entries.jsonl"].splitlines()]
+    assert kept == list(selection.entries().order_by("idx").values_list("idx", flat=True))
+    payloads = [json.loads(line)["idx"] for line in files["payloads.jsonl"].splitlines()]
+    assert payloads == [idx for idx in kept if not idx % 7]
+
+
+def test_an_entry_cannot_be_left_out_of_a_part_unnoticed(tmp_path: Path) -> None:
+    fill(SIZE)
+    part = write(tmp_path / "part.zip", SIZE, Selection(action="token.created"))
+    shorter = rewritten(part, {"entries.jsonl": lambda text: text.partition(b"\n")[2]})
+    assert failures(shorter) == {"withheld": None}
+
+
+def test_payloads_may_be_left_out(whole: Path) -> None:
+    without = write(whole.with_name("without.zip"), SIZE, with_payloads=False)
+    assert "payloads.jsonl" not in files_of(without)
+    code, found = run_verifier(str(without))
+    assert (code, found["verdicts"]["payloads"]["state"]) == (0, "not checked")
+
+
+def test_a_payload_that_is_gone_needs_an_entry_that_says_why(whole: Path) -> None:
+    gone = rewritten(whole, {"payloads.jsonl": lambda text: text.partition(b"\n")[2]})
+    assert failures(gone) == {"payloads": 0}
+
+
+def _file(beside: Path, text: str) -> str:
+    path = beside.with_name("earlier.head")
+    path.write_text(text)
+    return str(path)
+
+
+def _edited(text: bytes) -> bytes:
+    lines = text.splitlines(keepends=True)
+    lines[300] = lines[300].replace(b'"n":300', b'"n":301')
+    return b"".join(lines)
+
+
+def _without(text: bytes, index: int) -> bytes:
+    lines = text.splitlines(keepends=True)
+    return b"".join(lines[:index] + lines[index + 1 :])
+
+
+def _swapped(text: bytes) -> bytes:
+    lines = text.splitlines(keepends=True)
+    lines[41], lines[42] = lines[42], lines[41]
+    return b"".join(lines)
+
+
+def _payload_of_0(text: bytes) -> bytes:
+    return text.replace(base64.b64encode(b"payload 0"), base64.b64encode(b"payload 1"))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "found"),
+    [
+        ("entries.jsonl", _edited, {"leaves": 300, "tiles": 256, "root": None}),
+        (
+            "entries.jsonl",
+            lambda text: _without(text, 42),
+            {"sequence": 42, "tiles": 0, "withheld": None, "payloads": 42},
+        ),
+        ("entries.jsonl", lambda text: text + text.splitlines(keepends=True)[-1], {"sequence": 599}),
+        ("entries.jsonl", lambda text: b"{}\n" + text, {"sequence": 0}),
+        ("tile/0/001", lambda hashes: bytes(32) + hashes[32:], {"leaves": 256}),
+        ("tile/0/002.p/88", lambda hashes: hashes[:-1], {"leaves": 512}),
+        ("tile/0/000", lambda _: None, {"leaves": 0}),
+        ("tile/1/000.p/2", lambda hashes: hashes[32:], {"tiles": None}),
+        ("tile/entries/001", lambda entries: entries[:-1] + b"]", {"tiles": 256}),
+        ("payloads.jsonl", _payload_of_0, {"payloads": 0}),
+        ("payloads.jsonl", lambda text: text.replace(b'"idx":7,', b'"idx":6,'), {"payloads": 6}),
+        ("checkpoint", lambda note: note.replace(b"\n600\n", b"\n599\n"), None),
+    ],
+)
+def test_a_change_is_found_and_its_place_named(whole: Path, name: str, change, found) -> None:  # type: ignore[no-untyped-def]
+    changed = rewritten(whole, {name: change})
+    if found is None:
+        assert "signature" in failures(changed)
+    else:
+        assert failures(changed) == found
+
+
+def test_exchanged_entries_are_found(whole: Path) -> None:
+    assert failures(rewritten(whole, {"entries.jsonl": _swapped}))["sequence"] == 41
+
+
+def test_a_log_that_was_written_anew_is_found_by_whoever_kept_a_head(tmp_path: Path) -> None:
+    """All is recomputed and signed with the log's own key: the bundle fits itself."""
+    fill(SIZE)
+    kept, key = checkpoint_at(400).note, our_key()
+    forged = tmp_path / "forged.zip"
+    with transaction.atomic():
+        _forge(399)
+        write(forged, SIZE)
+        transaction.set_rollback(False)
+    assert failures(forged, key=key) == {}
+    assert failures(forged, key=key, head=kept) == {"consistency": None}
+
+
+def _forge(idx: int) -> None:
+    """Change one entry and all that follows from it, past the triggers: as whoever owns the database can."""
+    from audit import triggers
+    from audit.models import Subtree
+    from audit.tree import Frontier
+
+    for name in triggers.names():
+        table = name.partition("_no_")[0]
+        connection.cursor().execute(
+            f"DROP TRIGGER IF EXISTS {name}" + ("" if connection.vendor == "sqlite" else f" ON {table}")
+        )
+    entry = Entry.objects.get(idx=idx)
+    body = entry.body.replace("ada", "bob")
+    assert body != entry.body
+    Entry.objects.filter(idx=idx).update(body=body, leaf=leaf_hash(body.encode()))
+    frontier = Frontier()
+    for leaf in Entry.objects.order_by("idx").values_list("leaf", flat=True):
+        for height, number, found in frontier.append(bytes(leaf)):
+            if not height % 8:
+                Subtree.objects.filter(level=height // 8, number=number).update(hash=found)
+    triggers.install()
+
+
+def test_a_shortened_log_and_another_log_are_found(whole: Path) -> None:
+    shorter = write(whole.with_name("shorter.zip"), 500)
+    assert failures(shorter, head=checkpoint_at(SIZE).note) == {"consistency": 500}
+    other = Signer.new("scrollback/another")
+    assert failures(whole, key=str(other.verifier)) == {"signature": None}
+    stolen = Signer.new(signer().name)
+    assert failures(whole, key=str(stolen.verifier)) == {"signature": None}
+    assert failures(whole, head=checkpoint_at(10, stolen).note) == {"consistency": None}
+
+
+def test_no_damaged_bundle_passes(whole: Path) -> None:
+    """A bit of any file that counts, or a file cut short or gone; a file that is no bundle any more is told as that."""
+    random_ = random.Random(9162)
+    names = [
+        name for name in files_of(whole) if name not in ("README.txt", "verify.py", "bundle.json", "keys.txt")
+    ]
+    for _ in range(full_or(1_000, 40)):
+        name = random_.choice(names)
+        changed = rewritten(whole, {name: lambda content: _damaged(random_, content)})
+        try:
+            assert failures(changed, key=our_key()), name
+        except verify.NO_BUNDLE:
+            continue
+
+
+def _damaged(random_: random.Random, content: bytes) -> bytes | None:
+    at = random_.randrange(len(content))
+    return random_.choice(
+        [
+            content[:at] + bytes([content[at] ^ 1 << random_.randrange(8)]) + content[at + 1 :],
+            content[:at],
+            None,
+        ]
+    )
+
+
+def test_what_is_no_bundle_is_refused(tmp_path: Path, whole: Path) -> None:
+    text = tmp_path / "text.zip"
+    text.write_text("no archive")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for given in (
+        [str(text)],
+        [str(empty)],
+        [str(tmp_path / "nothing")],
+        [str(whole), "--key", "x"],
+        [str(whole), "--head", str(text)],
+    ):
+        code, found = run_verifier(*given)
+        assert code == 2
+        assert found["error"].startswith("verify.py: ")
+        assert len(found["error"].splitlines()) == 1
+
+
+def test_who_did_it_is_named_as_in_the_list(tmp_path: Path) -> None:
+    fill(4)
+    found = verdicts(write(tmp_path / "ada.zip", 4, Selection(actor=ADA.label)))
+    assert "2 entries" in found["withheld"].text
+    assert "0, 2" in found["withheld"].text
