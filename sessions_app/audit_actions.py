@@ -56,4 +56,6 @@ AUDIT_ACTIONS: Final[dict[str, str]] = {
     "source.deleted": "found a history deleted at its source",
     # The log itself
     "log.exported": "exported the audit log",
+    "log.verified": "checked the audit log",
+    "key.replaced": "replaced the key of the audit log",
 }

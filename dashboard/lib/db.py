@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 from django.db import DatabaseError, OperationalError, connection, models, transaction
@@ -49,6 +50,42 @@ def write_transaction() -> Iterator[None]:
     """
     with transaction.atomic():
         yield
+
+
+@contextmanager
+def read_snapshot() -> Iterator[None]:
+    """All that is read inside is of one moment, while others go on writing. For short looks.
+
+    A transaction of Django's would take SQLite's write lock. Inside of one, this adds nothing.
+    """
+    if connection.in_atomic_block:
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN" if vendor() == "sqlite" else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            yield
+        finally:
+            cursor.execute("ROLLBACK")
+
+
+def address_for_reading() -> str | None:
+    """Where another process finds this database: the URI of SQLite's file, or what libpq takes. A secret.
+
+    None where there is no way: a database in memory, or one that an open transaction has changed.
+    """
+    if connection.in_atomic_block:
+        return None
+    if vendor() == "sqlite":
+        path = sqlite_path()
+        return f"{Path(path).as_uri()}?mode=ro" if path else None
+    from psycopg.conninfo import make_conninfo
+
+    known = connection.get_connection_params()
+    return make_conninfo(**{name: value for name, value in known.items() if name not in _NOT_OF_LIBPQ})
+
+
+_NOT_OF_LIBPQ = {"cursor_factory", "context", "prepare_threshold", "row_factory", "autocommit"}
 
 
 def advisory_lock(key: int) -> None:

@@ -3,10 +3,10 @@
 import argparse
 from typing import Any, ClassVar
 
-from dashboard.audit_commands import Answer, Verb, export, head
+from dashboard.audit_commands import Answer, Verb, export, head, new_key, verify
 from dashboard.lib.commands import ConsoleCommand
 
-VERBS: tuple[Verb, ...] = (head, export)
+VERBS: tuple[Verb, ...] = (verify, head, export, new_key)
 
 
 class Command(ConsoleCommand):

@@ -1,0 +1,67 @@
+"""Which payloads may be absent: those that an entry said would go, and no legal hold kept. Pure."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+
+from audit.segments import HOLD_PLACED, HOLD_RELEASED, PAYLOAD_PRUNED, Statement
+from audit.verdicts import Finding
+
+type _Range = tuple[int, int]
+
+
+def uncovered(absent: Iterable[int], statements: Sequence[Statement]) -> Finding | None:
+    """The first absent payload that nothing explains.
+
+    `payload.pruned` and `legal_hold.placed` name `first_idx` and `last_idx` in their details; `legal_hold.released`
+    names in `hold` the entry that placed it. A hold counts for prunings that come after it.
+    """
+    allowed = _merged(_prunable(statements))
+    starts = [first for first, _ in allowed]
+    for idx in absent:
+        place = bisect_right(starts, idx) - 1
+        if place < 0 or allowed[place][1] < idx:
+            text = f"The payload of entry {idx:,} is gone, and no entry says that it was pruned."
+            if any(_range(found, PAYLOAD_PRUNED, before=idx) for found in statements):
+                text = f"The payload of entry {idx:,} was pruned although a legal hold kept it."
+            return Finding("payloads", idx, idx, text)
+    return None
+
+
+def _prunable(statements: Sequence[Statement]) -> Iterable[_Range]:
+    holds: dict[int, _Range] = {}
+    for found in statements:
+        if found.action == HOLD_PLACED and (held := _range(found, HOLD_PLACED)):
+            holds[found.idx] = held
+        elif found.action == HOLD_RELEASED:
+            holds.pop(found.details.get("hold", -1), None)
+        elif pruned := _range(found, PAYLOAD_PRUNED):
+            # Nothing that came after it can have been meant.
+            pieces = [(pruned[0], min(pruned[1], found.idx - 1))]
+            for held in holds.values():
+                pieces = [piece for whole in pieces for piece in _without(whole, held)]
+            yield from pieces
+
+
+def _range(found: Statement, action: str, before: int | None = None) -> _Range | None:
+    first, last = found.details.get("first_idx"), found.details.get("last_idx")
+    if found.action != action or type(first) is not int or type(last) is not int:
+        return None
+    return (first, last) if before is None or first <= before <= last else None
+
+
+def _without(whole: _Range, gone: _Range) -> Iterable[_Range]:
+    (first, last), (start, end) = whole, gone
+    if first <= min(last, start - 1):
+        yield first, min(last, start - 1)
+    if max(first, end + 1) <= last:
+        yield max(first, end + 1), last
+
+
+def _merged(pieces: Iterable[_Range]) -> list[_Range]:
+    merged: list[_Range] = []
+    for first, last in sorted(pieces):
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1] = merged[-1][0], max(merged[-1][1], last)
+        elif first <= last:
+            merged.append((first, last))
+    return merged

@@ -1,0 +1,116 @@
+"""What a verification says: a verdict for each thing that was checked, in one sentence and as plain values."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+type Check = Literal[
+    "sequence", "leaves", "columns", "payloads", "frontier", "subtrees", "signatures", "consistency"
+]
+type Outcome = Literal["sound", "broken", "unchecked"]
+
+CHECKS: Final[tuple[Check, ...]] = (
+    "sequence", "leaves", "columns", "payloads", "frontier", "subtrees", "signatures", "consistency",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong with one of the entries from `first_idx` to `last_idx`: hashes tell no more exactly."""
+
+    check: Check
+    first_idx: int
+    last_idx: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """On one check; `first_bad_idx` is the first entry that cannot be relied on, None where all can."""
+
+    check: Check
+    outcome: Outcome
+    text: str
+    first_bad_idx: int | None = None
+    last_bad_idx: int | None = None
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "outcome": self.outcome,
+            "text": self.text,
+            "first_bad_idx": self.first_bad_idx,
+            "last_bad_idx": self.last_bad_idx,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Of the first `size` entries, the log as it stood at `at_ms`."""
+
+    origin: str
+    size: int
+    root: bytes
+    at_ms: int
+    seconds: float
+    verdicts: tuple[Verdict, ...]
+    #: The newest checkpoint, where it is sound: what is worth keeping elsewhere.
+    note: str = ""
+
+    @property
+    def is_sound(self) -> bool:
+        return not self.broken
+
+    @property
+    def broken(self) -> tuple[Verdict, ...]:
+        return tuple(verdict for verdict in self.verdicts if verdict.outcome == "broken")
+
+    @property
+    def first_bad_idx(self) -> int | None:
+        """The first entry that cannot be relied on, as exactly as the verdicts together tell."""
+        spans = [
+            (one.first_bad_idx, one.last_bad_idx)
+            for one in self.broken
+            if one.first_bad_idx is not None and one.last_bad_idx is not None
+        ]
+        if not spans:
+            return None
+        # Something is wrong up to here at the latest; whoever knows where more exactly has the last word.
+        reach = min(last for _, last in spans)
+        return max(first for first, _ in spans if first <= reach)
+
+    def verdict(self, check: Check) -> Verdict:
+        return next(found for found in self.verdicts if found.check == check)
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "origin": self.origin,
+            "size": self.size,
+            "root": self.root.hex(),
+            "is_sound": self.is_sound,
+            "first_bad_idx": self.first_bad_idx,
+            "verdicts": {found.check: found.document() for found in self.verdicts},
+            "seconds": round(self.seconds, 3),
+        }
+
+
+class Findings:
+    """The first of each check, by the entries' order."""
+
+    def __init__(self) -> None:
+        self._first: dict[Check, Finding] = {}
+
+    def add(self, found: Iterable[Finding]) -> None:
+        for finding in found:
+            known = self._first.get(finding.check)
+            if known is None or finding.first_idx < known.first_idx:
+                self._first[finding.check] = finding
+
+    def all(self) -> list[Finding]:
+        return list(self._first.values())
+
+    def verdict(self, check: Check, sound: str) -> Verdict:
+        """`sound` is what to say where nothing was found."""
+        found = self._first.get(check)
+        if found is None:
+            return Verdict(check, "sound", sound)
+        return Verdict(check, "broken", found.text, found.first_idx, found.last_idx)

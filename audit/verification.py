@@ -1,0 +1,270 @@
+"""Whether the log in the database is what it was: everything is computed again from the texts of its entries.
+
+What is checked is the log as it stood at the beginning: how far it reaches is read in one moment, and below that
+nothing is ever changed, so that reading it takes no lock and no long transaction. What is appended meanwhile is not
+looked at.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from django.db import DatabaseError, connection
+
+from audit import parallel
+from audit.absences import uncovered
+from audit.actors import Actor
+from audit.claims import Claims
+from audit.columns import parsed
+from audit.health import LATE_MS
+from audit.keys import KeyUnavailable, public_key
+from audit.models import Entry, Subtree
+from audit.notes import NoteError, TreeHead
+from audit.record import record
+from audit.rows import Rows
+from audit.segments import HEEDED, Segment, Statement, check, ranges
+from audit.tree import EMPTY_ROOT
+from audit.trust import Signatures, Trust, one_of, signed_head, trusted_keys
+from audit.verdicts import CHECKS, Finding, Findings, Verdict, Verification
+from audit.walk import Walk, where_they_differ
+from dashboard.lib.db import address_for_reading, explain, vendor, write_transaction
+
+type Progress = Callable[[int, int], None]
+
+VERIFIED: Final = "log.verified"
+
+
+def verify(heads: Sequence[str] = (), progress: Progress = lambda _done, _size: None) -> Verification:
+    """Everything, on all cores where the log is long. `heads` are notes that were kept elsewhere.
+
+    Raises DatabaseError, parallel.Interrupted.
+    """
+    course = Course(Claims.read(), heads)
+    for segment in course.segments(are_spread=True):
+        course.take(segment)
+        progress(segment.end, course.claims.size)
+    return course.verification()
+
+
+def verify_and_record(
+    actor: Actor, heads: Sequence[str] = (), progress: Progress = lambda _done, _size: None
+) -> tuple[Verification, str]:
+    """`verify`, and an entry that says so; with it, why there is none, "" when there is.
+
+    A log that was tampered with may refuse entries, which must not hide what was found.
+    """
+    found = verify(heads, progress)
+    details = {
+        "size": found.size,
+        "root": found.root.hex(),
+        "verdicts": {one.check: one.outcome for one in found.verdicts},
+        "first_bad_idx": found.first_bad_idx,
+        "broken": [one.text for one in found.broken],
+        "heads": len(heads),
+    }
+    try:
+        with write_transaction():
+            record(VERIFIED, actor=actor, decision="sound" if found.is_sound else "broken", details=details)
+    except DatabaseError as error:
+        return found, explain(error)
+    except (RuntimeError, ValueError) as error:
+        return found, str(error)
+    return found, ""
+
+
+@dataclass(slots=True)
+class _Earlier:
+    """A head that was kept elsewhere, and the root that the log has at its size now."""
+
+    note: str
+    head: TreeHead | None
+    trouble: str = ""
+    root: bytes = b""
+
+
+class Course:
+    """One verification: ranges are taken in order, then it is judged. `walk` may have been here before."""
+
+    def __init__(self, claims: Claims, heads: Sequence[str] = (), walk: Walk | None = None) -> None:
+        self.claims = claims
+        self.walk = walk or Walk()
+        self._began = time.monotonic()
+        self._findings = Findings()
+        self._findings.add(claims.findings)
+        self._signatures = Signatures(claims.origin)
+        self._earlier = [_earlier(note) for note in heads]
+
+    def segments(self, *, are_spread: bool) -> Iterator[Segment]:
+        """The ranges that are left, checked."""
+        todo = list(ranges(self.walk.whole, self.claims.size))
+        sizes = [one.head.size for one in self._earlier if one.head]
+        address = address_for_reading() if are_spread and parallel.usable_cores() > 1 else None
+        if address is not None and self.claims.size - self.walk.whole >= parallel.WORTHWHILE:
+            yield from parallel.checked(todo, sizes, is_sqlite=vendor() == "sqlite", address=address)
+            return
+        for start, end in todo:
+            with connection.cursor() as cursor:
+                segment = check(Rows(cursor, is_sqlite=vendor() == "sqlite"), start, end, sizes)
+            yield segment
+
+    def take(self, segment: Segment) -> None:
+        self._compare_subtrees(segment, self.walk.take(segment))
+        for found in segment.checkpoints:
+            self._signatures.take(found, self.walk.roots[found.size])
+        for one in self._earlier:
+            if one.head is not None and one.head.size in self.walk.roots:
+                one.root = self.walk.roots[one.head.size]
+
+    def verification(self) -> Verification:
+        size = self.claims.size
+        root = self.walk.frontier().root()
+        verdicts = tuple(self._verdicts())
+        return Verification(
+            origin=self.claims.origin,
+            size=size,
+            root=root,
+            at_ms=self.claims.at_ms,
+            seconds=time.monotonic() - self._began,
+            verdicts=verdicts,
+            note=self._signatures.note if verdicts[CHECKS.index("signatures")].outcome == "sound" else "",
+        )
+
+    def _verdicts(self) -> Iterable[Verdict]:
+        claims, signatures = self.claims, self._signatures
+        statements = self._statements()
+        self._findings.add(self.walk.findings.all())
+        self._findings.add(_found(uncovered(self.walk.all_absent(), statements)))
+        self._findings.add(_found(self._frontier_trouble()))
+        self._findings.add(signatures.findings)
+        trust: Trust = {}
+        try:
+            if claims.log is not None and (claims.size or signatures.count):
+                trust = trusted_keys(public_key(claims.origin), statements)
+                self._findings.add(signatures.strangers(trust))
+        except KeyUnavailable as error:
+            if signatures.count:
+                self._findings.add([Finding("signatures", 0, max(0, claims.size - 1), str(error))])
+        self._findings.add(_found(self._unsigned()))
+        sentences = {
+            "sequence": f"Entries 0 to {claims.size - 1:,} are all there, once each."
+            if claims.size
+            else "The log is empty.",
+            "leaves": "Every text is the one that was hashed when it was written.",
+            "columns": "Every column says what the canonical text says.",
+            "payloads": "Every payload is the one that its entry commits to; what is gone was pruned by an entry.",
+            "frontier": "The head that the log keeps is that of its entries.",
+            "subtrees": "The kept part of the tree is that of the entries.",
+            "signatures": f"{signatures.count:,} checkpoints are signed by the log's keys and name the tree as it is.",
+        }
+        for name in CHECKS[:-1]:
+            yield self._findings.verdict(name, sentences[name])
+        yield self._consistency(trust)
+
+    def _statements(self) -> list[Statement]:
+        """Of the entries that were checked, and of those that came meanwhile: they may explain what went meanwhile."""
+        newer = Entry.objects.filter(idx__gte=self.claims.size, action__in=HEEDED).order_by("idx")
+        return [*self.walk.all_statements(), *(found for entry in newer for found in _statement_of(entry))]
+
+    def _frontier_trouble(self) -> Finding | None:
+        log, size = self.claims.log, self.claims.size
+        if log is None:
+            return Finding("frontier", 0, size - 1, "The log keeps no head.") if size else None
+        if log.size > size:
+            text = f"The log keeps a head of {log.size:,} entries, and {size:,} are there."
+            return Finding("frontier", size, log.size - 1, text)
+        return where_they_differ(size, bytes(log.frontier), self.walk.frontier())
+
+    def _unsigned(self) -> Finding | None:
+        signed, size = self._signatures.good, self.claims.size
+        oldest = Entry.objects.filter(idx=signed).values_list("at_ms", flat=True).first()
+        if (
+            signed >= size
+            or oldest is None
+            or self.claims.at_ms - oldest < LATE_MS
+            or self._signatures.findings
+        ):
+            return None
+        text = (
+            f"The entries from {signed:,} on are not signed, which takes a second while a server or command "
+            "runs. Where none did, `scrollback audit head` signs them."
+        )
+        return Finding("signatures", signed, size - 1, text)
+
+    def _compare_subtrees(self, segment: Segment, expected: list[tuple[int, int, bytes]]) -> None:
+        if not expected:
+            return
+        kept: dict[tuple[int, int], bytes] = {}
+        for level in {level for level, _, _ in expected}:
+            numbers = [number for found, number, _ in expected if found == level]
+            rows = Subtree.objects.filter(level=level, number__gte=min(numbers), number__lte=max(numbers))
+            for number, found in rows.values_list("number", "hash"):
+                kept[level, number] = bytes(found)
+        for level, number, found in expected:
+            if kept.get((level, number)) != found:
+                span = 1 << level * 8
+                first, last = number * span, (number + 1) * span - 1
+                how = "is missing" if (level, number) not in kept else "is not theirs"
+                text = f"The subtree kept of the entries {first:,} to {last:,} {how}."
+                self._findings.add([Finding("subtrees", first, last, text)])
+
+    def _consistency(self, trust: Trust) -> Verdict:
+        if not self._earlier:
+            return Verdict("consistency", "unchecked", "No head that was noted earlier was given.")
+        good = 0
+        for one in sorted(self._earlier, key=lambda one: one.head.size if one.head else 0):
+            found = self._contradiction(one, trust, good)
+            if found is not None:
+                self._findings.add([found])
+            elif one.head is not None:
+                good = one.head.size
+        sizes = ", ".join(f"{one.head.size:,}" for one in self._earlier if one.head)
+        return self._findings.verdict(
+            "consistency", f"The log still begins with what it was at {sizes} entries."
+        )
+
+    def _contradiction(self, one: _Earlier, trust: Trust, good: int) -> Finding | None:
+        """`good` entries are those of a head that was noted before this one."""
+        size, head = self.claims.size, one.head
+        if head is None:
+            return Finding(
+                "consistency", 0, max(0, size - 1), f"The head noted earlier cannot be read: {one.trouble}."
+            )
+        if head.origin != self.claims.origin:
+            text = f"The head noted earlier is of {head.origin}; this log is {self.claims.origin or 'without a name'}."
+            return Finding("consistency", 0, max(0, size - 1), text)
+        if head.size > size:
+            text = (
+                f"The head noted earlier is of {head.size:,} entries, and {size:,} are there: the log was cut off "
+                "or set back to an older state."
+            )
+            return Finding("consistency", size, head.size - 1, text)
+        if (one.root or EMPTY_ROOT) != head.root:
+            which = one_of(good, head.size - 1)
+            text = (
+                f"The first {head.size:,} entries are not those of the head noted earlier: {which} changed."
+            )
+            return Finding("consistency", good, head.size - 1, text)
+        try:
+            signed_head(one.note, trust)
+        except NoteError as error:
+            text = f"The head noted earlier names these entries, but is not signed by a key of this log: {error}."
+            return Finding("consistency", 0, head.size - 1, text) if trust else None
+        return None
+
+
+def _earlier(note: str) -> _Earlier:
+    try:
+        return _Earlier(note, TreeHead.parse(note.partition("\n\n")[0] + "\n"))
+    except NoteError as error:
+        return _Earlier(note, None, str(error))
+
+
+def _statement_of(entry: Entry) -> Iterator[Statement]:
+    details = (parsed(entry.body.encode("utf-8", "surrogateescape")) or {}).get("details")
+    if isinstance(details, dict):
+        yield Statement(entry.idx, entry.action, details)
+
+
+def _found(finding: Finding | None) -> list[Finding]:
+    return [] if finding is None else [finding]

@@ -1,0 +1,33 @@
+"""`scrollback audit new-key`: replace a key that is lost or was seen by somebody."""
+
+import argparse
+from typing import Any, Final
+
+from audit.actors import command_line
+from audit.keys import KeyUnavailable, key_path
+from audit.models import Log
+from audit.new_key import replace_key
+from audit.signing import write_checkpoint
+from dashboard.audit_commands import Answer
+from dashboard.lib.errors import Refused
+
+NAME: Final = "new-key"
+TEXT: Final = "replace the key that signs the log, when it is lost or was seen by somebody"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--why", required=True, metavar="TEXT", help="the reason, which the log keeps")
+
+
+def run(why: str, **_: Any) -> Answer:
+    if not why.strip():
+        raise Refused("Say why: the log keeps the reason.")
+    try:
+        entry = replace_key(why, actor=command_line())
+        write_checkpoint()
+    except KeyUnavailable as error:
+        raise Refused(str(error)) from error
+    path = key_path(Log.objects.get(pk=Log.THE_ONE).origin)
+    document = {"idx": entry.idx, "file": str(path)}
+    text = f"The new key is in {path}, and entry {entry.idx:,} says so. Keep the next head elsewhere."
+    return Answer(text, document)

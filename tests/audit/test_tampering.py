@@ -1,0 +1,79 @@
+"""Every attack is noticed by whoever kept one earlier head, the damage is named, and nothing sound is called broken.
+
+`SCROLLBACK_TEST_ENDURANCE=full` tries every attack with a hundred seeds and looks at two hundred sound logs.
+"""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+from django.db import transaction
+
+from audit.keys import key_path
+from audit.models import Checkpoint, Log
+from audit.verification import verify
+from tests.audit.attacks import ATTACKS, Attack, Scene, drop_triggers
+from tests.audit.logs import grow, prune
+from tests.endurance.sizes import full_or
+
+pytestmark = pytest.mark.django_db
+
+SEEDS = full_or(100, 3)
+CLEAN_RUNS = full_or(200, 6)
+
+
+@pytest.fixture
+def key_is_left() -> Iterator[None]:
+    yield
+    for path in key_path("scrollback/x").parent.glob("audit-*.key"):
+        path.unlink()
+
+
+def grown_log(random_: random.Random) -> tuple[str, str]:
+    """Two heads that were kept, the older one first."""
+    grow(random_, random_.randrange(520, 800), checkpoints=6)
+    older, newer = sorted(random_.sample(list(Checkpoint.objects.values_list("size", flat=True)), 2))
+    return Checkpoint.objects.get(size=older).note, Checkpoint.objects.get(size=newer).note
+
+
+@pytest.mark.usefixtures("key_is_left")
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
+def test_an_attack_is_noticed_and_the_damage_named(attack: Attack) -> None:
+    older, newer = grown_log(random.Random(1))
+    path = key_path(Log.objects.get().origin)
+    key = path.read_text()
+    assert verify([older, newer]).is_sound
+    kept, sound = int(newer.split("\n")[1]), int(older.split("\n")[1])
+    for seed in range(SEEDS):
+        random_ = random.Random(f"{attack.__name__} {seed}")
+        with transaction.atomic():
+            drop_triggers()
+            damage = attack(Scene(random_, random_.randrange(sound, kept), kept))
+            found = verify([older, newer])
+            transaction.set_rollback(True)
+        path.write_text(key)
+        assert not found.is_sound, f"seed {seed} was not noticed"
+        spans = [(one.first_bad_idx, one.last_bad_idx) for one in found.broken]
+        known = [(first, last) for first, last in spans if first is not None and last is not None]
+        assert len(known) == len(spans)
+        if damage.first == damage.last:
+            assert any(first <= damage.first <= last for first, last in known), (seed, damage, found.broken)
+        assert found.first_bad_idx is not None
+        assert found.first_bad_idx <= damage.last, (seed, damage, found.broken)
+    assert verify([older, newer]).is_sound, "the attacks were undone"
+
+
+@pytest.mark.usefixtures("key_is_left")
+def test_a_sound_log_is_never_called_broken() -> None:
+    for seed in range(CLEAN_RUNS):
+        random_ = random.Random(seed)
+        with transaction.atomic():
+            grow(random_, random_.choice([1, 2, 255, 256, 257, random_.randrange(3, 900)]), checkpoints=4)
+            if Log.objects.get().size > 10:
+                prune(0, random_.randrange(5))
+                grow(random_, 5)
+            heads = list(Checkpoint.objects.values_list("note", flat=True))
+            found = verify(heads)
+            transaction.set_rollback(True)
+        assert found.broken == (), seed
+        assert found.verdict("consistency").outcome == "sound"

@@ -1,0 +1,170 @@
+"""Verifying: what is covered, what explains itself, and that other processes find the same."""
+
+import json
+import random
+
+import pytest
+from django.db import connection, transaction
+
+from audit import parallel
+from audit.actors import SYSTEM
+from audit.models import Checkpoint, Entry, Log, Payload, Pruning
+from audit.new_key import replace_key
+from audit.record import Attachment, Draft, append
+from audit.rows import Rows
+from audit.segments import HOLD_PLACED, HOLD_RELEASED, check, ranges
+from audit.signing import tree_head, write_checkpoint
+from audit.tree import perfect_root, root_of
+from audit.verification import verify, verify_and_record
+from tests.audit.attacks import drop_triggers
+from tests.audit.logs import draft, grow, prune
+
+pytestmark = pytest.mark.django_db
+
+
+def append_one(action: str, **details: object) -> int:
+    with transaction.atomic():
+        return append([Draft(action, SYSTEM, details=details)])[0].idx
+
+
+def with_payloads(count: int) -> None:
+    with transaction.atomic():
+        append([Draft("note.added", SYSTEM, attachment=Attachment(b"x")) for _ in range(count)])
+
+
+def test_an_empty_log_is_sound() -> None:
+    found = verify()
+    assert found.is_sound
+    assert found.size == 0
+
+
+@pytest.mark.parametrize("size", [1, 2, 255, 256, 257, 511, 512, 600, 1_025])
+def test_the_root_is_that_of_all_entries(size: int) -> None:
+    grow(random.Random(size), size)
+    leaves = [bytes(leaf) for leaf in Entry.objects.order_by("idx").values_list("leaf", flat=True)]
+    found = verify()
+    assert found.broken == ()
+    assert found.root == root_of(leaves)
+
+
+def test_ranges_cover_a_log_without_a_hole_and_hang_from_one_node_each() -> None:
+    for start, end in ((0, 1), (0, 255), (0, 70_000), (256, 1_000), (16_384 - 256, 40_001)):
+        found = list(ranges(start, end))
+        assert [last for _, last in found[:-1]] == [first for first, _ in found[1:]]
+        assert (found[0][0], found[-1][1]) == (start, end)
+        for first, last in found[:-1]:
+            assert first % (last - first) == 0
+
+
+def test_a_range_finds_its_own_nodes() -> None:
+    grow(random.Random(3), 512)
+    leaves = [bytes(leaf) for leaf in Entry.objects.order_by("idx").values_list("leaf", flat=True)]
+    with connection.cursor() as cursor:
+        segment = check(Rows(cursor, is_sqlite=connection.vendor == "sqlite"), 0, 512, [300])
+    assert segment.tiles == [perfect_root(leaves[:256]), perfect_root(leaves[256:])]
+    assert segment.frontiers[512] == [perfect_root(leaves)]
+    assert segment.frontiers[300][0] == perfect_root(leaves[:256])
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="Postgres keeps no text that is none")
+def test_text_that_is_no_utf8_is_found_out() -> None:
+    grow(random.Random(4), 30)
+    drop_triggers()
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE audit_entry SET actor_label = CAST(x'ff41' AS TEXT) WHERE idx = 17")
+    assert verify().verdict("columns").first_bad_idx == 17
+
+
+def test_a_pruned_payload_is_explained_by_its_entry() -> None:
+    with_payloads(10)
+    prune(2, 5)
+    write_checkpoint()
+    assert verify().is_sound
+    drop_triggers()
+    Payload.objects.filter(idx=7).delete()
+    found = verify().verdict("payloads")
+    assert (found.outcome, found.first_bad_idx) == ("broken", 7)
+
+
+def test_a_legal_hold_is_stronger_than_a_pruning_until_it_is_released() -> None:
+    with_payloads(10)
+    hold = append_one(HOLD_PLACED, first_idx=4, last_idx=6)
+    prune(0, 5)
+    found = verify().verdict("payloads")
+    assert (found.outcome, found.first_bad_idx) == ("broken", 4)
+    assert "legal hold" in found.text
+    append_one(HOLD_RELEASED, hold=hold)
+    prune(4, 9)
+    assert verify().verdict("payloads").outcome == "sound", "it was announced again when nothing held it"
+
+
+def test_a_row_that_lets_payloads_go_is_no_explanation() -> None:
+    with_payloads(3)
+    Pruning.objects.create(idx=0, first_idx=1, last_idx=1)
+    Payload.objects.filter(idx=1).delete()
+    assert verify().verdict("payloads").first_bad_idx == 1
+
+
+def test_a_replaced_key_is_trusted_up_to_the_entry_that_replaced_it() -> None:
+    grow(random.Random(5), 20)
+    old = Checkpoint.objects.latest("size")
+    entry = replace_key("lost", actor=SYSTEM)
+    write_checkpoint()
+    document = json.loads(entry.body)["details"]
+    assert document["old"] == old.key
+    assert document["new"] == Checkpoint.objects.latest("size").key != old.key
+    found = verify([old.note])
+    assert found.is_sound, found.broken
+
+
+def test_an_old_key_signs_nothing_after_it_was_replaced() -> None:
+    from audit.keys import load_key
+
+    grow(random.Random(6), 20)
+    thief = load_key(Log.objects.get().origin)
+    replace_key("seen by somebody", actor=SYSTEM)
+    grow(random.Random(7), 5)
+    newest = Checkpoint.objects.latest("size")
+    drop_triggers()
+    head = tree_head()
+    assert head is not None
+    Checkpoint.objects.filter(size=newest.size).update(note=thief.sign(str(head)), key=str(thief.verifier))
+    found = verify().verdict("signatures")
+    assert found.outcome == "broken"
+    assert "had replaced" in found.text
+
+
+def test_a_verification_is_an_entry_with_its_verdicts() -> None:
+    grow(random.Random(8), 20)
+    found, trouble = verify_and_record(SYSTEM)
+    entry = Entry.objects.latest("idx")
+    details = json.loads(entry.body)["details"]
+    assert (trouble, entry.action, entry.decision) == ("", "log.verified", "sound")
+    assert (details["size"], details["root"]) == (20, found.root.hex())
+    assert details["verdicts"]["leaves"] == "sound"
+
+
+def test_a_log_that_takes_no_entry_is_judged_all_the_same() -> None:
+    grow(random.Random(9), 20)
+    drop_triggers()
+    Log.objects.all().delete()
+    with transaction.atomic():
+        found, trouble = verify_and_record(SYSTEM)
+    assert found.verdict("sequence").outcome == "broken"
+    assert "no head" in trouble
+
+
+@pytest.mark.django_db(transaction=True)
+def test_other_processes_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    random_ = random.Random(10)
+    with transaction.atomic():
+        append([draft(random_, number) for number in range(1_500)])
+    write_checkpoint()
+    here = verify()
+    monkeypatch.setattr(parallel, "WORTHWHILE", 1)
+    monkeypatch.setattr(parallel, "usable_cores", lambda: 2)
+    seen = []
+    there = verify(progress=lambda done, size: seen.append((done, size)))
+    assert here.broken == there.broken == ()
+    assert (there.root, there.size) == (here.root, 1_500)
+    assert seen[-1] == (1_500, 1_500)
