@@ -40,11 +40,11 @@ def signed_head(note: str, trust: Trust) -> TreeHead:
 class Signatures:
     """The stored checkpoints in the order of their sizes, compared with the tree; keys are judged in the end."""
 
-    def __init__(self, origin: str) -> None:
+    def __init__(self, origin: str, good: int = 0) -> None:
         self._origin = origin
         self.count = 0
         #: The size of the last one that names the tree as it is.
-        self.good = 0
+        self.good = good
         self.note = ""
         self.findings: list[Finding] = []
         # Of each key, the smallest and the largest size that it signed.

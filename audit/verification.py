@@ -92,11 +92,19 @@ class Course:
         self._began = time.monotonic()
         self._findings = Findings()
         self._findings.add(claims.findings)
-        self._signatures = Signatures(claims.origin)
+        self._signatures = Signatures(claims.origin, self.walk.signed)
         self._earlier = [_earlier(note) for note in heads]
+
+    def expect(self, head: TreeHead) -> None:
+        """Hold the log against this too, which nobody has signed: who verified it before remembers it."""
+        self._earlier.append(_Earlier("", head))
 
     def segments(self, *, are_spread: bool) -> Iterator[Segment]:
         """The ranges that are left, checked."""
+        # A head at the very place where the walk goes on is in no range that is left.
+        for one in self._earlier:
+            if one.head is not None and one.head.size == self.walk.size == self.walk.whole:
+                one.root = self.walk.frontier().root()
         todo = list(ranges(self.walk.whole, self.claims.size))
         sizes = [one.head.size for one in self._earlier if one.head]
         address = address_for_reading() if are_spread and parallel.usable_cores() > 1 else None
@@ -112,6 +120,7 @@ class Course:
         self._compare_subtrees(segment, self.walk.take(segment))
         for found in segment.checkpoints:
             self._signatures.take(found, self.walk.roots[found.size])
+        self.walk.signed = self._signatures.good
         for one in self._earlier:
             if one.head is not None and one.head.size in self.walk.roots:
                 one.root = self.walk.roots[one.head.size]
@@ -245,6 +254,8 @@ class Course:
                 f"The first {head.size:,} entries are not those of the head noted earlier: {which} changed."
             )
             return Finding("consistency", good, head.size - 1, text)
+        if not one.note:
+            return None
         try:
             signed_head(one.note, trust)
         except NoteError as error:

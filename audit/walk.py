@@ -23,6 +23,8 @@ class Walk:
         self.findings = Findings()
         self.absent = array("q")
         self.statements: list[Statement] = []
+        #: The size of the newest checkpoint that named the tree as it is.
+        self.signed = 0
         #: The roots of the last range, by the sizes that were asked for.
         self.roots: dict[int, bytes] = {}
         self._nodes: list[tuple[int, bytes]] = []

@@ -10,6 +10,7 @@ from django.conf import settings
 from audit.actors import SYSTEM
 from audit.health import require_sound_log
 from audit.signing import CheckpointWriter
+from audit.standing import BackgroundVerifier
 from dashboard import serving
 from dashboard.announcing import announced, sending_what_waits
 from dashboard.lib.commands import ConsoleCommand
@@ -51,7 +52,8 @@ class Command(ConsoleCommand):
         addresses = serving.addresses_of(host, port)
         with ExitStack() as stack:
             deriving, checkpoints = BackgroundDeriving(), CheckpointWriter(everybodys=True)
-            stops = [stop_hub, stop_reading, deriving.stop, stop_screens, checkpoints.stop]
+            verifier = BackgroundVerifier()
+            stops = [stop_hub, stop_reading, deriving.stop, stop_screens, verifier.stop, checkpoints.stop]
             stack.callback(serving.close_connections, stops)
 
             def ready() -> None:
@@ -59,6 +61,7 @@ class Command(ConsoleCommand):
                 stack.enter_context(sending_what_waits(settings.HOME))
                 deriving.start()
                 checkpoints.start()
+                verifier.start()
                 self._greet(host, addresses)
 
             listened = serving.run_server(host, port, ready)

@@ -1,0 +1,107 @@
+"""How the log stands, for the strip of its page: verified to here at that time, or where it breaks first.
+
+A thread of the server looks at new entries every few seconds, and at all of them when it starts and once a day. What
+it found is in the memory of this process alone: a server is one process, another would find out for itself, and in
+the database a "verified" would be worth no more than the rows that it speaks of.
+"""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, replace
+from typing import Final
+
+from django.db import DatabaseError, connection
+
+from audit.claims import Claims
+from audit.notes import TreeHead
+from audit.verdicts import Verification
+from audit.verification import Course
+from audit.walk import Walk
+from dashboard.lib.db import explain
+
+logger = logging.getLogger(__name__)
+
+EVERY_S: Final = 5.0
+_ALL_EVERY_S: Final = 24 * 3600.0
+# After each range it rests for so many times as long as it worked: a tenth of a core at most.
+_RESTS: Final = 9
+_STOP_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`problem` is "" while all is sound; `at_ms` is 0 before the first look has ended."""
+
+    verified_size: int = 0
+    at_ms: int = 0
+    problem: str = ""
+    first_bad_idx: int | None = None
+
+
+_standing = Standing()
+
+
+def standing() -> Standing:
+    return _standing
+
+
+class BackgroundVerifier:
+    """The thread, in a server."""
+
+    def __init__(self, every_s: float = EVERY_S) -> None:
+        self._every_s = every_s
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="audit-verifying", daemon=True)
+        self._walk: Walk | None = None
+        self._all_at = 0.0
+        # What was verified, held against the log at the next look.
+        self._head: TreeHead | None = None
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(_STOP_S)
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                try:
+                    self.look()
+                except DatabaseError as error:
+                    connection.close()
+                    logger.warning("The audit log could not be verified: %s", explain(error))
+                self._stopping.wait(self._every_s)
+        finally:
+            connection.close()
+
+    def look(self) -> None:
+        """Once; everything where that is due."""
+        global _standing
+        if self._walk is None or time.monotonic() - self._all_at >= _ALL_EVERY_S:
+            self._walk, self._all_at = Walk(), time.monotonic()
+        claims = Claims.read()
+        course = Course(claims, walk=self._walk)
+        if self._head is not None:
+            course.expect(self._head)
+        began = time.monotonic()
+        for segment in course.segments(are_spread=False):
+            course.take(segment)
+            if self._stopping.wait((time.monotonic() - began) * _RESTS):
+                return
+            began = time.monotonic()
+        found = course.verification()
+        if found.is_sound:
+            self._head = TreeHead(found.origin, found.size, found.root) if found.size else None
+            _standing = Standing(found.size, found.at_ms)
+            return
+        # From the beginning the next time: what is broken may have been mended.
+        self._walk = None
+        _standing = replace(_broken(found), verified_size=found.first_bad_idx or 0)
+
+
+def _broken(found: Verification) -> Standing:
+    return Standing(0, found.at_ms, found.broken[0].text, found.first_bad_idx)

@@ -1,0 +1,54 @@
+"""What the strip of the page is told by the verifier in the background."""
+
+import random
+
+import pytest
+
+from audit.models import Entry
+from audit.standing import BackgroundVerifier, standing
+from tests.audit.attacks import Scene, drop_triggers, edit_body, truncate
+from tests.audit.logs import grow
+
+pytestmark = pytest.mark.django_db
+
+
+def test_it_is_verified_to_the_newest_entry_and_goes_on_from_there() -> None:
+    verifier = BackgroundVerifier()
+    for size, more in ((300, 300), (512, 212), (512, 0), (600, 88)):
+        if more:
+            grow(random.Random(size), more)
+        verifier.look()
+        assert (standing().verified_size, standing().problem) == (size, "")
+        assert standing().at_ms > 0
+
+
+def test_a_new_entry_that_was_changed_is_named() -> None:
+    verifier = BackgroundVerifier()
+    grow(random.Random(1), 300)
+    verifier.look()
+    grow(random.Random(2), 50)
+    drop_triggers()
+    edit_body(Scene(random.Random(3), 320, 350))
+    verifier.look()
+    assert standing().first_bad_idx == 320
+    assert "320" in standing().problem
+
+
+def test_a_log_that_was_cut_off_since_the_last_look_is_noticed() -> None:
+    verifier = BackgroundVerifier()
+    grow(random.Random(4), 300)
+    verifier.look()
+    drop_triggers()
+    truncate(Scene(random.Random(5), 280, 300))
+    assert Entry.objects.count() == 280
+    verifier.look()
+    assert standing().first_bad_idx == 280
+
+
+def test_entries_that_were_signed_before_do_not_become_unsigned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("audit.verification.LATE_MS", -1)
+    verifier = BackgroundVerifier()
+    grow(random.Random(6), 512)
+    for _ in range(2):
+        verifier.look()
+        assert standing().problem == ""
