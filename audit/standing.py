@@ -17,7 +17,7 @@ from audit.claims import Claims
 from audit.notes import TreeHead
 from audit.verdicts import Verification
 from audit.verification import Course
-from audit.walk import Walk
+from audit.growing import Walk
 from dashboard.lib.db import explain
 
 logger = logging.getLogger(__name__)

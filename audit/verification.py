@@ -27,7 +27,7 @@ from audit.segments import HEEDED, Segment, Statement, check, ranges
 from audit.tree import EMPTY_ROOT
 from audit.trust import Signatures, Trust, one_of, signed_head, trusted_keys
 from audit.verdicts import CHECKS, Finding, Findings, Verdict, Verification
-from audit.walk import Walk, where_they_differ
+from audit.growing import Walk, where_they_differ
 from dashboard.lib.db import address_for_reading, explain, vendor, write_transaction
 
 type Progress = Callable[[int, int], None]
