@@ -7,6 +7,7 @@ import msgspec
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 
+from dashboard.lib.streaming import streamed
 from sessions_app.actions.terminals.exporting import FORMS, export_of, file_name
 from sessions_app.actions.terminals.reading import read_bytes
 from sessions_app.api.documents import TerminalDocument
@@ -15,7 +16,6 @@ from sessions_app.api.paging import Page, PageQuery, paged
 from sessions_app.api.problems import NOT_FOUND
 from sessions_app.api.rendering import terminal_document
 from sessions_app.models import Person, Terminal
-from sessions_app.streaming import streamed
 
 MAX_OUTPUT_BYTES = 4 * 1024 * 1024
 

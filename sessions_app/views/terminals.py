@@ -8,11 +8,11 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from dashboard.lib.formatting import clock_ms
+from dashboard.lib.streaming import streamed
 from sessions_app.access import READ
 from sessions_app.actions.terminals.exporting import FORMS, export_of, file_name
 from sessions_app.models import Terminal
 from sessions_app.sign_in import me, requires
-from sessions_app.streaming import streamed
 
 
 @require_safe
