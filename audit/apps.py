@@ -16,8 +16,11 @@ class AuditConfig(AppConfig):
     def ready(self) -> None:
         post_migrate.connect(_put_triggers_back, sender=self)
         checks.register(_triggers_are_there, checks.Tags.database)
+        from audit import catalog
+        from audit.reading import READING_ACTIONS
         from audit.signing import signing
 
+        catalog.register(READING_ACTIONS)
         surround_commands(signing)
 
 

@@ -51,6 +51,11 @@ class Entry(models.Model):
             models.Index(fields=["action", "idx"], name="audit_action"),
             models.Index(fields=["actor_label", "idx"], name="audit_actor"),
             models.Index(fields=["session_id", "idx"], name="audit_session"),
+            models.Index(fields=["decision", "idx"], name="audit_decision"),
+            models.Index(
+                fields=["run_id", "idx"], condition=models.Q(run_id__isnull=False), name="audit_run"
+            ),
+            models.Index(fields=["at_ms"], name="audit_at"),
         ]
 
     def __str__(self) -> str:

@@ -1,69 +1,168 @@
-"""The log, newest first. Nothing here can change it; who may read it is decided where the addresses are."""
+"""The log as a list, newest first. Nothing here can change it; who may read it is decided where the addresses are."""
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from audit import catalog
-from audit.models import Entry
+from audit.exports.forms import FORMS
+from audit.facets import NAMES as FACET_NAMES
+from audit.facets import facets_of
+from audit.models import Entry, EntryQuerySet
+from audit.query import QUALIFIERS, Query, parse
+from audit.reading import note_reading
+from audit.strip import strip
+from audit.surroundings import SessionName, surroundings
+from audit.walk import Found, log_size, newer, older
 from dashboard.lib.errors import BadRequest
-from dashboard.lib.keyset import page_of
 
-PAGE_ROWS = 60
-_FILTERS = {"action": "Action", "actor": "Who"}
+PAGE_ROWS: Final = 60
+#: New entries are counted up to here.
+MOST_NEWS: Final = 1_000
+_CHIP_NAMES: Final = {
+    **FACET_NAMES, "": "Text", "target": "Target", "run": "Run", "before": "Before", "after": "Since", "idx": "Entry",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the list."""
+
+    entry: Entry
+    sentence: str
+    session: SessionName | None
 
 
 @require_safe
 def entries(request: HttpRequest) -> HttpResponse:
-    chosen = {name: value for name in _FILTERS if (value := request.GET.get(name, ""))}
-    action = chosen.get("action", "")
-    if action and action not in catalog.all_actions():
-        raise BadRequest(f"There is no action named {action[:60]!r}.")
-    page = page_of(
-        Entry.objects.with_action(action).by_actor(chosen.get("actor")).defer("body"),
-        order=("idx",),
-        limit=PAGE_ROWS,
-        after=request.GET.get("after"),
-        before=request.GET.get("before"),
+    text = request.GET.get("q", "")
+    context: dict[str, Any] = {"text": text, "qualifiers": list(QUALIFIERS.items()), "strip": strip()}
+    try:
+        query = query_of(request, "older_than", "newer_than")
+    except BadRequest as error:
+        return render(request, "audit/entries.html", {**context, "trouble": str(error)}, status=400)
+    note_reading(query, actor=surroundings().actor(request))
+    page = _page(query, request)
+    return render(
+        request,
+        "audit/entries.html",
+        {
+            **context,
+            **page,
+            "query": query,
+            "query_string": link(query),
+            "chips": _chips(query),
+            "saved": surroundings().saved_queries(request),
+            "forms": FORMS,
+        },
     )
-    context = {
-        "entries": [(entry, catalog.sentence_of(entry.action)) for entry in page.rows],
-        "pager": {"newer": _link(chosen, before=page.previous), "older": _link(chosen, after=page.next)},
-        "chips": _chips(chosen),
-        "action": action,
-        "actions": list(catalog.all_actions()),
-    }
-    return render(request, "audit/entries.html", context)
 
 
 @require_safe
-def entry(request: HttpRequest, idx: int) -> HttpResponse:
-    found = get_object_or_404(Entry, idx=idx)
-    context = {
-        "entry": found,
-        "heading": f"{found.actor_label or 'somebody'} {catalog.sentence_of(found.action)}",
-        "breadcrumbs": [(reverse("audit"), "Audit")],
-        "rail_path": "/audit/",
+def facets(request: HttpRequest) -> HttpResponse:
+    """The facets with their counts, fetched after the list is there: they never keep it waiting."""
+    return render(request, "audit/_facets.html", {"found": facets_of(query_of(request))})
+
+
+@require_safe
+def news(request: HttpRequest) -> HttpResponse:
+    """How many entries match that are newer than those shown."""
+    query = query_of(request, "newer_than")
+    above = _index(request, "newer_than")
+    if above is None:
+        raise BadRequest("newer_than is missing.")
+    found = newer(query, above, MOST_NEWS, rows=_indices)
+    return JsonResponse({"count": len(found.rows)})
+
+
+def query_of(request: HttpRequest, *others: str) -> Query:
+    """The query in the address. Raises BadRequest for one that cannot be read, or for another parameter."""
+    for name in request.GET:
+        if name not in {"q", *others}:
+            raise BadRequest(f"There is no filter named {name[:40]!r} here: write what you look for into q.")
+    return parse(request.GET.get("q", ""))
+
+
+def link(query: Query, **more: object) -> str:
+    """`?…` of the list with this query."""
+    parameters = {**({"q": str(query)} if query else {}), **more}
+    return f"?{urlencode(parameters)}" if parameters else "?"
+
+
+def _page(query: Query, request: HttpRequest) -> dict[str, Any]:
+    above, below = _index(request, "newer_than"), _index(request, "older_than")
+    size = log_size()
+    if above is not None and below is None:
+        found = newer(query, above, PAGE_ROWS, rows=_listed)
+        rows: Sequence[Entry] = found.rows[::-1]
+        newer_than = None if found.is_end else rows[0].idx if len(rows) == PAGE_ROWS else found.reached
+        older_than: int | None = above + 1
+    else:
+        found = older(query, size if below is None else below, PAGE_ROWS, rows=_listed)
+        rows = found.rows
+        newer_than = None if below is None else below - 1
+        older_than = None if found.is_end else rows[-1].idx if len(rows) == PAGE_ROWS else found.reached
+    return {
+        "rows": rows_of(rows),
+        "newest": max(size - 1, rows[0].idx if rows else -1),
+        "is_first_page": above is None and below is None,
+        "pager": {
+            "newer": "" if newer_than is None else link(query, newer_than=newer_than),
+            "older": "" if older_than is None else link(query, older_than=older_than),
+        },
+        "looked": _looked(found, rows),
     }
-    return render(request, "audit/entry.html", context)
 
 
-def _link(chosen: dict[str, str], **cursor: str | None) -> str:
-    """The list at another page, filters kept; "" when there is no such page."""
-    (name, value), *_ = cursor.items()
-    return f"?{urlencode({**chosen, name: value})}" if value else ""
+def _looked(found: Found, rows: Sequence[Entry]) -> int | None:
+    """How far a look came that ended before the page was full; None for one that is complete."""
+    return found.reached if not found.is_end and len(rows) < PAGE_ROWS else None
 
 
-def _chips(chosen: dict[str, str]) -> list[dict[str, Any]]:
+def rows_of(found: Sequence[Entry]) -> list[Row]:
+    names = surroundings().names_of({entry.session_id for entry in found if entry.session_id})
+    return [
+        Row(
+            entry,
+            catalog.sentence_of(entry.action),
+            names.get(entry.session_id) if entry.session_id else None,
+        )
+        for entry in found
+    ]
+
+
+def _listed(found: EntryQuerySet) -> list[Entry]:
+    return list(found.defer("body", "leaf")[: PAGE_ROWS + 1])
+
+
+def _indices(found: EntryQuerySet) -> list[int]:
+    return list(found.values_list("idx", flat=True)[: MOST_NEWS + 1])
+
+
+def _index(request: HttpRequest, name: str) -> int | None:
+    text = request.GET.get(name, "")
+    if not text:
+        return None
+    if not text.removeprefix("-").isascii() or not text.removeprefix("-").isdigit() or len(text) > 18:
+        raise BadRequest(f"This page link is broken: {name} is no number of an entry.")
+    return int(text)
+
+
+def _chips(query: Query) -> list[dict[str, str]]:
     return [
         {
-            "name": _FILTERS[name],
-            "value": value,
-            "remove": "?" + urlencode({key: kept for key, kept in chosen.items() if key != name}),
+            "name": ("Not " if term.negated else "") + _CHIP_NAMES[term.name],
+            "value": _chip_value(term.name, term.value),
+            "remove": link(query.less(term)),
         }
-        for name, value in chosen.items()
+        for term in query.terms
     ]
+
+
+def _chip_value(name: str, value: str) -> str:
+    return value[-8:] if name in {"session", "run"} else value

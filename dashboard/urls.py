@@ -3,10 +3,11 @@
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
-from audit import views as audit_views
+from audit.urls import urlpatterns as audit_urls
 from dashboard import views
 from sessions_app.access import READ_AUDIT
 from sessions_app.sign_in import requires
+from sessions_app.views.settings import save_audit_view
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.now, name="now"),
@@ -18,8 +19,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("sessions_app.urls.search")),
     path("settings/", include("sessions_app.urls.settings")),
     path("api/v1/", include("sessions_app.urls.api")),
-    path("audit/", requires(READ_AUDIT)(audit_views.entries), name="audit"),
-    path("audit/<int:idx>/", requires(READ_AUDIT)(audit_views.entry), name="audit-entry"),
+    path("audit/views/", requires(READ_AUDIT)(save_audit_view), name="audit-save-view"),
+    # The log does not know who may read it.
+    *(
+        path(f"audit/{each.pattern}", requires(READ_AUDIT)(each.callback), name=each.name)
+        for each in audit_urls
+    ),
 ]
 
 if settings.DEBUG:

@@ -8,6 +8,9 @@ class SessionsAppConfig(AppConfig):
 
     def ready(self) -> None:
         from audit.catalog import register
+        from audit.surroundings import register as register_surroundings
         from sessions_app.audit_actions import AUDIT_ACTIONS
+        from sessions_app.audit_surroundings import ConsoleSurroundings
 
         register(AUDIT_ACTIONS)
+        register_surroundings(ConsoleSurroundings())

@@ -116,5 +116,6 @@ def record_denied(request: HttpRequest, right: str, *, actor: Actor | None = Non
             "access.denied",
             actor=actor or requester(request),
             target=Target("page", "", request.path[:300]),
+            decision="deny",
             details={"method": str(request.method), "right": right},
         )

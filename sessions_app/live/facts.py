@@ -8,7 +8,7 @@ from typing import Literal
 
 from sessions_app.live.close_codes import CloseCode
 
-type Kind = Literal["session", "run", "terminal"]
+type Kind = Literal["session", "run", "terminal", "audit"]
 type Interest = tuple[Kind, uuid.UUID]
 
 # Of one consumer's untold facts. Beyond that it is told that anything may have changed.
@@ -17,7 +17,7 @@ MAX_UNTOLD = 500
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A row moved. `seq` is its cursor: a session's last place, a run's session's, a terminal's size."""
+    """A row moved. `seq` is its cursor: a session's last place, a run's session's, a terminal's or the log's size."""
 
     kind: Kind
     id: uuid.UUID

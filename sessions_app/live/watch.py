@@ -4,6 +4,7 @@ import contextlib
 import uuid
 from collections.abc import Iterator, Sequence
 
+from audit.models import Log
 from dashboard.lib.clock import now_ms
 from sessions_app.actions.terminals.frames import SpanKey
 from sessions_app.actions.terminals.reading import MissingOutput
@@ -145,3 +146,5 @@ def _recent_rows(since_ms: int) -> Iterator[tuple[Changed, _Look, int]]:
     )[:limit]:
         look = (size, events, state, updated_ms)
         yield Changed("terminal", id, size, updated_ms, events, state), look, updated_ms
+    for log_id, size in Log.objects.values_list("log_id", "size"):
+        yield Changed("audit", log_id, size), (size,), now_ms()

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from dashboard.lib.errors import Refused
 from sessions_app.access import KEEP_OWN
 from sessions_app.actions.people import change_password, rename_person, sign_out_everywhere
-from sessions_app.actions.saved_views import delete_saved_view, rename_saved_view
+from sessions_app.actions.saved_views import delete_saved_view, rename_saved_view, save_view
 from sessions_app.actions.sign_in import TooSoon, check_current_password
 from sessions_app.actors import actor_of
 from sessions_app.models import Person, SavedView
@@ -112,3 +112,12 @@ def delete_view(request: HttpRequest, view_id: uuid.UUID) -> HttpResponse:
     name = delete_saved_view(view_id, person=me(request))
     messages.success(request, f"View “{name}” deleted.")
     return redirect("settings-views")
+
+
+@require_POST
+def save_audit_view(request: HttpRequest) -> HttpResponse:
+    """Keep the query of the audit log's list under a name. Its address asks for the right to read the log."""
+    query = request.POST.get("query", "").removeprefix("?")
+    view = save_view("audit", request.POST.get("name", ""), query, person=me(request))
+    messages.success(request, f"Saved as {view.name}.")
+    return redirect(f"/audit/?{query}" if query else "/audit/")

@@ -4,6 +4,7 @@ import asyncio
 
 from django.db import DatabaseError
 
+from sessions_app.access import READ_AUDIT, may
 from sessions_app.live.consumers.base import LiveConsumer
 from sessions_app.live.facts import News
 from sessions_app.live.reading import in_database
@@ -28,7 +29,11 @@ class ConsoleConsumer(LiveConsumer):
         if news.anything:
             await self.send_message("refresh")
         for fact in news.changed:
-            await self.send_message("changed", kind=fact.kind, id=str(fact.id), seq=fact.seq)
+            if fact.kind != "audit" or may(self.person, READ_AUDIT):
+                await self.send_message("changed", kind=fact.kind, id=str(fact.id), seq=fact.seq)
+        if not news.anything and all(fact.kind == "audit" for fact in news.changed):
+            # No number beside a place comes from the log.
+            return
         self._changed_since = True
         if self._counting is None or self._counting.done():
             self._counting = asyncio.create_task(self._count_later())

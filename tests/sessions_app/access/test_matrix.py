@@ -9,6 +9,9 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from audit.record import Attachment, record
+from audit.signing import write_checkpoint
+from dashboard.lib.db import write_transaction
 from sessions_app.actions.tokens import create_token
 from sessions_app.actors import actor_of
 from sessions_app.live.close_codes import CloseCode
@@ -63,6 +66,9 @@ class World:
         message = make_message(session, "x" * 5_000, attachments=[attachment])
         call = make_tool_call(session, message=message, output="y" * 5_000)
         token, _ = create_token(person, "ci", [Scope.READ], actor=actor_of(person))
+        with write_transaction():
+            entry = record("session.archived", actor=actor_of(person), attachment=Attachment(b"payload"))
+        write_checkpoint()
         self.values: dict[str, Any] = {
             "session_id": session.pk,
             "run_id": session.runs.get().pk,
@@ -78,6 +84,8 @@ class World:
             "sha256": make_blob().sha256,
             "part": "output",
             "number": 1,
+            "idx": entry.idx,
+            "form": "csv",
             "token": "unknown",
             "rest": "nothing/here",
         }

@@ -1,0 +1,64 @@
+"""The strip on every page of the log: how far it is verified, its newest signed head, and what is wrong."""
+
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from typing import Self
+
+from audit.health import health
+from audit.models import Checkpoint
+from audit.notes import TreeHead
+from audit.signing import newest_checkpoint
+from audit.standing import Standing, standing
+
+_ROOT_CHARS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A signed head as pages show it."""
+
+    size: int
+    at_ms: int
+    note: str
+    key: str
+    origin: str
+    root: str
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> Self:
+        """Raises NoteError when the stored note is none."""
+        head = TreeHead.parse(checkpoint.note.rpartition("\n\n")[0] + "\n")
+        return cls(head.size, checkpoint.at_ms, checkpoint.note, checkpoint.key, head.origin, head.root.hex())
+
+    @property
+    def short_root(self) -> str:
+        return self.root[:_ROOT_CHARS]
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.origin.replace('/', '-')}-{self.size}.head"
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    standing: Standing
+    head: Head | None
+    problems: tuple[str, ...]
+
+
+def strip() -> Strip:
+    return Strip(standing(), newest_head(), health().problems)
+
+
+def newest_head() -> Head | None:
+    checkpoint = newest_checkpoint()
+    return None if checkpoint is None else Head.of(checkpoint)
+
+
+def head_picture(note: str) -> str:
+    """The note as a QR code in SVG; "" where this build has nothing to draw one with."""
+    if importlib.util.find_spec("audit.qr") is None:
+        return ""
+    drawn: str = importlib.import_module("audit.qr").head_qr_svg(note)
+    return drawn

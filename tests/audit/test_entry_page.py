@@ -1,0 +1,181 @@
+"""One entry, in the drawer and on its page, and the signed head."""
+
+import base64
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from audit import triggers
+from audit.actors import SYSTEM, Actor
+from audit.models import Entry, Payload
+from audit.notes import TreeHead, Verifier
+from audit.record import Attachment, Draft, Target, append, record
+from audit.signing import newest_checkpoint, write_checkpoint
+from audit.tree import verify_inclusion
+from sessions_app.models import Role
+from tests.factories import START_MS, make_person, make_session, make_terminal, signed_in
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def client() -> Client:
+    return signed_in(make_person(Role.AUDITOR, username="otto"))
+
+
+def write(**values: Any) -> Entry:
+    from dashboard.lib.db import write_transaction
+
+    with write_transaction():
+        return record("session.renamed", **{"actor": Actor("person", "1", "ada"), **values})
+
+
+@pytest.mark.parametrize("path", ["/audit/0/", "/audit/0/peek/"])
+def test_an_edit_is_drawn_as_a_difference(client: Client, path: str) -> None:
+    write(details={"from": "old\n<name>", "to": "new\n<name>", "why": "typo"})
+    answer = client.get(path)
+    page = answer.content.decode()
+    assert "-old" in answer.context["diff"]
+    assert "+new" in answer.context["diff"]
+    assert 'class="diff"' in page
+    assert answer.context["details"] == [("why", "typo")]
+    assert "<name>" not in page
+
+
+def test_a_proof_can_be_checked_with_nothing_but_the_leaf_and_the_key(client: Client) -> None:
+    for _ in range(5):
+        write()
+    write_checkpoint()
+    text = client.get("/audit/3/proof/").content.decode()
+    assert client.get("/audit/3/").context["proof"].text == text
+
+    head, *lines = text.splitlines()
+    assert (head, lines[0]) == ("c2sp.org/tlog-proof@v1", "index 3")
+    steps = lines[1 : lines.index("")]
+    note = text.partition("\n\n")[2]
+    checkpoint = newest_checkpoint()
+    assert checkpoint is not None
+    signed = TreeHead.parse(Verifier.parse(checkpoint.key).open(note))
+    proof = [base64.b64decode(step) for step in steps]
+    leaf = bytes(Entry.objects.get(idx=3).leaf)
+    assert verify_inclusion(leaf, 3, signed.size, proof, signed.root)
+
+
+def test_what_no_head_covers_yet_says_so(client: Client) -> None:
+    write()
+    assert "Not under a signed head yet" in client.get("/audit/0/").content.decode()
+    assert client.get("/audit/0/proof/").status_code == 404
+
+
+def test_a_payload_is_shown_and_opening_it_is_always_recorded(client: Client) -> None:
+    write(attachment=Attachment(b"the <prompt>"))
+    client.get("/audit/")
+    shown = client.get("/audit/0/").context["payload"]
+    assert (shown["holds"], shown["is_erased"], shown["text"]) == (True, False, "the <prompt>")
+    assert [entry.target_label for entry in Entry.objects.filter(action="log.read").order_by("idx")] == [
+        "everything",
+        "idx:0",
+    ]
+    saved = client.get("/audit/0/payload/")
+    assert saved.content == b"the <prompt>"
+    assert saved["Content-Type"] == "application/octet-stream"
+
+
+def test_an_erased_payload_is_told_from_none(client: Client) -> None:
+    from dashboard.lib.db import write_transaction
+
+    write(attachment=Attachment(b"secret"))
+    write()
+    with write_transaction():
+        connection.cursor().execute("INSERT INTO audit_pruning (idx, first_idx, last_idx) VALUES (1, 0, 0)")
+        Payload.objects.filter(idx=0).delete()
+    assert client.get("/audit/0/").context["payload"]["is_erased"]
+    assert client.get("/audit/1/").context["payload"] is None
+    assert client.get("/audit/0/payload/").status_code == 404
+
+
+def test_a_changed_entry_is_seen_where_it_is_shown(client: Client) -> None:
+    write()
+    on_table = "" if connection.vendor == "sqlite" else " ON audit_entry"
+    cursor = connection.cursor()
+    cursor.execute(f"DROP TRIGGER audit_entry_no_update{on_table}")
+    try:
+        cursor.execute("UPDATE audit_entry SET body = REPLACE(body, 'ada', 'eve')")
+    finally:
+        triggers.install({"audit_entry_no_update"})
+    assert "not as it was recorded" in client.get("/audit/0/").content.decode()
+
+
+def test_it_links_to_the_second_in_the_session_and_the_terminal(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = make_session(started_ms=START_MS, ended_ms=START_MS + 600_000, with_main_run=True)
+    terminal = make_terminal(session, b"x", started_ms=START_MS + 10_000, duration_us=100_000_000)
+    monkeypatch.setattr("audit.record.now_ms", lambda: START_MS + 61_250)
+    write(session_id=session.pk, run_id=session.runs.get().pk)
+    monkeypatch.setattr("audit.record.now_ms", lambda: START_MS + 700_000)
+    write(session_id=session.pk)
+    monkeypatch.undo()
+
+    during = [place.href for place in client.get("/audit/0/").context["places"]]
+    assert during == [
+        f"/sessions/{session.pk}/?t=00:01:01.250",
+        f"/runs/{session.runs.get().pk}/",
+        f"/terminals/{terminal.pk}/?t=00:00:51.250",
+    ]
+    afterwards = [place.href for place in client.get("/audit/1/").context["places"]]
+    assert afterwards == [f"/sessions/{session.pk}/"]
+
+
+def test_a_session_that_is_gone_is_named_and_not_linked(client: Client) -> None:
+    session = make_session(deleted_ms=1)
+    write(session_id=session.pk)
+    answer = client.get("/audit/0/")
+    assert answer.context["places"] == []
+    assert "is not here any more" in answer.content.decode()
+
+
+def test_there_is_no_entry_beyond_the_newest(client: Client) -> None:
+    write()
+    assert client.get("/audit/7/").status_code == 404
+
+
+def test_the_head_is_shown_whole_and_saved_as_it_is(client: Client) -> None:
+    assert "No head is signed yet" in client.get("/audit/head/").content.decode()
+    assert client.get("/audit/head/file/").status_code == 404
+    append_some(3)
+    checkpoint = write_checkpoint()
+    assert checkpoint is not None
+    page = client.get("/audit/head/")
+    assert page.context["head"].size == 3
+    assert page.context["strip"].standing.verified_size == 3
+    saved = client.get("/audit/head/file/")
+    assert saved.content.decode() == checkpoint.note
+    assert saved["Content-Disposition"].endswith('-3.head"')
+    assert not Entry.objects.filter(action="log.read").exists(), "a head tells of no entry"
+
+
+def test_the_strip_says_how_far_the_log_is_verified_and_what_is_wrong(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from audit.standing import Standing
+
+    append_some(3)
+    write_checkpoint()
+    for path in ("/audit/", "/audit/0/", "/audit/head/"):
+        assert "<b>Verified</b> to 3" in client.get(path).content.decode(), path
+    broken = Standing(1, START_MS, "The leaf does not belong to its text.", 1)
+    monkeypatch.setattr("audit.strip.standing", lambda: broken)
+    for path in ("/audit/", "/audit/0/", "/audit/head/"):
+        page = client.get(path).content.decode()
+        assert "First break at" in page, path
+        assert "does not belong to its text" in page, path
+
+
+def append_some(count: int) -> None:
+    from dashboard.lib.db import write_transaction
+
+    with write_transaction():
+        append([Draft("session.archived", SYSTEM, Target("session", str(n), "s")) for n in range(count)])
