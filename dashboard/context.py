@@ -5,14 +5,19 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
+from sessions_app.access import KEEP_OWN, may
 from sessions_app.models import Person
 from sessions_app.nav_counts import nav_counts
 
 
 def console(request: HttpRequest) -> dict[str, Any]:
-    """The counts of the rail and where to fetch them again; nothing for whoever is not signed in."""
+    """The counts of the rail, where to fetch them, whether to offer marks; nothing for who is not signed in."""
     # Refused requests may come here before anybody asked who they are.
     person = getattr(request, "user", None)
     if not isinstance(person, Person):
         return {}
-    return {"nav_counts": nav_counts(person), "counts_url": reverse("counts")}
+    return {
+        "nav_counts": nav_counts(person),
+        "counts_url": reverse("counts"),
+        "may_keep_own": may(person, KEEP_OWN),
+    }

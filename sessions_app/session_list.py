@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 
 from dashboard.lib.keyset import Page, page_of
-from sessions_app.access import OPERATE, may
+from sessions_app.access import KEEP_OWN, OPERATE, may
 from sessions_app.filters import SessionFilter
 from sessions_app.models import AgentSession, Person, ReadMark, Star
 from sessions_app.models.session import SessionQuerySet
@@ -59,11 +59,13 @@ def entries_of(sessions: Sequence[AgentSession], person: Person) -> list[Session
     seen = dict(ReadMark.objects.filter(person=person, session__in=ids).values_list("session_id", "seq"))
     starred = set(Star.objects.filter(person=person, session__in=ids).values_list("session_id", flat=True))
     tags = _tags_of(AgentSession.objects.filter(pk__in=ids))
+    # Who keeps no marks would have all of them unread for ever.
+    marks = may(person, KEEP_OWN)
     return [
         SessionEntry(
             session,
             tags.get(session.pk, ()),
-            is_unread=_is_unread(session, seen.get(session.pk), person),
+            is_unread=marks and _is_unread(session, seen.get(session.pk), person),
             is_starred=session.pk in starred,
         )
         for session in sessions

@@ -18,7 +18,7 @@ from audit.actors import Actor
 from audit.record import Target, record
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import write_transaction
-from sessions_app.access import may
+from sessions_app.access import may, may_send
 from sessions_app.actions.sign_in import record_sign_out
 from sessions_app.actors import requester
 from sessions_app.models import Person
@@ -61,6 +61,11 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
     ) -> HttpResponseBase | None:
         if request.path == "/healthz" or request.path.startswith("/api/"):
             return None
+        match = request.resolver_match
+        address = (match.url_name if match else None) or ""
+        if request.method not in SAFE_METHODS and not may_send(request.user, address):
+            record_denied(request, "send")
+            raise PermissionDenied
         return super().process_view(request, view_func, view_args, view_kwargs)
 
     def handle_no_permission(  # type: ignore[override]

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.lib.errors import BadRequest
 from dashboard.lib.keyset import Page, page_of
-from sessions_app.access import KEEP_OWN, OPERATE, READ, may
+from sessions_app.access import KEEP_ACCOUNT, KEEP_OWN, OPERATE, READ, may
 from sessions_app.actions import read_marks
 from sessions_app.actions import sessions as actions
 from sessions_app.actions.saved_views import save_view
@@ -141,7 +141,7 @@ def mark_all_read(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@requires(KEEP_OWN)
+@requires(KEEP_ACCOUNT)
 def save_sessions_view(request: HttpRequest) -> HttpResponse:
     """Keep the filters in force under a name."""
     query = request.POST.get("query", "").removeprefix("?")

@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.lib.errors import Refused
-from sessions_app.access import KEEP_OWN
+from sessions_app.access import KEEP_ACCOUNT, KEEP_OWN
 from sessions_app.actions.people import change_password, rename_person, sign_out_everywhere
 from sessions_app.actions.saved_views import delete_saved_view, rename_saved_view, save_view
 from sessions_app.actions.sign_in import TooSoon, check_current_password
@@ -50,7 +50,7 @@ def change_name(request: HttpRequest) -> HttpResponse:
     return redirect("settings")
 
 
-@requires(KEEP_OWN)
+@requires(KEEP_ACCOUNT)
 @sensitive_post_parameters("current", "password", "again")
 @require_POST
 def change_own_password(request: HttpRequest) -> HttpResponse:
@@ -67,7 +67,7 @@ def change_own_password(request: HttpRequest) -> HttpResponse:
     return _mine(request, password=form)
 
 
-@requires(KEEP_OWN)
+@requires(KEEP_ACCOUNT)
 @require_POST
 def sign_out_others(request: HttpRequest) -> HttpResponse:
     person = me(request)
@@ -88,7 +88,7 @@ def saved_views(request: HttpRequest) -> HttpResponse:
     return render(request, "sessions_app/settings/saved_views.html", {"tab": "views", "views": views})
 
 
-@requires(KEEP_OWN)
+@requires(KEEP_ACCOUNT)
 @require_http_methods(["GET", "HEAD", "POST"])
 def rename_view(request: HttpRequest, view_id: uuid.UUID) -> HttpResponse:
     view = get_object_or_404(SavedView, pk=view_id, person=me(request))
@@ -105,7 +105,7 @@ def rename_view(request: HttpRequest, view_id: uuid.UUID) -> HttpResponse:
     return render(request, "sessions_app/settings/rename_view.html", context)
 
 
-@requires(KEEP_OWN)
+@requires(KEEP_ACCOUNT)
 @require_POST
 def delete_view(request: HttpRequest, view_id: uuid.UUID) -> HttpResponse:
     get_object_or_404(SavedView, pk=view_id, person=me(request))

@@ -13,12 +13,13 @@ OPERATE: Final = "operate"
 READ_AUDIT: Final = "read_audit"
 ADMINISTER: Final = "administer"
 KEEP_OWN: Final = "keep_own"
+KEEP_ACCOUNT: Final = "keep_account"
 
 # Said here once more, by hand: a change of the policy must be made in both places.
 RIGHTS: Final[dict[str, frozenset[str]]] = {
-    "operator": frozenset({READ, OPERATE, READ_AUDIT, ADMINISTER, KEEP_OWN}),
-    "viewer": frozenset({READ, KEEP_OWN}),
-    "auditor": frozenset({READ, READ_AUDIT, KEEP_OWN}),
+    "operator": frozenset({READ, OPERATE, READ_AUDIT, ADMINISTER, KEEP_OWN, KEEP_ACCOUNT}),
+    "viewer": frozenset({READ, KEEP_OWN, KEEP_ACCOUNT}),
+    "auditor": frozenset({READ, READ_AUDIT, KEEP_ACCOUNT}),
 }
 SCOPES: Final[dict[str, frozenset[str]]] = {
     "read": frozenset({READ}),
@@ -74,13 +75,13 @@ TABLE: Final[dict[str, Row]] = {
     # Coming in and going out
     "sign-in/": open_to_all("GET", "POST"),
     "setup/<str:token>/": open_to_all("GET", "POST"),
-    "sign-out/": verb(KEEP_OWN),
+    "sign-out/": verb(KEEP_ACCOUNT),
     "counts.json": page(),
     # Settings
     "settings/": page(),
     "settings/name/": verb(KEEP_OWN, display_name="New"),
-    "settings/password/": verb(KEEP_OWN),
-    "settings/sign-out-others/": verb(KEEP_OWN),
+    "settings/password/": verb(KEEP_ACCOUNT),
+    "settings/sign-out-others/": verb(KEEP_ACCOUNT),
     "settings/people/": page(ADMINISTER),
     "settings/people/add/": form(ADMINISTER, username="new-person", role="viewer"),
     "settings/people/<uuid:person_id>/": page(ADMINISTER),
@@ -92,15 +93,15 @@ TABLE: Final[dict[str, Row]] = {
     "settings/tokens/add/": form(KEEP_OWN, name="ci", scopes=["read"], days="1"),
     "settings/tokens/<uuid:token_id>/revoke/": form(KEEP_OWN),
     "settings/views/": page(),
-    "settings/views/<uuid:view_id>/rename/": form(KEEP_OWN, name="New"),
-    "settings/views/<uuid:view_id>/delete/": verb(KEEP_OWN),
+    "settings/views/<uuid:view_id>/rename/": form(KEEP_ACCOUNT, name="New"),
+    "settings/views/<uuid:view_id>/delete/": verb(KEEP_ACCOUNT),
     # Lists
     "": page(),
     "sessions/": page(),
     "sessions/facets/": page(),
     "sessions/change/": verb(),
     "sessions/read/": verb(KEEP_OWN),
-    "sessions/views/": verb(KEEP_OWN),
+    "sessions/views/": verb(KEEP_ACCOUNT),
     SESSION + "row/": page(),
     SESSION + "peek/": page(),
     "runs/": page(),
