@@ -11,7 +11,7 @@ from audit.surroundings import surroundings
 from audit.walk import bounds, older
 
 #: Counts are of so many matching entries, the newest: of a long log no person needs the rest to choose by.
-COUNTED: Final = 10_000
+COUNTED: Final = 5_000
 _WITHIN_S: Final = 0.15
 _MOST_VALUES: Final = 40
 

@@ -7,9 +7,11 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from audit import catalog
+from audit.decisions import badge_of
 from audit.exports.forms import FORMS
 from audit.facets import NAMES as FACET_NAMES
 from audit.facets import facets_of
@@ -21,7 +23,7 @@ from audit.surroundings import SessionName, surroundings
 from audit.walk import Found, log_size, newer, older
 from dashboard.lib.errors import BadRequest
 
-PAGE_ROWS: Final = 60
+PAGE_ROWS: Final = 50
 #: New entries are counted up to here.
 MOST_NEWS: Final = 1_000
 _CHIP_NAMES: Final = {
@@ -36,6 +38,10 @@ class Row:
     entry: Entry
     sentence: str
     session: SessionName | None
+    href: str
+    # Status and word of its badge; "" where nothing was decided.
+    status: str
+    word: str
 
 
 @require_safe
@@ -126,11 +132,14 @@ def _looked(found: Found, rows: Sequence[Entry]) -> int | None:
 
 def rows_of(found: Sequence[Entry]) -> list[Row]:
     names = surroundings().names_of({entry.session_id for entry in found if entry.session_id})
+    base = reverse("audit")
     return [
         Row(
             entry,
             catalog.sentence_of(entry.action),
             names.get(entry.session_id) if entry.session_id else None,
+            f"{base}{entry.idx}/",
+            *badge_of(entry),
         )
         for entry in found
     ]

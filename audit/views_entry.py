@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from audit import catalog
+from audit.decisions import badge_of
 from audit.models import Entry, Payload
 from audit.proof_text import Proof, proof_of
 from audit.reading import note_opening
@@ -20,6 +21,7 @@ from audit.tree import leaf_hash
 
 #: How details name what was before an edit and after it.
 _EDITS: Final = (("before", "after"), ("from", "to"), ("old", "new"))
+_SHORT_CHARS: Final = 80
 #: Of a payload that is text, so much is shown on the page.
 PAYLOAD_CHARS: Final = 20_000
 
@@ -78,6 +80,7 @@ def _context(request: HttpRequest, idx: int) -> dict[str, Any]:
         "heading": f"{found.actor_label or 'somebody'} {catalog.sentence_of(found.action)}",
         "details": [(name, _shown(value)) for name, value in details.items() if name not in (edit or ())],
         "diff": "" if edit is None else _diff(details[edit[0]], details[edit[1]]),
+        "badge": badge_of(found),
         "leaf": bytes(found.leaf).hex(),
         # The page shows the columns; what is signed is the text.
         "is_as_hashed": leaf_hash(found.body.encode()) == bytes(found.leaf),
@@ -134,4 +137,8 @@ def _diff(before: Any, after: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+    """In one line where that is short."""
+    if isinstance(value, str):
+        return value
+    line = json.dumps(value, ensure_ascii=False)
+    return line if len(line) <= _SHORT_CHARS else json.dumps(value, ensure_ascii=False, indent=2)

@@ -9,6 +9,7 @@ import json
 from typing import Any, Final
 
 from audit import catalog
+from audit.decisions import REFUSALS, is_refusal
 from audit.exports.rows import Row
 
 VERSION: Final = "1.6.0"
@@ -40,7 +41,6 @@ _TELLING: Final = frozenset({"denied", "failed", "lost", "masked"})
 
 _SUCCESS, _FAILURE = 1, 2
 _INFORMATIONAL, _LOW, _MEDIUM = 1, 2, 3
-_REFUSALS: Final = frozenset({"deny", "denied", "reject", "rejected", "block", "blocked"})
 # A user of a known kind: 1 is User, 3 System, 99 Other.
 _USER_TYPES: Final = {"person": 1, "system": 3}
 
@@ -51,7 +51,7 @@ def line(row: Row) -> str:
 
 def event(row: Row) -> dict[str, Any]:
     kind, activity = _kind(row)
-    is_refused = row.decision in _REFUSALS or row.action.endswith((".denied", ".failed"))
+    is_refused = is_refusal(row)
     user = {
         "name": row.actor_label or row.actor_id or row.actor_type,
         **({"uid": row.actor_id} if row.actor_id else {}),
@@ -65,7 +65,7 @@ def event(row: Row) -> dict[str, Any]:
         "activity_id": activity,
         "type_uid": kind * 100 + activity,
         "time": row.at_ms,
-        "severity_id": _MEDIUM if row.decision in _REFUSALS else _LOW if is_refused else _INFORMATIONAL,
+        "severity_id": _MEDIUM if row.decision in REFUSALS else _LOW if is_refused else _INFORMATIONAL,
         "status_id": _FAILURE if is_refused else _SUCCESS,
         "message": f"{row.actor_label} {catalog.sentence_of(row.action)}",
         "metadata": {

@@ -5,6 +5,7 @@ import socket
 from typing import Final
 
 from audit import catalog
+from audit.decisions import is_refusal
 from audit.exports.rows import Row
 from audit.exports.text import without_controls
 from dashboard.lib.clock import ms_to_iso
@@ -12,7 +13,6 @@ from dashboard.lib.text import cut
 
 _FACILITY: Final = 13  # log audit
 _WARNING, _NOTICE = 4, 5
-_REFUSALS: Final = frozenset({"deny", "denied", "reject", "rejected", "block", "blocked"})
 # 32473 is the enterprise number that RFC 5612 keeps for those who have none.
 _ELEMENT: Final = "scrollback@32473"
 _MSGID_CHARS: Final = 32
@@ -26,7 +26,7 @@ _BOM: Final = "\ufeff"
 
 
 def line(row: Row) -> str:
-    is_refused = row.decision in _REFUSALS or row.action.endswith((".denied", ".failed"))
+    is_refused = is_refusal(row)
     priority = _FACILITY * 8 + (_WARNING if is_refused else _NOTICE)
     parameters = {
         "idx": str(row.idx),
