@@ -13,6 +13,7 @@ BENCHMARKS = {
     "import": "benchmarks.import_histories",
     "rescan": "benchmarks.rescan",
     "session-list": "benchmarks.session_list",
+    "audit-pages": "benchmarks.audit_pages",
     "open-session": "benchmarks.open_session",
     "append-to-page": "benchmarks.append_to_page",
     "idle": "benchmarks.idle",

@@ -20,6 +20,7 @@ TOY_SIZES = {
     "import": 2,
     "rescan": 2,
     "session-list": 2_000,
+    "audit-pages": 6_000,
     "open-session": 300,
     "append-to-page": 1,
     "idle": 1,
@@ -91,6 +92,10 @@ def check_figures(name: str, found: dict[str, Any]) -> None:
     elif name == "session-list":
         assert found["pages"]["first"]["in_process"]["samples"] >= 5
         assert any("session_recent" in step for step in found["pages"]["deepest"]["plan"])
+    elif name == "audit-pages":
+        assert found["pages"]["facets_first"]["in_process"]["samples"] >= 5
+        # The header of a table is a line too, and so is what was recorded of the reading.
+        assert all(figures["rows"] >= 6_000 for figures in found["exports"].values())
     elif name == "open-session":
         assert found["sessions"]["large"]["messages"] == 300
         assert found["sessions"]["small"]["messages"] == 100
