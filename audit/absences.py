@@ -12,7 +12,7 @@ type _Range = tuple[int, int]
 def uncovered(absent: Iterable[int], statements: Sequence[Statement]) -> Finding | None:
     """The first absent payload that nothing explains.
 
-    `payload.pruned` and `legal_hold.placed` name `first_idx` and `last_idx` in their details; `legal_hold.released`
+    `payload.pruned` and `hold.placed` name `first_idx` and `last_idx` in their details; `hold.released`
     names in `hold` the entry that placed it. A hold counts for prunings that come after it.
     """
     allowed = _merged(_prunable(statements))

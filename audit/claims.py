@@ -5,10 +5,10 @@ from typing import Final, Self
 
 from django.db.models import Count, Max, Min
 
+from audit.growing import TILE_HEIGHT
 from audit.models import Checkpoint, Entry, Log, Payload, Subtree
 from audit.segments import LARGEST
 from audit.verdicts import Finding
-from audit.growing import TILE_HEIGHT
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import read_snapshot
 

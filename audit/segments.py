@@ -23,8 +23,8 @@ _HOLE: Final = bytes(HASH_BYTES)
 #: What a verification has to know of what the log itself says.
 KEY_REPLACED: Final = "key.replaced"
 PAYLOAD_PRUNED: Final = "payload.pruned"
-HOLD_PLACED: Final = "legal_hold.placed"
-HOLD_RELEASED: Final = "legal_hold.released"
+HOLD_PLACED: Final = "hold.placed"
+HOLD_RELEASED: Final = "hold.released"
 HEEDED: Final = frozenset({KEY_REPLACED, PAYLOAD_PRUNED, HOLD_PLACED, HOLD_RELEASED})
 
 

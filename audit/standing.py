@@ -14,10 +14,10 @@ from typing import Final
 from django.db import DatabaseError, connection
 
 from audit.claims import Claims
+from audit.growing import Walk
 from audit.notes import TreeHead
 from audit.verdicts import Verification
 from audit.verification import Course
-from audit.growing import Walk
 from dashboard.lib.db import explain
 
 logger = logging.getLogger(__name__)

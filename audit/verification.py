@@ -17,6 +17,7 @@ from audit.absences import uncovered
 from audit.actors import Actor
 from audit.claims import Claims
 from audit.columns import parsed
+from audit.growing import Walk, where_they_differ
 from audit.health import LATE_MS
 from audit.keys import KeyUnavailable, public_key
 from audit.models import Entry, Subtree
@@ -27,7 +28,6 @@ from audit.segments import HEEDED, Segment, Statement, check, ranges
 from audit.tree import EMPTY_ROOT
 from audit.trust import Signatures, Trust, one_of, signed_head, trusted_keys
 from audit.verdicts import CHECKS, Finding, Findings, Verdict, Verification
-from audit.growing import Walk, where_they_differ
 from dashboard.lib.db import address_for_reading, explain, vendor, write_transaction
 
 type Progress = Callable[[int, int], None]

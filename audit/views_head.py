@@ -27,7 +27,7 @@ def head(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def head_file(request: HttpRequest) -> HttpResponse:
-    """The note alone, as `scrollback audit verify --from-head` takes it."""
+    """The note alone, as `scrollback audit verify --head` takes it."""
     found = strip().head
     if found is None:
         raise Http404

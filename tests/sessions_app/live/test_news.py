@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -146,12 +147,12 @@ def test_the_numbers_beside_the_places_follow() -> None:
 
 
 def test_a_count_that_fails_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = iter([0, OperationalError("database is locked"), 1])
+    answers: Iterator[int | None] = iter([0, None, 1])
 
     def failing(person: Person) -> dict[str, int]:
         answer = next(answers)
-        if isinstance(answer, OperationalError):
-            raise answer
+        if answer is None:
+            raise OperationalError("database is locked")
         return {"needs_me": 0, "running": 0, "live_terminals": answer}
 
     monkeypatch.setattr(console, "nav_counts", failing)
