@@ -20,7 +20,7 @@ HISTORY = "claude-code/projects/sample-project/1af7fc5e-8455-4414-9ccd-011d40f70
 NO_UTF8 = "abc\udcff"
 COMMANDS = (
     "serve", "import", "watch", "record", "upload", "list", "show", "export", "search", "doctor", "stats", "user",
-    "token", "demo", "screen", "terminals", "mark",
+    "token", "demo", "screen", "terminals", "mark", "audit",
 )  # fmt: skip
 
 
