@@ -1,27 +1,69 @@
-"""Every action that the log knows, with its sentence. Apps register theirs as they start."""
+"""Every action that the log knows. Apps register theirs as they start.
 
-from collections.abc import Mapping
+A strict action does not happen without its entry. What is written as a matter of best effort happens all the same.
+"""
 
-_sentences: dict[str, str] = {}
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """`name` is `noun.past_participle`, `sentence` reads behind an actor: "ada signed in"."""
+
+    name: str
+    sentence: str
+    is_strict: bool = True
+    # Whether it goes with a change of what is stored beside the log.
+    changes_state: bool = True
+    # Only entries of earlier versions bear it.
+    is_retired: bool = False
+
+
+_actions: dict[str, Action] = {}
 
 
 class UnknownAction(Exception):
     """The action is not in the catalogue: register it beside its code."""
 
 
-def register(sentences: Mapping[str, str]) -> None:
-    """Add actions, each named `noun.past_participle`, with a sentence such as "signed in"."""
-    _sentences.update(sentences)
+def register(
+    sentences: Mapping[str, str],
+    *,
+    best_effort: Collection[str] = (),
+    changing_nothing: Collection[str] = (),
+    retired: Collection[str] = (),
+) -> None:
+    """Add actions: names with their sentences, and what is not so of each that is strict and changes state."""
+    for name in {*best_effort, *changing_nothing, *retired} - set(sentences):
+        raise UnknownAction(name)
+    for name, sentence in sentences.items():
+        _actions[name] = Action(
+            name,
+            sentence,
+            is_strict=name not in best_effort,
+            changes_state=name not in changing_nothing,
+            is_retired=name in retired,
+        )
 
 
-def require(action: str) -> None:
-    if action not in _sentences:
-        raise UnknownAction(action)
+def require(name: str) -> None:
+    if name not in _actions or _actions[name].is_retired:
+        raise UnknownAction(name)
 
 
-def sentence_of(action: str) -> str:
-    return _sentences.get(action, action)
+def action(name: str) -> Action:
+    """Raises UnknownAction."""
+    try:
+        return _actions[name]
+    except KeyError:
+        raise UnknownAction(name) from None
+
+
+def sentence_of(name: str) -> str:
+    found = _actions.get(name)
+    return found.sentence if found else name
 
 
 def all_actions() -> Mapping[str, str]:
-    return dict(sorted(_sentences.items()))
+    return {name: _actions[name].sentence for name in sorted(_actions)}

@@ -8,7 +8,6 @@ from audit.keys import KeyUnavailable, key_path
 from audit.models import Checkpoint, Entry, Log
 from audit.notes import Signer
 from audit.record import record
-from audit.segments import KEY_REPLACED
 from dashboard.lib.db import write_transaction
 from dashboard.lib.errors import Refused
 
@@ -36,7 +35,7 @@ def replace_key(why: str, *, actor: Actor) -> Entry:
         _write(temporary, (signer.written() + "\n").encode())
         with write_transaction():
             details = {"old": newest.key, "new": str(signer.verifier), "why": why}
-            entry = record(KEY_REPLACED, actor=actor, details=details)
+            entry = record("key.replaced", actor=actor, details=details)
             os.replace(temporary, path)
             replaced = True
     except OSError as error:

@@ -11,10 +11,6 @@ from audit.walk import log_size
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import write_transaction
 
-READING_ACTIONS: Final[dict[str, str]] = {
-    "log.read": "read the audit log",
-    "log.exported": "exported the audit log",
-}
 #: One entry stands for everything that somebody reads with the same filter in so long a time.
 READ_ONCE_MS: Final = 10 * 60 * 1000
 # So many of the newest entries of this kind are looked through for it: more would be a flood already.

@@ -90,6 +90,8 @@ def append(drafts: Sequence[Draft]) -> list[Entry]:
     """Append several in this order, inside the caller's transaction, as `record` does one."""
     if not connection.in_atomic_block:
         raise RuntimeError("record() belongs inside the transaction of the change it records")
+    if not drafts:
+        return []
     for draft in drafts:
         catalog.require(draft.action)
     advisory_lock(_LOG_LOCK)

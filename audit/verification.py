@@ -32,8 +32,6 @@ from dashboard.lib.db import address_for_reading, explain, vendor, write_transac
 
 type Progress = Callable[[int, int], None]
 
-VERIFIED: Final = "log.verified"
-
 
 def verify(heads: Sequence[str] = (), progress: Progress = lambda _done, _size: None) -> Verification:
     """Everything, on all cores where the log is long. `heads` are notes that were kept elsewhere.
@@ -65,7 +63,9 @@ def verify_and_record(
     }
     try:
         with write_transaction():
-            record(VERIFIED, actor=actor, decision="sound" if found.is_sound else "broken", details=details)
+            record(
+                "log.verified", actor=actor, decision="sound" if found.is_sound else "broken", details=details
+            )
     except DatabaseError as error:
         return found, explain(error)
     except (RuntimeError, ValueError) as error:

@@ -69,7 +69,7 @@ def _paths(count: int, session: str) -> dict[str, str]:
         "not_two": "-action:token.* -actor:ada",
         "session": f"session:{session}",
         "before": f"before:{middle}",
-        "after_and_action": f"after:{middle} action:access.denied",
+        "after_and_action": f"after:{middle} action:request.denied",
         "nobody": "actor:nobody",
         "text": "192.0.2.7",
         "text_nowhere": "nowhere to be found",

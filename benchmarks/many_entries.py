@@ -14,7 +14,7 @@ _SESSIONS: Final = 5_000
 _ACTIONS: Final = {
     "token.used": 3_000, "terminal.opened": 1_500, "terminal.closed": 1_500, "source.imported": 2_000,
     "session.tagged": 700, "session.archived": 600, "sign_in.succeeded": 300, "sign_in.failed": 180,
-    "secret.masked": 150, "access.denied": 60, "person.role_changed": 9, "person.created": 1,
+    "secret.masked": 150, "request.denied": 60, "person.role_changed": 9, "person.created": 1,
 }  # fmt: skip
 _ACTORS: Final = {"ada": 40, "ben": 30, "grace": 20, "ci (sbk_1a2b)": 9, "eve": 1}
 _IN_SESSIONS: Final = ("terminal.", "session.", "source.", "secret.")
@@ -50,6 +50,6 @@ def _draft(action: str, actor: str, chance: random.Random, sessions: list[uuid.U
             f"number {chance.randrange(10**4)}",
         ),
         session_id=session,
-        decision="deny" if action == "access.denied" else "",
+        decision="deny" if action == "request.denied" else "",
         details=details,
     )

@@ -13,7 +13,7 @@ from dashboard.lib.db import engine_version, explain
 from dashboard.overview import overview
 from sessions_app.access import READ
 from sessions_app.models import Person
-from sessions_app.sign_in import requires
+from sessions_app.sign_in import record_denied, requires
 
 
 @require_safe
@@ -51,6 +51,8 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    if request.user.is_authenticated:
+        record_denied(request, "csrf")
     message = "The form was open for too long, or came from another page. Load the page again and send it once more."
     return render(request, "403.html", {"message": message}, status=403)
 

@@ -9,13 +9,16 @@ AUDIT_ACTIONS: Final[dict[str, str]] = {
     "sign_in.expired": "was signed out after a long pause",
     "sign_in.revoked": "ended every sign-in of a person",
     "sign_out.completed": "signed out",
+    "request.denied": "was refused",
     "access.denied": "was refused",
+    "setup.offered": "made a link to set up the console",
     "setup.completed": "set up the console as its first operator",
     "person.created": "added a person",
     "person.invited": "made a link to choose a password",
     "person.renamed": "changed a display name",
     "person.role_changed": "changed a role",
     "person.password_changed": "changed a password",
+    "password.refused": "gave a wrong password for a change",
     "person.disabled": "disabled a person",
     "person.enabled": "enabled a person",
     # Tokens
@@ -43,6 +46,7 @@ AUDIT_ACTIONS: Final[dict[str, str]] = {
     # Terminals
     "terminal.opened": "started to record a terminal",
     "terminal.closed": "finished recording a terminal",
+    "terminal.sealed": "sealed output of a terminal",
     "terminal.lost": "lost the recorder of a terminal",
     "marker.added": "marked a moment of a terminal",
     "secret.masked": "had secrets masked in a terminal",
@@ -54,8 +58,19 @@ AUDIT_ACTIONS: Final[dict[str, str]] = {
     "source.restored": "found a deleted history again",
     "source.unfollowed": "stopped following histories",
     "source.deleted": "found a history deleted at its source",
-    # The log itself
-    "log.exported": "exported the audit log",
-    "log.verified": "checked the audit log",
-    "key.replaced": "replaced the key of the audit log",
 }
+
+# Of many at once some are only counted. The others are not done when their entry cannot be written.
+BEST_EFFORT: Final = frozenset({"request.denied"})
+# What is written down although nothing is stored beside the log.
+CHANGES_NOTHING: Final = frozenset(
+    {
+        "request.denied",
+        "sign_in.expired",
+        "sign_out.completed",
+        "session.exported",
+        "terminal.exported",
+    }
+)
+# Earlier versions wrote these; nothing does any more.
+RETIRED: Final = frozenset({"access.denied"})

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from audit.actors import Actor
-from audit.record import Target, record
+from audit.record import Draft as EntryDraft
+from audit.record import Target, append
 from dashboard.lib.db import write_transaction
 from dashboard.lib.nudges import nudge
 from sessions_app.actions.bodies import BlobRow, BlobStore
@@ -93,6 +94,7 @@ class ImportWriter:
     def write(self, batches: Sequence[tuple[Source, Batch]]) -> ImportCounts:
         """Commit these batches together. Raises DatabaseError, with nothing of them written."""
         written: list[tuple[Source, Batch, ImportCounts]] = []
+        entries: list[EntryDraft] = []
         with write_transaction():
             advances = [
                 Advance(source, batch.progress, batch.chunks, batch.draft.skipped, batch.draft.unknown)
@@ -104,12 +106,15 @@ class ImportWriter:
                 [batch.blobs for _, batch in batches],
             )
             for source, batch in batches:
-                counts = _BatchWrite(source, batch, unit, self.actor).run()
+                counts = _BatchWrite(source, batch, unit, self.actor, entries).run()
                 written.append((source, batch, counts))
             unit.finish()
-            for source, batch, counts in written:
-                if batch.closes_pass:
-                    self._record_pass(source, batch, counts)
+            entries += [
+                self._pass_draft(source, batch, counts)
+                for source, batch, counts in written
+                if batch.closes_pass
+            ]
+            append(entries)
             nudge()
         for source, batch, _ in written:
             source._state.adding = False
@@ -127,15 +132,15 @@ class ImportWriter:
         self.total.add(added)
         return added
 
-    def _record_pass(self, source: Source, batch: Batch, counts: ImportCounts) -> None:
+    def _pass_draft(self, source: Source, batch: Batch, counts: ImportCounts) -> EntryDraft:
         """One entry for the whole pass over this source, with what its earlier batches wrote."""
         whole = ImportCounts()
         whole.add(self._of_source.get(source.pk, ImportCounts()))
         whole.add(counts)
-        record(
+        return EntryDraft(
             "source.imported",
-            actor=self.actor,
-            target=Target("source", str(source.pk), source.path),
+            self.actor,
+            Target("source", str(source.pk), source.path),
             details={
                 "format": source.format,
                 "from": batch.progress.pass_offset,
@@ -154,11 +159,14 @@ class ImportWriter:
 class _BatchWrite:
     """The transaction's work for one batch."""
 
-    def __init__(self, source: Source, batch: Batch, unit: UnitOfWork, actor: Actor) -> None:
+    def __init__(
+        self, source: Source, batch: Batch, unit: UnitOfWork, actor: Actor, entries: list[EntryDraft]
+    ) -> None:
         self.source = source
         self.batch = batch
         self.unit = unit
         self.actor = actor
+        self.entries = entries
         self.counts = ImportCounts(bytes=batch.size)
 
     def run(self) -> ImportCounts:
@@ -170,7 +178,7 @@ class _BatchWrite:
         for prepared in batch.sessions:
             self._write_session(prepared)
         for terminal in draft.terminals.values():
-            _, is_new = write_recording(self.source, terminal, actor=self.actor)
+            _, is_new = write_recording(self.source, terminal, actor=self.actor, entries=self.entries)
             self.counts.terminals += is_new
         return self.counts
 

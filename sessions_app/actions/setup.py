@@ -5,7 +5,7 @@ from typing import Final
 
 from django.contrib.auth.hashers import make_password
 
-from audit.actors import Actor
+from audit.actors import SYSTEM, Actor
 from audit.record import record
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import advisory_lock, write_transaction
@@ -25,7 +25,7 @@ class UsedLink(Conflict):
         super().__init__("This link was used already, or has expired. Ask for a new one.")
 
 
-def issue_setup_link() -> str | None:
+def issue_setup_link(*, actor: Actor = SYSTEM) -> str | None:
     """The path of a new first-run link, good for 15 minutes; None once anybody exists.
 
     Links issued before keep working until they expire, so that several servers may start together.
@@ -37,6 +37,7 @@ def issue_setup_link() -> str | None:
     with write_transaction():
         SetupLink.objects.filter(expires_ms__lte=now).delete()
         SetupLink.objects.create(token_sha256=_hash(token), expires_ms=now + SETUP_LIFETIME_MS)
+        record("setup.offered", actor=actor, details={"expires_ms": now + SETUP_LIFETIME_MS})
     return _path_of(token)
 
 

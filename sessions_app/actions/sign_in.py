@@ -18,6 +18,7 @@ from dashboard.lib.clock import now_ms
 from dashboard.lib.db import write_transaction
 from dashboard.lib.errors import Refused
 from sessions_app.actions.people import target_of
+from sessions_app.actors import actor_of
 from sessions_app.models import Person, SignInFailure
 
 FREE_TRIES: Final = 3
@@ -71,11 +72,19 @@ def check_current_password(person: Person, password: str, *, address: str) -> bo
     """Is it this person's password? Slowed down like a sign-in, as an open page may be in wrong hands."""
     pair, network = _keys(person.username, address)
     _count_try(pair, network)
-    if not person.check_password(password):
-        return False
-    SignInFailure.objects.filter(key=pair).delete()
-    SignInFailure.objects.filter(key=network).update(failures=F("failures") - 1)
-    return True
+    is_right = person.check_password(password)
+    with write_transaction():
+        if is_right:
+            SignInFailure.objects.filter(key=pair).delete()
+            SignInFailure.objects.filter(key=network).update(failures=F("failures") - 1)
+        else:
+            record(
+                "password.refused",
+                actor=actor_of(person),
+                target=target_of(person),
+                details={"address": address},
+            )
+    return is_right
 
 
 def record_sign_in(person: Person, *, address: str) -> None:

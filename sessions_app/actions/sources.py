@@ -289,12 +289,12 @@ def end_following(host: str, *, still_followed: Sequence[str] = (), actor: Actor
     or below one of the paths `still_followed` is left. Returns how many sessions it was true of.
     """
     with write_transaction():
-        _end_recordings(host, still_followed)
+        recordings = _end_recordings(host, still_followed)
         followed = AgentSession.objects.filter(status=Status.RUNNING, sources__host=host)
         for path in still_followed:
             followed = followed.exclude(sources__in=_at_or_below(host, path))
         ids = list(followed.values_list("pk", flat=True).distinct())
-        if not ids:
+        if not ids and not recordings:
             return 0
         changes = {"status": Status.UNFINISHED, "updated_ms": now_ms()}
         Run.objects.filter(session__in=ids, status=Status.RUNNING).update(**changes)
@@ -303,7 +303,7 @@ def end_following(host: str, *, still_followed: Sequence[str] = (), actor: Actor
             "source.unfollowed",
             actor=actor,
             target=Target("host", "", host),
-            details={"sessions": len(ids)},
+            details={"sessions": len(ids), "terminals": recordings},
         )
         nudge()
     return len(ids)
@@ -314,13 +314,18 @@ def _at_or_below(host: str, path: str) -> QuerySet[Source]:
     return Source.objects.filter(Q(path=path) | Q(path__startswith=below), host=host)
 
 
-def _end_recordings(host: str, still_followed: Sequence[str]) -> None:
-    """Recordings that were read from files which nobody follows; one with an exit has ended already."""
+def _end_recordings(host: str, still_followed: Sequence[str]) -> int:
+    """Recordings that were read from files which nobody follows; one with an exit has ended already.
+
+    Returns how many there were.
+    """
     live = Terminal.objects.filter(state=TerminalState.LIVE, source__host=host)
     for path in still_followed:
         live = live.exclude(source__in=_at_or_below(host, path))
-    for terminal in live:
+    terminals = list(live)
+    for terminal in terminals:
         ended = terminal.started_ms + terminal.duration_us // 1000
         Terminal.objects.filter(pk=terminal.pk).update(
             state=TerminalState.ENDED, ended_ms=ended, updated_ms=now_ms()
         )
+    return len(terminals)

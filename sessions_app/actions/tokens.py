@@ -142,7 +142,12 @@ def _agent() -> Person:
         "is_system": True,
         "password": make_password(None),
     }
-    return Person.objects.get_or_create(username=AGENT_USERNAME, defaults=defaults)[0]
+    with write_transaction():
+        person, is_new = Person.objects.get_or_create(username=AGENT_USERNAME, defaults=defaults)
+        if is_new:
+            target = Target("person", str(person.pk), person.username)
+            record("person.created", actor=SYSTEM, target=target, details={"role": str(person.role)})
+    return person
 
 
 def _read_token(path: Path) -> ApiToken | None:

@@ -8,6 +8,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 
 from dashboard.lib.streaming import streamed
+from sessions_app.actions.exports import note_terminal_export
 from sessions_app.actions.terminals.exporting import FORMS, export_of, file_name
 from sessions_app.actions.terminals.reading import read_bytes
 from sessions_app.api.documents import TerminalDocument
@@ -67,6 +68,8 @@ def export_terminal(call: Call, terminal_id: uuid.UUID) -> StreamingHttpResponse
     """The whole recording up to its present end, as a file of any length."""
     terminal = get_object_or_404(_visible_to(call.caller.person), pk=terminal_id)
     form = FORMS[call.query.form]
+    if call.request.method == "GET":
+        note_terminal_export(terminal, call.query.form, actor=call.caller.actor)
     return streamed(export_of(terminal, call.query.form), file_name(terminal, form.ending), form.content_type)
 
 

@@ -10,7 +10,9 @@ from django.views.decorators.http import require_safe
 from dashboard.lib.formatting import clock_ms
 from dashboard.lib.streaming import streamed
 from sessions_app.access import READ
+from sessions_app.actions.exports import note_terminal_export
 from sessions_app.actions.terminals.exporting import FORMS, export_of, file_name
+from sessions_app.actors import actor_of
 from sessions_app.models import Terminal
 from sessions_app.sign_in import me, requires
 
@@ -29,6 +31,8 @@ def recording(request: HttpRequest, terminal_id: uuid.UUID, form: str) -> Stream
     """A download; text is shown in the browser, where a screen reader can read it, unless `?save` asks for it."""
     found = get_object_or_404(_visible_to(request), pk=terminal_id)
     shown = form == "text" and "save" not in request.GET
+    if request.method == "GET":
+        note_terminal_export(found, form, actor=actor_of(me(request)))
     return streamed(
         export_of(found, form), file_name(found, FORMS[form].ending), FORMS[form].content_type, shown=shown
     )

@@ -67,14 +67,14 @@ def test_every_qualifier_narrows(client: Client) -> None:
     write(2)
     write(1, "session.deleted")
     write(1, actor="bob")
-    write(1, "access.denied", decision="deny", details={"word": "Rosebud 100%"})
+    write(1, "request.denied", decision="deny", details={"word": "Rosebud 100%"})
     write(1, session_id=session.pk, run_id=run.pk)
     write(1, target=Target("token", "t-9", "the CI token"))
 
     for query, expected in {
         "action:session.deleted": [2],
         "action:session.*": [6, 5, 3, 2, 1, 0],
-        "action:session.deleted action:access.denied": [4, 2],
+        "action:session.deleted action:request.denied": [4, 2],
         "-action:session.archived": [4, 2],
         "actor:bob": [3],
         "actor:b*": [3],
@@ -147,10 +147,10 @@ def test_facets_count_what_their_links_show(client: Client) -> None:
     session = make_session(project=project)
     write(3)
     write(2, "session.deleted", actor="bob", session_id=session.pk)
-    write(1, "access.denied", decision="deny")
+    write(1, "request.denied", decision="deny")
 
     assert choices(client, "action") == {
-        "session.*": 5, "access.*": 1, "access.denied": 1, "session.archived": 3, "session.deleted": 2,
+        "session.*": 5, "request.*": 1, "request.denied": 1, "session.archived": 3, "session.deleted": 2,
     }  # fmt: skip
     assert choices(client, "actor") == {"ada": 4, "bob": 2}
     assert choices(client, "actor", "action:session.deleted actor:ada") == {"bob": 2, "ada": 0}

@@ -29,7 +29,7 @@ def write(*actions: str, actor: str = "ada") -> None:
                     action,
                     ada,
                     target,
-                    decision="deny" if action == "access.denied" else "",
+                    decision="deny" if action == "request.denied" else "",
                     details={"from": "old name", "to": "new name", "address": "192.0.2.7"},
                     attachment=Attachment(b"what was asked for") if action == "session.renamed" else None,
                 )
@@ -41,7 +41,7 @@ def write(*actions: str, actor: str = "ada") -> None:
 @pytest.fixture
 def auditor(operator: Person) -> Person:
     make_session(with_main_run=True)
-    write("session.renamed", "access.denied", "session.archived", "sign_in.failed")
+    write("session.renamed", "request.denied", "session.archived", "sign_in.failed")
     return make_person(Role.AUDITOR, username="otto")
 
 

@@ -8,11 +8,11 @@ makes the terminal LIVE again.
 """
 
 from audit.actors import SYSTEM, Actor
-from audit.record import record
+from audit.record import Draft, append, record
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import write_transaction
 from dashboard.lib.nudges import nudge
-from sessions_app.actions.terminals.masking import record_masked
+from sessions_app.actions.terminals.masking import masked_drafts
 from sessions_app.actions.terminals.opening import note_on_timeline, target_of
 from sessions_app.models import EventKind, Terminal, TerminalState
 
@@ -29,14 +29,15 @@ def close(terminal: Terminal, status: int | None, *, actor: Actor) -> None:
     terminal.save(update_fields=["state", "exit_status", "ended_ms"])
     how = "exit status unknown" if status is None else f"exit {status}"
     note_on_timeline(terminal, EventKind.TERMINAL_CLOSED, ended_ms, f"{terminal.title}: {how}")
-    record_masked(terminal, terminal.masked_by, actor=actor)
-    record(
-        "terminal.closed",
-        actor=actor,
-        target=target_of(terminal),
-        session_id=terminal.session_id,
-        details={"exit_status": status, "bytes": terminal.size, "duration_ms": terminal.duration_us // 1000},
+    details = {
+        "exit_status": status,
+        "bytes": terminal.size,
+        "duration_ms": terminal.duration_us // 1000,
+    }
+    closed = Draft(
+        "terminal.closed", actor, target_of(terminal), session_id=terminal.session_id, details=details
     )
+    append([*masked_drafts(terminal, terminal.masked_by, actor=actor), closed])
 
 
 def hear(terminal: Terminal) -> None:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from audit.actors import Actor
-from audit.record import record
+from audit.record import Draft
 from sessions_app.actions.terminals.detecting import server_detector
 from sessions_app.actions.terminals.opening import target_of
 from sessions_app.actions.terminals.reading import read_bytes
@@ -52,16 +52,14 @@ def set_masked(terminal: Terminal, counts: Mapping[str, int]) -> None:
         terminal.save(update_fields=["masked_by", "masked_count"])
 
 
-def record_masked(terminal: Terminal, counts: Mapping[str, int], *, actor: Actor) -> None:
-    """The entry of the log, which says of which kinds and how many, never what."""
-    if counts:
-        record(
-            "secret.masked",
-            actor=actor,
-            target=target_of(terminal),
-            session_id=terminal.session_id,
-            details={"rules": dict(sorted(counts.items())), "secrets": sum(counts.values())},
-        )
+def masked_drafts(terminal: Terminal, counts: Mapping[str, int], *, actor: Actor) -> list[Draft]:
+    """The entry of the log, if any: of which kinds and how many, never what."""
+    if not counts:
+        return []
+    details = {"rules": dict(sorted(counts.items())), "secrets": sum(counts.values())}
+    return [
+        Draft("secret.masked", actor, target_of(terminal), session_id=terminal.session_id, details=details)
+    ]
 
 
 def _typed_before(terminal: Terminal) -> bytes:

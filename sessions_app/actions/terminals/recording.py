@@ -6,14 +6,21 @@ from itertools import chain
 from typing import Protocol
 
 from audit.actors import Actor
+from audit.record import Draft, append
 from dashboard.lib.db import bulk_insert
 from dashboard.lib.ids import derived_id
 from dashboard.lib.text import cut, storable
-from sessions_app.actions.terminals.masking import count_masked, record_masked
+from sessions_app.actions.terminals.masking import count_masked, masked_drafts
 from sessions_app.actions.terminals.opening import command_line
 from sessions_app.actions.terminals.output import Addition, insert_chunk
 from sessions_app.actions.terminals.packing import unpack_items
-from sessions_app.actions.terminals.sealing import SEGMENT_COLUMNS, packed_row, seal, segment_row
+from sessions_app.actions.terminals.sealing import (
+    SEGMENT_COLUMNS,
+    packed_row,
+    seal,
+    sealed_drafts,
+    segment_row,
+)
 from sessions_app.actions.terminals.stretches import SEGMENT_BYTES, in_segments, writes_of
 from sessions_app.drafts import PackedItems
 from sessions_app.models import (
@@ -47,14 +54,21 @@ class RecordedTerminal(Protocol):
 
 
 def write_recording(
-    source: Source, draft: RecordedTerminal, *, actor: Actor, session_id: uuid.UUID | None = None
+    source: Source,
+    draft: RecordedTerminal,
+    *,
+    actor: Actor,
+    session_id: uuid.UUID | None = None,
+    entries: list[Draft] | None = None,
 ) -> tuple[Terminal, bool]:
     """Write the next items of a recorded terminal, and whether this call made it.
 
     Call inside the transaction that moves the source's cursor: then each item is written once, however
     often an import is killed. A terminal whose exit is written takes nothing more; one that only came to
-    the end of its file goes on when the file does. The audit entry is the source's.
+    the end of its file goes on when the file does. What it has for the audit log is added to `entries` for the
+    caller to append last, or appended here.
     """
+    own: list[Draft] = []
     terminal, is_new = _find_or_create(source, draft, session_id)
     if terminal.events.filter(kind=TerminalEventKind.EXIT).exists():
         return terminal, False
@@ -64,13 +78,13 @@ def write_recording(
         # Its clock was set back since the last batch.
         items, packed = unpack_items(packed), None
     if packed is not None:
-        _take_packed(addition, packed)
+        own += _take_packed(addition, packed)
     else:
         _take(addition, items)
     ended = draft.ended or addition.exit is not None
     addition.apply()
     if packed is None:
-        _write_output(addition, ended=ended)
+        own += _write_output(addition, ended=ended)
     if ended:
         terminal.state = TerminalState.ENDED
         terminal.exit_status = addition.exit.status if addition.exit else None
@@ -80,7 +94,11 @@ def write_recording(
         terminal.state, terminal.ended_ms = TerminalState.LIVE, None
     terminal.save(update_fields=["state", "exit_status", "ended_ms", "sealed_size"])
     count_masked(terminal, draft.masked)
-    record_masked(terminal, draft.masked, actor=actor)
+    own += masked_drafts(terminal, draft.masked, actor=actor)
+    if entries is None:
+        append(own)
+    else:
+        entries += own
     return terminal, is_new
 
 
@@ -130,16 +148,13 @@ def _take_event(addition: Addition, code: str, time_us: int, data: bytes) -> Non
         addition.take_event(event)
 
 
-def _take_packed(addition: Addition, packed: PackedItems) -> None:
-    """Write the stretches as they are; what was a chunk before them becomes a segment."""
+def _take_packed(addition: Addition, packed: PackedItems) -> list[Draft]:
+    """Write the stretches as they are; what was a chunk before them becomes a segment. The entries for it."""
     terminal = addition.terminal
     seal(terminal)
     start = terminal.size
-    bulk_insert(
-        TerminalSegment,
-        SEGMENT_COLUMNS,
-        [packed_row(terminal, start, stretch) for stretch in packed.stretches],
-    )
+    rows = [packed_row(terminal, start, stretch) for stretch in packed.stretches]
+    bulk_insert(TerminalSegment, SEGMENT_COLUMNS, rows)
     terminal.sealed_size = start + packed.size
     passed = 0
     for offset, code, time_us, data in packed.events:
@@ -149,22 +164,25 @@ def _take_packed(addition: Addition, packed: PackedItems) -> None:
     addition.pass_output(packed.size - passed)
     addition.pass_time(packed.last_us)
     addition.ending = packed.ending
+    return sealed_drafts(terminal, rows)
 
 
-def _write_output(addition: Addition, *, ended: bool) -> None:
-    """What fills segments goes into segments at once; a rest that may grow stays a chunk."""
+def _write_output(addition: Addition, *, ended: bool) -> list[Draft]:
+    """What fills segments goes into segments at once; a rest that may grow stays a chunk. The entries for it."""
     terminal = addition.terminal
     if not ended and addition.output.end - terminal.sealed_size < SEGMENT_BYTES:
         addition.write_chunk()
-        return
+        return []
     chunks = list(terminal.chunks.order_by("offset"))
     before = chain.from_iterable(
         writes_of(bytes(chunk.timing), chunk.first_us, chunk.read()) for chunk in chunks
     )
     stretches = list(in_segments(terminal.sealed_size, chain(before, addition.output.each_write())))
     rest = stretches.pop() if stretches and not ended and not stretches[-1].is_full else None
-    bulk_insert(TerminalSegment, SEGMENT_COLUMNS, [segment_row(terminal, stretch) for stretch in stretches])
+    rows = [segment_row(terminal, stretch) for stretch in stretches]
+    bulk_insert(TerminalSegment, SEGMENT_COLUMNS, rows)
     TerminalChunk.objects.filter(terminal=terminal).delete()
     if rest is not None:
         insert_chunk(terminal, rest)
     terminal.sealed_size = rest.offset if rest is not None else addition.output.end
+    return sealed_drafts(terminal, rows)

@@ -1,10 +1,17 @@
-"""Turning chunks into segments."""
+"""Turning chunks into segments.
+
+What is sealed never changes again, so its hashes go into the audit log in the same transaction.
+"""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from itertools import batched
+from typing import Any, Final
 
+from audit.actors import SYSTEM
+from audit.record import Draft, append
 from dashboard.lib.db import bulk_insert, write_transaction
 from dashboard.lib.ids import new_id
+from sessions_app.actions.terminals.opening import target_of
 from sessions_app.actions.terminals.stretches import (
     SEGMENT_BYTES,
     SEGMENT_US,
@@ -19,6 +26,8 @@ from sessions_app.models.blob import pack, sha256_of
 SEGMENT_COLUMNS = (
     "id", "terminal_id", "offset", "size", "first_us", "last_us", "timing", "data", "codec", "sha256"
 )  # fmt: skip
+# So many segments are named by one entry: 170 characters each, within the limit of an entry's size.
+_SEGMENTS_AN_ENTRY: Final = 300
 
 
 def seal_if_due(terminal: Terminal) -> None:
@@ -46,7 +55,26 @@ def seal(terminal: Terminal) -> None:
             return
         bulk_insert(TerminalSegment, SEGMENT_COLUMNS, rows)
         TerminalChunk.objects.filter(terminal=terminal, offset__lt=end).delete()
+        append(sealed_drafts(terminal, rows))
     terminal.sealed_size = end
+
+
+def sealed_drafts(terminal: Terminal, rows: Sequence[tuple[Any, ...]]) -> list[Draft]:
+    """The entries that say what these segments hold; `rows` are in the order of SEGMENT_COLUMNS."""
+    segments = [
+        {"offset": row[2], "size": row[3], "sha256": row[9], "timing_sha256": sha256_of(bytes(row[6]))}
+        for row in rows
+    ]
+    return [
+        Draft(
+            "terminal.sealed",
+            SYSTEM,
+            target_of(terminal),
+            session_id=terminal.session_id,
+            details={"segments": list(some)},
+        )
+        for some in batched(segments, _SEGMENTS_AN_ENTRY)
+    ]
 
 
 def _writes(chunks: Sequence[TerminalChunk]) -> Iterator[tuple[int, bytes]]:

@@ -79,7 +79,7 @@ def test_what_an_auditor_sends_reaches_no_view(method: str, monkeypatch: pytest.
     assert client.generic(method, f"/sessions/{session.pk}/star/").status_code == 403
     assert client.generic(method, "/audit/").status_code == 403
     assert not Star.objects.exists()
-    denied = Entry.objects.filter(action="access.denied")
+    denied = Entry.objects.filter(action="request.denied")
     assert [(entry.actor_label, entry.decision) for entry in denied] == [("otto", "deny")] * 3
 
 

@@ -36,6 +36,7 @@ def test_the_first_operator_is_made_signed_in_and_written_down() -> None:
     ada = Person.objects.get()
     assert (ada.username, ada.display_name, ada.role) == ("ada", "Ada Lovelace", Role.OPERATOR)
     assert list(Entry.objects.order_by("idx").values_list("action", flat=True)) == [
+        "setup.offered",
         "person.created",
         "setup.completed",
         "sign_in.succeeded",

@@ -121,7 +121,7 @@ def test_a_token_never_may_more_than_its_owner() -> None:
 def test_a_refusal_is_written_down_with_its_token() -> None:
     api = Api(make_person(Role.AUDITOR), [Scope.AUDIT])
     api.get("sessions")
-    entry = Entry.objects.get(action="access.denied")
+    entry = Entry.objects.get(action="request.denied")
     assert (entry.actor_type, entry.actor_id) == ("token", str(api.token.pk))
     assert "/api/v1/sessions" in entry.body
 

@@ -118,7 +118,7 @@ def test_viewers_and_auditors_change_nothing_and_it_is_written_down(
         for client in (viewer, auditor):
             assert client.post(address, {"title": "x", "name": "x", "text": "x"}).status_code == 403, address
     assert AgentSession.objects.values().get(pk=session.pk) == before
-    refusals = Entry.objects.filter(action="access.denied")
+    refusals = Entry.objects.filter(action="request.denied")
     assert refusals.count() == 2 * (len(OPERATORS_ONLY) + 2)
     assert not Entry.objects.filter(action__startswith="session.").exists()
 

@@ -1,0 +1,12 @@
+"""What is done with the log itself, for the catalogue."""
+
+from typing import Final
+
+OWN_ACTIONS: Final[dict[str, str]] = {
+    "log.read": "read the audit log",
+    "log.exported": "exported the audit log",
+    "log.verified": "checked the audit log",
+    "key.replaced": "replaced the key of the audit log",
+}
+# A key is a file: nothing of these is stored in the database, beside the entry.
+CHANGES_NOTHING: Final = frozenset(OWN_ACTIONS)

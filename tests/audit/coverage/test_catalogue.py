@@ -1,0 +1,48 @@
+"""The catalogue and the code name the same actions."""
+
+import pytest
+
+from audit import catalog
+from audit.own_actions import OWN_ACTIONS
+from sessions_app import audit_actions
+from tests.audit.coverage.code import call_sites, recorded_names
+
+CATALOGUED = {**audit_actions.AUDIT_ACTIONS, **OWN_ACTIONS}
+
+
+def test_every_entry_is_written_under_a_catalogued_name() -> None:
+    found = list(recorded_names())
+    assert len({place for place, _ in found}) > 30
+    unknown = [(place, name) for place, name in found if name not in CATALOGUED]
+    assert not unknown
+
+
+def test_every_catalogued_action_is_used() -> None:
+    used = {name for _, name in recorded_names()} | audit_actions.RETIRED
+    assert set(CATALOGUED) - used == set()
+
+
+def test_every_action_has_its_sentence_and_says_how_strict_it_is() -> None:
+    for name, sentence in CATALOGUED.items():
+        found = catalog.action(name)
+        assert found.sentence == sentence
+        assert name.count(".") == 1
+    assert not catalog.action("request.denied").is_strict
+    assert catalog.action("person.role_changed").is_strict
+    assert not catalog.action("session.exported").changes_state
+    assert catalog.action("session.archived").changes_state
+
+
+def test_a_retired_action_still_reads_and_is_not_written_any_more() -> None:
+    assert catalog.sentence_of("access.denied") == "was refused"
+    with pytest.raises(catalog.UnknownAction):
+        catalog.require("access.denied")
+
+
+def test_what_is_said_of_an_action_that_is_not_there_is_refused() -> None:
+    with pytest.raises(catalog.UnknownAction):
+        catalog.register({"a.done": "did a"}, best_effort={"b.done"})
+
+
+def test_call_sites_are_found() -> None:
+    assert len(call_sites()) > 30
