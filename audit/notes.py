@@ -18,6 +18,18 @@ _KEY_BYTES: Final = 32
 _SIGNATURE_BYTES: Final = 64
 _PRIVATE: Final = "PRIVATE+KEY+"
 _MARK: Final = "— "
+_FIELD: Final = 2**255 - 19
+# The y of the points whose order is at most 8: one of them as a key "signs" nearly anything.
+_SMALL_ORDER: Final = frozenset(
+    {0, 1, _FIELD - 1}
+    | {
+        int.from_bytes(bytes.fromhex(y), "little")
+        for y in (
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        )
+    }
+)
 
 
 class NoteError(ValueError):
@@ -30,6 +42,12 @@ class Verifier:
 
     name: str
     public: bytes
+
+    def __post_init__(self) -> None:
+        """Raises NoteError for a key that everybody can sign with; cryptography would take it."""
+        y = int.from_bytes(self.public, "little") & (2**255 - 1)
+        if y >= _FIELD or y in _SMALL_ORDER:
+            raise NoteError("this is no key that anybody could have made: it would accept what nobody signed")
 
     @property
     def id(self) -> bytes:
