@@ -15,7 +15,7 @@ from itertools import batched
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
-from audit.models import Checkpoint, Entry, Payload, Subtree
+from audit.models import Checkpoint, Entry, Payload, Pruning, Subtree
 from audit.notes import TreeHead
 from audit.selection import Selection, in_order
 
@@ -70,6 +70,9 @@ class Bundle:
         yield "entries.jsonl", self._entries()
         if self.with_payloads:
             yield "payloads.jsonl", self._payloads()
+            # After the payloads: what goes while they are written is named too.
+            if removed := self._removed_since():
+                yield "removed.jsonl", removed
         yield from self._leaf_tiles()
         yield from self._higher_tiles()
 
@@ -111,6 +114,13 @@ class Bundle:
                 return
             last = rows[-1].idx
 
+    def _removed_since(self) -> bytes:
+        """The entries that say why payloads are gone and that the checkpoint does not cover."""
+        size = self.checkpoint.size
+        later = Pruning.objects.filter(idx__gte=size, first_idx__lt=size).values("idx")
+        bodies = Entry.objects.filter(idx__in=later).order_by("idx").values_list("body", flat=True)
+        return "".join(f"{body}\n" for body in bodies).encode()
+
     def _leaf_tiles(self) -> Iterator[tuple[str, bytes]]:
         """The hashes of all entries, and for the whole log the entries again, as C2SP tlog-tiles wants them."""
         columns = ("leaf", "body") if self.selection.is_whole else ("leaf",)
@@ -151,6 +161,7 @@ this bundle fits itself: whoever made it up could have made up its key too.
 
 entries.jsonl   each entry exactly as it was hashed, one a line
 payloads.jsonl  what lies apart from its entry, with the salt that its commitment was made with
+removed.jsonl   only when payloads were removed after the checkpoint: the later entries that say why
 checkpoint      size and root of the tree, signed (c2sp.org/tlog-checkpoint)
 keys.txt        the public key, and those that were used before
 tile/           the tree (c2sp.org/tlog-tiles); the hashes of entries that were left out are in tile/0

@@ -306,6 +306,7 @@ class Check:
         self.withheld: list[list[int]] = []  # first and last of each range that is not in the bundle
         self.absent: list[list[int]] = []  # likewise of payloads
         self.pruned: list[tuple[int, int]] = []  # and what entries say was removed of those
+        self.later: list[tuple[int, int]] = []  # and what is said of that by entries after the checkpoint
         self.keys: list[Key] = []
         self.payload: Any = None
         self.payload_lines: Iterator[bytes] = iter(())
@@ -385,6 +386,16 @@ class Check:
         self.verdicts["payloads"].leave_out("left out of this bundle")
         return open(os.devnull, "rb")
 
+    def read_removed(self) -> None:
+        """What the bundle says was removed after its checkpoint: said by entries that nothing here proves."""
+        try:
+            lines = self.bundle.read("removed.jsonl").decode().splitlines()
+        except Unreadable:
+            return
+        for entry in map(json.loads, lines):
+            if entry["action"] == "payload.pruned" and entry["idx"] >= self.size:
+                self.later.append((entry["details"]["first_idx"], entry["details"]["last_idx"]))
+
     def next_payload(self) -> None:
         line = next(self.payload_lines, None)
         self.payload = None if line is None else json.loads(line.decode())
@@ -417,16 +428,23 @@ class Check:
             self.stray_payload()
         if not self.about["payloads"]:
             return
+        self.read_removed()
         for first, last in self.absent:
-            index = first
-            for low, high in sorted(self.pruned):
-                if low <= index <= high:
-                    index = high + 1
-            if index <= last and self.is_whole:
-                verdict.fail(f"the payload of entry {index} is gone, and no entry says why", index)
-            elif index <= last:
+            index = beyond(self.pruned, first)
+            if index > last:
+                continue
+            unexplained = beyond(self.pruned + self.later, first)
+            if unexplained > last:
                 verdict.leave_out(
-                    f"that of entry {index} is gone; an entry that says why may have been withheld"
+                    f"that of entry {index} was removed after this checkpoint, as removed.jsonl says: "
+                    "a newer bundle can show that"
+                )
+            elif self.is_whole:
+                text = f"the payload of entry {unexplained} is gone, and no entry says why"
+                verdict.fail(text, unexplained)
+            else:
+                verdict.leave_out(
+                    f"that of entry {unexplained} is gone; an entry that says why may have been withheld"
                 )
         if verdict.state == "ok":
             gone = sum(last - first + 1 for first, last in self.absent)
@@ -490,6 +508,14 @@ class Check:
             ranges = [f"{first}" if first == last else f"{first}-{last}" for first, last in self.withheld]
             more = f", and {len(ranges) - 20} more ranges" if len(ranges) > 20 else ""
             verdict.text = f"{count} entries, only their hashes are here: {', '.join(ranges[:20])}{more}"
+
+
+def beyond(ranges: list[tuple[int, int]], index: int) -> int:
+    """The first number from `index` on that is in none of the ranges."""
+    for low, high in sorted(ranges):
+        if low <= index <= high:
+            index = high + 1
+    return index
 
 
 def numbered(lines: Iterable[bytes], check: Check) -> Iterator[tuple[int, bytes]]:

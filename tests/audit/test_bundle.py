@@ -9,6 +9,7 @@ import subprocess
 import zipfile
 from pathlib import Path
 
+import pymerkle
 import pytest
 from django.db import connection, transaction
 
@@ -16,6 +17,7 @@ from audit.bundle import VERIFIER, Bundle, tile_path
 from audit.models import Entry, Payload
 from audit.notes import Signer
 from audit.offline import verify
+from audit.proofs import root_at
 from audit.selection import Selection
 from audit.tree import leaf_hash
 from tests.audit.bundles import (
@@ -32,7 +34,8 @@ from tests.audit.bundles import (
     verdicts,
     write,
 )
-from tests.endurance.sizes import full_or
+from tests.audit.logs import prune
+from tests.endurance.sizes import IS_FULL, full_or
 
 pytestmark = pytest.mark.django_db
 
@@ -87,12 +90,22 @@ def test_the_unpacked_folder_and_its_own_verifier_do_as_well(whole: Path) -> Non
     assert run_verifier(str(folder))[0] == 1
 
 
-@pytest.mark.parametrize("python", ["python3.8", "python3.9"])
-def test_an_old_python_does(whole: Path, python: str) -> None:
-    usable = shutil.which(python) and not subprocess.run([python, "-V"], capture_output=True).returncode
-    if not usable:
-        pytest.skip(f"there is no {python}")
-    assert run_verifier(str(whole), python=python)[0] == 0
+def old_pythons() -> list[str]:
+    """On PATH or of pyenv, the oldest first; a name on PATH may be a shim that leads nowhere."""
+    installed = (Path.home() / ".pyenv" / "versions").glob("3.*/bin/python3.[89]")
+    found = [*map(str, installed), *filter(None, map(shutil.which, ("python3.8", "python3.9")))]
+    usable = [path for path in found if not subprocess.run([path, "-V"], capture_output=True).returncode]
+    return sorted(usable, key=lambda path: Path(path).name)
+
+
+def test_the_oldest_python_there_is_does(whole: Path) -> None:
+    pythons = old_pythons()
+    if not pythons:
+        pytest.skip("there is no Python 3.8 or 3.9")
+    code, found = run_verifier(str(whole), "--key", our_key(), python=pythons[0])
+    assert (code, found["verdicts"]["signature"]["state"]) == (0, "ok")
+    changed = rewritten(whole, {"entries.jsonl": _edited})
+    assert run_verifier(str(changed), python=pythons[0])[0] == 1
 
 
 def test_the_same_log_makes_the_same_bytes(whole: Path) -> None:
@@ -143,6 +156,31 @@ def test_payloads_may_be_left_out(whole: Path) -> None:
 def test_a_payload_that_is_gone_needs_an_entry_that_says_why(whole: Path) -> None:
     gone = rewritten(whole, {"payloads.jsonl": lambda text: text.partition(b"\n")[2]})
     assert failures(gone) == {"payloads": 0}
+
+
+def test_a_payload_that_was_removed_as_an_entry_says_is_no_alarm(whole: Path) -> None:
+    said = prune(7, 20)
+    fill(1)
+    newer = write(whole.with_name("newer.zip"), said + 1)
+    found = verdicts(newer, key=our_key())["payloads"]
+    assert (found.state, found.text) == ("ok", "84 there, 2 removed as the log says")
+    assert "removed.jsonl" not in files_of(newer)
+
+
+def test_a_payload_that_was_removed_after_the_checkpoint_is_named_and_no_alarm(whole: Path) -> None:
+    prune(7, 20)
+    later = write(whole.with_name("later.zip"), SIZE)
+    code, found = run_verifier(str(later), "--key", our_key())
+    assert code == 0
+    assert found["verdicts"]["payloads"]["state"] == "not checked"
+    assert "entry 7 was removed after this checkpoint" in found["verdicts"]["payloads"]["text"]
+    # Another one that is gone is still found, and so is what nothing speaks of.
+    assert failures(rewritten(later, {"payloads.jsonl": lambda text: text.partition(b"\n")[2]})) == {
+        "payloads": 0
+    }
+    assert failures(rewritten(later, {"removed.jsonl": lambda _: None})) == {"payloads": 7}
+    earlier = {"removed.jsonl": lambda text: text.replace(b'"idx":600,', b'"idx":599,')}
+    assert failures(rewritten(later, earlier)) == {"payloads": 7}
 
 
 def _file(beside: Path, text: str) -> str:
@@ -300,3 +338,35 @@ def test_who_did_it_is_named_as_in_the_list(tmp_path: Path) -> None:
     found = verdicts(write(tmp_path / "ada.zip", 4, Selection(actor=ADA.label)))
     assert "2 entries" in found["withheld"].text
     assert "0, 2" in found["withheld"].text
+
+
+SIZES = range(SIZE + 1) if IS_FULL else (0, 1, 2, 3, 7, 8, 255, 256, 257, 300, 511, 512, 513, 600)
+
+
+def test_three_programs_find_the_same_root_at_every_size(tmp_path: Path) -> None:
+    """Ours out of the database, the verifier's out of a bundle, and pymerkle's out of the entries alone."""
+    fill(SIZE)
+    bodies = Entry.objects.order_by("idx").values_list("body", flat=True)
+    theirs = pymerkle.InmemoryTree(algorithm="sha256")
+    for body in bodies:
+        theirs.append_entry(body.encode())
+    for size in SIZES:
+        path = write(tmp_path / "log.zip", size)
+        check = verify.Check(verify.Bundle(str(path)))
+        found = {verdict.state for verdict in check.run() if verdict.name != "consistency"}
+        assert (found, check.root) == ({"ok"}, root_at(size)), size
+        assert check.root == theirs.get_root(size), size
+
+
+@pytest.mark.once  # Seconds of hashing, the same on both; what the engines read is compared above.
+@pytest.mark.skipif(not IS_FULL, reason="with SCROLLBACK_TEST_ENDURANCE=full")
+def test_three_programs_find_the_same_root_beyond_256_tiles(tmp_path: Path) -> None:
+    theirs = pymerkle.InmemoryTree(algorithm="sha256")
+    for _ in range(14):
+        fill(5_000)
+    for body in Entry.objects.order_by("idx").values_list("body", flat=True).iterator():
+        theirs.append_entry(body.encode())
+    for size in (65_535, 65_536, 65_537, 70_000):
+        check = verify.Check(verify.Bundle(str(write(tmp_path / "log.zip", size))))
+        check.run()
+        assert check.root == check.signed_root == root_at(size) == theirs.get_root(size), size
