@@ -1,7 +1,5 @@
 """The strip on every page of the log: how far it is verified, its newest signed head, and what is wrong."""
 
-import importlib
-import importlib.util
 from dataclasses import dataclass
 from typing import Self
 
@@ -54,11 +52,3 @@ def strip() -> Strip:
 def newest_head() -> Head | None:
     checkpoint = newest_checkpoint()
     return None if checkpoint is None else Head.of(checkpoint)
-
-
-def head_picture(note: str) -> str:
-    """The note as a QR code in SVG; "" where this build has nothing to draw one with."""
-    if importlib.util.find_spec("audit.qr") is None:
-        return ""
-    drawn: str = importlib.import_module("audit.qr").head_qr_svg(note)
-    return drawn

@@ -6,14 +6,15 @@ from django.urls import reverse
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
-from audit.strip import head_picture, strip
+from audit.qr import head_qr_svg
+from audit.strip import strip
 
 
 @require_safe
 def head(request: HttpRequest) -> HttpResponse:
     """Reads no entry and records nothing, so that it is there when the log can take no entries."""
     shown = strip()
-    picture = head_picture(shown.head.note) if shown.head else ""
+    picture = head_qr_svg(shown.head.note) if shown.head else ""
     context = {
         "strip": shown,
         "head": shown.head,

@@ -6,8 +6,10 @@ from typing import Any, Final
 
 from audit.keys import KeyUnavailable
 from audit.notes import TreeHead
+from audit.qr import head_qr_text
 from audit.signing import newest_checkpoint, write_checkpoint
 from dashboard.audit_commands import Answer
+from dashboard.audit_commands.pushing import push_note
 from dashboard.lib.clock import ms_to_iso
 from dashboard.lib.errors import Refused
 
@@ -16,10 +18,13 @@ TEXT: Final = "print the newest signed head of the log, to be kept elsewhere"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--to", type=Path, metavar="FILE", help="write it to this file instead")
+    ways = parser.add_mutually_exclusive_group()
+    ways.add_argument("--to", type=Path, metavar="FILE", help="write it to this file instead")
+    ways.add_argument("--push", metavar="URL", help="send it to this address instead (HTTP POST, as text)")
+    ways.add_argument("--qr", action="store_true", help="draw it as a QR code instead, to be photographed")
 
 
-def run(to: Path | None, **_: Any) -> Answer:
+def run(to: Path | None, push: str | None, qr: bool, **_: Any) -> Answer:
     try:
         write_checkpoint()
     except KeyUnavailable as error:
@@ -36,8 +41,11 @@ def run(to: Path | None, **_: Any) -> Answer:
         "checkpoint": found.note,
         "key": found.key,
     }
+    if push is not None:
+        status = push_note(found.note, push)
+        return Answer(f"The head of {head.size} entries was sent, and taken.", {**document, "status": status})
     if to is None:
-        return Answer(found.note.rstrip("\n"), document)
+        return Answer(head_qr_text(found.note) if qr else found.note.rstrip("\n"), document)
     try:
         to.write_text(found.note)
     except OSError as error:
