@@ -8,7 +8,6 @@ looked at.
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from django.db import DatabaseError, connection
 

@@ -84,7 +84,7 @@ def test_what_cannot_be_recorded_is_not_exported(
     call: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As after an update that lost a line of the catalogue: the entry is refused for real.
-    monkeypatch.delitem(catalog._sentences, "log.exported")
+    monkeypatch.delitem(catalog._actions, "log.exported")
     with pytest.raises(catalog.UnknownAction):
         call("audit", "export", tmp_path / "log.zip")
     assert list(tmp_path.iterdir()) == []
