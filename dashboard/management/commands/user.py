@@ -99,7 +99,7 @@ class Command(ConsoleCommand):
         return answer if json else {"text": f"Good once, for 15 minutes:\n{link}"}
 
     def _setup_link(self, json: bool, **_: Any) -> dict[str, Any]:
-        path = setup.issue_setup_link()
+        path = setup.issue_setup_link(actor=command_line())
         if path is None:
             raise Refused("The console was set up already. For a person: scrollback user link NAME")
         link = _address(path)

@@ -224,6 +224,7 @@ def test_a_terminal_stands_on_the_timeline_of_its_session() -> None:
     assert list(Entry.objects.order_by("idx").values_list("action", "session_id")) == [
         ("terminal.opened", session.pk),
         ("terminal.closed", session.pk),
+        ("terminal.sealed", session.pk),
     ]
 
 
