@@ -11,6 +11,7 @@ import pytest
 from django.db import connection
 
 from audit.actors import SYSTEM
+from dashboard.lib.db import write_transaction
 from sessions_app.actions.terminals import deriving, pieces, texts, write_recording
 from sessions_app.actions.terminals.deriving import derivable, derive, derive_all, forget_derived
 from sessions_app.actions.terminals.pieces import Cursor, read_piece
@@ -56,7 +57,8 @@ def recorded(data: bytes, *, ended: bool = True, cut: int = 4_000) -> Terminal:
         ("o", 10_000 * number, data[position : position + cut])
         for number, position in enumerate(range(0, len(data), cut))
     ]
-    terminal, _ = write_recording(make_source(), draft_of(items, ended=ended), actor=SYSTEM)
+    with write_transaction():
+        terminal, _ = write_recording(make_source(), draft_of(items, ended=ended), actor=SYSTEM)
     terminal.refresh_from_db()
     return terminal
 
