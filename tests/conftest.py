@@ -1,3 +1,4 @@
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -6,6 +7,7 @@ from django.apps import apps
 from django.db import connection
 from django.db.models.signals import post_migrate
 from playwright.sync_api import Browser
+from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
 from sessions_app.models import SearchEntry
@@ -46,3 +48,20 @@ def words_go_with_their_entries() -> Iterator[None]:
 def audit_log_goes_with_the_rest() -> Iterator[None]:
     with triggers_let_go_of_flushes():
         yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Postgres may not have noticed yet that a program was killed by a test, and keeps the database for it."""
+    yield
+    if connection.vendor != "postgresql":
+        return
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    deadline = time.monotonic() + 5
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        while time.monotonic() < deadline:
+            cursor.execute(f"SELECT count(*) {others}")
+            if cursor.fetchone() == (0,):
+                return
+            time.sleep(0.1)
+        cursor.execute(f"SELECT pg_terminate_backend(pid) {others}")
