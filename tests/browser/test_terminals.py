@@ -252,7 +252,7 @@ def test_any_moment_can_be_sought(signed_in_page: Page, server: Server) -> None:
 
 
 def expect_moment(page: Page, clock: str) -> None:
-    expect(page.locator("[data-clock]")).to_have_text(re.compile(f"^{clock} / "))
+    expect(page.locator("[data-clock]")).to_have_text(re.compile(rf"^{clock}(?:\.\d+)? / "))
     expect(page.locator("terminal-view")).not_to_have_attribute("data-busy", "")
 
 
