@@ -7,6 +7,9 @@ OWN_ACTIONS: Final[dict[str, str]] = {
     "log.exported": "exported the audit log",
     "log.verified": "checked the audit log",
     "key.replaced": "replaced the key of the audit log",
+    "payload.pruned": "removed payloads of the audit log",
+    "hold.placed": "placed a legal hold",
+    "hold.released": "released a legal hold",
 }
-# A key is a file: nothing of these is stored in the database, beside the entry.
-CHANGES_NOTHING: Final = frozenset(OWN_ACTIONS)
+# A key is a file, a hold its entry: nothing of these is stored in the database, beside the entry.
+CHANGES_NOTHING: Final = frozenset(OWN_ACTIONS) - {"payload.pruned"}

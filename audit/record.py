@@ -86,6 +86,11 @@ def record(
     return append([draft])[0]
 
 
+def lock_log() -> None:
+    """Nobody else appends until this transaction ends: what is read of the log now is still so at its commit."""
+    advisory_lock(_LOG_LOCK)
+
+
 def append(drafts: Sequence[Draft]) -> list[Entry]:
     """Append several in this order, inside the caller's transaction, as `record` does one."""
     if not connection.in_atomic_block:
@@ -94,7 +99,7 @@ def append(drafts: Sequence[Draft]) -> list[Entry]:
         return []
     for draft in drafts:
         catalog.require(draft.action)
-    advisory_lock(_LOG_LOCK)
+    lock_log()
     log = _log()
     frontier = Frontier.decode(log.size, bytes(log.frontier))
     entries, payloads, subtrees = [], [], []

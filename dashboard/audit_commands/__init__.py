@@ -5,6 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from dashboard.lib.clock import iso_to_ms
+from dashboard.lib.errors import Refused
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -30,3 +33,20 @@ class Verb(Protocol):
     def run(self) -> Callable[..., Answer]:
         """Takes the options by name. Raises Refused."""
         ...
+
+
+def moment(text: str) -> int:
+    """The time that an option names, for argparse."""
+    found = iso_to_ms(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"a time is written 2026-11-28 or 2026-11-28T12:30Z, not {text!r}")
+    return found
+
+
+def add_why(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--why", required=True, metavar="TEXT", help="the reason, which the log keeps")
+
+
+def require_reason(why: str) -> None:
+    if not why.strip():
+        raise Refused("Say why: the log keeps the reason.")

@@ -13,8 +13,7 @@ from audit.bundle import Bundle
 from audit.keys import KeyUnavailable
 from audit.selection import Selection
 from audit.signing import newest_checkpoint, write_checkpoint
-from dashboard.audit_commands import Answer
-from dashboard.lib.clock import iso_to_ms
+from dashboard.audit_commands import Answer, moment
 from dashboard.lib.errors import Refused
 from sessions_app.actions.exports import note_log_export
 from sessions_app.exporters.writing import refuse_existing, write_file
@@ -28,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--action", default="", help="only this action, or a family such as 'token.*'")
     parser.add_argument("--actor", default="", help="only what this one did, by the name in the list")
     parser.add_argument("--session", type=uuid.UUID, metavar="ID", help="only what concerns this session")
-    parser.add_argument("--since", type=_moment, metavar="TIME", help="from this ISO 8601 time on")
-    parser.add_argument("--until", type=_moment, metavar="TIME", help="before this time")
+    parser.add_argument("--since", type=moment, metavar="TIME", help="from this ISO 8601 time on")
+    parser.add_argument("--until", type=moment, metavar="TIME", help="before this time")
     parser.add_argument("--no-payloads", dest="payloads", action="store_false", help="leave payloads out")
     parser.add_argument("--force", action="store_true", help="write over the file when it is there")
 
@@ -96,10 +95,3 @@ def _passed(pieces: Iterable[bytes], look: Callable[[bytes], None]) -> Iterator[
     for piece in pieces:
         look(piece)
         yield piece
-
-
-def _moment(text: str) -> int:
-    found = iso_to_ms(text)
-    if found is None:
-        raise argparse.ArgumentTypeError(f"a time is written 2026-11-28 or 2026-11-28T12:30Z, not {text!r}")
-    return found

@@ -8,7 +8,7 @@ from audit.keys import KeyUnavailable, key_path
 from audit.models import Log
 from audit.new_key import replace_key
 from audit.signing import write_checkpoint
-from dashboard.audit_commands import Answer
+from dashboard.audit_commands import Answer, add_why, require_reason
 from dashboard.lib.errors import Refused
 
 NAME: Final = "new-key"
@@ -16,12 +16,11 @@ TEXT: Final = "replace the key that signs the log, when it is lost or was seen b
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--why", required=True, metavar="TEXT", help="the reason, which the log keeps")
+    add_why(parser)
 
 
 def run(why: str, **_: Any) -> Answer:
-    if not why.strip():
-        raise Refused("Say why: the log keeps the reason.")
+    require_reason(why)
     try:
         entry = replace_key(why, actor=command_line())
         write_checkpoint()

@@ -4,21 +4,13 @@ import random
 
 from django.db import transaction
 
-from audit import catalog
 from audit.actors import SYSTEM, Actor
 from audit.models import Payload
 from audit.record import Attachment, Draft, Target, append
-from audit.segments import HOLD_PLACED, HOLD_RELEASED, PAYLOAD_PRUNED
+from audit.segments import PAYLOAD_PRUNED
 from audit.signing import write_checkpoint
 from dashboard.lib.ids import new_id
 
-catalog.register(
-    {
-        PAYLOAD_PRUNED: "removed payloads",
-        HOLD_PLACED: "placed a legal hold",
-        HOLD_RELEASED: "released a legal hold",
-    }
-)
 LABELS = ("ada", 'O"Brien \\ Söhne', "\x07bell\ttab", "日本語 🙂", "\x7f\u2028", "")
 
 

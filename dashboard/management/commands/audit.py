@@ -3,10 +3,10 @@
 import argparse
 from typing import Any, ClassVar
 
-from dashboard.audit_commands import Answer, Verb, export, head, new_key, verify
+from dashboard.audit_commands import Answer, Verb, export, head, hold, new_key, prune, release, verify
 from dashboard.lib.commands import ConsoleCommand
 
-VERBS: tuple[Verb, ...] = (verify, head, export, new_key)
+VERBS: tuple[Verb, ...] = (verify, head, export, prune, hold, release, new_key)
 
 
 class Command(ConsoleCommand):

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from audit import reading
+from audit import holds, pruning, reading
 from audit.actors import Actor
 from audit.new_key import replace_key
 from audit.query import Query
 from audit.reading import note_reading
-from audit.record import record
+from audit.record import Attachment, record
 from audit.signing import tree_head, write_checkpoint
 from audit.verification import verify_and_record
+from dashboard.lib.clock import now_ms
 from dashboard.lib.db import write_transaction
 from sessions_app.actions import (
     denials,
@@ -445,6 +446,24 @@ def _signed() -> None:
 def replace_the_key() -> Act:
     _signed()
     return lambda: replace_key("lost", actor=ADA)
+
+
+@scenario(entries=("payload.pruned",))
+def announce_a_pruning() -> Act:
+    with write_transaction():
+        record("session.archived", actor=ADA, attachment=Attachment(b"the prompt"))
+    return lambda: pruning.announce(now_ms() + 1, "older than a year", actor=ADA)
+
+
+@scenario(entries=("hold.placed",))
+def place_a_hold() -> Act:
+    return lambda: holds.place_hold(0, 9, "a case", actor=ADA)
+
+
+@scenario(entries=("hold.released",))
+def release_a_hold() -> Act:
+    hold = holds.place_hold(0, 9, "a case", actor=ADA)
+    return lambda: holds.release_hold(hold.idx, "closed", actor=ADA)
 
 
 @scenario(entries=("log.verified",))
