@@ -2,7 +2,7 @@
 
 A trigger stops whoever uses the tables as tables are used: a mistake in this program, another client, a
 migration. It cannot stop the owner of the file or of the tables; for that the tree is there, and on Postgres
-the rights in docs/audit.md.
+the rights that grants.py writes (docs/audit-cover.md).
 
 SQLite drops a table's triggers without a word when a migration rebuilds it. They are put back after every
 migration, and `missing()` is asked before the server starts.

@@ -3,10 +3,10 @@
 import argparse
 from typing import Any, ClassVar
 
-from dashboard.audit_commands import Answer, Verb, export, head, hold, new_key, prune, release, verify
+from dashboard.audit_commands import Answer, Verb, export, grants, head, hold, new_key, prune, release, verify
 from dashboard.lib.commands import ConsoleCommand
 
-VERBS: tuple[Verb, ...] = (verify, head, export, prune, hold, release, new_key)
+VERBS: tuple[Verb, ...] = (verify, head, export, prune, hold, release, new_key, grants)
 
 
 class Command(ConsoleCommand):
