@@ -3,7 +3,6 @@
 import difflib
 import os
 import sys
-from importlib.metadata import version
 
 OVERVIEW = """\
 usage: scrollback COMMAND [OPTIONS]
@@ -60,6 +59,8 @@ def main() -> int:
         print(OVERVIEW)
         return 0
     if arguments == ["--version"]:
+        from importlib.metadata import version
+
         print(f"scrollback {version('scrollback')}")
         return 0
     if arguments[0] not in _commands():

@@ -30,7 +30,7 @@ from sessions_app.actions.tokens import agent_token_path
 from sessions_app.client.spool import waiting
 from sessions_app.importers.registry import FORMATS
 from sessions_app.models import Terminal
-from sessions_app.terminal.engine.ghostty import ENGINE
+from sessions_app.terminal.engine.version import ENGINE
 
 type Verdict = Literal["ok", "warn", "fail"]
 

@@ -28,9 +28,8 @@ DEBUG = CONFIG.debug
 ALLOWED_HOSTS = CONFIG.allowed_hosts
 CSRF_TRUSTED_ORIGINS = CONFIG.trusted_origins
 
+# Without daphne, whose app is there for `runserver` and loads the whole server for every command.
 INSTALLED_APPS = [
-    # Before staticfiles, so that its runserver is the one that speaks WebSocket.
-    "daphne",
     "dashboard",
     "audit",
     "sessions_app",

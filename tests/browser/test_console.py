@@ -253,6 +253,7 @@ def test_the_list_and_a_session_are_worked_by_keyboard_alone(
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("orchestrator")
+    page.wait_for_load_state("networkidle")
     page.keyboard.press("?")
     expect(page.locator("#key-sheet")).to_be_visible()
     page.keyboard.press("Escape")

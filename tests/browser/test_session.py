@@ -436,7 +436,7 @@ def test_the_size_of_reasoning_stands_on_one_line_on_a_phone(
 def test_a_tool_with_a_long_name_stays_in_its_row(
     open_context: OpenContext, operator: Person, session: AgentSession, width: int
 ) -> None:
-    make_tool_call(session, "mcp__a_server_with_a_long_name__" * 8, title="what it was asked")
+    make_tool_call(session, "mcp__a_server_with_a_long_name__" * 6, title="what it was asked")
     page = opened(open_context(operator, viewport={"width": width, "height": 844}).new_page(), session)
 
     summary = page.locator(".tool-call summary")

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from sessions_app.models import Terminal
-from sessions_app.terminal.engine.ghostty import ENGINE
+from sessions_app.terminal.engine.version import ENGINE
 from tests.browser.running import Server
 from tests.factories import make_session
 from tests.sessions_app.terminals.recorder import start_recorder

@@ -25,7 +25,7 @@ from sessions_app.actions.terminals.working import EngineAway, Workshop
 from sessions_app.lookup import find_named, short_id
 from sessions_app.models import Terminal
 from sessions_app.models.people import COMMAND_LINE
-from sessions_app.terminal.engine.ghostty import ENGINE
+from sessions_app.terminal.engine.version import ENGINE
 
 # How far, in bytes of output, of the one that is being rebuilt.
 type Tell = Callable[[int], None]

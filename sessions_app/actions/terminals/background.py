@@ -25,7 +25,7 @@ from dashboard.lib.only_one import OnlyOne
 from sessions_app.actions.terminals.deriving import derivable, derive
 from sessions_app.actions.terminals.working import EngineAway, Workshop
 from sessions_app.models import TerminalState
-from sessions_app.terminal.engine.ghostty import ENGINE
+from sessions_app.terminal.engine.version import ENGINE
 
 logger = logging.getLogger(__name__)
 

@@ -19,8 +19,8 @@ from sessions_app.actions.terminals.working import Result, Workshop, own_worksho
 from sessions_app.models import Terminal, TerminalKeyframe
 from sessions_app.models.blob import pack
 from sessions_app.models.terminal import TerminalQuerySet
-from sessions_app.terminal.engine.ghostty import ENGINE
 from sessions_app.terminal.engine.model import Keyframe
+from sessions_app.terminal.engine.version import ENGINE
 
 logger = logging.getLogger(__name__)
 

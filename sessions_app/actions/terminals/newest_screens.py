@@ -10,8 +10,8 @@ from sessions_app.actions.terminals.pieces import Item
 from sessions_app.actions.terminals.reading import read_spans
 from sessions_app.actions.terminals.screens import screen_engine
 from sessions_app.models import Terminal, TerminalEvent, TerminalEventKind, TerminalKeyframe
-from sessions_app.terminal.engine.ghostty import ENGINE
 from sessions_app.terminal.engine.model import EngineError, Keyframe, Output, Resize, StyledScreen
+from sessions_app.terminal.engine.version import ENGINE
 
 # Live terminals have a keyframe every 256 KB. What is farther from one is still being derived.
 _FARTHEST_BYTES: Final = 2 * 1024 * 1024

@@ -11,9 +11,9 @@ from sessions_app.actions.terminals.pieces import Cursor, Item, read_from, windo
 from sessions_app.actions.terminals.stretches import SEGMENT_BYTES
 from sessions_app.models import Terminal, TerminalChunk, TerminalEvent, TerminalKeyframe, TerminalSegment
 from sessions_app.models.terminal import TerminalStretch
-from sessions_app.terminal.engine.ghostty import ENGINE
 from sessions_app.terminal.engine.model import EngineError, Keyframe, Screen, StyledScreen
 from sessions_app.terminal.engine.process import EngineProcess
+from sessions_app.terminal.engine.version import ENGINE
 from sessions_app.terminal.timing import Timing
 
 # Keyframes lie 256 KB apart at most. Where there are none so far, whoever asks shall not wait for a gigabyte.

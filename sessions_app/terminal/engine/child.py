@@ -13,7 +13,7 @@ import threading
 from collections import OrderedDict
 
 from sessions_app.terminal.engine.deriver import Deriver
-from sessions_app.terminal.engine.ghostty import ENGINE, GhosttyEngine
+from sessions_app.terminal.engine.ghostty import GhosttyEngine
 from sessions_app.terminal.engine.messages import (
     FRAME,
     Request,
@@ -23,6 +23,7 @@ from sessions_app.terminal.engine.messages import (
 )
 from sessions_app.terminal.engine.model import Derived, EngineError, Output, Resize, Screen, StyledScreen
 from sessions_app.terminal.engine.plain import PlainDeriver
+from sessions_app.terminal.engine.version import ENGINE
 
 #: Terminals whose state is kept between two requests, at 1 to 10 MB each for windows of usual sizes.
 MAX_DERIVERS = 32

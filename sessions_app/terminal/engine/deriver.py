@@ -6,13 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sessions_app.terminal.engine.ghostty import BYTES_PER_CELL, ENGINE, GhosttyEngine, allowed_size
+from sessions_app.terminal.engine.ghostty import BYTES_PER_CELL, GhosttyEngine, allowed_size
 from sessions_app.terminal.engine.model import Derived, EngineError, Keyframe, Output, Resize, Screen
-from sessions_app.terminal.engine.plain import PLAIN
 from sessions_app.terminal.engine.text import LineReader
 
-#: Name of what an engine process derives with on this machine. What another one derived can be made again.
-DERIVER = ENGINE or PLAIN
 #: Rows above the screen that a heavy keyframe carries.
 HEAVY_ROWS = 1_000
 

@@ -1,20 +1,16 @@
-"""The engine over libghostty-vt, from the pyghostty wheel. `ENGINE` is empty where the wheel is missing."""
+"""The engine over libghostty-vt, from the pyghostty wheel."""
 
 import re
-from importlib.metadata import PackageNotFoundError, version
 
 from sessions_app.terminal.engine.links import Links
 from sessions_app.terminal.engine.model import EngineError, Screen, StyledScreen
 from sessions_app.terminal.engine.styles import styled_rows
+from sessions_app.terminal.engine.version import ENGINE
 from sessions_app.terminal.engine.widths import to_library, unended
 
-try:
-    from sessions_app.terminal.engine.keyframe import WRITER, write_below, write_keyframe
+if ENGINE:
+    from sessions_app.terminal.engine.keyframe import write_below, write_keyframe
     from sessions_app.terminal.engine.native_vt import NativeVt
-
-    ENGINE = f"ghostty-{version('pyghostty')}/{WRITER}"
-except (ImportError, OSError, PackageNotFoundError):
-    ENGINE = ""
 
 #: Windows that terminals really have; the library allocates by the number of cells.
 MAX_COLS = 4_096

@@ -9,9 +9,6 @@ import re
 
 from sessions_app.terminal.engine.native_vt import NativeVt
 
-#: Version of this writer. Keyframes of another one are made again by `terminals rebuild`.
-WRITER = 1
-
 # DEC private modes that a fresh terminal has not set: keys, mouse, paste and focus reports, reverse wrap.
 _PRIVATE_MODES = (1, 9, 12, 45, 66, 1000, 1002, 1003, 1004, 1005, 1006, 1015, 1016, 2004)
 _INSERT = 4

@@ -10,7 +10,7 @@ from sessions_app.actions.terminals.deriving import derive_all
 from sessions_app.actions.terminals.working import Workshop
 from sessions_app.lookup import short_id
 from sessions_app.models import Terminal, TerminalKeyframe
-from sessions_app.terminal.engine.ghostty import ENGINE
+from sessions_app.terminal.engine.version import ENGINE
 from tests.dashboard.commands.calling import Caller
 from tests.factories import make_session
 from tests.sessions_app.terminals.recorder import Recorder, start_recorder

@@ -18,9 +18,9 @@ from sessions_app.models import AgentSession, Terminal, TerminalText
 from sessions_app.search import terminals
 from sessions_app.search.turns import Turns
 from sessions_app.terminal.asciicast.model import Output
-from sessions_app.terminal.engine.ghostty import ENGINE
 from sessions_app.terminal.engine.model import Line
 from sessions_app.terminal.engine.process import EngineProcess
+from sessions_app.terminal.engine.version import ENGINE
 from sessions_app.terminal.line_search import LineHit, Pattern
 from sessions_app.views import terminal_search
 from tests.factories import make_person, make_session, make_terminal, signed_in

@@ -8,8 +8,9 @@ from sessions_app.terminal.asciicast.model import Output, Resize
 from sessions_app.terminal.asciicast.reader import Reader
 from sessions_app.terminal.engine import model
 from sessions_app.terminal.engine.deriver import Deriver
-from sessions_app.terminal.engine.ghostty import ENGINE, GhosttyEngine
+from sessions_app.terminal.engine.ghostty import GhosttyEngine
 from sessions_app.terminal.engine.model import Line
+from sessions_app.terminal.engine.version import ENGINE
 from sessions_app.terminal.line_place import places_in
 from sessions_app.terminal.line_search import LineHit
 from tests.samples import sample

@@ -20,9 +20,9 @@ from sessions_app.actions.terminals.working import EngineAway, Workshop
 from sessions_app.models import SearchEntry, SearchKind, Terminal, TerminalKeyframe, TerminalText
 from sessions_app.search import index
 from sessions_app.terminal.engine.deriver import Deriver
-from sessions_app.terminal.engine.ghostty import ENGINE
 from sessions_app.terminal.engine.model import EngineError, Keyframe, Output, Resize
 from sessions_app.terminal.engine.process import EngineProcess
+from sessions_app.terminal.engine.version import ENGINE
 from sessions_app.terminal.lines import BLOCK_BYTES, decode_lines
 from tests.factories import START_MS, make_session, make_source, make_terminal
 from tests.sessions_app.terminals.recorder import start_recorder

@@ -285,8 +285,8 @@ def test_a_child_derives_without_the_wheel_too() -> None:
 import sys
 sys.modules["pyghostty"] = None
 from sessions_app.terminal.engine.child import Work
-from sessions_app.terminal.engine.deriver import DERIVER
-from sessions_app.terminal.engine.ghostty import ENGINE
+from sessions_app.terminal.engine.version import DERIVER
+from sessions_app.terminal.engine.version import ENGINE
 from sessions_app.terminal.engine.messages import derived_of, encode_request, screen_of
 from sessions_app.terminal.engine.model import EngineError, Output
 work = Work()

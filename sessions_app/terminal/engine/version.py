@@ -1,0 +1,39 @@
+"""Which engine derives on this machine, found without loading it: reading its declarations takes a quarter of a second.
+
+Only the engine's own processes load it.
+"""
+
+import ctypes
+import os
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from sessions_app.terminal.engine.plain import PLAIN
+
+#: Version of the keyframe writer. Keyframes of another one are made again by `terminals rebuild`.
+WRITER = 1
+
+
+def _native_engine() -> str:
+    try:
+        spec = find_spec("pyghostty")
+    except ValueError:
+        return ""
+    if spec is None or spec.origin is None:
+        return ""
+    named = os.environ.get("PYGHOSTTY_LIB")
+    libraries = [Path(named)] if named else list(Path(spec.origin).parent.glob("_lib/libghostty-vt.*"))
+    try:
+        for library in libraries:
+            # One that was built for another system is there and of no use.
+            ctypes.CDLL(str(library))
+        return f"ghostty-{version('pyghostty')}/{WRITER}" if libraries else ""
+    except (OSError, PackageNotFoundError):
+        return ""
+
+
+#: The engine with screens and keyframes; empty where there is none.
+ENGINE = _native_engine()
+#: What an engine process derives with. What another one derived can be made again.
+DERIVER = ENGINE or PLAIN
