@@ -70,6 +70,8 @@ def summary(report: pipeline.Report) -> str:
         )
     if counts.unknown_lines:
         text += f"\n{_number(counts.unknown_lines, 'line')} of a kind that is not known yet; kept as well."
+    if report.ignored:
+        text += f"\n{_number(report.ignored, 'other file')} left alone: no history in a format that is known here."
     return text
 
 

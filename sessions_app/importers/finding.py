@@ -26,7 +26,8 @@ def find_files(paths: Sequence[str]) -> Found:
     """Every candidate below these paths. A path that cannot be read becomes an error, never an exception."""
     found = Found()
     for given in paths:
-        path = os.path.abspath(os.path.expanduser(given))
+        # A file is one source, whichever link leads to it.
+        path = os.path.realpath(os.path.expanduser(given))
         try:
             status = os.stat(path)
         except OSError as error:
@@ -65,7 +66,8 @@ def _entries(folder: str, found: Found) -> Iterator[tuple[str, os.stat_result]]:
                 if entry.is_dir(follow_symlinks=False):
                     inner.append(entry.path)
                 elif entry.name.endswith(SUFFIXES) and entry.is_file():
-                    yield entry.path, entry.stat()
+                    path = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
+                    yield path, entry.stat()
             except OSError as error:
                 found.errors[entry.path] = _reason(error)
         # Files first: a session's own file says more of it than those of its subagents in the folder beside.

@@ -79,9 +79,9 @@ def _document(terminal: Terminal, offset: int, screen: Screen) -> dict[str, Any]
 def _time(text: str) -> int:
     """Microseconds since the start."""
     found = _TIME.fullmatch(text)
-    if found is None:
+    hours, minutes, seconds, fraction = found.groups(default="0") if found else ("",) * 4
+    if not found or (found[2] and int(seconds) >= 60) or (found[1] and int(minutes) >= 60):
         raise ArgumentTypeError(f"a time is written as 751.25, 12:31.25 or 00:12:31.250, not {text!r}")
-    hours, minutes, seconds, fraction = found.groups(default="0")
     return (int(hours) * 3600 + int(minutes) * 60 + int(seconds)) * 1_000_000 + int(fraction.ljust(6, "0"))
 
 

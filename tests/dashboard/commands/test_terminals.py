@@ -76,7 +76,15 @@ def test_as_json_it_says_where_it_is(call: Caller, recorder: Recorder) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--at", "soon"], ["--at", "1:2:3:4"], ["--offset", "-1"], ["--at", "1", "--offset", "1"]]
+    "arguments",
+    [
+        ["--at", "soon"],
+        ["--at", "1:2:3:4"],
+        ["--at", "1:60"],
+        ["--at", "1:60:00"],
+        ["--offset", "-1"],
+        ["--at", "1", "--offset", "1"],
+    ],
 )
 def test_a_moment_that_is_none_is_refused(call: Caller, recorder: Recorder, arguments: list[str]) -> None:
     with pytest.raises(CommandError, match=r"a time is written|is a number of bytes|not allowed with"):

@@ -27,6 +27,7 @@ from sessions_app.models import (
     Source,
     SourceChunk,
     SourceState,
+    Terminal,
     ToolCall,
 )
 from sessions_app.search.find import sessions_titled
@@ -264,6 +265,22 @@ def test_one_bad_file_never_stops_the_others(codex_file: Path, tmp_path: Path) -
     assert AgentSession.objects.count() == 1
     assert any("broken.jsonl.zst" in path for path in report.errors)
     assert report.ignored == 1
+
+
+def test_a_file_is_one_source_whichever_link_leads_to_it(tmp_path: Path) -> None:
+    folder, links = tmp_path / "recordings", tmp_path / "links"
+    folder.mkdir()
+    links.mkdir()
+    recording = folder / "one.cast"
+    recording.write_text('{"version": 2, "width": 80, "height": 24}\n[0.5, "o", "hello"]\n')
+    (links / "again.cast").symlink_to(recording)
+    (tmp_path / "elsewhere").symlink_to(folder, target_is_directory=True)
+
+    for path in (folder, links, links / "again.cast", tmp_path / "elsewhere"):
+        run_import(path)
+
+    assert Terminal.objects.count() == 1
+    assert Source.objects.get().path == str(recording)
 
 
 def test_a_named_file_that_is_no_history_is_said_to_be_none(tmp_path: Path) -> None:

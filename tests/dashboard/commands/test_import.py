@@ -1,0 +1,23 @@
+from pathlib import Path
+
+import pytest
+
+from tests.dashboard.commands.calling import Caller
+from tests.samples import sample
+
+pytestmark = pytest.mark.django_db
+
+
+def test_files_that_are_no_histories_are_counted(call: Caller, tmp_path: Path) -> None:
+    (tmp_path / "rollout.jsonl").write_bytes(
+        sample(
+            "codex/sessions/rollout-2026-02-23T12-54-34-019c8a59-e9dd-71f0-9ae3-4079fe9726a9.jsonl"
+        ).read_bytes()
+    )
+    (tmp_path / "package.json").write_text("{}")
+
+    done = call("import", tmp_path)
+
+    assert done.status == 0
+    assert "1 other file left alone: no history in a format that is known here." in done.text
+    assert "left alone" not in call("import", tmp_path / "rollout.jsonl").text
