@@ -46,8 +46,10 @@ IN_BROWSER = {
 }
 
 
-# Hostile output goes through every part in tests of its own, so the one that takes minutes waits for the long run.
-LONG: set[str] = set() if os.environ.get("SCROLLBACK_TEST_ENDURANCE") == "full" else {"terminal-fuzz"}
+# They take minutes with what two others have in common with them, so they wait for the long run.
+LONG = {"terminal-attach", "terminal-latency", "terminal-wall", "terminal-fuzz"}
+if os.environ.get("SCROLLBACK_TEST_ENDURANCE") == "full":
+    LONG = set()
 
 
 def run_benchmark(*arguments: str) -> subprocess.CompletedProcess[str]:

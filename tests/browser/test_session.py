@@ -22,10 +22,10 @@ from sessions_app.models import (
     ToolCallStatus,
     ToolKind,
 )
+from tests.browser import accessibility
 from tests.browser.conftest import OpenContext
 from tests.browser.problems import Problems
 from tests.browser.running import Server
-from tests.browser.test_patterns import AXE
 from tests.factories import (
     make_event,
     make_message,
@@ -329,10 +329,10 @@ def test_every_tab_fits_a_phone(
     assert widths["whole"] <= widths["seen"]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.once  # How a page looks is no matter of the engine.
 @pytest.mark.parametrize("width", [1440, 390])
 def test_axe_finds_nothing(
-    open_context: OpenContext, operator: Person, session: AgentSession, theme: str, width: int
+    open_context: OpenContext, operator: Person, session: AgentSession, width: int
 ) -> None:
     bodies = {"input": "Look.", "output": "Found.", "error": "It broke."}
     child = make_run(session, parent=session.runs.get(), title="Explore", **bodies)
@@ -355,8 +355,8 @@ def test_axe_finds_nothing(
     make_note(operator, session)
     make_tag(session, "needs-review")
     viewport = {"width": width, "height": 900}
-    page = open_context(operator, color_scheme=theme, viewport=viewport, bypass_csp=True).new_page()
-    findings: list[str] = []
+    page = open_context(operator, viewport=viewport, bypass_csp=True).new_page()
+    found: list[str] = []
     raw = reverse("session-raw-lines", args=[session.pk, source.pk])
     tabs = [address(session) + tab for tab in ("", "?at=3", "runs/", "files/", "notes/", "raw/")]
     for place in [*tabs, raw, raw + "2/", reverse("run", args=[child.pk])]:
@@ -364,14 +364,8 @@ def test_axe_finds_nothing(
         page.wait_for_load_state("networkidle")
         page.evaluate(OPEN_FOLDS)
         page.wait_for_load_state("networkidle")
-        page.evaluate(AXE.read_text())
-        result = page.evaluate("axe.run({resultTypes: ['violations']})")
-        findings += [
-            f"{place}: {violation['id']} {node['target']} {node['html'][:160]}"
-            for violation in result["violations"]
-            for node in violation["nodes"]
-        ]
-    assert not findings, "\n".join(findings)
+        found += accessibility.findings(page, place)
+    assert not found, "\n".join(found)
 
 
 def test_without_script_the_transcript_is_read_by_links(

@@ -1,7 +1,6 @@
 """Sign-in, people and tokens in a real browser: by keyboard, for a screen reader, on a phone."""
 
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -10,43 +9,32 @@ from sessions_app.actions.setup import invite
 from sessions_app.actions.tokens import create_token
 from sessions_app.actors import actor_of
 from sessions_app.models import ApiToken, Person, Role, Scope
+from tests.browser import accessibility
 from tests.browser.conftest import OpenContext
 from tests.browser.running import Server
 from tests.factories import PASSWORD, make_person, make_saved_view
 
 pytestmark = pytest.mark.browser
 
-AXE = Path(__file__).resolve().parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 
-
-def axe_findings(page: Page) -> list[str]:
-    page.evaluate(AXE.read_text())
-    result = page.evaluate("axe.run({resultTypes: ['violations']})")
-    return [
-        f"{page.url}: {found['id']} {node['target']}"
-        for found in result["violations"]
-        for node in found["nodes"]
-    ]
-
-
-@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 390)])
+@pytest.mark.once  # How a page looks is no matter of the engine.
+@pytest.mark.parametrize("width", [1440, 390])
 def test_axe_finds_nothing_on_forms_confirmations_and_what_is_shown_once(
-    open_context: OpenContext, operator: Person, server: Server, theme: str, width: int
+    open_context: OpenContext, operator: Person, server: Server, width: int
 ) -> None:
     ben = make_person(Role.VIEWER, username="ben", display_name="Ben")
     token, _ = create_token(operator, "watcher", [Scope.WRITE], actor=actor_of(operator))
     view = make_saved_view(operator, name="Failed ones")
     viewport = {"width": width, "height": 900}
-    # axe puts style elements of its own into the page to measure it.
-    page = open_context(operator, color_scheme=theme, viewport=viewport, bypass_csp=True).new_page()
-    stranger = open_context(color_scheme=theme, viewport=viewport, bypass_csp=True).new_page()
-    findings: list[str] = []
+    page = open_context(operator, viewport=viewport, bypass_csp=True).new_page()
+    stranger = open_context(viewport=viewport, bypass_csp=True).new_page()
+    found: list[str] = []
 
     def look(at: Page) -> None:
         at.wait_for_load_state("networkidle")
-        findings.extend(axe_findings(at))
+        found.extend(accessibility.findings(at, at.url))
         if at.evaluate("document.documentElement.scrollWidth") > width:
-            findings.append(f"{at.url}: wider than {width}")
+            found.append(f"{at.url}: wider than {width}")
 
     for address in (
         "/settings/people/add/",
@@ -85,7 +73,7 @@ def test_axe_finds_nothing_on_forms_confirmations_and_what_is_shown_once(
     stranger.keyboard.press("Enter")
     expect(stranger.get_by_text("do not match")).to_be_visible()
     look(stranger)
-    assert not findings, "\n".join(findings)
+    assert not found, "\n".join(found)
 
 
 def test_a_person_is_added_and_lets_themselves_in_without_a_mouse(

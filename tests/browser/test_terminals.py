@@ -435,24 +435,3 @@ def test_a_phone_shows_the_whole_width(open_context: OpenContext, operator: Pers
         box = page.get_by_role("button", name=name).bounding_box()
         assert box is not None
         assert box["y"] + box["height"] < 844 - 56, f"{name} is above the places"
-
-
-AXE = Path(__file__).resolve().parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing(open_context: OpenContext, operator: Person, server: Server, theme: str) -> None:
-    recorder = start_recorder()
-    recorder.write(b"\x1b[31mred\x1b[0m plain\r\n" * 50)
-    # axe puts style elements of its own into the page to measure it.
-    page = open_context(operator, color_scheme=theme, bypass_csp=True).new_page()
-    for address in ("/terminals/", f"/terminals/{recorder.terminal.pk}/"):
-        page.goto(address)
-        page.evaluate(AXE.read_text())
-        result = page.evaluate("axe.run({resultTypes: ['violations']})")
-        found = [
-            (violation["id"], node["target"])
-            for violation in result["violations"]
-            for node in violation["nodes"]
-        ]
-        assert found == [], address

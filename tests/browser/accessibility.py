@@ -1,0 +1,30 @@
+"""What axe finds on a page as it stands, in both themes.
+
+The page's context needs `bypass_csp=True`: axe puts style elements of its own into the page to measure it.
+"""
+
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+_AXE = Path(__file__).resolve().parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+# All that a theme changes.
+_COLOURS = ["color-contrast", "link-in-text-block"]
+_RUN = """async (rules) => {
+  const only = rules ? { runOnly: { type: "rule", values: rules } } : {};
+  const { violations } = await axe.run({ resultTypes: ["violations"], ...only });
+  const told = (id, { target, html }) => `${id} ${target} ${html.slice(0, 160)}`;
+  return violations.flatMap(({ id, nodes }) => nodes.map((node) => told(id, node)));
+}"""
+
+
+def findings(page: Page, where: str) -> list[str]:
+    """One line for each violation. All rules are tried in the light theme, those about colours in the dark one too."""
+    found: list[str] = []
+    for theme, rules in (("light", None), ("dark", _COLOURS)):
+        # Without motion a colour is at its end at once.
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+        if rules is None:
+            page.evaluate(_AXE.read_text())
+        found += [f"{where}, {theme}: {violation}" for violation in page.evaluate(_RUN, rules)]
+    return found
