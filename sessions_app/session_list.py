@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
+from dashboard.lib.clock import now_ms
+from dashboard.lib.formatting import relative_time
 from dashboard.lib.keyset import Page, page_of
 from sessions_app.access import KEEP_OWN, OPERATE, may
 from sessions_app.filters import SessionFilter
@@ -22,6 +24,9 @@ _COLUMNS = (
 )  # fmt: skip
 
 
+_FIELDS = tuple(column for column in _COLUMNS if "__" not in column)
+
+
 @dataclass(frozen=True)
 class SessionEntry:
     """One row."""
@@ -30,6 +35,15 @@ class SessionEntry:
     tags: Sequence[str]
     is_unread: bool
     is_starred: bool
+
+    @property
+    def drawn_from(self) -> tuple[object, ...]:
+        """All that the row shows. Two that are equal look the same, so one drawing serves both."""
+        session, now = self.session, now_ms()
+        project = session.project and (session.project.name, session.project.path)
+        ages = (relative_time(at_ms, now_ms=now) for at_ms in (session.started_ms, session.last_activity_ms))
+        facts = (getattr(session, name) for name in _FIELDS)
+        return (*facts, project, tuple(self.tags), self.is_unread, self.is_starred, *ages)
 
 
 def sessions_of(person: Person, chosen: SessionFilter) -> SessionQuerySet:

@@ -6,7 +6,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from sessions_app.models import AgentSession, Person, Role, SavedView, SearchEntry, SearchKind, Tag
+from sessions_app.actions.sessions import mark_read, rename_session, star_session, tag_session
+from sessions_app.actors import actor_of
+from sessions_app.models import AgentSession, Person, Project, Role, SavedView, SearchEntry, SearchKind, Tag
 from sessions_app.search import index
 from sessions_app.session_list import PAGE_ROWS
 from tests.factories import (
@@ -62,6 +64,31 @@ def test_pages_lead_on_and_back(client: Client) -> None:
     assert second["pager"]["older"] == ""
     back = client.get(f"/sessions/{second['pager']['newer']}").context
     assert [entry.session.pk for entry in back["entries"]] == [entry.session.pk for entry in first["entries"]]
+
+
+def test_a_row_that_was_drawn_before_shows_what_changed_since(client: Client, ada: Person) -> None:
+    session = named("before", project=make_project(name="the-project"))
+    actor = actor_of(ada)
+
+    def row(reader: Client = client) -> str:
+        return reader.get("/sessions/").content.decode().partition("<tbody>")[2].partition("</tbody>")[0]
+
+    drawings = [row()]
+    for change in (
+        lambda: rename_session(session.pk, "after", actor=actor),
+        lambda: tag_session(session.pk, "urgent", actor=actor),
+        lambda: star_session(session.pk, ada, actor=actor),
+        lambda: mark_read(session.pk, 99, ada),
+        lambda: AgentSession.objects.filter(pk=session.pk).update(message_count=77),
+        lambda: Project.objects.update(name="moved"),
+    ):
+        change()
+        drawings.append(row())
+    assert len(set(drawings)) == len(drawings)
+    assert all(text in drawings[-1] for text in ("after", "urgent", "Starred", "77", "moved"))
+    other = row(signed_in(make_person(Role.VIEWER)))
+    assert "Starred" not in other
+    assert 'name="session"' not in other, "who may change nothing has nothing to select"
 
 
 def test_a_page_costs_the_same_queries_however_many_rows(client: Client) -> None:
