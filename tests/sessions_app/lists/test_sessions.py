@@ -1,4 +1,5 @@
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -74,14 +75,15 @@ def test_a_row_that_was_drawn_before_shows_what_changed_since(client: Client, ad
         return reader.get("/sessions/").content.decode().partition("<tbody>")[2].partition("</tbody>")[0]
 
     drawings = [row()]
-    for change in (
+    changes: list[Callable[[], object]] = [
         lambda: rename_session(session.pk, "after", actor=actor),
         lambda: tag_session(session.pk, "urgent", actor=actor),
         lambda: star_session(session.pk, ada, actor=actor),
         lambda: mark_read(session.pk, 99, ada),
         lambda: AgentSession.objects.filter(pk=session.pk).update(message_count=77),
         lambda: Project.objects.update(name="moved"),
-    ):
+    ]
+    for change in changes:
         change()
         drawings.append(row())
     assert len(set(drawings)) == len(drawings)
