@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from sessions_app.actions.terminals.deriving import derivable
 from sessions_app.models import AgentSession, Person, Run, Terminal
+from sessions_app.terminal.engine.version import ENGINE
 from tests.browser import accessibility
 from tests.browser.conftest import OpenContext
 from tests.browser.problems import Problems
 from tests.browser.running import Server
+from tests.browser.test_terminals import until
 from tests.samples import sample
 
 pytestmark = pytest.mark.browser
@@ -28,6 +31,8 @@ PATIENCE_MS = 20_000
 def histories(server: Server) -> None:
     done = server.run("import", str(sample("claude-code")), str(sample("codex")), str(sample("asciicast")))
     assert done.returncode in {0, 1}, done.stderr
+    # While the server derives screens, pages that show them come to no rest.
+    until(lambda: not ENGINE or not derivable().exists(), "the server should derive what was imported")
 
 
 def real_addresses() -> list[str]:
