@@ -8,12 +8,14 @@ the database a "verified" would be worth no more than the rows that it speaks of
 import logging
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 from django.db import DatabaseError, connection
 
 from audit.claims import Claims
+from audit.covers import Contents
 from audit.growing import Walk
 from audit.notes import TreeHead
 from audit.verdicts import Verification
@@ -37,6 +39,8 @@ class Standing:
     at_ms: int = 0
     problem: str = ""
     first_bad_idx: int | None = None
+    # What the entries before this one have committed to was looked at too.
+    contents_size: int = 0
 
 
 _standing = Standing()
@@ -57,6 +61,10 @@ class BackgroundVerifier:
         self._all_at = 0.0
         # What was verified, held against the log at the next look.
         self._head: TreeHead | None = None
+        # The look at contents, which may take many looks at the log, and where it is at present.
+        self._contents = Contents()
+        self._contents_at = time.monotonic()
+        self._steps: Iterator[int] | None = None
 
     def start(self) -> None:
         self._thread.start()
@@ -73,6 +81,7 @@ class BackgroundVerifier:
                     self.look()
                 except DatabaseError as error:
                     connection.close()
+                    self._steps = None
                     logger.warning("The audit log could not be verified: %s", explain(error))
                 self._stopping.wait(self._every_s)
         finally:
@@ -96,11 +105,40 @@ class BackgroundVerifier:
         found = course.verification()
         if found.is_sound:
             self._head = TreeHead(found.origin, found.size, found.root) if found.size else None
-            _standing = Standing(found.size, found.at_ms)
+            self._stand(found)
+            self._look_at_contents(found.size)
+            self._stand(found)
             return
         # From the beginning the next time: what is broken may have been mended.
         self._walk = None
         _standing = replace(_broken(found), verified_size=found.first_bad_idx or 0)
+
+    def _stand(self, found: Verification) -> None:
+        """The log itself is sound."""
+        global _standing
+        damage, reach = self._contents.finding, self._contents.next_idx
+        _standing = Standing(found.size, found.at_ms, contents_size=reach)
+        if damage is not None:
+            _standing = replace(_standing, problem=damage.text, first_bad_idx=damage.first_idx)
+
+    def _look_at_contents(self, size: int) -> None:
+        """Go on for as long as new entries may wait; what was damaged is looked at again before the rest."""
+        damage = self._contents.finding
+        if damage is not None:
+            self._contents, self._steps = Contents(damage.first_idx), None
+        elif self._steps is None and time.monotonic() - self._contents_at >= _ALL_EVERY_S:
+            self._contents, self._contents_at = Contents(), time.monotonic()
+        if self._steps is None:
+            self._steps = self._contents.steps(size)
+        until = began = time.monotonic()
+        until += self._every_s
+        for _ in self._steps:
+            if self._contents.finding is not None:
+                return
+            if self._stopping.wait((time.monotonic() - began) * _RESTS) or time.monotonic() >= until:
+                return
+            began = time.monotonic()
+        self._steps = None
 
 
 def _broken(found: Verification) -> Standing:

@@ -1,16 +1,25 @@
 """What a verification says: a verdict for each thing that was checked, in one sentence and as plain values."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 type Check = Literal[
-    "sequence", "leaves", "columns", "payloads", "frontier", "subtrees", "signatures", "consistency"
+    "sequence",
+    "leaves",
+    "columns",
+    "payloads",
+    "frontier",
+    "subtrees",
+    "signatures",
+    "consistency",
+    "contents",
 ]
 type Outcome = Literal["sound", "broken", "unchecked"]
 
 CHECKS: Final[tuple[Check, ...]] = (
     "sequence", "leaves", "columns", "payloads", "frontier", "subtrees", "signatures", "consistency",
+    "contents",
 )  # fmt: skip
 
 
@@ -77,6 +86,17 @@ class Verification:
         # Something is wrong up to here at the latest; whoever knows where more exactly has the last word.
         reach = min(last for _, last in spans)
         return max(first for first, _ in spans if first <= reach)
+
+    @property
+    def reliable_size(self) -> int:
+        """So many entries, from the first on, say what they said when they were written, as far as they show it."""
+        texts = (self.verdict("sequence"), self.verdict("leaves"), self.verdict("columns"))
+        return min([self.size, *(one.first_bad_idx for one in texts if one.first_bad_idx is not None)])
+
+    def with_contents(self, contents: Verdict, seconds: float) -> "Verification":
+        """The same with what was found of the contents, which took so long."""
+        verdicts = tuple(contents if one.check == "contents" else one for one in self.verdicts)
+        return replace(self, verdicts=verdicts, seconds=self.seconds + seconds)
 
     def verdict(self, check: Check) -> Verdict:
         return next(found for found in self.verdicts if found.check == check)

@@ -16,6 +16,7 @@ from audit.absences import uncovered
 from audit.actors import Actor
 from audit.claims import Claims
 from audit.columns import parsed
+from audit.covers import Contents
 from audit.growing import Walk, where_they_differ
 from audit.health import LATE_MS
 from audit.keys import KeyUnavailable, public_key
@@ -29,29 +30,47 @@ from audit.trust import Signatures, Trust, one_of, signed_head, trusted_keys
 from audit.verdicts import CHECKS, Finding, Findings, Verdict, Verification
 from dashboard.lib.db import address_for_reading, explain, vendor, write_transaction
 
-type Progress = Callable[[int, int], None]
+#: What is looked at, how far, of how much: "entries", then "contents", both by the numbers of entries.
+type Progress = Callable[[str, int, int], None]
 
 
-def verify(heads: Sequence[str] = (), progress: Progress = lambda _done, _size: None) -> Verification:
+def _silent(_what: str, _done: int, _size: int) -> None:
+    pass
+
+
+def verify(
+    heads: Sequence[str] = (), progress: Progress = _silent, *, with_contents: bool = True
+) -> Verification:
     """Everything, on all cores where the log is long. `heads` are notes that were kept elsewhere.
+
+    Without contents, what the entries have committed to is not read.
 
     Raises DatabaseError, parallel.Interrupted.
     """
     course = Course(Claims.read(), heads)
     for segment in course.segments(are_spread=True):
         course.take(segment)
-        progress(segment.end, course.claims.size)
-    return course.verification()
+        progress("entries", segment.end, course.claims.size)
+    found = course.verification()
+    return _with_contents(found, progress) if with_contents else found
+
+
+def _with_contents(found: Verification, progress: Progress) -> Verification:
+    began, contents = time.monotonic(), Contents()
+    for idx in contents.steps(found.reliable_size):
+        progress("contents", idx + 1, found.size)
+    verdict = contents.verdict(found.reliable_size, found.size)
+    return found.with_contents(verdict, time.monotonic() - began)
 
 
 def verify_and_record(
-    actor: Actor, heads: Sequence[str] = (), progress: Progress = lambda _done, _size: None
+    actor: Actor, heads: Sequence[str] = (), progress: Progress = _silent, *, with_contents: bool = True
 ) -> tuple[Verification, str]:
     """`verify`, and an entry that says so; with it, why there is none, "" when there is.
 
     A log that was tampered with may refuse entries, which must not hide what was found.
     """
-    found = verify(heads, progress)
+    found = verify(heads, progress, with_contents=with_contents)
     details = {
         "size": found.size,
         "root": found.root.hex(),
@@ -165,9 +184,10 @@ class Course:
             "subtrees": "The kept part of the tree is that of the entries.",
             "signatures": f"{signatures.count:,} checkpoints are signed by the log's keys and name the tree as it is.",
         }
-        for name in CHECKS[:-1]:
+        for name in CHECKS[:-2]:
             yield self._findings.verdict(name, sentences[name])
         yield self._consistency(trust)
+        yield Verdict("contents", "unchecked", "What the entries have committed to was not read.")
 
     def _statements(self) -> list[Statement]:
         """Of the entries that were checked, and of those that came meanwhile: they may explain what went meanwhile."""

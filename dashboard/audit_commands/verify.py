@@ -32,9 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--state", type=Path, metavar="FILE", help="where the heads that you verified are remembered"
     )
     parser.add_argument("--forget", action="store_true", help="forget the remembered heads, and begin anew")
+    parser.add_argument(
+        "--no-content",
+        action="store_true",
+        help="the log alone: do not read the sealed output and sessions that it commits to",
+    )
 
 
-def run(head: Path | None, state: Path | None, forget: bool, **_: Any) -> Answer:
+def run(head: Path | None, state: Path | None, forget: bool, no_content: bool, **_: Any) -> Answer:
     log = Log.objects.filter(pk=Log.THE_ONE).first()
     remembered = Remembered(state or usual_place(log.origin if log else "none"))
     if forget:
@@ -42,7 +47,7 @@ def run(head: Path | None, state: Path | None, forget: bool, **_: Any) -> Answer
     notes = [*([_note_in(head)] if head else []), *remembered.notes()]
     try:
         with _progress() as report:
-            found, unrecorded = verify_and_record(command_line(), notes, report)
+            found, unrecorded = verify_and_record(command_line(), notes, report, with_contents=not no_content)
     except Interrupted as error:
         raise Refused(str(error)) from error
     if found.is_sound and found.note:
@@ -79,9 +84,9 @@ def _text(found: Verification, unrecorded: str) -> str:
 def _progress() -> Iterator[Report]:
     """A bar on a terminal, nothing elsewhere."""
     if not sys.stderr.isatty():
-        yield lambda _done, _size: None
+        yield lambda _what, _done, _size: None
         return
-    columns = TextColumn("Verifying"), BarColumn(), MofNCompleteColumn(), TextColumn("entries")
+    columns = TextColumn("Verifying {task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
-        yield lambda done, size: bar.update(task, completed=done, total=size)
+        yield lambda what, done, size: bar.update(task, description=what, completed=done, total=size)

@@ -164,7 +164,7 @@ def test_other_processes_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "WORTHWHILE", 1)
     monkeypatch.setattr(parallel, "usable_cores", lambda: 2)
     seen = []
-    there = verify(progress=lambda done, size: seen.append((done, size)))
+    there = verify(progress=lambda _, done, size: seen.append((done, size)))
     assert here.broken == there.broken == ()
     assert (there.root, there.size) == (here.root, 1_500)
     assert seen[-1] == (1_500, 1_500)

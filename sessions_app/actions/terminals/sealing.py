@@ -26,8 +26,8 @@ from sessions_app.models.blob import pack, sha256_of
 SEGMENT_COLUMNS = (
     "id", "terminal_id", "offset", "size", "first_us", "last_us", "timing", "data", "codec", "sha256"
 )  # fmt: skip
-# So many segments are named by one entry: 170 characters each, within the limit of an entry's size.
-_SEGMENTS_AN_ENTRY: Final = 300
+# So many segments are named by one entry: 250 characters each at most, within the limit of an entry's size.
+_SEGMENTS_AN_ENTRY: Final = 200
 
 
 def seal_if_due(terminal: Terminal) -> None:
@@ -62,7 +62,14 @@ def seal(terminal: Terminal) -> None:
 def sealed_drafts(terminal: Terminal, rows: Sequence[tuple[Any, ...]]) -> list[Draft]:
     """The entries that say what these segments hold; `rows` are in the order of SEGMENT_COLUMNS."""
     segments = [
-        {"offset": row[2], "size": row[3], "sha256": row[9], "timing_sha256": sha256_of(bytes(row[6]))}
+        {
+            "offset": row[2],
+            "size": row[3],
+            "sha256": row[9],
+            "first_us": row[4],
+            "last_us": row[5],
+            "timing_sha256": sha256_of(bytes(row[6])),
+        }
         for row in rows
     ]
     return [

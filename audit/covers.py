@@ -1,0 +1,130 @@
+"""Whether what entries have committed to is still so: their hashes, held against what is stored beside the log.
+
+The log knows nothing of what it is about. The app that stores it registers, for each action whose entries commit to
+something, a check of one such entry.
+"""
+
+import heapq
+import uuid
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from audit.columns import parsed
+from audit.models import Entry
+from audit.verdicts import Finding, Verdict
+
+# Bodies of 60 kB at most are read at once.
+_ENTRIES_AT_ONCE: Final = 50
+_NAMED: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """What an entry said of its target."""
+
+    idx: int
+    action: str
+    target_id: str
+    session_id: uuid.UUID | None
+    details: dict[str, Any]
+
+
+#: Looks at the pieces that the entry names, a bounded one with each step; yields what is wrong with it, "" if nothing.
+type Check = Callable[[Commitment], Iterator[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Cover:
+    check: Check
+    ended_by: frozenset[str]
+
+
+_covers: dict[str, _Cover] = {}
+
+
+def register(action: str, check: Check, *, ended_by: Collection[str] = ()) -> None:
+    """Entries of `action` commit to something, until an entry named in `ended_by` follows for the same target."""
+    _covers[action] = _Cover(check, frozenset(ended_by))
+
+
+@dataclass(slots=True)
+class Contents:
+    """A look at what the entries from `next_idx` on have committed to; it can go on later from where it was."""
+
+    next_idx: int = 0
+    pieces: int = 0
+    entries: int = 0
+    finding: Finding | None = None
+    broken: list[int] = field(default_factory=list)
+
+    def steps(self, end: int) -> Iterator[int]:
+        """Check a piece with each step, of entries below `end`; yields the number of its entry.
+
+        Raises DatabaseError; another call then begins with the entry that was not finished.
+        """
+        for found in _commitments(self.next_idx, end):
+            cover = _covers[found.action]
+            if not _is_ended(found, cover):
+                yield from self._pieces_of(found, cover)
+                self.entries += 1
+            self.next_idx = found.idx + 1
+        self.next_idx = max(self.next_idx, end)
+
+    def _pieces_of(self, found: Commitment, cover: _Cover) -> Iterator[int]:
+        for trouble in cover.check(found):
+            # What was changed with its entry, while this looked, is no damage.
+            if trouble and not _is_ended(found, cover):
+                self._take(found.idx, trouble)
+                return
+            self.pieces += 1
+            yield found.idx
+
+    def _take(self, idx: int, trouble: str) -> None:
+        if self.finding is None:
+            self.finding = Finding(
+                "contents", idx, idx, f"Entry {idx:,} does not fit what is stored: {trouble}"
+            )
+        if len(self.broken) <= _NAMED:
+            self.broken.append(idx)
+
+    def verdict(self, reliable: int, size: int) -> Verdict:
+        """`reliable` is up to where the entries themselves say what they said."""
+        if self.finding is not None:
+            others = [f"{idx:,}" for idx in self.broken[1:_NAMED]]
+            more = " and others" if len(self.broken) > _NAMED else ""
+            text = self.finding.text + (f" So it is with entry {', '.join(others)}{more}." if others else "")
+            return Verdict("contents", "broken", text, self.finding.first_idx, self.finding.last_idx)
+        so_far = f"{self.pieces:,} sealed pieces are as {self.entries:,} entries committed to them."
+        if reliable < size:
+            text = f"{so_far} What the entries from {reliable:,} on say of others cannot be relied on."
+            return Verdict("contents", "unchecked", text)
+        return Verdict(
+            "contents", "sound", so_far if self.pieces else "No entry commits to anything that is stored."
+        )
+
+
+def _commitments(start: int, end: int) -> Iterator[Commitment]:
+    """In the order of the log. Of each action apart, as the index that finds them is of one action."""
+    return heapq.merge(
+        *(_of_action(action, start, end) for action in sorted(_covers)), key=lambda one: one.idx
+    )
+
+
+def _of_action(action: str, start: int, end: int) -> Iterator[Commitment]:
+    while start < end:
+        rows = Entry.objects.filter(action=action, idx__gte=start, idx__lt=end).order_by("idx")
+        batch = list(rows.values_list("idx", "target_id", "session_id", "body")[:_ENTRIES_AT_ONCE])
+        for idx, target_id, session_id, body in batch:
+            details = (parsed(body.encode()) or {}).get("details")
+            yield Commitment(idx, action, target_id, session_id, details if isinstance(details, dict) else {})
+        if len(batch) < _ENTRIES_AT_ONCE:
+            return
+        start = batch[-1][0] + 1
+
+
+def _is_ended(found: Commitment, cover: _Cover) -> bool:
+    if not cover.ended_by:
+        return False
+    later = Entry.objects.filter(session_id=found.session_id, idx__gt=found.idx, target_id=found.target_id)
+    return later.filter(action__in=cover.ended_by).exists()
