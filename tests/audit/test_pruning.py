@@ -4,6 +4,7 @@ import json
 from unittest.mock import patch
 
 import pytest
+from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 
 from audit import pruning
@@ -134,3 +135,16 @@ def test_a_hold_that_would_hold_nothing_is_refused(first: int, last: int) -> Non
     with pytest.raises(Refused):
         place_hold(first, last, "a case", actor=SYSTEM)
     assert not Entry.objects.exists()
+
+
+def test_the_command_lists_the_holds_that_are_in_force(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("audit", "holds")
+    assert capsys.readouterr().out == "No legal hold is in force.\n"
+    first, second = (place_hold(2, last, f"case {last}", actor=SYSTEM) for last in (17, 1_480))
+    release_hold(first.idx, "closed", actor=SYSTEM)
+    call_command("audit", "holds")
+    said = capsys.readouterr().out
+    assert said == f"Entry {second.idx} holds the payloads of entries 2 to 1,480: case 1480\n"
+    call_command("audit", "holds", "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert found == {"holds": [{"idx": second.idx, "first_idx": 2, "last_idx": 1_480, "why": "case 1480"}]}

@@ -3,10 +3,22 @@
 import argparse
 from typing import Any, ClassVar
 
-from dashboard.audit_commands import Answer, Verb, export, grants, head, hold, new_key, prune, release, verify
+from dashboard.audit_commands import (
+    Answer,
+    Verb,
+    export,
+    grants,
+    head,
+    hold,
+    holds,
+    new_key,
+    prune,
+    release,
+    verify,
+)
 from dashboard.lib.commands import ConsoleCommand
 
-VERBS: tuple[Verb, ...] = (verify, head, export, prune, hold, release, new_key, grants)
+VERBS: tuple[Verb, ...] = (verify, head, export, prune, hold, holds, release, new_key, grants)
 
 
 class Command(ConsoleCommand):
