@@ -144,18 +144,19 @@ def restore_old_backup(scene: Scene) -> Damage:
 
 
 def edit_column(scene: Scene) -> Damage:
-    column, value = scene.random.choice(
-        [
-            ("at_ms", scene.before("at_ms") + 1),
-            ("actor_type", "person"),
-            ("actor_label", "Ada "),
-            ("actor_id", "1"),
-            ("action", "sign_out.completed"),
-            ("target_label", "x"),
-            ("decision", "allow"),
-            ("session_id", "01890000-0000-7000-8000-000000000000"),
-        ]
-    )
+    changes = [
+        ("at_ms", scene.before("at_ms") + 1),
+        ("actor_type", "system"),
+        ("actor_type", "person"),
+        ("actor_label", "Ada "),
+        ("actor_id", "1"),
+        ("action", "sign_out.completed"),
+        ("target_label", "x"),
+        ("decision", "allow"),
+        ("session_id", "01890000-0000-7000-8000-000000000000"),
+    ]
+    # What says so already is not changed by it.
+    column, value = scene.random.choice([one for one in changes if scene.before(one[0]) != one[1]])
     Entry.objects.filter(idx=scene.idx).update(**{column: value})
     return Damage(scene.idx, scene.idx)
 
