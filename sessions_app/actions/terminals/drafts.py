@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Self
 
-from sessions_app.actions.terminals.detecting import server_detector
+from sessions_app.actions.terminals.detecting import server_detector, server_sieve
 from sessions_app.actions.terminals.masking import TAIL_BYTES
 from sessions_app.drafts import TerminalDraft
 from sessions_app.terminal.masking.detector import Detector
@@ -58,7 +58,7 @@ class DraftMasker:
         if not places:
             return
         writes = [draft.items[index][2] for index in places]
-        masked = mask_output(masker, writes)
+        masked = mask_output(masker, writes, server_sieve())
         if masked is not writes:
             draft.is_masked = True
             for index, data in zip(places, masked, strict=True):

@@ -2,6 +2,6 @@
 
 `rules` says what a secret looks like, `catalogue` which kinds are known, `known` how a value that one knows
 may be written, `view` finds the text between the escape sequences, `detector` finds secrets in text, `masker`
-does it to a stream of bytes, `events` to a stream of events, `policy` reads the settings. docs/terminals.md
-tells what is promised.
+does it to a stream of bytes, `events` to a stream of events, `policy` reads the settings. Only `sieve`, which is
+for the server's imports, needs more. docs/terminals.md tells what is promised.
 """

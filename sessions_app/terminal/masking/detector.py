@@ -80,8 +80,9 @@ class Detector:
 
     def __init__(self, rules: Iterable[Rule], known: Iterable[KnownValue] = (), *, key: bytes) -> None:
         self._key = key
+        self.rules = tuple(rules)
         self._rules: dict[bytes, list[Rule]] = {}
-        for rule in rules:
+        for rule in self.rules:
             for prefix in rule.prefixes:
                 self._rules.setdefault(prefix, []).append(rule)
         by_joint: dict[int, list[bytes]] = {joint: [] for joint in _JOINTS}
@@ -121,6 +122,11 @@ class Detector:
             spelling[:length] for spelling in self._spellings for length in range(1, len(spelling))
         }
         self._longest_spelling = max(map(len, self._spellings), default=0)
+
+    @property
+    def has_known_values(self) -> bool:
+        """Whether it looks for more than its rules."""
+        return bool(self._spellings)
 
     def scan(self, text: bytes, begin: int) -> Scan:
         """What lies in `text` from `begin` on; what comes before is there to see where words begin."""

@@ -1,13 +1,19 @@
 """Masks the events of a recording: output and what was typed each as one stream, in their order."""
 
+from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from sessions_app.terminal.asciicast.model import Event, Exit, Input, Marker, Output, Resize
 from sessions_app.terminal.asciicast.text import decode, encode
 from sessions_app.terminal.masking.detector import Detector
 from sessions_app.terminal.masking.masker import Hold, Masker
+
+if TYPE_CHECKING:
+    # A recorder has no use for it, and starts sooner without RE2.
+    from sessions_app.terminal.masking.sieve import Sieve
 
 
 @dataclass(slots=True)
@@ -120,21 +126,56 @@ def mask_text(detector: Detector, text: str) -> tuple[str, Counter[str]]:
     return decode(masked) if masker.counts else text, masker.counts
 
 
-def mask_output(masker: Masker, writes: list[bytes]) -> list[bytes]:
-    """Many writes at once, without holding anything back at their end."""
+def mask_output(masker: Masker, writes: list[bytes], sieve: "Sieve | None" = None) -> list[bytes]:
+    """Many writes at once, without holding anything back at their end.
+
+    With a sieve, only what it names is looked at closely.
+    """
     whole = b"".join(writes)
-    masked = bytearray()
-    for start in range(0, len(whole), _PIECE_BYTES):
-        masked += masker.feed(whole[start : start + _PIECE_BYTES])
-    masked += masker.release()
-    if masked == whole:
+    suspicious = _suspicious_blocks(whole, sieve) if sieve is not None else None
+    masked: list[bytes] = []
+    start = 0
+    while start < len(whole):
+        end = _end_of_clean(start, suspicious) if suspicious is not None else start
+        given = masker.skip(whole[start:end]) if end > start else None
+        if given is None:
+            end = start + _BLOCK_BYTES
+            given = masker.feed(whole[start:end])
+        masked.append(given)
+        start = end
+    masked.append(masker.release())
+    together = b"".join(masked)
+    if together == whole:
         return writes
     cut, position = [], 0
     for write in writes:
-        cut.append(bytes(masked[position : position + len(write)]))
+        cut.append(together[position : position + len(write)])
         position += len(write)
     return cut
 
 
-#: Where something is found, a whole piece is looked at the careful way.
-_PIECE_BYTES = 65_536
+#: Where something is found, a whole block is looked at the careful way, and those around it.
+_BLOCK_BYTES = 16_384
+
+
+def _suspicious_blocks(output: bytes, sieve: "Sieve") -> list[int]:
+    """Numbers of the blocks in which a secret may begin or end, in order. The last, which may hold a beginning alone,
+    is among them, and the one behind it.
+    """
+    last = (len(output) - 1) // _BLOCK_BYTES
+    found = {last, last + 1}
+    for start, end in sieve.candidates(output, _BLOCK_BYTES):
+        found.update(range(start // _BLOCK_BYTES - 1, end // _BLOCK_BYTES + 2))
+    # What is drawn anew over backspaces reads in another way than it stands there.
+    found.update(
+        at // _BLOCK_BYTES
+        for at in range(0, len(output), _BLOCK_BYTES)
+        if output.find(b"\b", at, at + _BLOCK_BYTES) >= 0
+    )
+    return sorted(found)
+
+
+def _end_of_clean(start: int, suspicious: list[int]) -> int:
+    """Where the blocks end that hold nothing, from the one at `start` on."""
+    following = suspicious[bisect_left(suspicious, start // _BLOCK_BYTES)]
+    return following * _BLOCK_BYTES

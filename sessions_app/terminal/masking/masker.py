@@ -23,6 +23,8 @@ from sessions_app.terminal.masking.view import Reading, View, ends_in_text, read
 MAX_HELD_BYTES = 16_384
 #: What went out in a pause is looked at again with what follows, if it is no more than this.
 _MAX_SENT_BYTES = 4_096
+#: So much is looked at of what could be skipped, to know where words and lines begin that follow.
+_LOOKED_AT_BYTES = 8_192
 
 
 class Hold(IntEnum):
@@ -121,6 +123,23 @@ class Masker:
             return plain
         given = self._look(raw)
         return given + self.release() if len(self._raw) > MAX_HELD_BYTES else given
+
+    def skip(self, data: bytes) -> bytes | None:
+        """What can be given out after `data`, of which is known that no secret begins, goes on or ends in it.
+
+        None, and nothing taken, where something is open that has to be looked at further.
+        """
+        if self._raw or self._in_string or self._drawn.inside or self._strings.inside:
+            return None
+        end = max(0, len(data) - _LOOKED_AT_BYTES)
+        # Where an escape begins nothing else is open.
+        cut = data.rfind(b"\x1b", 0, end)
+        if cut < 0 or len(data) - cut > MAX_HELD_BYTES:
+            if not ends_in_text(data[max(cut, 0) : end], 0):
+                return None
+            cut = end
+        self._drawn.context = self._redrawn.context = self._strings.context = b""
+        return data[:cut] + self.feed(data[cut:])
 
     def pause(self) -> bytes:
         """Nothing came for a moment: what only might be a beginning is given out."""

@@ -21,12 +21,14 @@ _STRING_END = re.compile(rb"[\x07\x18\x1a\x1b]")
 _CONTROLS_WITHIN_WORDS = b"mKhlqnc"
 _OTHERS_BETWEEN_WORDS = b"78DEHMc"
 
-#: The same at one stroke, for bytes in which no control string is unfinished: what ends a word leaves its ESC.
-_WITHIN_WORDS = (
-    rb"(?:\x1b\[[0-?]*+[ -/]*+[mKhlqnc]"
-    rb"|\x1b[PX\]^_][^\x07\x18\x1a\x1b]*+[\x07\x18\x1a]?"
-    rb"|\x1b[ -/]*+[0-69-CFGI-LNOQ-WYZ\\`-bd-~])++"
+#: The same at one stroke, for bytes in which no control string is unfinished: what ends a word leaves its ESC. No
+#: part can give anything back that the next could take, so it means the same to engines that never backtrack.
+WITHIN_WORDS = (
+    rb"(?:\x1b\[[0-?]*[ -/]*[mKhlqnc]"
+    rb"|\x1b[PX\]^_][^\x07\x18\x1a\x1b]*[\x07\x18\x1a]?"
+    rb"|\x1b[ -/]*[0-69-CFGI-LNOQ-WYZ\\`-bd-~])"
 )
+_WITHIN_WORDS = WITHIN_WORDS.replace(b"]*", b"]*+") + b"++"
 _DROPPED = re.compile(_WITHIN_WORDS)
 _STRIPPED = re.compile(_WITHIN_WORDS + rb"|(\x1b)(?:\[[0-?]*+[ -/]*+[@-~]|[78DEHMc])")
 _PAYLOAD = re.compile(rb"\x1b[PX\]^_]([^\x07\x18\x1a\x1b]*+)")
