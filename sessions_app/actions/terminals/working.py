@@ -1,13 +1,14 @@
 """The engine at work on terminals: where it stands in each, and what it does when it stumbles.
 
-While one piece is being written, the engine is at the next: each process has one workshop, with one engine
-process and a thread that reads and waits for it.
+While one piece is being written, the engine is at the next, and the one after that is being read: each process has
+one workshop, with one engine process, a thread that waits for it and one that reads.
 """
 
 import logging
 import threading
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Final
@@ -16,7 +17,6 @@ from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from sessions_app.actions.terminals.pieces import (
-    PIECE_BYTES,
     Cursor,
     Piece,
     read_from,
@@ -66,6 +66,15 @@ class _Place:
     cursor: Cursor
 
 
+@dataclass(frozen=True, slots=True)
+class _ReadAhead:
+    """The piece of a terminal that follows `start`, read before it is asked for."""
+
+    terminal_id: uuid.UUID
+    start: Cursor
+    piece: Future[Piece]
+
+
 class Workshop:
     """Threads may share one; a terminal is worked on by one of them at a time."""
 
@@ -75,11 +84,9 @@ class Workshop:
         self._places: dict[uuid.UUID, _Place] = {}
         self._ahead: dict[uuid.UUID, Future[Result]] = {}
         self._opened: list[BaseDatabaseWrapper] = []
-        self._helper = (
-            ThreadPoolExecutor(1, thread_name_prefix="engine", initializer=self._remember)
-            if works_ahead
-            else None
-        )
+        self._helper = self._thread("engine") if works_ahead else None
+        self._reader = self._thread("pieces") if works_ahead else None
+        self._read_ahead: _ReadAhead | None = None
         # Terminals in which the engine stumbled: the start of the piece, how far to be careful from there, and where
         # to begin with an empty screen.
         self._failed: dict[uuid.UUID, Cursor] = {}
@@ -107,10 +114,14 @@ class Workshop:
         """End the engine's process and the thread; nothing can be asked of this workshop any more."""
         self._is_stopped = True
         self._engine.stop()
-        if self._helper is not None:
-            self._helper.shutdown()
-            for opened in self._opened:
-                opened.close()
+        for thread in (self._helper, self._reader):
+            if thread is not None:
+                thread.shutdown()
+        for opened in self._opened:
+            opened.close()
+
+    def _thread(self, name: str) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(1, thread_name_prefix=name, initializer=self._remember)
 
     def _remember(self) -> None:
         """Let the thread's connection be closed by whoever ends the thread."""
@@ -133,7 +144,10 @@ class Workshop:
         with self._at_work:
             end = Cursor(terminal.size, terminal.event_count)
             is_careful = start.offset < self._careful.get(terminal.pk, 0)
-            piece = read_piece(terminal.pk, start, end, limit=CAREFUL_BYTES if is_careful else PIECE_BYTES)
+            if is_careful:
+                piece = read_piece(terminal.pk, start, end, limit=CAREFUL_BYTES)
+            else:
+                piece = self._read(terminal.pk, start, end)
             is_end = piece.end == end and terminal.ended_ms is not None
             try:
                 derived = self._derived(terminal, piece, is_end=is_end)
@@ -149,6 +163,20 @@ class Workshop:
             if piece.end.offset >= self._careful.get(terminal.pk, 0):
                 self._careful.pop(terminal.pk, None)
             return Result(piece.start, piece.end, is_end, _numbered(piece, derived), derived.runs)
+
+    def _read(self, terminal_id: uuid.UUID, start: Cursor, end: Cursor) -> Piece:
+        """The piece that follows `start`; the one behind it is read while the engine is at this one."""
+        ahead, self._read_ahead = self._read_ahead, None
+        piece = None
+        if ahead is not None and (ahead.terminal_id, ahead.start) == (terminal_id, start):
+            # What went wrong there does so again here, and is told.
+            with suppress(MissingOutput, DatabaseError):
+                piece = ahead.piece.result()
+        piece = piece or read_piece(terminal_id, start, end)
+        if self._reader is not None and piece.end.offset < end.offset:
+            following = self._reader.submit(read_piece, terminal_id, piece.end, end)
+            self._read_ahead = _ReadAhead(terminal_id, piece.end, following)
+        return piece
 
     def _derived(self, terminal: Terminal, piece: Piece, *, is_end: bool) -> Derived:
         place = self._places.pop(terminal.pk, None)

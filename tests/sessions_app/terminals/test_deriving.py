@@ -4,6 +4,7 @@ import logging
 import random
 import sys
 import threading
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,9 +13,10 @@ from django.db import connection
 
 from audit.actors import SYSTEM
 from dashboard.lib.db import write_transaction
-from sessions_app.actions.terminals import deriving, pieces, texts, write_recording
+from sessions_app.actions.terminals import deriving, pieces, texts, working, write_recording
 from sessions_app.actions.terminals.deriving import derivable, derive, derive_all, forget_derived
-from sessions_app.actions.terminals.pieces import Cursor, read_piece
+from sessions_app.actions.terminals.pieces import PIECE_BYTES, Cursor, Piece, read_piece
+from sessions_app.actions.terminals.reading import MissingOutput
 from sessions_app.actions.terminals.sealing import seal
 from sessions_app.actions.terminals.working import EngineAway, Workshop
 from sessions_app.models import SearchEntry, SearchKind, Terminal, TerminalKeyframe, TerminalText
@@ -446,6 +448,35 @@ def test_several_that_derive_the_same_at_once_write_each_piece_once() -> None:
     assert lines_of(terminal) == data.decode().split("\r\n")[:-1]
     assert_words_agree(terminal)
     assert len(found(terminal, "word7")) == TerminalText.objects.count()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("fails", [False, True], ids=["", "and the reading fails"])
+def test_what_is_read_ahead_is_derived_like_what_is_not(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    terminal = recorded(log_of(150_000))
+    derive_all(terminal.pk, workshop)
+    expected = lines_of(terminal), keyframes_of(terminal)
+    forget_derived(terminal.pk)
+    ahead: list[Cursor] = []
+
+    def read(terminal_id: uuid.UUID, start: Cursor, end: Cursor) -> Piece:
+        if threading.current_thread().name.startswith("pieces"):
+            ahead.append(start)
+            if fails:
+                raise MissingOutput
+        return read_piece(terminal_id, start, end)
+
+    monkeypatch.setattr(working, "read_piece", read)
+    reading = Workshop(EngineProcess(deadline_s=20))
+    try:
+        derive_all(terminal.pk, reading)
+    finally:
+        reading.stop()
+
+    assert len(ahead) == len(set(ahead)) == terminal.size // PIECE_BYTES
+    assert (lines_of(terminal), keyframes_of(terminal)) == expected
 
 
 def test_pieces_are_bounded_and_leave_nothing_out() -> None:
