@@ -19,6 +19,7 @@ BENCHMARKS = {
     "idle": "benchmarks.idle",
     "terminal-follow": "benchmarks.terminal_follow",
     "terminal-ingest": "benchmarks.terminal_ingest",
+    "terminal-floor": "benchmarks.terminal_floor",
     "terminal-screen": "benchmarks.terminal_screen",
     "terminal-search": "benchmarks.terminal_search",
     "terminal-seek": "benchmarks.terminal_seek",

@@ -26,6 +26,7 @@ TOY_SIZES = {
     "idle": 1,
     "terminal-follow": 1,
     "terminal-ingest": 1,
+    "terminal-floor": 1,
     "terminal-screen": 1,
     "terminal-search": 1,
     "terminal-seek": 1,
@@ -167,8 +168,15 @@ def check_fuzz(found: dict[str, Any]) -> None:
     assert found["browser"]["drawn"]["memory_peak_mb"] > 100
 
 
+def check_floor(found: dict[str, Any]) -> None:
+    for costs in found["cpu_ms_per_mb"].values():
+        assert 0 < costs["engine_write"] < costs["together"]
+        assert costs["words"] > 0
+
+
 TERMINAL_CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {
     "terminal-ingest": check_ingest,
+    "terminal-floor": check_floor,
     "terminal-screen": check_screens,
     "terminal-seek": check_seeks,
     "terminal-attach": check_attaches,
