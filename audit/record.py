@@ -5,13 +5,14 @@ import secrets
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Final
 
-import rfc8785
 from django.db import connection
 
 from audit import catalog
 from audit.actors import Actor
+from audit.canonical import entry_text
 from audit.models import Entry, Log, Payload, Subtree
 from audit.tree import Frontier, leaf_hash
 from dashboard.lib import nudges
@@ -23,15 +24,9 @@ from dashboard.lib.text import cut, storable
 # One lock for the whole log, held from the index to the commit: a fixed, arbitrary number ("audit").
 _LOG_LOCK: Final = 0x6175646974
 MAX_BODY_BYTES: Final = 60_000
-MAX_TEXT_CHARS: Final = 4_000
 SALT_BYTES: Final = 16
 #: Subtrees are kept for every 2^8 leaves, 2^16, …: proofs and C2SP tiles are made of those.
 TILE_HEIGHT: Final = 8
-
-_ENTRY_COLUMNS: Final = (
-    "idx", "id", "at_ms", "actor_type", "actor_id", "actor_label", "action", "target_type", "target_id", "target_label",
-    "session_id", "run_id", "decision", "body", "leaf",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -102,23 +97,23 @@ def append(drafts: Sequence[Draft]) -> list[Entry]:
     lock_log()
     log = _log()
     frontier = Frontier.decode(log.size, bytes(log.frontier))
-    entries, payloads, subtrees = [], [], []
+    rows, payloads, subtrees = [], [], []
     for draft in drafts:
-        entry, payload = _entry(draft, frontier.size)
+        row, payload = _row(draft, frontier.size)
         if payload is not None:
             payloads.append(payload)
-        entries.append(entry)
+        rows.append(_values(row))
         subtrees += [
             Subtree(level=height // TILE_HEIGHT, number=number, hash=found)
-            for height, number, found in frontier.append(bytes(entry.leaf))
+            for height, number, found in frontier.append(row.leaf)
             if not height % TILE_HEIGHT
         ]
-    _insert(entries, payloads, subtrees)
+    _insert(rows, payloads, subtrees)
     grown = Log.objects.filter(pk=Log.THE_ONE, size=log.size)
     if not grown.update(size=frontier.size, frontier=frontier.encode()):
         raise RuntimeError("the audit log grew while its lock was held")
     nudges.nudge()
-    return entries
+    return [Entry.from_db(connection.alias, _ENTRY_COLUMNS, row) for row in rows]
 
 
 def _log() -> Log:
@@ -131,11 +126,10 @@ def _log() -> Log:
     return Log.objects.create(pk=Log.THE_ONE, size=0, frontier=b"")
 
 
-def _insert(entries: list[Entry], payloads: list[Payload], subtrees: list[Subtree]) -> None:
-    if len(entries) == 1:
-        entries[0].save(force_insert=True)
+def _insert(rows: list[tuple[Any, ...]], payloads: list[Payload], subtrees: list[Subtree]) -> None:
+    if len(rows) == 1:
+        Entry.from_db(connection.alias, _ENTRY_COLUMNS, rows[0]).save(force_insert=True)
     else:
-        rows = [tuple(getattr(entry, name) for name in _ENTRY_COLUMNS) for entry in entries]
         bulk_insert(Entry, _ENTRY_COLUMNS, rows)
     if payloads:
         Payload.objects.bulk_create(payloads)
@@ -143,30 +137,58 @@ def _insert(entries: list[Entry], payloads: list[Payload], subtrees: list[Subtre
         Subtree.objects.bulk_create(subtrees)
 
 
-def _entry(draft: Draft, idx: int) -> tuple[Entry, Payload | None]:
-    target = draft.target
-    entry = Entry(
-        idx=idx,
-        id=draft.id or new_id(),
-        at_ms=now_ms(),
-        actor_type=draft.actor.type,
-        actor_id=storable(draft.actor.id)[:64],
-        actor_label=cut(storable(draft.actor.label), 200),
-        action=draft.action,
-        target_type=target.type if target else "",
-        target_id=storable(target.id)[:64] if target else "",
-        target_label=cut(storable(target.label), 300) if target else "",
-        session_id=draft.session_id,
-        run_id=draft.run_id,
-        decision=draft.decision,
+@dataclass(slots=True)
+class _Row:
+    """An entry before it is stored: the model's own instances cost more than all the rest of an append."""
+
+    idx: int
+    id: uuid.UUID
+    at_ms: int
+    actor_type: str
+    actor_id: str
+    actor_label: str
+    action: str
+    target_type: str
+    target_id: str
+    target_label: str
+    session_id: uuid.UUID | None
+    run_id: uuid.UUID | None
+    decision: str
+    body: str = ""
+    leaf: bytes = b""
+
+
+_ENTRY_COLUMNS: Final = tuple(_Row.__slots__)
+_values: Final = attrgetter(*_ENTRY_COLUMNS)
+
+
+def _row(draft: Draft, idx: int) -> tuple[_Row, Payload | None]:
+    """Raises ValueError when the entry would pass the size limit."""
+    actor, target = draft.actor, draft.target
+    row = _Row(
+        idx,
+        draft.id or new_id(),
+        now_ms(),
+        actor.type,
+        storable(actor.id)[:64],
+        cut(storable(actor.label), 200),
+        draft.action,
+        target.type if target else "",
+        storable(target.id)[:64] if target else "",
+        cut(storable(target.label), 300) if target else "",
+        draft.session_id,
+        draft.run_id,
+        draft.decision,
     )
     payload = None
     if draft.attachment is not None:
-        salt = secrets.token_bytes(SALT_BYTES)
-        payload = Payload(idx=idx, salt=salt, data=draft.attachment.data)
-    entry.body = canonical_text(entry, draft.details, _commitment(draft.attachment, payload))
-    entry.leaf = leaf_hash(entry.body.encode())
-    return entry, payload
+        payload = Payload(idx=idx, salt=secrets.token_bytes(SALT_BYTES), data=draft.attachment.data)
+    row.body = entry_text(row, draft.details, _commitment(draft.attachment, payload))
+    text = row.body.encode()
+    if len(text) > MAX_BODY_BYTES:
+        raise ValueError(f"an audit entry of {len(text)} bytes is over the limit of {MAX_BODY_BYTES}")
+    row.leaf = leaf_hash(text)
+    return row, payload
 
 
 def commitment(salt: bytes, data: bytes) -> str:
@@ -182,41 +204,3 @@ def _commitment(attachment: Attachment | None, payload: Payload | None) -> dict[
         "size": len(attachment.data),
         "type": attachment.media_type,
     }
-
-
-def canonical_text(entry: Entry, details: dict[str, Any], payload: dict[str, Any] | None = None) -> str:
-    """The entry as RFC 8785 canonical JSON. Raises ValueError when it would pass the size limit."""
-    document: dict[str, Any] = {
-        "v": 1,
-        "idx": entry.idx,
-        "id": str(entry.id),
-        "at_ms": entry.at_ms,
-        "actor": {"type": entry.actor_type, "id": entry.actor_id, "label": entry.actor_label},
-        "action": entry.action,
-        "target": {"type": entry.target_type, "id": entry.target_id, "label": entry.target_label},
-        "session": str(entry.session_id) if entry.session_id else "",
-        "run": str(entry.run_id) if entry.run_id else "",
-        "decision": entry.decision,
-        "details": _plain(details),
-    }
-    if payload is not None:
-        document["payload"] = payload
-    text = rfc8785.dumps(document)
-    if len(text) > MAX_BODY_BYTES:
-        raise ValueError(f"an audit entry of {len(text)} bytes is over the limit of {MAX_BODY_BYTES}")
-    return text.decode()
-
-
-def _plain(value: Any) -> Any:
-    """JSON values that RFC 8785 and both engines accept: storable text, ints within 2^53."""
-    if isinstance(value, str):
-        return cut(storable(value), MAX_TEXT_CHARS)
-    if isinstance(value, dict):
-        return {storable(str(key)): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, int):
-        return value if abs(value) < 2**53 else str(value)
-    return str(value)

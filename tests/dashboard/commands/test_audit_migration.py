@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from audit.canonical import entry_text
 from audit.models import Entry
-from audit.record import canonical_text
 from audit.tree import leaf_hash, root_of
 from tests.dashboard.commands.shell import Shell
 
@@ -28,7 +28,7 @@ def entry(idx: int) -> Entry:
         actor_id="7", actor_label="Söhne 日本", action="session.renamed", target_type="session", target_id=str(idx),
         target_label='a "title"', session_id=uuid.uuid5(uuid.NAMESPACE_URL, str(idx)), decision="allow",
     )  # fmt: skip
-    made.body = canonical_text(made, {"n": idx})
+    made.body = entry_text(made, {"n": idx})
     return made
 
 
