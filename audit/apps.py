@@ -17,10 +17,10 @@ class AuditConfig(AppConfig):
         post_migrate.connect(_put_triggers_back, sender=self)
         checks.register(_triggers_are_there, checks.Tags.database)
         from audit import catalog
-        from audit.own_actions import CHANGES_NOTHING, OWN_ACTIONS
+        from audit.own_actions import BEST_EFFORT, CHANGES_NOTHING, OWN_ACTIONS
         from audit.signing import signing
 
-        catalog.register(OWN_ACTIONS, changing_nothing=CHANGES_NOTHING)
+        catalog.register(OWN_ACTIONS, best_effort=BEST_EFFORT, changing_nothing=CHANGES_NOTHING)
         surround_commands(signing)
 
 

@@ -11,6 +11,7 @@ from audit.actors import SYSTEM
 from audit.health import require_sound_log
 from audit.signing import CheckpointWriter
 from audit.standing import BackgroundVerifier
+from audit.stream import stop_stream
 from dashboard import serving
 from dashboard.announcing import announced, sending_what_waits
 from dashboard.lib.commands import ConsoleCommand
@@ -53,7 +54,9 @@ class Command(ConsoleCommand):
         with ExitStack() as stack:
             deriving, checkpoints = BackgroundDeriving(), CheckpointWriter(everybodys=True)
             verifier = BackgroundVerifier()
-            stops = [stop_hub, stop_reading, deriving.stop, stop_screens, verifier.stop, checkpoints.stop]
+            stops = [stop_hub, stop_reading, deriving.stop, stop_screens]
+            # Heads are signed last: they cover what the stream wrote as it ended.
+            stops += [stop_stream, verifier.stop, checkpoints.stop]
             stack.callback(serving.close_connections, stops)
 
             def ready() -> None:
