@@ -1,6 +1,27 @@
 """Every action that sessions_app writes to the audit log, with its sentence: "ada …"."""
 
-from typing import Final
+from typing import Final, Literal
+
+type ReportedAction = Literal[
+    "sandbox.started", "sandbox.ended", "process.started", "process.ended", "file.read", "file.written",
+    "file.deleted", "host.connected", "tool.called", "policy.decided", "prompt.edited",
+]  # fmt: skip
+#: What agents and their sandboxes report of themselves; the console does none of it.
+REPORTED: Final[dict[ReportedAction, str]] = {
+    "sandbox.started": "started a sandbox",
+    "sandbox.ended": "ended a sandbox",
+    "process.started": "started a program in a sandbox",
+    "process.ended": "saw a program in a sandbox end",
+    "file.read": "read a file in a sandbox",
+    "file.written": "wrote a file in a sandbox",
+    "file.deleted": "deleted a file in a sandbox",
+    "host.connected": "reached for a host out of a sandbox",
+    "tool.called": "called a tool",
+    "policy.decided": "decided by a policy",
+    "prompt.edited": "edited a prompt",
+}
+# Of those, what must not be done by whoever cannot report it.
+_STRICT_REPORTS: Final = frozenset({"policy.decided", "prompt.edited"})
 
 AUDIT_ACTIONS: Final[dict[str, str]] = {
     # People
@@ -58,10 +79,12 @@ AUDIT_ACTIONS: Final[dict[str, str]] = {
     "source.restored": "found a deleted history again",
     "source.unfollowed": "stopped following histories",
     "source.deleted": "found a history deleted at its source",
+    # Agents
+    **REPORTED,
 }
 
 # Of many at once some are only counted. The others are not done when their entry cannot be written.
-BEST_EFFORT: Final = frozenset({"request.denied"})
+BEST_EFFORT: Final = frozenset({"request.denied", *REPORTED}) - _STRICT_REPORTS
 # What is written down although nothing is stored beside the log.
 CHANGES_NOTHING: Final = frozenset(
     {
@@ -70,6 +93,7 @@ CHANGES_NOTHING: Final = frozenset(
         "sign_out.completed",
         "session.exported",
         "terminal.exported",
+        *REPORTED,
     }
 )
 # Earlier versions wrote these; nothing does any more.

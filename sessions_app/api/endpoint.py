@@ -66,6 +66,8 @@ class Endpoint:
     answers: type[msgspec.Struct] | type[bytes]
     query: type[msgspec.Struct] = NoQuery
     body: type[msgspec.Struct] | type[bytes] | None = None
+    # Of a body that is smaller than what the server takes at all.
+    most_bytes: int | None = None
     right: str = READ
     status: int = 200
     # It may also answer 201, when it made something new.
@@ -137,6 +139,8 @@ def _body_of(request: HttpRequest, endpoint: Endpoint) -> Any:
     expected = OCTETS if endpoint.body is bytes else JSON
     if request.content_type != expected:
         raise Problem(UNSUPPORTED_MEDIA_TYPE, f"Send the body as {expected}.")
+    if endpoint.most_bytes is not None and len(request.body) > endpoint.most_bytes:
+        raise Problem(TOO_LARGE, f"The body may have at most {endpoint.most_bytes:,} bytes.")
     if endpoint.body is bytes:
         return request.body
     try:

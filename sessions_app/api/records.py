@@ -8,6 +8,8 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 
 from audit.models import Entry
+from audit.query import Query
+from audit.reading import note_opening, note_reading
 from sessions_app.access import READ_AUDIT
 from sessions_app.api.documents import Document
 from sessions_app.api.endpoint import OCTETS, Call, Endpoint
@@ -118,12 +120,14 @@ def read_line(call: Call, session_id: uuid.UUID, source_id: uuid.UUID, number: i
 
 def list_entries(call: Call) -> Any:
     query: EntryQuery = call.query
+    note_reading(_as_on_the_page(query), actor=call.caller.actor)
     rows = Entry.objects.all().with_action(query.action).by_actor(query.actor).defer("body")
     return paged(rows, query, _entry_document, order=("idx",))
 
 
 def show_entry(call: Call, idx: int) -> EntryDetail:
     entry = get_object_or_404(Entry, idx=idx)
+    note_opening(idx, with_payload=False, actor=call.caller.actor)
     return EntryDetail(**{name: getattr(entry, name) for name in EntryDetail.__struct_fields__})
 
 
@@ -131,6 +135,15 @@ def _source(call: Call, session_id: uuid.UUID, source_id: uuid.UUID) -> Source:
     session = session_of(call.caller.person, session_id)
     source: Source = get_object_or_404(session.sources.defer("parser_state"), pk=source_id)
     return source
+
+
+def _as_on_the_page(query: EntryQuery) -> Query:
+    """The filters in the language of the page's box, so that reading the same either way is recorded once."""
+    found = Query()
+    for name, value in (("action", query.action), ("actor", query.actor)):
+        if value:
+            found = found.with_only(name, value)
+    return found
 
 
 def _note_document(note: Note) -> NoteDocument:

@@ -2,7 +2,16 @@
 
 from typing import Final
 
-from sessions_app.api import catalogue, openapi, records, runs, sessions, terminal_reads, terminals
+from sessions_app.api import (
+    audit_events,
+    catalogue,
+    openapi,
+    records,
+    runs,
+    sessions,
+    terminal_reads,
+    terminals,
+)
 from sessions_app.api.endpoint import Endpoint
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
@@ -12,6 +21,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *terminals.ENDPOINTS,
     *catalogue.ENDPOINTS,
     *records.ENDPOINTS,
+    *audit_events.ENDPOINTS,
     openapi.ENDPOINT,
 )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from sessions_app.audit_actions import REPORTED
 from sessions_app.models import EventKind
 
 ROOT = Path(__file__).parents[3]
@@ -86,6 +87,8 @@ def _values(node: ast.expr, function: _Function, tree: ast.Module) -> Iterator[s
             yield from _values(inner, function, tree)
         case ast.Attribute(value=ast.Name(id="EventKind"), attr=member):
             yield str(EventKind[member])
+        case ast.Attribute(value=ast.Name(id="report"), attr="action"):
+            yield from REPORTED
         case ast.Name(id=parameter) if parameter in _parameters(function):
             index = _parameters(function).index(parameter)
             for caller in ast.walk(tree):

@@ -21,10 +21,12 @@ from audit.signing import tree_head, write_checkpoint
 from audit.verification import verify_and_record
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import write_transaction
+from dashboard.lib.ids import new_id
 from sessions_app.actions import (
     denials,
     exports,
     people,
+    reports,
     saved_views,
     sessions,
     setup,
@@ -433,6 +435,16 @@ def end_following() -> Act:
 def end_following_recordings_alone() -> Act:
     make_terminal(source=make_source(), state=TerminalState.LIVE)
     return lambda: sources.end_following("workshop", actor=ADA)
+
+
+# ── Agents ───────────────────────────────────────────────────────────────────────────────────────────────
+@scenario(entries=("file.written", "policy.decided"))
+def report_events() -> Act:
+    told = [
+        reports.Report(new_id(), "file.written", "sandbox", START_MS),
+        reports.Report(new_id(), "policy.decided", "agent", START_MS, decision="deny"),
+    ]
+    return lambda: reports.report_events(told, actor=ADA)
 
 
 # ── The log itself ───────────────────────────────────────────────────────────────────────────────────────

@@ -178,6 +178,7 @@ TABLE: Final[dict[str, Row]] = {
     "api/v1/sessions/<uuid:session_id>/notes": api(),
     "api/v1/audit/entries": api(READ_AUDIT),
     "api/v1/audit/entries/<int:idx>": api(READ_AUDIT),
+    "api/v1/audit/events": api_write("POST"),
     "api/v1/runs": api(),
     "api/v1/runs/<uuid:run_id>": api(),
     "api/v1/terminals": api(),

@@ -1,0 +1,54 @@
+"""What agents and sandboxes report to the audit log. Nothing else is stored of it."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from audit.actors import Actor
+from audit.record import Attachment, Draft, Target
+from audit.resending import Outcome
+from audit.stream import stream_writer
+from sessions_app.actions.terminals.detecting import masked_text
+from sessions_app.audit_actions import ReportedAction
+
+type Fact = str | int | float | bool | None
+#: Who saw it: the sandbox around the agent, or the agent, whose word it is.
+type Vantage = Literal["sandbox", "agent"]
+type Decision = Literal["", "allow", "deny"]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    id: uuid.UUID
+    action: ReportedAction
+    vantage: Vantage
+    observed_ms: int
+    target: Target | None = None
+    session_id: uuid.UUID | None = None
+    run_id: uuid.UUID | None = None
+    decision: Decision = ""
+    details: dict[str, Fact] = field(default_factory=dict)
+    body: str | None = None
+
+
+def report_events(reports: Sequence[Report], *, actor: Actor) -> list[Outcome]:
+    """Durable when it returns; secrets are masked. Raises audit.stream.NotRecorded."""
+    return stream_writer().write([_draft(report, actor) for report in reports])
+
+
+def _draft(report: Report, actor: Actor) -> Draft:
+    target = report.target
+    facts = {name: masked_text(fact) if type(fact) is str else fact for name, fact in report.details.items()}
+    return Draft(
+        report.action,
+        actor,
+        Target(target.type, masked_text(target.id), masked_text(target.label)) if target else None,
+        session_id=report.session_id,
+        run_id=report.run_id,
+        decision=report.decision,
+        # The last word is ours: no fact may pass for these.
+        details={**facts, "observed_ms": report.observed_ms, "vantage": report.vantage},
+        attachment=None if report.body is None else Attachment(masked_text(report.body).encode()),
+        id=report.id,
+    )
