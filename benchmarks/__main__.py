@@ -14,6 +14,8 @@ BENCHMARKS = {
     "rescan": "benchmarks.rescan",
     "session-list": "benchmarks.session_list",
     "audit-pages": "benchmarks.audit_pages",
+    "audit-append": "benchmarks.audit_append",
+    "audit-verify": "benchmarks.audit_verify",
     "open-session": "benchmarks.open_session",
     "append-to-page": "benchmarks.append_to_page",
     "idle": "benchmarks.idle",

@@ -21,6 +21,8 @@ TOY_SIZES = {
     "rescan": 2,
     "session-list": 2_000,
     "audit-pages": 6_000,
+    "audit-append": 6_400,
+    "audit-verify": 6_000,
     "open-session": 300,
     "append-to-page": 1,
     "idle": 1,
@@ -99,6 +101,12 @@ def check_figures(name: str, found: dict[str, Any]) -> None:
         assert found["pages"]["facets_first"]["in_process"]["samples"] >= 5
         # The header of a table is a line too, and so is what was recorded of the reading.
         assert all(figures["rows"] >= 6_000 for figures in found["exports"].values())
+    elif name == "audit-append":
+        assert (found["stream"]["written"], found["stream"]["failed"], found["broken"]) == (6_400, 0, [])
+        assert found["strict"]["with_entry"]["samples"] >= 5
+        assert found["tree"]["ratio"] > 0
+    elif name == "audit-verify":
+        assert len(found["runs"]) == 3
     elif name == "open-session":
         assert found["sessions"]["large"]["messages"] == 300
         assert found["sessions"]["small"]["messages"] == 100
