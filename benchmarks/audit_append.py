@@ -46,7 +46,7 @@ def _drafts(count: int) -> list[Any]:
 
     actor, session = Actor("token", "7", "ci (sbk_1a2b)"), new_id()
     details = {"bytes": 812, "vantage": "sandbox", "observed_ms": 1_795_881_600_554}
-    target = Target("file", "", "/work/project/app.py")
+    target = Target("file", "", "/home/ada/app.py")
     return [
         Draft("file.written", actor, target, session_id=session, details=details, id=new_id())
         for _ in range(count)

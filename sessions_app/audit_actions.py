@@ -7,7 +7,7 @@ type ReportedAction = Literal[
     "file.deleted", "host.connected", "tool.called", "policy.decided", "prompt.edited",
 ]  # fmt: skip
 #: What agents and their sandboxes report of themselves; the console does none of it.
-REPORTED: Final[dict[ReportedAction, str]] = {
+REPORTED: Final[dict[str, str]] = {
     "sandbox.started": "started a sandbox",
     "sandbox.ended": "ended a sandbox",
     "process.started": "started a program in a sandbox",
