@@ -31,7 +31,14 @@ _known: "tuple[float, Health] | None" = None
 class Health:
     """What is wrong, each with what to do; nothing when all is well."""
 
-    problems: tuple[str, ...] = ()
+    #: Somebody has to do something: entries cannot be written, signed or protected.
+    grave: tuple[str, ...] = ()
+    #: What a moment may mend.
+    passing: tuple[str, ...] = ()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        return self.grave + self.passing
 
     def __bool__(self) -> bool:
         return not self.problems
@@ -42,7 +49,7 @@ def health() -> Health:
     global _known
     with _lock:
         if _known is None or time.monotonic() - _known[0] >= _FRESH_S:
-            _known = time.monotonic(), Health(tuple(_problems()))
+            _known = time.monotonic(), _look()
         return _known[1]
 
 
@@ -60,12 +67,13 @@ def require_sound_log() -> None:
         raise Refused(trouble)
 
 
-def _problems() -> list[str]:
+def _look() -> Health:
     try:
-        found = [_room_trouble(), _key_trouble(), _trigger_trouble(), _signing_trouble()]
+        grave = (_room_trouble(), _key_trouble(), _trigger_trouble())
+        passing = (_signing_trouble(),)
     except DatabaseError as error:
-        found = [explain(error)]
-    return [problem for problem in found if problem]
+        grave, passing = (explain(error),), ()
+    return Health(tuple(filter(None, grave)), tuple(filter(None, passing)))
 
 
 def _room_trouble() -> str:
