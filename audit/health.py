@@ -68,6 +68,8 @@ def require_sound_log() -> None:
 
 
 def _look() -> Health:
+    grave: tuple[str, ...]
+    passing: tuple[str, ...]
     try:
         grave = (_room_trouble(), _key_trouble(), _trigger_trouble())
         passing = (_signing_trouble(),)

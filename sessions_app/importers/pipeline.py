@@ -209,7 +209,7 @@ class Importer:
             report.unchanged += 1
             return None
         head = read_head(path)
-        known = self._format_of(path, head, source)
+        known = self._format_of(path, head, source, found)
         if known is None:
             if path in found.named:
                 report.errors[path] = "it is not a history in a format that is known here"
@@ -235,12 +235,20 @@ class Importer:
         saved = SavedState.load(source.parser_state)
         return saved.companions == companions_hash(read_companions(known, path))
 
-    def _format_of(self, path: str, head: bytes, source: Source | None) -> Format | None:
-        if self.only_format is not None:
-            return format_named(self.only_format)
-        if source is not None and (known := format_named(source.format)) is not None:
-            return known
-        return detect(path, head)
+    def _format_of(self, path: str, head: bytes, source: Source | None, found: Found) -> Format | None:
+        """A file that no format recognises is read as the one that was asked for, if the file was named itself.
+
+        Raises SourceError for a named file of another format: once it is read as the wrong one, it stays that.
+        """
+        recognised = (format_named(source.format) if source is not None else None) or detect(path, head)
+        only = format_named(self.only_format) if self.only_format is not None else recognised
+        if recognised is None:
+            return only if path in found.named else None
+        if only is not None and only.name != recognised.name:
+            if path in found.named:
+                raise SourceError(f"it is a history of {recognised.name}, not of {only.name}")
+            return None
+        return recognised
 
     def _new_source(self, path: str, known: Format) -> Source:
         return open_source(self.host, stored_path(path), known.name)
