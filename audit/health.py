@@ -53,6 +53,11 @@ def health() -> Health:
         return _known[1]
 
 
+def last_health() -> Health:
+    """As whoever looked last found it, a server's signing thread every few seconds: a page asks nothing for it."""
+    return Health() if _known is None else _known[1]
+
+
 def require_sound_log() -> None:
     """What a server asks before it starts. Raises Refused."""
     gone = triggers.missing()
@@ -82,7 +87,10 @@ def _room_trouble() -> str:
     path = sqlite_path()
     if path is None:
         return ""
-    free = shutil.disk_usage(Path(path).parent).free
+    try:
+        free = shutil.disk_usage(Path(path).parent).free
+    except OSError as error:
+        return f"The folder of the database cannot be looked at: {error.strerror}."
     if free >= LEAST_FREE_BYTES:
         return ""
     return (

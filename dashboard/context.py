@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from audit.health import health
+from audit.health import last_health
 from sessions_app.access import KEEP_OWN, READ_AUDIT, may
 from sessions_app.models import Person
 from sessions_app.nav_counts import nav_counts
@@ -24,5 +24,5 @@ def console(request: HttpRequest) -> dict[str, Any]:
         "nav_counts": nav_counts(person),
         "counts_url": reverse("counts"),
         "may_keep_own": may(person, KEEP_OWN),
-        "log_troubles": health().grave if may(person, READ_AUDIT) else (),
+        "log_troubles": last_health().grave if may(person, READ_AUDIT) else (),
     }

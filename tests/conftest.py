@@ -31,6 +31,11 @@ def plain_static_files(settings: Settings) -> None:
     Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 
 
+@pytest.fixture(autouse=True)
+def nobody_knows_the_health_of_another_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("audit.health._known", None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def words_go_with_their_entries() -> Iterator[None]:
     """A transactional test ends by emptying the tables of the models; the word index is no model."""
