@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-from django.contrib.staticfiles.storage import StaticFilesStorage
 from django.core.files.storage import FileSystemStorage
 from django.core.management import call_command
 from pytest_django import Settings
@@ -16,7 +15,7 @@ HASHED = {"BACKEND": "dashboard.static_storage.HashedStaticFilesStorage"}
 IMPORTED = re.findall(r'@import url\("([^"]+)"\)', (SOURCES / SHEET).read_text())
 
 
-def store(storage: StaticFilesStorage, sheets: dict[str, str], folder: Path) -> None:
+def store(storage: HashedStaticFilesStorage, sheets: dict[str, str], folder: Path) -> None:
     """Lay `sheets` out in `folder` and store them."""
     for name, text in sheets.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
