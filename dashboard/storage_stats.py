@@ -20,6 +20,7 @@ from sessions_app.models import (
     Blob,
     Event,
     Message,
+    ModelUsage,
     Run,
     SearchEntry,
     SessionSource,
@@ -71,7 +72,7 @@ class Stats:
 # Models whose rows make up a kind, and whether the first has a field `size` to sum.
 _KINDS: Final[tuple[tuple[str, tuple[type[models.Model], ...], bool], ...]] = (
     ("sessions", (AgentSession,), False),
-    ("runs", (Run,), False),
+    ("runs", (Run, ModelUsage), False),
     ("messages", (Message,), False),
     ("tool calls", (ToolCall,), False),
     ("events", (Event,), False),

@@ -56,6 +56,16 @@ class Tokens:
     cache_read: int = 0
     cache_write: int = 0
     total: int = 0
+    # Of what was written to the cache, the part that stays there for an hour.
+    cache_write_1h: int = 0
+
+    def add(self, more: "Tokens") -> None:
+        self.input += more.input
+        self.output += more.output
+        self.cache_read += more.cache_read
+        self.cache_write += more.cache_write
+        self.total += more.total
+        self.cache_write_1h += more.cache_write_1h
 
 
 @dataclass(slots=True)
@@ -74,11 +84,12 @@ class MessageDraft:
     stop_reason: str = ""
     is_hidden: bool = False
     attachments: list[Attachment] = field(default_factory=list)
-    # What this message alone cost; sums are kept on run and session through `SessionDraft.spend`.
+    # What this message alone cost; the writer keeps the sums of run, session and model.
     input_tokens: int = 0
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
 
 
 @dataclass(slots=True)
@@ -138,9 +149,12 @@ class MessageGrowth:
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
     # How long text and reasoning were (characters) and how many output tokens stood before this. A message
     # that stands otherwise has grown already, through another copy of the record: nothing is added to it.
     stood: tuple[int, int, int] | None = None
+    # That of the message which grows: the writer looks it up.
+    model: str = ""
 
 
 @dataclass(slots=True)
@@ -179,8 +193,18 @@ class RunDraft:
     started_ms: int | None = None
     ended_ms: int | None = None
     last_activity_ms: int | None = None
-    # Added to the run's sums.
-    tokens: Tokens = field(default_factory=Tokens)
+    # What it spent, by model ("" where the source does not say); added to the run's sums.
+    spent: dict[str, Tokens] = field(default_factory=dict)
+
+    def spent_with(self, model: str) -> Tokens:
+        return self.spent.setdefault(model, Tokens())
+
+    @property
+    def tokens(self) -> Tokens:
+        total = Tokens()
+        for tokens in self.spent.values():
+            total.add(tokens)
+        return total
 
 
 @dataclass(slots=True)
@@ -210,7 +234,7 @@ class SessionDraft:
     # Added to the session's count of turns.
     turns: int = 0
     # True where the format counts tokens per message: the writer sums those that are new to the database
-    # (a fork repeats records), and `RunDraft.tokens` stays empty. False: `RunDraft.tokens` is the sum.
+    # (a fork repeats records), and `RunDraft.spent` stays empty. False: `RunDraft.spent` is all there is.
     tokens_from_messages: bool = False
     # The first n messages of the main run are hidden by the writing program; None says nothing about it.
     hidden_first: int | None = None

@@ -22,6 +22,7 @@ from sessions_app.models import (
     Message,
     MessageKind,
     MessageRole,
+    ModelUsage,
     Note,
     Person,
     Project,
@@ -118,6 +119,14 @@ def make_run(session: AgentSession, *, parent: Run | None = None, **fields: Any)
     run = Run.objects.create(session=session, parent=parent, **{**values, **fields})
     AgentSession.objects.filter(pk=session.pk).update(run_count=F("run_count") + 1)
     return run
+
+
+def make_usage(run: Run, model: str = "claude-sonnet-4-5", **counts: int) -> ModelUsage:
+    """Tokens of the run with one model (`input_tokens=…`), in the sums of the run and its session as well."""
+    usage = ModelUsage.objects.create(run=run, model=model, **counts)
+    sums = {name: count for name, count in counts.items() if name != "cache_write_1h_tokens"}
+    _count(run.session, run, **sums, total_tokens=sum(sums.values()))
+    return usage
 
 
 def make_message(

@@ -146,6 +146,31 @@ def bulk_update(model: type[models.Model], columns: Sequence[str], rows: Iterabl
         cursor.executemany(sql, rows)
 
 
+def bulk_add(
+    model: type[models.Model], key: Sequence[str], counters: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """Add to the counters of rows, each found by `key`, the columns of a unique constraint.
+
+    A row of values is a new id, the key, and what is added: it is inserted where there is none of its key.
+    """
+    rows = list(rows)
+    if not rows:
+        return
+    columns = (str(model._meta.pk.attname), *key, *counters)
+    table = connection.ops.quote_name(model._meta.db_table)
+    names = [connection.ops.quote_name(name) for name in columns_of(model, columns)]
+    unique, counted = names[1 : 1 + len(key)], names[1 + len(key) :]
+    added = ",".join(f"{name}={table}.{name}+excluded.{name}" for name in counted)
+    sql = (
+        f"INSERT INTO {table} ({','.join(names)}) VALUES ({','.join(['%s'] * len(names))})"  # noqa: S608  names come from the model
+        f" ON CONFLICT ({','.join(unique)}) DO UPDATE SET {added}"
+    )
+    with connection.cursor() as cursor:
+        if vendor() == "sqlite":
+            rows = _adapted(rows, _uuid_positions(model, columns))
+        cursor.executemany(sql, rows)
+
+
 @cache
 def columns_of(model: type[models.Model], attributes: tuple[str, ...]) -> tuple[str, ...]:
     """Column names of attribute names (`session_id`, not `session`)."""

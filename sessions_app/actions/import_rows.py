@@ -60,8 +60,9 @@ class PreparedRow:
     # What the search shall find it by, as the index takes it; "" for nothing. And its place in the index.
     searchable: str = ""
     entry: int = 0
-    # Of a message: its role, and what it cost.
+    # Of a message: its role, its model, and what it cost.
     role: str = ""
+    model: str = ""
     spent: Tokens | None = None
     # Of a tool call: the message that made it, the run that it started, and how it ended.
     message_id: str | None = None
@@ -119,9 +120,10 @@ def _searchable(text: str) -> str:
 def _message(session: SessionDraft, draft: MessageDraft, blobs: BlobStore) -> PreparedRow:
     identity = row_id(session.agent, draft.key, draft.at_ms)
     attachments = attachment_list(draft.attachments, blobs) if draft.attachments else []
+    model = model_text(draft.model)
     rest = (
         identity.hex, draft.at_ms, draft.turn, *_place(draft.place), draft.role, draft.kind,
-        cut(storable(draft.external_id), 200), cut(storable(draft.model), 120),
+        cut(storable(draft.external_id), 200), model,
         cut(storable(draft.stop_reason), 60), draft.is_hidden,
         *blobs.body(draft.text), *blobs.body(draft.reasoning), json.dumps(attachments),
         draft.input_tokens, draft.output_tokens, draft.cache_read_tokens, draft.cache_write_tokens,
@@ -129,14 +131,18 @@ def _message(session: SessionDraft, draft: MessageDraft, blobs: BlobStore) -> Pr
     text = f"{draft.text}\n{draft.reasoning}" if draft.reasoning else draft.text
     return PreparedRow(
         identity.hex, "message", draft.run, rest, _searchable(text), index.entry_id(draft.at_ms, identity),
-        role=draft.role,
+        role=draft.role, model=model,
         spent=spent_on(draft) if session.tokens_from_messages else None,
     )  # fmt: skip
 
 
 def spent_on(draft: MessageDraft | MessageGrowth) -> Tokens:
     parts = (draft.input_tokens, draft.output_tokens, draft.cache_read_tokens, draft.cache_write_tokens)
-    return Tokens(*parts, total=sum(parts))
+    return Tokens(*parts, total=sum(parts), cache_write_1h=draft.cache_write_1h_tokens)
+
+
+def model_text(model: str) -> str:
+    return cut(storable(model), 120)
 
 
 def _tool_call(agent: str, draft: ToolCallDraft, blobs: BlobStore) -> PreparedRow:

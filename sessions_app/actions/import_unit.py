@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from dashboard.lib.db import bulk_insert, bulk_update, existing_keys
+from dashboard.lib.db import bulk_add, bulk_insert, bulk_update, existing_keys
 from dashboard.lib.ids import new_id
 from dashboard.lib.text import cut, storable
 from sessions_app.actions.bodies import BlobRow, BlobStore
@@ -22,11 +22,12 @@ from sessions_app.actions.import_rows import (
     PreparedSession,
     RowKind,
 )
-from sessions_app.drafts import SessionDraft
+from sessions_app.drafts import SessionDraft, Tokens
 from sessions_app.models import (
     AgentSession,
     Event,
     Message,
+    ModelUsage,
     Project,
     Run,
     SearchEntry,
@@ -57,6 +58,7 @@ _SESSION_COLUMNS = (
     "run_count", "turn_count", "message_count", "user_message_count", "assistant_message_count", "tool_call_count",
     "failed_tool_call_count", "terminal_count", "skipped_line_count", *_TOKENS,
 )  # fmt: skip
+_USAGE_COLUMNS = (*_TOKENS[:-1], "cache_write_1h_tokens")
 _NEW_RUN_COLUMNS = tuple(field.attname for field in Run._meta.concrete_fields)
 _NEW_SESSION_COLUMNS = tuple(field.attname for field in AgentSession._meta.concrete_fields)
 
@@ -79,6 +81,7 @@ class UnitOfWork:
         self._runs: dict[uuid.UUID, dict[str, Run]] = {}
         self._new_runs: dict[uuid.UUID, Run] = {}
         self._changed_runs: dict[uuid.UUID, Run] = {}
+        self._usage: dict[tuple[uuid.UUID, str], Tokens] = {}
 
     # Timeline rows
 
@@ -196,6 +199,9 @@ class UnitOfWork:
     def save_runs(self, runs: Iterable[Run]) -> None:
         self._changed_runs.update((run.pk, run) for run in runs if run.pk not in self._new_runs)
 
+    def add_usage(self, run: Run, model: str, tokens: Tokens) -> None:
+        self._usage.setdefault((run.pk, model), Tokens()).add(tokens)
+
     # Writing
 
     def flush(self) -> None:
@@ -227,9 +233,24 @@ class UnitOfWork:
         bulk_insert(
             SessionSource, ("id", "session_id", "source_id"), self._session_sources, ignore_existing=True
         )
+        bulk_add(ModelUsage, ("run_id", "model"), _USAGE_COLUMNS, self._usage_rows())
         words = self._words_with_own_ids()
         bulk_insert(SearchEntry, ("id", "kind", "object_id", "session_id"), [row[:4] for row in words])
         index.add_indexable([(row[0], row[4]) for row in words])
+
+    def _usage_rows(self) -> list[tuple[Any, ...]]:
+        rows = []
+        for (run_id, model), tokens in self._usage.items():
+            counts = (
+                tokens.input,
+                tokens.output,
+                tokens.cache_read,
+                tokens.cache_write,
+                tokens.cache_write_1h,
+            )
+            if any(counts):
+                rows.append((new_id(), run_id, model, *counts))
+        return rows
 
     def _words_with_own_ids(self) -> list[tuple[int, str, str, str, str]]:
         """Entries of one millisecond may clash in their lower bits; the later one takes the next free id."""

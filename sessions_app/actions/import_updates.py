@@ -29,6 +29,7 @@ def apply_growths(
         if message is None or not _stands_as_said(message, growth):
             continue
         _grow(message, growth, blobs)
+        growth.model = message.model
         applied.append(growth)
         events.append(
             _event(session, runs.get(growth.run), EventKind.MESSAGE_EXTENDED, growth.at_ms, identity)

@@ -17,13 +17,14 @@ from dashboard.lib.db import write_transaction
 from dashboard.lib.nudges import nudge
 from sessions_app.actions.bodies import BlobRow, BlobStore
 from sessions_app.actions.import_facts import apply_run, apply_session
-from sessions_app.actions.import_rows import PreparedRow, PreparedSession, prepare, spent_on
+from sessions_app.actions.import_rows import PreparedRow, PreparedSession, prepare
+from sessions_app.actions.import_tokens import add_tokens, spent_in
 from sessions_app.actions.import_unit import UnitOfWork
 from sessions_app.actions.import_updates import PendingEvent, apply_growths, apply_results
 from sessions_app.actions.sources import Advance, RawLines, SourceProgress, advance_sources
 from sessions_app.actions.terminals import write_recording
 from sessions_app.actions.terminals.packing import pack_items
-from sessions_app.drafts import MAIN_RUN, Draft, SessionDraft, Tokens
+from sessions_app.drafts import MAIN_RUN, Draft, SessionDraft
 from sessions_app.models import AgentSession, Run, Source
 from sessions_app.search import index
 
@@ -259,8 +260,6 @@ class _BatchWrite:
         prepared: PreparedSession,
         rows: list[PreparedRow],
     ) -> None:
-        draft = prepared.draft
-        spent: dict[str, Tokens] = {}
         for row in rows:
             run = runs[row.run] if row.run is not None else None
             if row.kind == "message":
@@ -270,8 +269,6 @@ class _BatchWrite:
                 session.assistant_message_count += row.role == "assistant"
                 if run is not None:
                     run.message_count += 1
-                    if row.spent is not None:
-                        _spend(spent.setdefault(run.key, Tokens()), row.spent)
             elif row.kind == "tool_call":
                 self.counts.tool_calls += 1
                 session.tool_call_count += 1
@@ -281,18 +278,10 @@ class _BatchWrite:
                     run.failed_tool_call_count += row.is_failed
             else:
                 self.counts.events += 1
-        if draft.tokens_from_messages:
-            for growth in draft.growths:
-                _spend(spent.setdefault(growth.run, Tokens()), spent_on(growth))
-        else:
-            # A copy of a file that was read before brings rows and none is new: it has cost nothing again.
-            repeated = {row.run for row in prepared.rows} - {row.run for row in rows}
-            spent = {
-                key: run.tokens for key, run in draft.runs.items() if key in runs and key not in repeated
-            }
-        for key, tokens in spent.items():
-            _add_tokens(runs[key], tokens)
-            _add_tokens(session, tokens)
+        for (key, model), tokens in spent_in(prepared, rows, runs).items():
+            add_tokens(runs[key], tokens)
+            add_tokens(session, tokens)
+            self.unit.add_usage(runs[key], model, tokens)
             self.counts.tokens.update(
                 {"input": tokens.input, "output": tokens.output, "cache_read": tokens.cache_read,
                  "cache_write": tokens.cache_write, "total": tokens.total}
@@ -320,19 +309,3 @@ def _reads_rows(draft: SessionDraft) -> bool:
     if draft.growths or draft.results or draft.hidden_first is not None:
         return True
     return any(run.spawned_by and run.parent is None for run in draft.runs.values())
-
-
-def _spend(tokens: Tokens, more: Tokens) -> None:
-    tokens.input += more.input
-    tokens.output += more.output
-    tokens.cache_read += more.cache_read
-    tokens.cache_write += more.cache_write
-    tokens.total += more.total
-
-
-def _add_tokens(row: Run | AgentSession, tokens: Tokens) -> None:
-    row.input_tokens += tokens.input
-    row.output_tokens += tokens.output
-    row.cache_read_tokens += tokens.cache_read
-    row.cache_write_tokens += tokens.cache_write
-    row.total_tokens += tokens.total

@@ -25,6 +25,7 @@ from sessions_app.models.transcript import (
     ToolCallStatus,
     ToolKind,
 )
+from sessions_app.models.usage import ModelUsage
 
 __all__ = [
     "AgentSession",
@@ -36,6 +37,7 @@ __all__ = [
     "Message",
     "MessageKind",
     "MessageRole",
+    "ModelUsage",
     "Note",
     "Person",
     "Project",

@@ -32,12 +32,14 @@ class MessageMemory:
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
     draft: MessageDraft | None = None
 
     def state(self) -> list[Any]:
         return [
             self.key, self.at_ms, self.run, self.text_length, self.reasoning_length,
             self.input_tokens, self.output_tokens, self.cache_read_tokens, self.cache_write_tokens,
+            self.cache_write_1h_tokens,
         ]  # fmt: skip
 
 

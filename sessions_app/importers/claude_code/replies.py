@@ -33,8 +33,8 @@ from sessions_app.importers.claude_code.tools import STARTS_AN_AGENT, arguments_
 from sessions_app.importers.json_lines import brief, whole_of
 
 SYNTHETIC = "<synthetic>"
-# Input, output, read from the cache, written to the cache.
-type Usage = tuple[int, int, int, int]
+# Input, output, read from the cache, written to the cache, and of this last what stays for an hour.
+type Usage = tuple[int, int, int, int, int]
 
 
 def read_assistant(reading: Reading, record: Record, place: Place) -> None:
@@ -92,7 +92,7 @@ def _write_reply(
         text=text, place=entry.place, turn=entry.session.turn, reasoning=reasoning,
         external_id=bounded(identity), model=model, stop_reason=plain(message.stop_reason),
         attachments=attachments, input_tokens=usage[0], output_tokens=usage[1], cache_read_tokens=usage[2],
-        cache_write_tokens=usage[3],
+        cache_write_tokens=usage[3], cache_write_1h_tokens=usage[4],
     )  # fmt: skip
     if model and model != SYNTHETIC and model != entry.run.model:
         _use_model(entry, model)
@@ -122,13 +122,15 @@ def _grow(
 ) -> None:  # fmt: skip
     """Records of one answer repeat its usage or count it up: the largest output is the true one."""
     stood = (memory.text_length, memory.reasoning_length, memory.output_tokens)
-    added = (0, 0, 0, 0)
+    added = (0, 0, 0, 0, 0)
     if usage[1] > memory.output_tokens:
         added = (
             usage[0] - memory.input_tokens, usage[1] - memory.output_tokens,
             usage[2] - memory.cache_read_tokens, usage[3] - memory.cache_write_tokens,
+            usage[4] - memory.cache_write_1h_tokens,
         )  # fmt: skip
-        memory.input_tokens, memory.output_tokens, memory.cache_read_tokens, memory.cache_write_tokens = usage
+        memory.input_tokens, memory.output_tokens, memory.cache_read_tokens = usage[:3]
+        memory.cache_write_tokens, memory.cache_write_1h_tokens = usage[3:]
     memory.text_length = _joined_length(memory.text_length, text)
     memory.reasoning_length = _joined_length(memory.reasoning_length, reasoning)
     draft = memory.draft
@@ -145,6 +147,7 @@ def _grow(
     draft.attachments.extend(attachments)
     draft.input_tokens, draft.output_tokens = memory.input_tokens, memory.output_tokens
     draft.cache_read_tokens, draft.cache_write_tokens = memory.cache_read_tokens, memory.cache_write_tokens
+    draft.cache_write_1h_tokens = memory.cache_write_1h_tokens
 
 
 def _joined(before: str, more: str) -> str:
@@ -189,11 +192,14 @@ def _write_call(entry: Entry, message: MessageMemory, block: Block, position: in
 def usage_of(value: Any) -> Usage:
     usage = value if type(value) is dict else {}
     written = _count(usage.get("cache_creation_input_tokens"))
-    if not written and type(usage.get("cache_creation")) is dict:
-        written = sum(_count(part) for part in usage["cache_creation"].values())
+    parts = usage.get("cache_creation")
+    parts = parts if type(parts) is dict else {}
+    if not written:
+        written = sum(_count(part) for part in parts.values())
     return (
         _count(usage.get("input_tokens")), _count(usage.get("output_tokens")),
         _count(usage.get("cache_read_input_tokens")), written,
+        min(_count(parts.get("ephemeral_1h_input_tokens")), written),
     )  # fmt: skip
 
 

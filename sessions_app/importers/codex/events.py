@@ -245,12 +245,8 @@ class Events:
         if added is None:
             return
         thread = self._thread
-        tokens = thread.run_draft().tokens
-        tokens.input += added.input
-        tokens.output += added.output
-        tokens.cache_read += added.cache_read
-        tokens.cache_write += added.cache_write
-        tokens.total += added.total
+        # `turn_context` stands before each call of the model and names it.
+        thread.run_draft().spent_with(thread.model).add(added)
         thread.session().touch(thread.run, thread.at_ms)
 
     def _named(self, payload: dict[str, Any], place: Place) -> None:

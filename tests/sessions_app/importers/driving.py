@@ -28,7 +28,14 @@ from sessions_app.drafts import (
 )
 
 # Added up over batches; every other fact of a session or run is replaced by a later one that is not blank.
-_ADDED = {"turns", "tokens"}
+_ADDED = {"turns", "spent"}
+_COUNTS = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+)
 _NO_FACTS = {"rows", "growths", "results", "runs"}
 MODIFIED_MS = 1_790_000_000_000
 
@@ -61,7 +68,7 @@ class WrittenSession:
             if self.facts.tokens_from_messages
             else [run.tokens for run in self.runs.values()]
         ):
-            _add(total, tokens)
+            total.add(tokens)
         return total
 
 
@@ -117,7 +124,7 @@ class Outcome:
         message.reasoning = "\n\n".join(filter(None, (message.reasoning, growth.reasoning)))
         message.stop_reason = growth.stop_reason or message.stop_reason
         message.attachments += growth.attachments
-        for name in ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"):
+        for name in _COUNTS:
             setattr(message, name, getattr(message, name) + getattr(growth, name))
         _spend(session.spent.setdefault(growth.run, Tokens()), growth)
 
@@ -195,8 +202,10 @@ def _lay_on(stands: SessionDraft | RunDraft, draft: SessionDraft | RunDraft) -> 
         value = getattr(draft, name)
         if name in _NO_FACTS or value is None or value == "":
             continue
-        if name == "tokens":
-            _add(getattr(stands, name), value)
+        if name == "spent":
+            assert isinstance(stands, RunDraft)
+            for model, tokens in value.items():
+                stands.spent_with(model).add(tokens)
         elif name in _ADDED:
             setattr(stands, name, getattr(stands, name) + value)
         elif name == "started_ms" and stands.started_ms is not None:
@@ -211,15 +220,8 @@ def _lay_on(stands: SessionDraft | RunDraft, draft: SessionDraft | RunDraft) -> 
 
 def _spend(tokens: Tokens, row: MessageDraft | MessageGrowth) -> None:
     total = row.input_tokens + row.output_tokens + row.cache_read_tokens + row.cache_write_tokens
-    _add(
-        tokens,
-        Tokens(row.input_tokens, row.output_tokens, row.cache_read_tokens, row.cache_write_tokens, total),
-    )
-
-
-def _add(tokens: Tokens, more: Tokens) -> None:
-    for entry in fields(Tokens):
-        setattr(tokens, entry.name, getattr(tokens, entry.name) + getattr(more, entry.name))
+    counts = (row.input_tokens, row.output_tokens, row.cache_read_tokens, row.cache_write_tokens)
+    tokens.add(Tokens(*counts, total, row.cache_write_1h_tokens))
 
 
 def _matches(row: object, wanted: dict[str, object]) -> bool:
