@@ -11,6 +11,8 @@ from django.utils.csp import CSP
 from dashboard.lib.config import Config, load_config
 from dashboard.lib.db import SQLITE_OPTIONS, sqlite_pragmas
 from dashboard.masking_settings import load_masking
+from dashboard.price_settings import load_prices
+from sessions_app.pricing.price_list import PriceList
 from sessions_app.terminal.masking.policy import Policy
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -22,6 +24,8 @@ CONFIG: Config = load_config()
 HOME: Path = CONFIG.home
 # What is masked in terminals before anything is stored.
 MASKING: Policy = load_masking(CONFIG)
+# What tokens cost.
+PRICES: PriceList = load_prices(CONFIG)
 
 SECRET_KEY = CONFIG.secret_key
 DEBUG = CONFIG.debug

@@ -19,6 +19,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "sessions_app": ("dashboard",),
     "sessions_app.terminal": ("django", "audit", "dashboard", "sessions_app"),
     "sessions_app.client": ("django", "audit", "dashboard", "sessions_app"),
+    "sessions_app.pricing": ("django", "audit", "dashboard", "sessions_app"),
     "sessions_app.models": ("sessions_app.actions", *(f"sessions_app.{door}" for door in DOORS)),
     "sessions_app.search": ("sessions_app.actions", *(f"sessions_app.{door}" for door in DOORS)),
     "sessions_app.drafts": ("django", "audit", "dashboard", "sessions_app"),
@@ -36,6 +37,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "sessions_app": ("dashboard.lib",),
     "sessions_app.terminal": ("sessions_app.terminal",),
     "sessions_app.client": ("sessions_app.client", "sessions_app.terminal"),
+    "sessions_app.pricing": ("sessions_app.pricing",),
 }
 THIRD_PARTY_FREE = ("sessions_app.client",)
 

@@ -15,7 +15,7 @@ from pytest_django.fixtures import Settings
 from dashboard.doctor import Doctor, Finding
 from tests.browser.running import free_port
 from tests.dashboard.commands.calling import Caller
-from tests.dashboard.commands.shell import Shell
+from tests.dashboard.commands.shell import Shell, only_line
 
 pytestmark = pytest.mark.django_db
 
@@ -143,6 +143,29 @@ def test_settings_are_told_with_where_they_come_from(call: Caller) -> None:
     home = next(setting for setting in document["settings"] if setting["name"] == "home")
     assert home == {"name": "home", "value": str(settings.HOME), "origin": "environment (SCROLLBACK_HOME)"}
     assert {check["verdict"] for check in document["checks"]} <= {"ok", "warn", "fail"}
+
+
+def test_the_operators_prices_are_told_beside_the_list(shell: Shell) -> None:
+    (shell.home / "config.toml").write_text('[prices."gpt-9"]\ninput = 1.5\noutput = 9\n')
+
+    found = [
+        setting
+        for setting in shell.json("doctor", exit_status=0)["settings"]
+        if setting["name"].startswith("prices")
+    ]
+
+    assert [setting["origin"] for setting in found] == ["default", str(shell.home / "config.toml")]
+    assert found[0]["value"].startswith("list of 20")
+    assert (found[1]["name"], found[1]["value"]) == ('prices."gpt-9"', "input 1.5, output 9")
+
+
+def test_a_price_that_is_none_is_one_clear_line(shell: Shell) -> None:
+    (shell.home / "config.toml").write_text("[prices.gpt-9]\ninput = -3\noutput = 9\n")
+
+    ended = shell.run("list")
+
+    assert ended.returncode == 2
+    assert 'prices."gpt-9".input must be dollars for a million tokens' in only_line(ended.stderr)
 
 
 def test_each_check_has_a_glyph_and_a_word(call: Caller, settings: Settings, home: Path) -> None:
