@@ -5,14 +5,16 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from django.db import connection
+from django.db import connection, models
 
 from dashboard.lib.db import bulk_insert, vendor, write_transaction
 from sessions_app.models import (
     AgentSession,
+    ModelUsage,
     Person,
     Project,
     ReadMark,
+    Run,
     SessionTag,
     Star,
     Status,
@@ -56,6 +58,12 @@ _COLUMNS = (
     "failed_tool_call_count", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens",
     "total_tokens", "archived_ms", "deleted_ms",
 )  # fmt: skip
+_COUNTS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+# What a session's only run has in common with it.
+_SHARED = (
+    "model", "status", "status_evidence", "started_ms", "ended_ms", "last_activity_ms", "updated_ms", "message_count",
+    "tool_call_count", "failed_tool_call_count", *_COUNTS, "total_tokens",
+)  # fmt: skip
 
 
 def write_sessions(count: int, person: Person) -> None:
@@ -64,7 +72,7 @@ def write_sessions(count: int, person: Person) -> None:
     projects = _write_projects()
     tags = [(_uuid(random_, NEWEST_MS), name) for name in _TAGS]
     bulk_insert(Tag, ("id", "name"), tags)
-    defaults = _defaults()
+    defaults = _defaults(AgentSession(started_ms=0, last_activity_ms=0), _COLUMNS)
     columns = (*_COLUMNS, *defaults)
     for start in range(0, count, ROWS_PER_TRANSACTION):
         size = min(ROWS_PER_TRANSACTION, count - start)
@@ -72,6 +80,7 @@ def write_sessions(count: int, person: Person) -> None:
         with write_transaction():
             bulk_insert(AgentSession, columns, [(*row, *defaults.values()) for row in rows])
             ids = [row[0] for row in rows]
+            _write_runs(random_, [dict(zip(_COLUMNS, row, strict=True)) for row in rows])
             bulk_insert(SessionTag, ("id", "session_id", "tag_id"), list(_tagged(random_, ids, tags)))
             _write_personal(random_, ids, person)
     if vendor() == "postgresql":
@@ -80,11 +89,33 @@ def write_sessions(count: int, person: Person) -> None:
             cursor.execute("VACUUM ANALYZE")
 
 
-def _defaults() -> dict[str, Any]:
-    """Columns beyond those that are made up here, as a new session has them."""
-    blank = AgentSession(started_ms=0, last_activity_ms=0)
-    names = (field.attname for field in AgentSession._meta.concrete_fields)
-    return {name: getattr(blank, name) for name in names if name not in _COLUMNS}
+def _defaults(blank: models.Model, made_up: tuple[str, ...]) -> dict[str, Any]:
+    """Columns beyond those that are made up here, as a new row has them."""
+    names = (field.attname for field in blank._meta.concrete_fields)
+    return {name: getattr(blank, name) for name in names if name not in made_up}
+
+
+def _write_runs(random_: random.Random, sessions: list[dict[str, Any]]) -> None:
+    """The main run of each session, which spent all of its tokens with one model."""
+    made_up = ("id", "session_id", "key", *_SHARED)
+    defaults = _defaults(Run(started_ms=0, last_activity_ms=0), made_up)
+    ids = [_uuid(random_, session["started_ms"]) for session in sessions]
+    rows = [
+        (run, session["id"], "main", *(session[name] for name in _SHARED), *defaults.values())
+        for run, session in zip(ids, sessions, strict=True)
+    ]
+    bulk_insert(Run, (*made_up, *defaults), rows)
+    usage = [
+        (
+            _uuid(random_, session["started_ms"]),
+            run,
+            session["model"],
+            *(session[name] for name in _COUNTS),
+            0,
+        )
+        for run, session in zip(ids, sessions, strict=True)
+    ]
+    bulk_insert(ModelUsage, ("id", "run_id", "model", *_COUNTS, "cache_write_1h_tokens"), usage)
 
 
 def _write_projects() -> list[uuid.UUID]:

@@ -93,7 +93,7 @@ def _session(index: int) -> dict[str, Any]:
         "messages": 12 + index * 7919 % 431,
         "terminals": index * 3 % 4,
         "tokens": (index * 104_729 % 9_000 + 40) * 3_771,
-        "dollars": (index * 104_729 % 9_000 + 40) / 791,
+        "dollars": round((index * 104_729 % 9_000 + 40) / 791, 4),
         "started_ms": started,
         "duration_ms": length,
         "last_ms": min(now_ms() - 9_000, started + length),

@@ -10,9 +10,11 @@ from dashboard.lib.clock import now_ms
 from dashboard.lib.formatting import relative_time
 from dashboard.lib.keyset import Page, page_of
 from sessions_app.access import KEEP_OWN, OPERATE, may
+from sessions_app.costs import costs_of_sessions
 from sessions_app.filters import SessionFilter
 from sessions_app.models import AgentSession, Person, ReadMark, Star
 from sessions_app.models.session import SessionQuerySet
+from sessions_app.pricing.cost import Cost
 
 ORDER = ("last_activity_ms", "id")
 PAGE_ROWS = 50
@@ -35,6 +37,7 @@ class SessionEntry:
     tags: Sequence[str]
     is_unread: bool
     is_starred: bool
+    cost: Cost
 
     @property
     def drawn_from(self) -> tuple[object, ...]:
@@ -43,7 +46,8 @@ class SessionEntry:
         project = session.project and (session.project.name, session.project.path)
         ages = (relative_time(at_ms, now_ms=now) for at_ms in (session.started_ms, session.last_activity_ms))
         facts = (getattr(session, name) for name in _FIELDS)
-        return (*facts, project, tuple(self.tags), self.is_unread, self.is_starred, *ages)
+        cost = (self.cost.amount, self.cost.unknown)
+        return (*facts, project, tuple(self.tags), self.is_unread, self.is_starred, cost, *ages)
 
 
 def sessions_of(person: Person, chosen: SessionFilter) -> SessionQuerySet:
@@ -68,11 +72,12 @@ def with_columns(sessions: SessionQuerySet) -> SessionQuerySet:
 
 
 def entries_of(sessions: Sequence[AgentSession], person: Person) -> list[SessionEntry]:
-    """The rows with what is personal about them: three queries, however many rows."""
+    """The rows with what is personal about them and what they cost: four queries, however many rows."""
     ids = [session.pk for session in sessions]
     seen = dict(ReadMark.objects.filter(person=person, session__in=ids).values_list("session_id", "seq"))
     starred = set(Star.objects.filter(person=person, session__in=ids).values_list("session_id", flat=True))
     tags = _tags_of(AgentSession.objects.filter(pk__in=ids))
+    costs = costs_of_sessions(ids)
     # Who keeps no marks would have all of them unread for ever.
     marks = may(person, KEEP_OWN)
     return [
@@ -81,6 +86,7 @@ def entries_of(sessions: Sequence[AgentSession], person: Person) -> list[Session
             tags.get(session.pk, ()),
             is_unread=marks and _is_unread(session, seen.get(session.pk), person),
             is_starred=session.pk in starred,
+            cost=costs[session.pk],
         )
         for session in sessions
     ]

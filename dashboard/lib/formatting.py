@@ -2,9 +2,12 @@
 
 import re
 from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
 
 _DURATION_UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "m"), (60, "m", 1, "s"))
 _COUNT_UNITS = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
+# Down to this step while it is less than that.
+_DOLLAR_STEPS = ((Decimal("0.001"), Decimal("0.1")), (Decimal("0.01"), Decimal(1_000)))
 _BYTE_UNITS = ((1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB"))
 # No recording is longer than the hours that fit here.
 _CLOCK = re.compile(r"(?:(\d{1,5}):)?([0-5]?\d):([0-5]\d)(?:\.(\d{1,3}))?", re.ASCII)
@@ -70,6 +73,25 @@ def clock_ms(text: str) -> int | None:
 def count(number: int) -> str:
     """Exact below ten thousand, then three digits and a unit: `998`, `1,204`, `12.3k`, `33.9M`."""
     return _scaled(number, _COUNT_UNITS, "") if abs(number) >= 10_000 else f"{number:,}"
+
+
+def dollars(amount: Decimal) -> str:
+    """`$0.004`, `$1.27`, `$1,234`: as many digits as one reads; what is less than a thousandth says so."""
+    if 0 < amount < Decimal("0.0005"):
+        return "< $0.001"
+    for step, below in _DOLLAR_STEPS:
+        rounded = amount.quantize(step, ROUND_HALF_UP)
+        if rounded < below:
+            return f"${rounded:,}" if amount else "$0"
+    return f"${amount.quantize(Decimal(1), ROUND_HALF_UP):,}"
+
+
+def exact_dollars(amount: Decimal) -> str:
+    """All its digits, two of them at least: `$3.00`, `$0.0375`, `$0.000412`."""
+    exact = amount.normalize()
+    exponent = exact.as_tuple().exponent
+    digits = max(2, -exponent) if isinstance(exponent, int) else 2
+    return f"${exact:,.{digits}f}"
 
 
 def byte_size(number: int) -> str:

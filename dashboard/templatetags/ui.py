@@ -28,6 +28,7 @@ from dashboard import places, shortcuts
 from dashboard.lib import formatting
 from dashboard.lib.clock import ms_to_iso, now_ms
 from dashboard.lib.unified_diff import read_unified_diff
+from sessions_app.pricing.cost import Cost
 
 register = template.Library()
 
@@ -162,6 +163,12 @@ def count(number: int | None) -> SafeString | str:
 
 
 @register.filter
+def exact_count(number: int) -> str:
+    """`12,345`, for sums that one wants to add up."""
+    return f"{number:,}"
+
+
+@register.filter
 def tokens(number: int | None) -> SafeString | str:
     return ABSENT if number is None else _number(formatting.count(number), f"{number:,} tokens")
 
@@ -186,11 +193,30 @@ def path_end(path: str) -> SafeString | str:
 
 @register.filter
 def dollars(amount: Decimal | float | None) -> SafeString | str:
-    """`$4.12`; under a cent it says so instead of rounding to nothing."""
+    """`$4.12` with all digits on hover; under a tenth of a cent it says so instead of rounding to nothing."""
     if amount is None:
         return ABSENT
-    rounded = f"${amount:,.2f}" if amount >= Decimal("0.01") or not amount else "< $0.01"
-    return _with_exact(rounded, f"${amount:,.6f}")
+    # A template's own numbers are floats: by way of their shortest text they are what was written.
+    exact = amount if isinstance(amount, Decimal) else Decimal(str(amount))
+    return _with_exact(formatting.dollars(exact), formatting.exact_dollars(exact))
+
+
+@register.filter
+def exact_dollars(amount: Decimal | None) -> str:
+    """`$0.0375`, as prices are."""
+    return ABSENT if amount is None else formatting.exact_dollars(amount)
+
+
+@register.filter
+def cost(found: Cost) -> SafeString | str:
+    """`$1.27`, `≥ $1.20` where some prices are not known, a dash where none is; the reason on hover."""
+    unknown = f"No price is known for {', '.join(found.unknown)}" if found.unknown else ""
+    if found.amount is None:
+        return format_html('<span title="{}">{}</span>', unknown, ABSENT) if unknown else ABSENT
+    rounded, exact = formatting.dollars(found.amount), formatting.exact_dollars(found.amount)
+    if not unknown:
+        return _with_exact(rounded, exact)
+    return format_html('<span title="{}. {}">≥ {}</span>', exact, unknown, rounded)
 
 
 @register.filter

@@ -16,6 +16,7 @@ from sessions_app.actions import read_marks
 from sessions_app.actions import sessions as actions
 from sessions_app.actions.saved_views import save_view
 from sessions_app.actors import requester
+from sessions_app.costs import cost_of_session
 from sessions_app.filters import Filter, RunFilter, SessionFilter, distinct_agents, session_facets
 from sessions_app.models import AgentSession, Person, Project, Run, SavedView, Status
 from sessions_app.session_list import PAGE_ROWS, entries_of, session_page, with_columns
@@ -87,7 +88,12 @@ def session_peek(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
         AgentSession.objects.visible_to(person).select_related("project"), pk=session_id
     )
     newest = session.messages.filter(role="assistant").exclude(text="").order_by("-seq").first()
-    context = {"session": session, "newest": newest, "runs": session.runs.order_by("started_ms")[:8]}
+    context = {
+        "session": session,
+        "cost": cost_of_session(session),
+        "newest": newest,
+        "runs": session.runs.order_by("started_ms")[:8],
+    }
     return render(request, "sessions_app/lists/_peek.html", context)
 
 

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from sessions_app import bodies, markdown
 from sessions_app.access import READ
+from sessions_app.costs import cost_of_run
 from sessions_app.legible import legible
 from sessions_app.models import Run, ToolCall, ToolKind
 from sessions_app.run_tree import MAX_RUNS, axis_of, place
@@ -32,6 +33,7 @@ def run(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         "started_by": _calling(found),
         "children": _children(found),
         "token_sum": token_sum(found),
+        "cost": cost_of_run(found),
         "input": markdown.to_html(found.input),
         "output": markdown.to_html(found.output),
         "error": legible(found.error[:ERROR_CHARS]),

@@ -82,7 +82,7 @@ def test_absent_values_are_a_dash() -> None:
 def test_rounded_values_carry_the_exact_one() -> None:
     assert render("{{ n|tokens }}", n=33_944_484) == '<span title="33,944,484 tokens">33.9M</span>'
     assert render("{{ n|bytes }}", n=999) == '<span title="999 bytes">999 B</span>'
-    assert render("{{ n|dollars }}", n=0.0004) == '<span title="$0.000400">&lt; $0.01</span>'
+    assert render("{{ n|dollars }}", n=0.0004) == '<span title="$0.0004">&lt; $0.001</span>'
     assert render("{{ part|percent:whole }}", part=5, whole=0) == "0.00%"
 
 

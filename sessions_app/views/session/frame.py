@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
 from sessions_app.access import OPERATE, may
+from sessions_app.costs import cost_of_session
 from sessions_app.models import AgentSession, Person, ReadMark, Run, Star
 from sessions_app.timeline import run_id_at
 
@@ -90,6 +91,7 @@ def header(request: HttpRequest, session: AgentSession) -> dict[str, Any]:
         "tags": list(session.tags.all()),
         "read_seq": mark or 0,
         "token_sum": token_sum(session),
+        "cost": cost_of_session(session),
     }
 
 

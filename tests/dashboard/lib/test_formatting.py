@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import pytest
 
 from dashboard.lib import formatting
@@ -108,3 +110,26 @@ def test_of_a_long_path_the_end_is_shown() -> None:
     assert formatting.path_end("/short/one", 40) == "/short/one"
     assert formatting.path_end("no path " * 20, 40) == "no path " * 20
     assert len(formatting.path_end("/" + "x" * 100, 40)) == 40
+
+
+@pytest.mark.parametrize(
+    ("amount", "rounded", "exact"),
+    [
+        ("0", "$0", "$0.00"),
+        ("0.000004", "< $0.001", "$0.000004"),
+        ("0.0005", "$0.001", "$0.0005"),
+        ("0.004", "$0.004", "$0.004"),
+        ("0.037035", "$0.037", "$0.037035"),
+        ("0.0996", "$0.10", "$0.0996"),
+        ("0.27", "$0.27", "$0.27"),
+        ("1.265", "$1.27", "$1.265"),
+        ("3.000", "$3.00", "$3.00"),
+        ("999.994", "$999.99", "$999.994"),
+        ("999.996", "$1,000", "$999.996"),
+        ("1234.4", "$1,234", "$1,234.40"),
+        ("1E+3", "$1,000", "$1,000.00"),
+    ],
+)
+def test_dollars_have_the_digits_that_one_reads(amount: str, rounded: str, exact: str) -> None:
+    assert formatting.dollars(Decimal(amount)) == rounded
+    assert formatting.exact_dollars(Decimal(amount)) == exact

@@ -1,3 +1,4 @@
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -17,8 +18,10 @@ from tests.factories import (
     make_person,
     make_project,
     make_read_mark,
+    make_run,
     make_session,
     make_star,
+    make_usage,
     signed_in,
 )
 
@@ -105,9 +108,35 @@ def test_a_page_costs_the_same_queries_however_many_rows(client: Client) -> None
     few = cost()
     for number in range(30):
         session = named(str(number), project=make_project())
+        make_usage(make_run(session), output_tokens=number)
         session.tags.add(Tag.objects.create(name=f"tag-{number}"))
+    # The counts of the rail are kept for a moment, which may be over by now.
+    cost()
 
     assert cost() == few
+
+
+def cost_cell(client: Client) -> str:
+    (cell,) = re.findall(
+        r'data-unit="tokens".*?</td>\s*<td class="number" data-priority="3">(.*?)</td>', shown_page(client)
+    )
+    return str(cell)
+
+
+def shown_page(client: Client) -> str:
+    return client.get("/sessions/").content.decode()
+
+
+def test_a_row_tells_the_cost_as_far_as_prices_are_known(client: Client) -> None:
+    run = make_run(named("one"))
+    assert cost_cell(client) == "\N{EN DASH}"
+
+    make_usage(run, "gpt-9", input_tokens=5)
+    assert cost_cell(client) == '<span title="No price is known for gpt-9">\N{EN DASH}</span>'
+    make_usage(run, "claude-sonnet-4-5", input_tokens=400_123)
+    assert cost_cell(client) == '<span title="$1.200369. No price is known for gpt-9">≥ $1.20</span>'
+    run.usage.filter(model="gpt-9").delete()
+    assert cost_cell(client) == '<span title="$1.200369">$1.20</span>'
 
 
 def test_lists_never_load_bodies(client: Client) -> None:

@@ -26,6 +26,7 @@ from tests.factories import (
     make_source,
     make_terminal,
     make_tool_call,
+    make_usage,
 )
 
 pytestmark = pytest.mark.django_db
@@ -288,6 +289,34 @@ def test_the_tokens_open_to_their_arithmetic(operator: Client) -> None:
     assert "part of the input" in page_of(operator, within)
     other = make_session(input_tokens=1000, total_tokens=5)
     assert "as the source itself counts it" in page_of(operator, other)
+
+
+def test_the_cost_opens_to_its_arithmetic(operator: Client, session: AgentSession) -> None:
+    run = session.runs.get()
+    make_usage(
+        run, "claude-sonnet-4-5", input_tokens=12_345, cache_write_tokens=500, cache_write_1h_tokens=200
+    )
+    for page in (page_of(operator, session), operator.get(f"/runs/{run.pk}/").content.decode()):
+        said = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+        assert "claude-sonnet-4-5 $0.039" in said
+        assert "12,345 input \N{MULTIPLICATION SIGN} $3.00 / M = $0.037" in said
+        assert "300 cache write \N{MULTIPLICATION SIGN} $3.75 / M = $0.001" in said
+        assert "200 cache write, 1 h \N{MULTIPLICATION SIGN} $6.00 / M = $0.001" in said
+        assert "for the ordinary tier; not a bill." in said
+        assert "No price is known" not in said
+
+
+def test_a_cost_that_is_not_all_known_names_what_is_missing(operator: Client, session: AgentSession) -> None:
+    run = session.runs.get()
+    make_usage(run, "gpt-9<b>", input_tokens=7)
+    page = page_of(operator, session)
+    assert "No price is known for gpt-9&lt;b&gt;." in page
+    assert "$" not in page[page.index('class="cost"') : page.index("No price is known")]
+
+    make_usage(run, "claude-sonnet-4-5", output_tokens=80_000)
+    said = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page_of(operator, session)))
+    assert "tokens, ≥ $1.20" in said
+    assert "Total ≥ $1.20" in said
 
 
 def test_the_neighbours_are_those_of_the_list(operator: Client) -> None:
