@@ -8,12 +8,14 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from dashboard.lib.clock import now_ms
-from dashboard.lib.formatting import byte_size, clock, count, duration, exact_time, relative_time
+from dashboard.lib.formatting import byte_size, clock, count, dollars, duration, exact_time, relative_time
 from dashboard.lib.text import one_line
+from sessions_app.costs import cost_of_session
 from sessions_app.exporters.rows import whole
 from sessions_app.legible import legible
 from sessions_app.lookup import short_id
 from sessions_app.models import AgentSession, Event, Message, Terminal, ToolCall
+from sessions_app.pricing.cost import Cost
 
 _NARROWEST = 40
 _WITHOUT_END = 10_000
@@ -70,7 +72,18 @@ def session_facts(session: AgentSession) -> Iterator[str]:
         ("last active", f"{exact_time(session.last_activity_ms)}, after {duration(session.duration_ms)}"),
         ("content", counts),
         ("tokens", tokens),
+        ("cost", _cost(cost_of_session(session))),
     )
+
+
+def _cost(cost: Cost) -> str:
+    """`≥ $1.20 at list prices of 2026-11-28; no price is known for gpt-x`; "" where no tokens were counted."""
+    unknown = f"no price is known for {', '.join(cost.unknown)}" if cost.unknown else ""
+    if cost.amount is None:
+        return unknown
+    prices = "your prices and list prices" if cost.has_own_prices else "list prices"
+    known = f"{'≥ ' if unknown else ''}{dollars(cost.amount)} at {prices} of {cost.as_of}"
+    return f"{known}; {unknown}" if unknown else known
 
 
 def terminal_facts(terminal: Terminal) -> Iterator[str]:

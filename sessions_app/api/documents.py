@@ -20,6 +20,21 @@ class Tokens(Document):
     total: int
 
 
+class Cost(Document):
+    """At list prices, or those of the operator's settings: what the tokens would cost, and no bill."""
+
+    usd: Annotated[
+        Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)?$")] | None,
+        msgspec.Meta(description="US dollars, a decimal number as text; null when no price is known."),
+    ]
+    is_complete: Annotated[
+        bool, msgspec.Meta(description="False where tokens have no known price, or none were counted.")
+    ]
+    unknown_models: Annotated[
+        list[str], msgspec.Meta(description="Models of which a price is missing; `usd` is without that.")
+    ]
+
+
 class Body(Document):
     """A text: the whole, or where `blob` names one the beginning. `size` is the whole's, in UTF-8 bytes."""
 
@@ -69,6 +84,7 @@ class SessionDocument(Document):
     terminal_count: int
     skipped_line_count: int
     tokens: Tokens
+    cost: Cost
     tags: list[str]
 
 
@@ -92,6 +108,7 @@ class RunDocument(Document):
     tool_call_count: int
     failed_tool_call_count: int
     tokens: Tokens
+    cost: Cost
 
 
 class RunDetail(RunDocument):

@@ -35,5 +35,16 @@ def paged[Row: Model](
     rows: QuerySet[Row], query: Any, document: Callable[[Row], Any], *, order: Sequence[str]
 ) -> dict[str, Any]:
     """One page of rows, descending by `order`, as documents. Raises BadRequest for a broken cursor."""
+    return paged_together(rows, query, lambda found: [document(row) for row in found], order=order)
+
+
+def paged_together[Row: Model](
+    rows: QuerySet[Row],
+    query: Any,
+    documents: Callable[[Sequence[Row]], Sequence[Any]],
+    *,
+    order: Sequence[str],
+) -> dict[str, Any]:
+    """As `paged`, for documents that need a look at something else, which is taken once for the whole page."""
     page = page_of(rows, order=order, limit=query.limit, after=query.cursor)
-    return {"items": [document(row) for row in page.rows], "next": page.next}
+    return {"items": documents(page.rows), "next": page.next}

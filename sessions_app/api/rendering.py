@@ -1,5 +1,6 @@
 """Makes the documents of the API from rows."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 from sessions_app.api.documents import (
     Attachment,
     Body,
+    Cost,
     Document,
     EventDocument,
     Excerpt,
@@ -23,6 +25,7 @@ from sessions_app.api.documents import (
     Tokens,
     ToolCallDocument,
 )
+from sessions_app.costs import costs_of_runs, costs_of_sessions
 from sessions_app.models import (
     AgentSession,
     Event,
@@ -34,32 +37,52 @@ from sessions_app.models import (
     Terminal,
     ToolCall,
 )
+from sessions_app.pricing import cost as pricing
 from sessions_app.search.find import Hit
 
 
+def session_documents(sessions: Sequence[AgentSession]) -> list[SessionDocument]:
+    """`project` and `tags` should be loaded with the rows; what they cost is looked up for all of them at once."""
+    costs = costs_of_sessions([session.pk for session in sessions])
+    return [_session_document(session, costs[session.pk]) for session in sessions]
+
+
 def session_document(session: AgentSession) -> SessionDocument:
-    """`project` and `tags` should be loaded with the rows."""
+    (document,) = session_documents([session])
+    return document
+
+
+def _session_document(session: AgentSession, cost: pricing.Cost) -> SessionDocument:
     return SessionDocument(
-        **_same(session, SessionDocument, without={"parent", "project", "tokens", "tags"}),
+        **_same(session, SessionDocument, without={"parent", "project", "tokens", "cost", "tags"}),
         parent=session.parent_id,
         project=project_document(session.project) if session.project else None,
         tokens=_tokens(session),
+        cost=_cost(cost),
         tags=[tag.name for tag in session.tags.all()],
     )
 
 
-def run_document(run: Run) -> RunDocument:
+def run_documents(runs: Sequence[Run]) -> list[RunDocument]:
+    """What they cost is looked up for all of them at once."""
+    costs = costs_of_runs([run.pk for run in runs])
+    return [_run_document(run, costs[run.pk]) for run in runs]
+
+
+def _run_document(run: Run, cost: pricing.Cost) -> RunDocument:
     return RunDocument(
-        **_same(run, RunDocument, without={"session", "parent", "tokens"}),
+        **_same(run, RunDocument, without={"session", "parent", "tokens", "cost"}),
         session=run.session_id,
         parent=run.parent_id,
         tokens=_tokens(run),
+        cost=_cost(cost),
     )
 
 
 def run_detail(run: Run) -> RunDetail:
+    (document,) = run_documents([run])
     return RunDetail(
-        **msgspec.structs.asdict(run_document(run)),
+        **msgspec.structs.asdict(document),
         input=_body(run, "input"),
         output=_body(run, "output"),
         error=run.error,
@@ -174,6 +197,14 @@ def _tokens(row: AgentSession | Run) -> Tokens:
         cache_read=row.cache_read_tokens,
         cache_write=row.cache_write_tokens,
         total=row.total_tokens,
+    )
+
+
+def _cost(cost: pricing.Cost) -> Cost:
+    return Cost(
+        usd=None if cost.amount is None else f"{cost.amount.normalize():f}",
+        is_complete=cost.is_complete,
+        unknown_models=list(cost.unknown),
     )
 
 

@@ -8,9 +8,9 @@ from django.shortcuts import get_object_or_404
 
 from sessions_app.api.documents import RunDetail, RunDocument
 from sessions_app.api.endpoint import Call, Endpoint
-from sessions_app.api.paging import Page, PageQuery, paged
+from sessions_app.api.paging import Page, PageQuery, paged_together
 from sessions_app.api.problems import NOT_FOUND
-from sessions_app.api.rendering import run_detail, run_document
+from sessions_app.api.rendering import run_detail, run_documents
 from sessions_app.api.sessions import StatusName, Text
 from sessions_app.filters import RunFilter
 from sessions_app.models import Run
@@ -32,7 +32,8 @@ class RunQuery(PageQuery, kw_only=True, forbid_unknown_fields=True):
 def list_runs(call: Call) -> Any:
     runs: Any = Run.objects.all()
     rows = call.query.as_filter().apply(runs.visible_to(call.caller.person))
-    return paged(rows.defer("input", "output", "error"), call.query, run_document, order=("started_ms", "id"))
+    rows = rows.defer("input", "output", "error")
+    return paged_together(rows, call.query, run_documents, order=("started_ms", "id"))
 
 
 def show_run(call: Call, run_id: uuid.UUID) -> RunDetail:

@@ -11,13 +11,14 @@ from django.shortcuts import get_object_or_404
 from dashboard.lib.errors import BadRequest
 from sessions_app.api.documents import RunDocument, SessionDocument, SourceDocument, TimelineItem
 from sessions_app.api.endpoint import Call, Endpoint
-from sessions_app.api.paging import DEFAULT_LIMIT, Limit, Page, PageQuery, paged
+from sessions_app.api.paging import DEFAULT_LIMIT, Limit, Page, PageQuery, paged, paged_together
 from sessions_app.api.problems import NOT_FOUND
 from sessions_app.api.rendering import (
     event_document,
     message_document,
-    run_document,
+    run_documents,
     session_document,
+    session_documents,
     source_document,
     tool_call_document,
 )
@@ -79,7 +80,7 @@ def list_sessions(call: Call) -> Any:
     sessions: Any = AgentSession.objects.all()
     rows = call.query.as_filter().apply(sessions.visible_to(call.caller.person), call.caller.person)
     rows = rows.select_related("project").prefetch_related("tags").defer("summary")
-    return paged(rows, call.query, session_document, order=("last_activity_ms", "id"))
+    return paged_together(rows, call.query, session_documents, order=("last_activity_ms", "id"))
 
 
 def show_session(call: Call, session_id: uuid.UUID) -> SessionDocument:
@@ -109,7 +110,7 @@ def show_timeline(call: Call, session_id: uuid.UUID) -> TimelinePage:
 def list_runs_of_session(call: Call, session_id: uuid.UUID) -> Any:
     session = session_of(call.caller.person, session_id)
     rows = Run.objects.filter(session=session).defer("input", "output", "error")
-    return paged(rows, call.query, run_document, order=("started_ms", "id"))
+    return paged_together(rows, call.query, run_documents, order=("started_ms", "id"))
 
 
 def list_sources_of_session(call: Call, session_id: uuid.UUID) -> Any:

@@ -9,7 +9,7 @@ from django.db.models import Q
 from dashboard.lib.commands import ConsoleCommand
 from dashboard.lib.errors import Refused
 from dashboard.shell_text import plain, session_line, terminal_line
-from sessions_app.api.rendering import session_document, terminal_document
+from sessions_app.api.rendering import session_documents, terminal_document
 from sessions_app.models import AgentSession, Status, Terminal, TerminalState
 from sessions_app.models.people import COMMAND_LINE
 from sessions_app.models.session import SessionQuerySet
@@ -52,7 +52,7 @@ class Command(ConsoleCommand):
         sessions = _sessions(options)
         found = list(sessions[: limit + 1])
         if options["json"]:
-            self._print("sessions", [session_document(session) for session in found[:limit]], found, limit)
+            self._print("sessions", session_documents(found[:limit]), found, limit)
         else:
             none = _NONE_YET["session"] if _is_unfiltered(options) else "No session is like that."
             self._print_lines([session_line(session) for session in found], limit, none)

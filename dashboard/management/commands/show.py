@@ -7,7 +7,7 @@ import msgspec
 
 from dashboard.lib.commands import ConsoleCommand
 from dashboard.shell_text import row_text, session_facts, terminal_facts
-from sessions_app.api.rendering import run_document, session_document, terminal_document
+from sessions_app.api.rendering import run_documents, session_document, terminal_document
 from sessions_app.exporters.jsonl import documents_of
 from sessions_app.exporters.rows import SILENT_EVENTS, TimelineItem, last_rows_of
 from sessions_app.lookup import find_named
@@ -55,7 +55,7 @@ class Command(ConsoleCommand):
             self.print_json(
                 {
                     "session": msgspec.to_builtins(session_document(session)),
-                    "runs": [msgspec.to_builtins(run_document(run)) for run in runs],
+                    "runs": msgspec.to_builtins(run_documents(list(runs))),
                     "terminals": [msgspec.to_builtins(terminal_document(terminal)) for terminal in terminals],
                     "rows": list(documents_of(session, tail)),
                 }

@@ -17,6 +17,7 @@ from tests.factories import (
     make_tag,
     make_terminal,
     make_tool_call,
+    make_usage,
 )
 from tests.sessions_app.search.terminal_texts import shown
 
@@ -114,6 +115,24 @@ def test_show_tells_the_facts_and_the_end_of_the_transcript(call: Caller) -> Non
     assert "message 27" not in ended.text
     assert "Bash (completed)  ls" in ended.text
     assert "… 3,010 more characters" in ended.text
+
+
+def test_show_tells_what_the_tokens_cost(call: Caller) -> None:
+    session = make_session(id=ID, with_main_run=True)
+    run = session.runs.get()
+    assert "  cost  " not in call("show", str(ID)).text
+    make_usage(run, "gpt-9", input_tokens=7)
+    assert "  cost        no price is known for gpt-9\n" in call("show", str(ID)).text
+
+    make_usage(run, "claude-sonnet-4-5", output_tokens=80_000)
+
+    (line,) = [line for line in call("show", str(ID)).text.splitlines() if line.startswith("  cost")]
+    assert line.startswith("  cost        ≥ $1.20 at list prices of 20")
+    assert line.endswith("; no price is known for gpt-9")
+    document = call("show", str(ID), "--json").document
+    expected = {"usd": "1.2", "is_complete": False, "unknown_models": ["gpt-9"]}
+    assert document["session"]["cost"] == document["runs"][0]["cost"] == expected
+    assert call("list", "--json").document["sessions"][0]["cost"] == expected
 
 
 def test_show_as_json_has_whole_rows_runs_and_terminals(call: Caller) -> None:

@@ -20,6 +20,7 @@ from tests.factories import (
     make_tag,
     make_terminal,
     make_tool_call,
+    make_usage,
 )
 from tests.sessions_app.api.client import Api, problem_of
 
@@ -38,6 +39,25 @@ def test_sessions_are_listed_with_what_their_page_shows() -> None:
     assert item["tags"] == ["login"]
     assert item["tokens"] == {"input": 5, "output": 0, "cache_read": 0, "cache_write": 0, "total": 12}
     assert (item["message_count"], item["run_count"], item["last_seq"]) == (1, 1, 1)
+
+
+def test_sessions_and_runs_tell_what_they_cost() -> None:
+    session = make_session()
+    run = make_run(session)
+    api = Api()
+    nothing: dict[str, object] = {"usd": None, "is_complete": False, "unknown_models": []}
+    assert api.read(f"sessions/{session.pk}", "show_session")["cost"] == nothing
+    make_usage(run, "claude-sonnet-4-5", input_tokens=12_345)
+    whole = {"usd": "0.037035", "is_complete": True, "unknown_models": []}
+    assert api.read(f"runs/{run.pk}", "show_run")["cost"] == whole
+
+    make_usage(run, "gpt-9", input_tokens=1)
+
+    partly = {"usd": "0.037035", "is_complete": False, "unknown_models": ["gpt-9"]}
+    assert api.read(f"sessions/{session.pk}", "show_session")["cost"] == partly
+    assert api.read("sessions", "list_sessions")["items"][0]["cost"] == partly
+    assert api.read("runs", "list_runs")["items"][0]["cost"] == partly
+    assert api.read(f"sessions/{session.pk}/runs", "list_runs_of_session")["items"][0]["cost"] == partly
 
 
 def test_pages_of_sessions_join_without_gap_or_repeat() -> None:
@@ -244,7 +264,9 @@ def test_a_list_costs_the_same_number_of_queries_however_long(django_assert_num_
     counts = []
     for _ in range(2):
         for number in range(5):
-            make_tag(make_session(project=make_project(), with_main_run=True), f"tag {number}")
+            session = make_session(project=make_project(), with_main_run=True)
+            make_usage(session.runs.get(), output_tokens=number)
+            make_tag(session, f"tag {number}")
         counts.append(queries_of(api))
     assert counts[0] == counts[1]
     assert AgentSession.objects.count() == 10
