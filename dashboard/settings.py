@@ -22,6 +22,7 @@ SHIPPED_DIR = PACKAGED_DIR if PACKAGED_DIR.is_dir() else BASE_DIR
 
 CONFIG: Config = load_config()
 HOME: Path = CONFIG.home
+SEAL_AFTER_MS = CONFIG.seal_after_hours * 3_600_000
 # What is masked in terminals before anything is stored.
 MASKING: Policy = load_masking(CONFIG)
 # What tokens cost.

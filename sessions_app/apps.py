@@ -11,9 +11,11 @@ class SessionsAppConfig(AppConfig):
         from audit.covers import register as register_cover
         from audit.surroundings import register as register_surroundings
         from sessions_app.audit_actions import AUDIT_ACTIONS, BEST_EFFORT, CHANGES_NOTHING, RETIRED
-        from sessions_app.audit_covers import check_segments
+        from sessions_app.audit_covers import check_lines, check_rows, check_segments
         from sessions_app.audit_surroundings import ConsoleSurroundings
 
         register(AUDIT_ACTIONS, best_effort=BEST_EFFORT, changing_nothing=CHANGES_NOTHING, retired=RETIRED)
         register_surroundings(ConsoleSurroundings())
         register_cover("terminal.sealed", check_segments)
+        register_cover("session.sealed", check_rows)
+        register_cover("source.sealed", check_lines)

@@ -57,6 +57,8 @@ AUDIT_ACTIONS: Final[dict[str, str]] = {
     "session.starred": "starred a session",
     "session.unstarred": "took a star off a session",
     "session.exported": "exported a session",
+    "session.sealed": "sealed the transcript of a session",
+    "session.unsealed": "changed what was sealed of a session",
     "note.added": "added a note to a session",
     "note.deleted": "deleted their note on a session",
     "note.restored": "restored their note on a session",
@@ -79,6 +81,7 @@ AUDIT_ACTIONS: Final[dict[str, str]] = {
     "source.restored": "found a deleted history again",
     "source.unfollowed": "stopped following histories",
     "source.deleted": "found a history deleted at its source",
+    "source.sealed": "sealed the lines of a history",
     # Agents
     **REPORTED,
 }

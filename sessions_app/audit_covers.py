@@ -1,14 +1,18 @@
-"""Whether sealed output is as its entries in the audit log say."""
+"""Whether sealed output, sealed rows and sealed lines are as their entries in the audit log say."""
 
 import uuid
 from collections.abc import Iterator
 from itertools import batched
 from typing import Any, Final
 
+from audit.columns import parsed
 from audit.covers import Commitment
+from audit.models import Entry
 from dashboard.lib.compression import CorruptData
 from sessions_app.models import TerminalSegment
 from sessions_app.models.blob import sha256_of
+from sessions_app.sealed_lines import trouble_of_lines
+from sessions_app.sealed_rows import FORM, trouble_of_rows
 
 # Of 256 kB each at most.
 _SEGMENTS_AT_ONCE: Final = 16
@@ -42,3 +46,38 @@ def _trouble_of(said: dict[str, Any], stored: TerminalSegment | None) -> str:
     if times != (said["timing_sha256"], *moments):
         return "has other times"
     return "is named otherwise" if stored.sha256 != said["sha256"] else ""
+
+
+def check_rows(found: Commitment) -> Iterator[str]:
+    """Of one `session.sealed`, each piece that no later `session.unsealed` has taken the seal off."""
+    session_id, end = uuid.UUID(found.target_id), _unsealed_from(found)
+    if found.details["form"] != FORM:
+        yield f"rows of session {session_id} are sealed in a form that this version does not know."
+        return
+    for said in found.details["pieces"]:
+        if end is not None and said["last_seq"] >= end:
+            return
+        trouble = trouble_of_rows(session_id, said)
+        if trouble:
+            # It may have been changed, with its entry, while this looked.
+            end = _unsealed_from(found)
+            if end is not None and said["last_seq"] >= end:
+                return
+        yield f"in session {session_id}, {trouble}." if trouble else ""
+
+
+def _unsealed_from(found: Commitment) -> int | None:
+    """The first row that later entries have taken the seal off."""
+    later = Entry.objects.filter(
+        session_id=found.session_id, idx__gt=found.idx, action="session.unsealed", target_id=found.target_id
+    )
+    said = [parsed(body.encode()) or {} for body in later.values_list("body", flat=True)]
+    return min((entry["details"]["first_seq"] for entry in said if "details" in entry), default=None)
+
+
+def check_lines(found: Commitment) -> Iterator[str]:
+    """Of one `source.sealed`, each piece."""
+    source_id = uuid.UUID(found.target_id)
+    for said in found.details["pieces"]:
+        trouble = trouble_of_lines(source_id, said)
+        yield f"in source {source_id}, {trouble}." if trouble else ""

@@ -15,6 +15,7 @@ import dj_database_url
 
 SYSTEM_HOME = Path("/var/lib/scrollback")
 DEFAULT_PORT = 8765
+DEFAULT_SEAL_AFTER_HOURS = 24
 MIN_SECRET_CHARS = 40
 
 
@@ -45,6 +46,8 @@ class Config:
     sqlite_synchronous: str
     static_storage: str
     log_level: str
+    # What had nothing new for so long is sealed in the audit log.
+    seal_after_hours: int
     # The settings file as it stands, for the parts of the program that read a section of their own.
     file: Mapping[str, Any] = field(default_factory=dict)
     file_name: str = ""
@@ -140,6 +143,9 @@ def load_config(environment: Mapping[str, str] = os.environ) -> Config:
         sqlite_synchronous=synchronous,
         static_storage=static_storage,
         log_level=reader.text("SCROLLBACK_LOG_LEVEL", "log_level", "INFO").upper(),
+        seal_after_hours=reader.number(
+            "SCROLLBACK_SEAL_AFTER_HOURS", "audit.seal_after_hours", DEFAULT_SEAL_AFTER_HOURS, 0, 8_760
+        ),
         file=file,
         file_name=file_name,
         settings=reader.found,

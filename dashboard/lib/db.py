@@ -344,6 +344,11 @@ _SQLITE_MEANINGS: tuple[tuple[str, str], ...] = (
 )
 
 
+def is_unreadable_text(error: DatabaseError) -> bool:
+    """Whether a text column holds bytes that are no text, which SQLite finds only as it reads them."""
+    return vendor() == "sqlite" and "could not decode to utf-8" in str(error).lower()
+
+
 def explain(error: BaseException) -> str:
     """A database error as one line that says what to do."""
     text = " ".join(str(error).split())

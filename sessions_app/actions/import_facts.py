@@ -2,9 +2,12 @@
 
 import uuid
 
+from django.db.models import Min
+
 from dashboard.lib.clock import now_ms
 from dashboard.lib.text import cut, one_line, storable
 from sessions_app.actions.bodies import BlobStore
+from sessions_app.actions.rewriting import HIDDEN, Rewriting
 from sessions_app.drafts import RunDraft, SessionDraft
 from sessions_app.models import (
     AgentSession,
@@ -24,6 +27,7 @@ def apply_session(
     *,
     parent_id: uuid.UUID | None,
     highest_turn: int,
+    rewriting: Rewriting,
 ) -> None:
     """Facts win over what stood before; what the draft leaves blank stays."""
     for name, limit in (("title", 300), ("branch", 200), ("model", 120), ("agent_version", 60)):
@@ -53,16 +57,22 @@ def apply_session(
     )
     session.updated_ms = now_ms()
     if draft.hidden_first is not None:
-        _hide_first(session, source, draft.hidden_first)
+        _hide_first(session, source, draft.hidden_first, rewriting)
 
 
-def _hide_first(session: AgentSession, source: Source, count: int) -> None:
+def _hide_first(session: AgentSession, source: Source, count: int, rewriting: Rewriting) -> None:
     """Mark the first `count` messages of this file as hidden by their writer, and no others of it."""
     messages = Message.objects.filter(session=session, source=source)
     lines = list(messages.order_by("source_line").values_list("source_line", flat=True)[:count])
     last_hidden = lines[-1] if lines else 0
-    messages.filter(source_line__lte=last_hidden, is_hidden=False).update(is_hidden=True)
-    messages.filter(source_line__gt=last_hidden, is_hidden=True).update(is_hidden=False)
+    for changing, is_hidden in (
+        (messages.filter(source_line__lte=last_hidden, is_hidden=False), True),
+        (messages.filter(source_line__gt=last_hidden, is_hidden=True), False),
+    ):
+        first = changing.aggregate(seq=Min("seq"))["seq"]
+        if first is not None:
+            changing.update(is_hidden=is_hidden)
+            rewriting.note(session.pk, first, HIDDEN)
 
 
 def _calling_run(run: Run, call_id: str) -> Run | None:

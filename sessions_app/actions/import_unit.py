@@ -22,6 +22,7 @@ from sessions_app.actions.import_rows import (
     PreparedSession,
     RowKind,
 )
+from sessions_app.actions.rewriting import Rewriting
 from sessions_app.drafts import SessionDraft, Tokens
 from sessions_app.models import (
     AgentSession,
@@ -68,6 +69,7 @@ class UnitOfWork:
 
     def __init__(self, sessions: Sequence[PreparedSession], blobs: Iterable[dict[str, BlobRow]]) -> None:
         self.blobs = BlobStore()
+        self.rewriting = Rewriting()
         for rows in blobs:
             self.blobs.rows.update(rows)
         self._look_up_rows(row for session in sessions for row in session.rows)

@@ -10,6 +10,7 @@ from dashboard.lib.ids import new_id
 from dashboard.lib.text import cut, storable
 from sessions_app.actions.bodies import BlobStore, whole_text
 from sessions_app.actions.import_rows import attachment_list, row_id
+from sessions_app.actions.rewriting import GOT_RESULT, GREW, Rewriting
 from sessions_app.drafts import CallResult, MessageGrowth, SessionDraft
 from sessions_app.models import AgentSession, EventKind, Message, Run, ToolCall
 
@@ -18,7 +19,11 @@ type PendingEvent = tuple[Any, ...]
 
 
 def apply_growths(
-    draft: SessionDraft, session: AgentSession, runs: dict[str, Run], blobs: BlobStore
+    draft: SessionDraft,
+    session: AgentSession,
+    runs: dict[str, Run],
+    blobs: BlobStore,
+    rewriting: Rewriting,
 ) -> list[PendingEvent]:
     """The growths that fit are applied; `draft.growths` is left holding these only."""
     events, applied = [], []
@@ -30,6 +35,7 @@ def apply_growths(
             continue
         _grow(message, growth, blobs)
         growth.model = message.model
+        rewriting.note(message.session_id, message.seq, GREW)
         applied.append(growth)
         events.append(
             _event(session, runs.get(growth.run), EventKind.MESSAGE_EXTENDED, growth.at_ms, identity)
@@ -67,7 +73,11 @@ def _grow(message: Message, growth: MessageGrowth, blobs: BlobStore) -> None:
 
 
 def apply_results(
-    draft: SessionDraft, session: AgentSession, runs: dict[str, Run], blobs: BlobStore
+    draft: SessionDraft,
+    session: AgentSession,
+    runs: dict[str, Run],
+    blobs: BlobStore,
+    rewriting: Rewriting,
 ) -> list[PendingEvent]:
     events = []
     for result in draft.results:
@@ -75,8 +85,11 @@ def apply_results(
         call = ToolCall.objects.filter(pk=identity).first()
         if call is None:
             continue
-        was_failed = call.status == "failed"
+        was_failed, before = call.status == "failed", _outcome(call)
         _end(call, result, runs, blobs)
+        # A copy of the file says again how it ended.
+        if _outcome(call) != before:
+            rewriting.note(call.session_id, call.seq, GOT_RESULT)
         failed = int(call.status == "failed") - int(was_failed)
         session.failed_tool_call_count += failed
         run = runs.get(result.run)
@@ -99,6 +112,14 @@ def _end(call: ToolCall, result: CallResult, runs: dict[str, Run], blobs: BlobSt
     if result.child_run:
         call.child_run = runs[result.child_run]
     call.save()
+
+
+def _outcome(call: ToolCall) -> tuple[Any, ...]:
+    """All that a result may change."""
+    return (
+        call.status, call.output, call.output_size, call.output_blob_id, call.ended_ms, call.exit_status,
+        call.result_offset, call.result_size, call.result_line, call.child_run_id,
+    )  # fmt: skip
 
 
 def _event(session: AgentSession, run: Run | None, kind: EventKind, at_ms: int, subject: Any) -> PendingEvent:

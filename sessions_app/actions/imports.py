@@ -110,6 +110,7 @@ class ImportWriter:
                 counts = _BatchWrite(source, batch, unit, self.actor, entries).run()
                 written.append((source, batch, counts))
             unit.finish()
+            entries += unit.rewriting.unseal(self.actor)
             entries += [
                 self._pass_draft(source, batch, counts)
                 for source, batch, counts in written
@@ -194,8 +195,8 @@ class _BatchWrite:
         rows = unit.take_new(prepared.rows)
         runs = self._runs(session, draft, prepared.rows, rows)
         events = [
-            *apply_growths(draft, session, runs, unit.blobs),
-            *apply_results(draft, session, runs, unit.blobs),
+            *apply_growths(draft, session, runs, unit.blobs, unit.rewriting),
+            *apply_results(draft, session, runs, unit.blobs, unit.rewriting),
         ]
         if prepared.rows and not rows:
             draft.turns = 0
@@ -296,7 +297,12 @@ class _BatchWrite:
         heading = (session.title, session.first_prompt)
         parent_id = self.unit.parent_of(session, prepared.draft)
         apply_session(
-            session, prepared.draft, self.source, parent_id=parent_id, highest_turn=prepared.highest_turn
+            session,
+            prepared.draft,
+            self.source,
+            parent_id=parent_id,
+            highest_turn=prepared.highest_turn,
+            rewriting=self.unit.rewriting,
         )
         if (session.title, session.first_prompt) != heading:
             words = index.indexable(f"{session.title}\n{session.first_prompt}")

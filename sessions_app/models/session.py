@@ -13,6 +13,7 @@ from sessions_app.models.project import Project
 LISTED = Q(deleted_ms=None, archived_ms=None)
 ARCHIVED = Q(deleted_ms=None, archived_ms__isnull=False)
 TRASHED = Q(deleted_ms__isnull=False)
+UNSEALED = Q(sealed_seq__lt=F("last_seq"))
 
 
 class Status(models.TextChoices):
@@ -119,6 +120,10 @@ class AgentSession(models.Model):
 
     # The newest position given on this session's timeline; positions are gapless from 1.
     last_seq = models.BigIntegerField(default=0)
+    # What stands up to here is covered by entries of the audit log (actions/sealing.py).
+    sealed_seq = models.BigIntegerField(default=0)
+    # How often rows were changed that had their places already: what is being sealed must not be among them.
+    rewrite_count = models.BigIntegerField(default=0)
 
     run_count = models.IntegerField(default=0)
     turn_count = models.IntegerField(default=0)
@@ -150,6 +155,7 @@ class AgentSession(models.Model):
             models.Index(fields=["agent", "last_activity_ms", "id"], name="session_agent_recent"),
             models.Index(fields=["status", "last_activity_ms", "id"], name="session_status_recent"),
             models.Index(fields=["updated_ms"], name="session_updated"),
+            models.Index(fields=["updated_ms"], name="session_unsealed", condition=UNSEALED),
         ]
 
     def __str__(self) -> str:

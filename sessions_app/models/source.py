@@ -9,6 +9,8 @@ from dashboard.lib.ids import new_id
 from sessions_app.models.blob import Codec, unpack
 from sessions_app.models.session import AgentSession
 
+UNSEALED = models.Q(sealed_size__lt=models.F("read_offset"))
+
 
 class SourceState(models.TextChoices):
     """How the file stands to what was read of it."""
@@ -42,6 +44,8 @@ class Source(models.Model):
     # Complete lines up to this byte have been read; importing goes on here.
     read_offset = models.BigIntegerField(default=0)
     line_count = models.BigIntegerField(default=0)
+    # The kept bytes up to here are covered by entries of the audit log (actions/sealing.py).
+    sealed_size = models.BigIntegerField(default=0)
     skipped_line_count = models.BigIntegerField(default=0)
     unknown_line_count = models.BigIntegerField(default=0)
     # An unterminated last line that cannot be read yet; it is read when its end has been written.
@@ -61,7 +65,8 @@ class Source(models.Model):
             models.UniqueConstraint(fields=["host", "path", "generation"], name="source_path_generation"),
         ]
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["created_ms", "id"], name="source_recent")
+            models.Index(fields=["created_ms", "id"], name="source_recent"),
+            models.Index(fields=["read_ms"], name="source_unsealed", condition=UNSEALED),
         ]
 
     def __str__(self) -> str:

@@ -14,11 +14,12 @@ from dashboard.audit_commands import (
     new_key,
     prune,
     release,
+    seal,
     verify,
 )
 from dashboard.lib.commands import ConsoleCommand
 
-VERBS: tuple[Verb, ...] = (verify, head, export, prune, hold, holds, release, new_key, grants)
+VERBS: tuple[Verb, ...] = (verify, head, export, seal, prune, hold, holds, release, new_key, grants)
 
 
 class Command(ConsoleCommand):

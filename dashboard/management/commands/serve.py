@@ -16,6 +16,7 @@ from dashboard import serving
 from dashboard.announcing import announced, sending_what_waits
 from dashboard.lib.commands import ConsoleCommand
 from dashboard.lib.errors import Refused
+from sessions_app.actions.background_sealing import BackgroundSealing
 from sessions_app.actions.setup import issue_setup_link
 from sessions_app.actions.terminals.background import BackgroundDeriving
 from sessions_app.actions.terminals.screens import stop_screens
@@ -53,8 +54,8 @@ class Command(ConsoleCommand):
         addresses = serving.addresses_of(host, port)
         with ExitStack() as stack:
             deriving, checkpoints = BackgroundDeriving(), CheckpointWriter(everybodys=True)
-            verifier = BackgroundVerifier()
-            stops = [stop_hub, stop_reading, deriving.stop, stop_screens]
+            verifier, sealing = BackgroundVerifier(), BackgroundSealing()
+            stops = [stop_hub, stop_reading, deriving.stop, sealing.stop, stop_screens]
             # Heads are signed last: they cover what the stream wrote as it ended.
             stops += [stop_stream, verifier.stop, checkpoints.stop]
             stack.callback(serving.close_connections, stops)
@@ -65,6 +66,7 @@ class Command(ConsoleCommand):
                 deriving.start()
                 checkpoints.start()
                 verifier.start()
+                sealing.start()
                 self._greet(host, addresses)
 
             listened = serving.run_server(host, port, ready)

@@ -11,6 +11,7 @@ PARTS: Final[dict[str, str]] = {
     "import_unit.UnitOfWork.project": "imports.ImportWriter.write",
     "import_updates.apply_growths": "imports.ImportWriter.write",
     "import_updates.apply_results": "imports.ImportWriter.write",
+    "rewriting.Rewriting.unseal": "imports.ImportWriter.write",
     "terminals.output.Addition.apply": "terminals.output.append_output",
     "terminals.output.Addition.write_chunk": "terminals.output.append_output",
     "terminals.output.insert_chunk": "terminals.output.append_output",

@@ -28,19 +28,22 @@ from sessions_app.actions import (
     people,
     reports,
     saved_views,
+    sealing,
     sessions,
     setup,
     sign_in,
     sources,
     tokens,
 )
+from sessions_app.actions.background_sealing import BackgroundSealing
 from sessions_app.actions.terminals import add_marker, mark_lost, seal, write_recording
 from sessions_app.drafts import TerminalDraft
 from sessions_app.importers.pipeline import Importer
-from sessions_app.models import Role, Scope, Status, TerminalState
+from sessions_app.models import AgentSession, Role, Scope, Status, TerminalState
 from tests.factories import (
     PASSWORD,
     START_MS,
+    make_message,
     make_note,
     make_person,
     make_saved_view,
@@ -390,6 +393,19 @@ def _history(folder: str) -> Path:
     return path
 
 
+def _reply(text: str) -> dict[str, object]:
+    """A part of one and the same message."""
+    message = {"id": "m1", "role": "assistant", "model": "m", "content": [{"type": "text", "text": text}]}
+    return {
+        "type": "assistant",
+        "uuid": str(new_id()),
+        "parentUuid": "f3c1b9a0-0000-4000-8000-000000000002",
+        "sessionId": "f3c1b9a0-0000-4000-8000-000000000001",
+        "timestamp": "2026-03-01T12:00:05.000Z",
+        "message": message,
+    }
+
+
 @scenario(
     "imports.ImportWriter.write",
     "sources.advance_sources",
@@ -399,6 +415,44 @@ def import_history() -> Act:
     folder = tempfile.mkdtemp()
     path = _history(folder)
     return lambda: Importer(ADA).import_paths([str(path)])
+
+
+@scenario("imports.ImportWriter.write", entries=("session.unsealed", "source.imported"))
+def import_more_of_what_is_sealed() -> Act:
+    path = _history(tempfile.mkdtemp())
+    with path.open("a") as handle:
+        handle.write(json.dumps(_reply("Ready.")) + "\n")
+    Importer(ADA).import_paths([str(path)])
+    list(sealing.seal_session(AgentSession.objects.get().pk, actor=ADA))
+    with path.open("a") as handle:
+        handle.write(json.dumps(_reply("And done.")) + "\n")
+    return lambda: Importer(ADA).import_paths([str(path)])
+
+
+@scenario("sealing.seal_session", entries=("session.sealed",))
+def seal_session() -> Act:
+    session = make_session()
+    make_message(session)
+    return lambda: list(sealing.seal_session(session.pk, actor=ADA))
+
+
+@scenario("sealing.seal_source", entries=("source.sealed",))
+def seal_source() -> Act:
+    source = make_source()
+    return lambda: list(sealing.seal_source(source.pk, actor=ADA))
+
+
+@scenario(
+    "background_sealing.BackgroundSealing.look",
+    "background_sealing.BackgroundSealing.start",
+    entries=("session.sealed", "source.sealed"),
+)
+def seal_what_is_at_rest() -> Act:
+    session = make_session()
+    make_message(session)
+    make_source(session)
+    AgentSession.objects.update(updated_ms=START_MS)
+    return BackgroundSealing().look
 
 
 @scenario("sources.mark_source_rewritten", entries=("source.rewritten",))

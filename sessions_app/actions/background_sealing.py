@@ -1,0 +1,104 @@
+"""A thread of the server that seals what is at rest; of several servers on one database one does it."""
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Final
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+from audit.actors import SYSTEM
+from dashboard.lib.clock import now_ms
+from dashboard.lib.db import explain
+from dashboard.lib.only_one import OnlyOne
+from sessions_app.actions.sealing import (
+    KeepsChanging,
+    seal_session,
+    seal_source,
+    sessions_at_rest,
+    sources_at_rest,
+)
+from sessions_app.sealed_lines import UnreadableLines
+from sessions_app.sealed_rows import UnreadableRows
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY_S: Final = 30.0
+# After each piece it rests for so many times as long as it worked: a fifth of a core at most.
+_RESTS: Final = 4
+_AT_ONCE: Final = 50
+# What is damaged is left alone for so long.
+_LEFT_ALONE_S: Final = 3_600.0
+_STOP_S: Final = 5.0
+
+
+class BackgroundSealing:
+    """Started and stopped once, by whoever serves."""
+
+    def __init__(self, every_s: float = LOOK_EVERY_S) -> None:
+        self._every_s = every_s
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sealing", daemon=True)
+        self._turn = OnlyOne("sealing")
+        self._left_alone: dict[uuid.UUID, float] = {}
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """What was hashed and not written is hashed again by whoever comes next."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(_STOP_S)
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                try:
+                    if self._turn.take():
+                        self.look()
+                except DatabaseError as error:
+                    connection.close()
+                    logger.debug("nothing can be sealed: %s", explain(error))
+                self._stopping.wait(self._every_s)
+        finally:
+            self._turn.release()
+            connection.close()
+
+    def look(self) -> None:
+        """Seal everything that is at rest now."""
+        now = time.monotonic()
+        self._left_alone = {key: until for key, until in self._left_alone.items() if until > now}
+        while not self._stopping.is_set():
+            due = self._due()
+            if not due:
+                return
+            for key, pieces in due:
+                self._seal(key, pieces)
+
+    def _due(self) -> list[tuple[uuid.UUID, Iterator[int]]]:
+        """The next ones, sessions before sources, each with what seals it."""
+        moment, rest_ms = now_ms(), settings.SEAL_AFTER_MS
+        sessions = sessions_at_rest(moment, rest_ms).exclude(pk__in=list(self._left_alone))
+        keys = list(sessions.order_by("updated_ms").values_list("pk", flat=True)[:_AT_ONCE])
+        if keys:
+            return [(key, seal_session(key, actor=SYSTEM)) for key in keys]
+        sources = sources_at_rest(moment, rest_ms).exclude(pk__in=list(self._left_alone))
+        keys = list(sources.order_by("read_ms").values_list("pk", flat=True)[:_AT_ONCE])
+        return [(key, seal_source(key, actor=SYSTEM)) for key in keys]
+
+    def _seal(self, key: uuid.UUID, pieces: Iterator[int]) -> None:
+        began = time.monotonic()
+        try:
+            for _ in pieces:
+                if self._stopping.wait((time.monotonic() - began) * _RESTS):
+                    return
+                began = time.monotonic()
+        except (UnreadableRows, UnreadableLines) as error:
+            self._left_alone[key] = time.monotonic() + _LEFT_ALONE_S
+            logger.warning("%s cannot be sealed: %s", key, error)
+        except KeepsChanging:
+            self._left_alone[key] = time.monotonic() + self._every_s
