@@ -9,8 +9,12 @@ _COUNT_UNITS = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
 # Down to this step while it is less than that.
 _DOLLAR_STEPS = ((Decimal("0.001"), Decimal("0.1")), (Decimal("0.01"), Decimal(1_000)))
 _BYTE_UNITS = ((1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB"))
-# No recording is longer than the hours that fit here.
-_CLOCK = re.compile(r"(?:(\d{1,5}):)?([0-5]?\d):([0-5]\d)(?:\.(\d{1,3}))?", re.ASCII)
+# Seconds alone, or behind minutes, or behind hours and minutes; and the same with a letter behind each.
+_CLOCK = re.compile(r"(?:(?:(\d{1,6}):)?(\d{1,7}):)?(\d{1,9})(?:\.(\d{1,6}))?", re.ASCII)
+_UNITS = re.compile(
+    r"(?=\d)(?:(\d{1,6})h(?: ?(?=\d)|$))?(?:(\d{1,7})m(?: ?(?=\d)|$))?(?:(\d{1,9})(?:\.(\d{1,6}))? ?s)?",
+    re.ASCII,
+)
 _AGO_UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"))
 
 
@@ -61,13 +65,19 @@ def precise_clock(offset_ms: int) -> str:
     return f"{clock(offset_ms)}.{offset_ms % 1000:03d}"
 
 
-def clock_ms(text: str) -> int | None:
-    """The place that `[hours:]minutes:seconds[.fraction]` says, in milliseconds; None when it says none."""
+def moment_us(text: str) -> int | None:
+    """The microseconds that `00:12:31.250`, `12:31`, `751.25` or `12m31s` says; None when it says none.
+
+    What links (`?t=`) and commands (`--at`) are read with.
+    """
     found = _CLOCK.fullmatch(text)
+    if found and ((found[2] and int(found[3]) >= 60) or (found[1] and int(found[2]) >= 60)):
+        return None
+    found = found or _UNITS.fullmatch(text)
     if found is None:
         return None
     hours, minutes, seconds, fraction = found.groups(default="0")
-    return (int(hours) * 3600 + int(minutes) * 60 + int(seconds)) * 1000 + int(fraction.ljust(3, "0"))
+    return (int(hours) * 3600 + int(minutes) * 60 + int(seconds)) * 1_000_000 + int(fraction.ljust(6, "0"))
 
 
 def count(number: int) -> str:

@@ -16,6 +16,7 @@ from sessions_app.models import Run, ToolCall, ToolKind
 from sessions_app.run_tree import MAX_RUNS, axis_of, place
 from sessions_app.sign_in import requires
 from sessions_app.timeline import Timeline, calls_of
+from sessions_app.views.moments import unread_moment_in
 from sessions_app.views.session.frame import AGENT_NAMES, token_sum
 from sessions_app.views.session.transcript import page_asked_for, place_asked_for, seq_in, transcript_context
 
@@ -41,6 +42,7 @@ def run(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         "rail_path": "/runs/",
         "at": at,
         "is_newest": at is None and not {"before", "after"} & request.GET.keys(),
+        "unread_moment": unread_moment_in(request),
     }
     return render(request, "sessions_app/run/run.html", context)
 

@@ -275,13 +275,16 @@ def test_a_link_to_a_moment_opens_it_paused(
     link = page.evaluate("navigator.clipboard.readText()")
     assert link == f"{server.url}{base}?t=00:00:02.500"
 
-    # Beyond the end is the end; what is no moment is not there.
+    # Beyond the end is the end; of what is no moment it is said.
     page.goto(f"{base}?t=99:00:00")
     expect_moment(page, "00:00:05")
     expect_screen(page, "\n".join(f"second {number}" for number in range(1, 6)))
     expect(page.locator("[data-follow]")).to_have_attribute("aria-pressed", "false")
+    page.goto(f"{base}?t=2.5")
+    expect_screen(page, "second 1\nsecond 2")
     page.goto(f"{base}?t=soon")
     expect_live(page, "connected")
+    expect(page.get_by_text("The moment “soon” in this link could not be read.")).to_be_visible()
 
 
 def test_a_moment_of_a_session_moves_its_clock_and_its_terminal(signed_in_page: Page, server: Server) -> None:

@@ -1,11 +1,11 @@
 """scrollback screen TERMINAL"""
 
-import re
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any, ClassVar, Final
 
 from dashboard.lib.commands import ConsoleCommand
 from dashboard.lib.errors import Refused
+from dashboard.lib.formatting import moment_us
 from dashboard.shell_text import plain
 from sessions_app.actions.terminals.reading import MissingOutput
 from sessions_app.actions.terminals.screens import offset_at, screen_at, stop_screens, time_at
@@ -15,8 +15,6 @@ from sessions_app.models.people import COMMAND_LINE
 from sessions_app.terminal.engine.model import EngineError, Screen
 from sessions_app.terminal.sanitise import safe_line
 
-# Seconds alone, or with minutes, or with minutes and hours.
-_TIME: Final = re.compile(r"(?:(?:([0-9]{1,6}):)?([0-9]{1,7}):)?([0-9]{1,9})(?:\.([0-9]{1,6}))?", re.ASCII)
 _LONGEST_ROW: Final = 4_000
 
 
@@ -34,7 +32,7 @@ class Command(ConsoleCommand):
             "--at",
             type=_time,
             metavar="TIME",
-            help="since the start: seconds, MM:SS or HH:MM:SS, with a fraction",
+            help="since the start: 751.25 (seconds), 12m31s, 12:31 or 00:12:31.250",
         )
         moment.add_argument("--offset", type=_offset, metavar="N", help="after so many bytes of output")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -78,11 +76,10 @@ def _document(terminal: Terminal, offset: int, screen: Screen) -> dict[str, Any]
 
 def _time(text: str) -> int:
     """Microseconds since the start."""
-    found = _TIME.fullmatch(text)
-    hours, minutes, seconds, fraction = found.groups(default="0") if found else ("",) * 4
-    if not found or (found[2] and int(seconds) >= 60) or (found[1] and int(minutes) >= 60):
-        raise ArgumentTypeError(f"a time is written as 751.25, 12:31.25 or 00:12:31.250, not {text!r}")
-    return (int(hours) * 3600 + int(minutes) * 60 + int(seconds)) * 1_000_000 + int(fraction.ljust(6, "0"))
+    us = moment_us(text)
+    if us is None:
+        raise ArgumentTypeError(f"a time is written as 751.25, 12m31s or 00:12:31.250, not {text!r}")
+    return us
 
 
 def _offset(text: str) -> int:

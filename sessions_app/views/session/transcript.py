@@ -9,13 +9,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from dashboard.lib.errors import BadRequest
-from dashboard.lib.formatting import clock_ms
 from sessions_app.access import READ
 from sessions_app.models import AgentSession, Message, MessageKind, Run, Terminal
 from sessions_app.session_clock import clock_of
 from sessions_app.sign_in import requires
 from sessions_app.timeline import Page, Timeline, main_run_of
 from sessions_app.timeline_rows import MessageRow
+from sessions_app.views.moments import moment_in, unread_moment_in
 from sessions_app.views.session.frame import AGENT_NAMES, find_run, find_session, frame, header
 
 MAX_SEQ = 2**62
@@ -39,6 +39,7 @@ def transcript(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
         "main": main,
         "at": at,
         "is_newest": at is None and not {"before", "after"} & request.GET.keys(),
+        "unread_moment": unread_moment_in(request),
     }
     return render(request, "sessions_app/session/transcript.html", context)
 
@@ -97,11 +98,6 @@ def terminal_context(request: HttpRequest, session: AgentSession, page: Page) ->
     moment = moment_in(request)
     at_ms = None if moment is None else min(moment, clock.length_ms)
     return {"terminals": terminals, "terminal": shown, "clock": clock, "at_ms": at_ms}
-
-
-def moment_in(request: HttpRequest) -> int | None:
-    """The place on a clock that `?t=` names, in milliseconds; None where it names none."""
-    return clock_ms(request.GET.get("t", ""))
 
 
 def place_asked_for(request: HttpRequest, timeline: Timeline) -> int | None:

@@ -50,6 +50,8 @@ def test_the_last_screen_is_shown(call: Caller, recorder: Recorder) -> None:
         (["--at", "1"], ["first", ""]),
         (["--at", "2.499999"], ["first", ""]),
         (["--at", "00:00:02.5"], ["first", "second"]),
+        (["--at", "2.5s"], ["first", "second"]),
+        (["--at", "1m02.4s"], ["first", "second"]),
         (["--at", "1:02.400"], ["first", "second"]),
         (["--at", "1:02.500"], ["third", ""]),
         (["--offset", "5"], ["first", ""]),

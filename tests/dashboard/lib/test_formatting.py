@@ -86,22 +86,49 @@ def test_clock_is_written_as_in_an_address() -> None:
         ("00:12:31.250", 751_250),
         ("12:31", 751_000),
         ("0:00.5", 500),
+        ("75:00", 75 * 60_000),
+        ("1:0:7", HOUR + 7_000),
         ("100:00:00", 100 * HOUR),
+        ("20", 20_000),
+        ("20.5", 20_500),
+        ("751.25", 751_250),
+        ("1m20s", 80_000),
+        ("1m 20s", 80_000),
+        ("1h 04m", HOUR + 4 * 60_000),
+        ("90m", 90 * 60_000),
+        ("20s", 20_000),
+        ("4.2 s", 4_200),
+        ("1h1.25s", HOUR + 1_250),
         ("", None),
-        ("31", None),
         ("00:60", None),
-        ("61:00", None),
+        ("1:60:00", None),
+        ("1:2:3:4", None),
+        ("1:100", None),
         ("-1:00", None),
+        ("-20", None),
         ("1:00.", None),
-        ("1:00.1234", None),
+        (".5", None),
+        ("1:00.1234567", None),
+        ("1e9", None),
+        ("s", None),
+        ("20m1h", None),
+        ("1m 20", None),
+        ("1m ", None),
+        ("1:20s", None),
         ("1:00\n", None),
-        ("123456:00:00", None),
+        ("1234567:00:00", None),
+        ("1234567890", None),
         ("\u0660\u0660:\u0660\u0661", None),
         (" 00:01", None),
     ],
 )
-def test_a_clock_in_an_address_is_read_or_ignored(text: str, place_ms: int | None) -> None:
-    assert formatting.clock_ms(text) == place_ms
+def test_a_moment_is_read_as_people_and_links_write_it(text: str, place_ms: int | None) -> None:
+    assert formatting.moment_us(text) == (None if place_ms is None else place_ms * 1000)
+
+
+@pytest.mark.parametrize("offset_ms", [0, 7, 59_999, 751_250, 100 * HOUR])
+def test_a_moment_is_read_back_as_it_was_written(offset_ms: int) -> None:
+    assert formatting.moment_us(formatting.precise_clock(offset_ms)) == offset_ms * 1000
 
 
 def test_of_a_long_path_the_end_is_shown() -> None:

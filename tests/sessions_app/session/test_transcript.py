@@ -77,7 +77,17 @@ def test_a_moment_opens_the_row_nearest_to_it(operator: Client, session: AgentSe
     assert 'at="7"' in page_of(operator, session, "?at=7&t=00:01:40")
     newest = shown(page_of(operator, session))
     for nonsense in ("", "x", "1e9", "00:99:00", "-00:01:00"):
-        assert shown(page_of(operator, session, f"?t={nonsense}")) == newest
+        page = page_of(operator, session, f"?t={nonsense}")
+        assert shown(page) == newest
+        # It is said, not passed over.
+        assert (f"The moment “<bdi>{nonsense}</bdi>” in this link could not be read" in page) is bool(
+            nonsense
+        )
+    assert 'at="20"' in page_of(operator, session, "?t=20")
+    assert 'at="100"' in page_of(operator, session, "?t=1m40s")
+    assert "could not be read" not in page_of(operator, session, "?t=1m40s")
+    main = reverse("run", args=[session.runs.get().pk])
+    assert "could not be read" in operator.get(f"{main}?t=soon").content.decode()
 
 
 def test_a_moment_is_found_in_few_looks(operator: Client, session: AgentSession) -> None:

@@ -83,6 +83,34 @@ def test_a_row_that_is_gone_is_empty(client: Client) -> None:
     assert client.get(address).content == b""
 
 
+@pytest.mark.parametrize(
+    ("asked", "at_ms"),
+    [
+        ("20", 20_000),
+        ("20.5", 20_500),
+        ("1m20s", 80_000),
+        ("00:12:31.250", 751_250),
+        ("0", 0),
+    ],
+)
+def test_a_link_opens_the_moment_that_it_names(client: Client, asked: str, at_ms: int) -> None:
+    address = f"/terminals/{start_recorder().terminal.pk}/"
+    page = client.get(address, {"t": asked}).content.decode()
+    assert f' at-ms="{at_ms}"' in page
+    assert "could not be read" not in page
+
+
+def test_a_link_whose_moment_cannot_be_read_says_so(client: Client) -> None:
+    address = f"/terminals/{start_recorder().terminal.pk}/"
+    for asked in ("soon", "00:99:00", "<b>\x1b[31m", "x" * 500):
+        page = client.get(address, {"t": asked}).content.decode()
+        assert " at-ms=" not in page
+        assert page.count("in this link could not be read") == 1
+        assert "<b>\x1b" not in page
+        assert "x" * 60 not in page
+    assert "could not be read" not in client.get(address).content.decode()
+
+
 @pytest.mark.parametrize("page", ["", "bytes", "frames", "recording.cast", "recording.txt"])
 def test_what_is_in_the_trash_has_no_page(client: Client, page: str) -> None:
     recorder = start_recorder(make_session())
