@@ -239,6 +239,7 @@ def mark_source_back(source: Source, *, actor: Actor) -> None:
     with write_transaction():
         gone = Source.objects.filter(pk=source.pk, state=SourceState.DELETED)
         if gone.update(state=SourceState.LIVE, deleted_ms=None):
+            _tell_sessions(source)
             record(
                 "source.restored",
                 actor=actor,
@@ -252,6 +253,7 @@ def _mark(source: Source, state: SourceState, action: str, actor: Actor) -> None
     with write_transaction():
         changes = {"state": state, "deleted_ms": now_ms()}
         if Source.objects.filter(pk=source.pk, state=SourceState.LIVE).update(**changes):
+            _tell_sessions(source)
             record(
                 action,
                 actor=actor,
@@ -259,6 +261,11 @@ def _mark(source: Source, state: SourceState, action: str, actor: Actor) -> None
                 details={"read": source.read_offset, "generation": source.generation},
             )
             nudge()
+
+
+def _tell_sessions(source: Source) -> None:
+    """Their pages say what became of the file."""
+    AgentSession.objects.filter(sources=source).update(updated_ms=now_ms())
 
 
 def move_source(source: Source, path: str, *, actor: Actor) -> None:

@@ -4,14 +4,14 @@ import uuid
 from dataclasses import dataclass
 from typing import Any, cast
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet, Sum
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
 from sessions_app.access import OPERATE, may
 from sessions_app.costs import cost_of_session
-from sessions_app.models import AgentSession, Person, ReadMark, Run, Star
+from sessions_app.models import AgentSession, Person, ReadMark, Run, SourceState, Star
 from sessions_app.timeline import run_id_at
 
 AGENT_NAMES = {
@@ -92,6 +92,7 @@ def header(request: HttpRequest, session: AgentSession) -> dict[str, Any]:
         "read_seq": mark or 0,
         "token_sum": token_sum(session),
         "cost": cost_of_session(session),
+        "losses": losses_of(session),
     }
 
 
@@ -120,6 +121,42 @@ def token_sum(counted: AgentSession | Run) -> TokenSum:
     else:
         note = "The total as the source itself counts it."
     return TokenSum([(name, f"{number:,}") for name, number in parts], f"{counted.total_tokens:,}", note)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Files that no longer hold what was read of them: when the last was missed, and how many lines are kept here."""
+
+    words: str
+    at_ms: int
+    lines: int
+
+
+def losses_of(session: AgentSession) -> list[Loss]:
+    """What became of the session's sources, where it is not what they were."""
+    groups = session.sources.values("state").annotate(
+        number=Count("pk"), at_ms=Max("deleted_ms"), lines=Sum("line_count")
+    )
+    found = {group["state"]: group for group in groups.order_by("state")}
+    # What was rewritten is there a second time, as another generation of the same file.
+    files = sum(group["number"] for state, group in found.items() if state != SourceState.TRUNCATED)
+    return [
+        Loss(words(group["number"], files), group["at_ms"], group["lines"])
+        for state, words in ((SourceState.DELETED, _deleted), (SourceState.TRUNCATED, _rewritten))
+        if (group := found.get(state))
+    ]
+
+
+def _deleted(number: int, files: int) -> str:
+    if files == 1:
+        return "Source deleted at"
+    return f"{number} of {files} sources deleted{', the last' if number > 1 else ''} at"
+
+
+def _rewritten(number: int, files: int) -> str:
+    if number > 1:
+        return f"{'Sources' if files > 1 else 'Source'} rewritten {number} times, the last at"
+    return f"1 of {files} sources rewritten at" if files > 1 else "Source rewritten at"
 
 
 def tabs(session: AgentSession, current: str) -> list[Tab]:
