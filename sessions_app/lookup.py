@@ -71,14 +71,30 @@ def _conditions(name: str) -> Iterator[Q]:
     yield from _pieces_of_id(name)
 
 
-def _pieces_of_id(name: str) -> Iterator[Q]:
+def digits_of(name: str) -> str:
+    """The digits of an id or of a piece of one that says something; nothing when it is none."""
     digits = name.replace("-", "").lower()
-    if len(digits) < _FEWEST_DIGITS or not _DIGITS.fullmatch(digits):
-        return
-    yield Q(pk__range=(uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))))
-    if len(digits) <= _LONGEST_SUFFIX:
-        # SQLite spells an id without its dashes, Postgres with them; the last group is the same in both.
-        yield Q(spelled_id__endswith=digits)
+    return digits if len(digits) >= _FEWEST_DIGITS and _DIGITS.fullmatch(digits) else ""
+
+
+def begins_with(digits: str) -> Q:
+    return Q(pk__range=(uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))))
+
+
+def ends_with(digits: str) -> Q:
+    """Of rows annotated with `spelled_id`, at most the last twelve digits.
+
+    SQLite spells an id without its dashes, Postgres with them; the last group is the same in both.
+    """
+    return Q(spelled_id__endswith=digits)
+
+
+def _pieces_of_id(name: str) -> Iterator[Q]:
+    digits = digits_of(name)
+    if digits:
+        yield begins_with(digits)
+    if 0 < len(digits) <= _LONGEST_SUFFIX:
+        yield ends_with(digits)
 
 
 def _matching[Row: (AgentSession, Terminal)](rows: QuerySet[Row], condition: Q) -> list[Row]:

@@ -11,15 +11,12 @@ from dashboard.lib.errors import BadRequest
 from sessions_app.access import READ
 from sessions_app.actions.terminals.moments import with_moments
 from sessions_app.hit_places import places_of
-from sessions_app.models import AgentSession, Person, Run, RunKind
-from sessions_app.models.run import RunQuerySet
-from sessions_app.search.find import Results, find, sessions_titled
+from sessions_app.models import Person
+from sessions_app.palette import offers_for, recent
+from sessions_app.search.find import Results, find
 from sessions_app.search.query import QUALIFIERS, Query, parse
-from sessions_app.session_list import with_columns
 from sessions_app.sign_in import requires
 
-PALETTE_ROWS = 8
-RECENT_RUNS = 3_000
 _KINDS = (
     ("", "All"),
     ("message", "Messages"),
@@ -70,25 +67,10 @@ def _with_kind(text: str, kind: str) -> str:
     return " ".join([*words, f"kind:{kind}"] if kind else words)
 
 
-def _runs_titled(text: str, person: Person) -> RunQuerySet:
-    """Subagents by a part of their title, among the newest: titles of runs are not indexed."""
-    newest = Run.objects.visible_to(person).filter(kind=RunKind.SUBAGENT).newest_first()[:RECENT_RUNS]
-    titled = Run.objects.filter(pk__in=newest.values("pk"), title__icontains=text)
-    return titled.select_related("session").newest_first()[:PALETTE_ROWS]
-
-
 @require_safe
 @requires(READ)
 def palette(request: HttpRequest) -> HttpResponse:
-    """What Ctrl K offers: sessions by title, runs by title, and the search itself."""
-    person, text = cast(Person, request.user), request.GET.get("q", "").strip()[:200]
-    visible = with_columns(AgentSession.objects.visible_to(person))
-    if text:
-        sessions = visible.filter(pk__in=sessions_titled(text.split(), limit=50)).newest_first()[
-            :PALETTE_ROWS
-        ]
-        found_runs = _runs_titled(text, person)
-    else:
-        sessions, found_runs = visible.listed().newest_first()[:PALETTE_ROWS], Run.objects.none()
-    context = {"q": text, "sessions": sessions, "runs": found_runs}
-    return render(request, "sessions_app/search/_palette.html", context)
+    """What Ctrl K offers: what is called so, what has it in its title, and the search itself."""
+    person, text = cast(Person, request.user), request.GET.get("q", "").strip()
+    offers = offers_for(text, person) if text else recent(person)
+    return render(request, "sessions_app/search/_palette.html", {"q": text, "offers": offers})
