@@ -101,7 +101,7 @@ def link(query: Query, **more: object) -> str:
 
 
 def _page(query: Query, request: HttpRequest) -> dict[str, Any]:
-    above, below = _index(request, "newer_than"), _index(request, "older_than")
+    above, below, is_lost = _place(request)
     size = log_size()
     if above is not None and below is None:
         found = newer(query, above, PAGE_ROWS, rows=_listed)
@@ -117,6 +117,7 @@ def _page(query: Query, request: HttpRequest) -> dict[str, Any]:
         "rows": rows_of(rows),
         "newest": max(size - 1, rows[0].idx if rows else -1),
         "is_first_page": above is None and below is None,
+        "is_lost": is_lost,
         "pager": {
             "newer": "" if newer_than is None else link(query, newer_than=newer_than),
             "older": "" if older_than is None else link(query, older_than=older_than),
@@ -151,6 +152,14 @@ def _listed(found: EntryQuerySet) -> list[Entry]:
 
 def _indices(found: EntryQuerySet) -> list[int]:
     return list(found.values_list("idx", flat=True)[: MOST_NEWS + 1])
+
+
+def _place(request: HttpRequest) -> tuple[int | None, int | None, bool]:
+    """Above and below which entry the address asks to look, and whether it says a place that cannot be read."""
+    try:
+        return _index(request, "newer_than"), _index(request, "older_than"), False
+    except BadRequest:
+        return None, None, True
 
 
 def _index(request: HttpRequest, name: str) -> int | None:

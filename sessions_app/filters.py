@@ -18,7 +18,7 @@ from sessions_app.models.session import ARCHIVED, TRASHED, SessionQuerySet
 from sessions_app.search.find import sessions_titled
 
 # Names that belong to paging, not to filtering.
-PAGING = frozenset({"after", "before", "cursor", "limit"})
+PAGING = frozenset({"after", "before"})
 MAX_VALUE_CHARS = 300
 
 

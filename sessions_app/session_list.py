@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from dashboard.lib.clock import now_ms
 from dashboard.lib.formatting import relative_time
-from dashboard.lib.keyset import Page, page_of
+from dashboard.lib.keyset import Page, page_of_link
 from sessions_app.access import KEEP_OWN, OPERATE, may
 from sessions_app.costs import costs_of_sessions
 from sessions_app.filters import SessionFilter
@@ -61,8 +61,7 @@ def sessions_of(person: Person, chosen: SessionFilter) -> SessionQuerySet:
 def session_page(
     person: Person, chosen: SessionFilter, *, after: str | None = None, before: str | None = None
 ) -> Page[AgentSession]:
-    """Raises BadRequest for a broken cursor."""
-    return page_of(
+    return page_of_link(
         with_columns(sessions_of(person, chosen)), order=ORDER, limit=PAGE_ROWS, after=after, before=before
     )
 

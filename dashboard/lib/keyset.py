@@ -8,7 +8,7 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -19,6 +19,10 @@ from dashboard.lib.errors import BadRequest
 MAX_CURSOR_CHARS = 400
 
 
+class BrokenCursor(BadRequest):
+    """A cursor that was not made here, or for another list."""
+
+
 @dataclass(frozen=True)
 class Page[Row: Model]:
     """One page of rows in display order, with the cursors that lead on (None at an end)."""
@@ -26,6 +30,8 @@ class Page[Row: Model]:
     rows: Sequence[Row]
     next: str | None
     previous: str | None
+    # The link named a place that could not be read: this is the beginning instead, and the page has to say so.
+    is_lost: bool = False
 
 
 def encode_cursor(values: Sequence[Any]) -> str:
@@ -34,20 +40,23 @@ def encode_cursor(values: Sequence[Any]) -> str:
 
 
 def decode_cursor(cursor: str, width: int) -> list[str | int]:
-    """The cursor's values. Raises BadRequest when it was not made by encode_cursor."""
+    """The cursor's values. Raises BrokenCursor when it was not made by encode_cursor."""
     if len(cursor) > MAX_CURSOR_CHARS:
-        raise BadRequest("This page link is broken: the cursor is too long.")
+        raise BrokenCursor("This page link is broken: the cursor is too long.")
     try:
         values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, binascii.Error) as error:
-        raise BadRequest("This page link is broken: the cursor cannot be read.") from error
+        raise BrokenCursor("This page link is broken: the cursor cannot be read.") from error
     if not isinstance(values, list) or len(values) != width:
-        raise BadRequest("This page link is broken: the cursor has the wrong shape.")
+        raise BrokenCursor("This page link is broken: the cursor has the wrong shape.")
     for value in values:
         if not isinstance(value, str | int) or isinstance(value, bool):
-            raise BadRequest("This page link is broken: the cursor has the wrong shape.")
+            raise BrokenCursor("This page link is broken: the cursor has the wrong shape.")
         if isinstance(value, int) and abs(value) >= 2**63:
-            raise BadRequest("This page link is broken: the cursor is out of range.")
+            raise BrokenCursor("This page link is broken: the cursor is out of range.")
+    # Base64 passes over what does not belong to it.
+    if encode_cursor(values) != cursor:
+        raise BrokenCursor("This page link is broken: the cursor cannot be read.")
     return values
 
 
@@ -62,7 +71,7 @@ def page_of[Row: Model](
     """One page of `rows`, descending by `order` (all columns the same way, the last unique).
 
     `after` leads to older rows, `before` to newer ones; both are cursors of an earlier Page.
-    Raises BadRequest for a cursor that does not fit.
+    Raises BrokenCursor for a cursor that does not fit.
     """
     backwards = before is not None and after is None
     cursor = before if backwards else after
@@ -71,12 +80,12 @@ def page_of[Row: Model](
         try:
             rows = rows.filter(_beyond(order, values, "gt" if backwards else "lt"))
         except (ValueError, TypeError, ValidationError) as error:
-            raise BadRequest("This page link is broken: the cursor does not fit this list.") from error
+            raise BrokenCursor("This page link is broken: the cursor does not fit this list.") from error
     ordering = [name if backwards else f"-{name}" for name in order]
     try:
         found = list(rows.order_by(*ordering)[: limit + 1])
     except OverflowError as error:
-        raise BadRequest("This page link is broken: the cursor does not fit this list.") from error
+        raise BrokenCursor("This page link is broken: the cursor does not fit this list.") from error
     more = len(found) > limit
     found = found[:limit]
     if backwards:
@@ -88,6 +97,16 @@ def page_of[Row: Model](
         next=_cursor_of(found[-1], order) if found and has_older else None,
         previous=_cursor_of(found[0], order) if has_newer else None,
     )
+
+
+def page_of_link[Row: Model](
+    rows: QuerySet[Row], *, order: Sequence[str], limit: int, after: str | None, before: str | None
+) -> Page[Row]:
+    """As page_of, for a page that a person looks at: a link that cannot be read leads to the beginning."""
+    try:
+        return page_of(rows, order=order, limit=limit, after=after, before=before)
+    except BrokenCursor:
+        return replace(page_of(rows, order=order, limit=limit), is_lost=True)
 
 
 def _cursor_of(row: Model, order: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from dashboard.lib.keyset import decode_cursor, encode_cursor
+from dashboard.lib.keyset import BrokenCursor, decode_cursor, encode_cursor
 from sessions_app.models import (
     AgentSession,
     Message,
@@ -76,7 +76,7 @@ def find(
     limit: int = PAGE_HITS,
     deadline_seconds: float = DEADLINE_SECONDS,
 ) -> Results:
-    """Raises BadRequest for a broken cursor."""
+    """Raises BrokenCursor."""
     if query.is_empty:
         return Results((), None, False)
     bound = _bound(cursor, query)
@@ -108,7 +108,10 @@ def _all_verified(
 
 def _bound(cursor: str | None, query: Query) -> int | None:
     if cursor is not None:
-        return int(decode_cursor(cursor, 1)[0])
+        (entry,) = decode_cursor(cursor, 1)
+        if not isinstance(entry, int):
+            raise BrokenCursor("This page link is broken: the cursor does not fit a search.")
+        return entry
     return query.before_ms << index.ID_BITS if query.before_ms is not None else None
 
 

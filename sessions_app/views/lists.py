@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.lib.errors import BadRequest
-from dashboard.lib.keyset import Page, page_of
+from dashboard.lib.keyset import Page, page_of_link
 from sessions_app.access import KEEP_ACCOUNT, KEEP_OWN, OPERATE, READ, may
 from sessions_app.actions import read_marks
 from sessions_app.actions import sessions as actions
@@ -51,7 +51,8 @@ def sessions(request: HttpRequest) -> HttpResponse:
         "shelves": _shelves(chosen),
         "saved_views": SavedView.objects.filter(person=person, page="sessions"),
         "kept": [(name, value) for name, value in chosen.active.items() if name != "q"],
-        "is_first_page": "after" not in request.GET and "before" not in request.GET,
+        "is_first_page": page.is_lost or not {"after", "before"} & request.GET.keys(),
+        "is_lost": page.is_lost,
         "may_operate": may(person, OPERATE),
     }
     return render(request, "sessions_app/lists/sessions.html", context)
@@ -164,7 +165,7 @@ def runs(request: HttpRequest) -> HttpResponse:
     rows = chosen.apply(Run.objects.visible_to(person)).select_related(
         "session", "session__project", "parent"
     )
-    page = page_of(
+    page = page_of_link(
         rows.defer("input", "output", "error"),
         order=("started_ms", "id"),
         limit=PAGE_ROWS,
@@ -184,7 +185,8 @@ def runs(request: HttpRequest) -> HttpResponse:
             "agent",
             [(a, a) for a in distinct_agents(AgentSession.objects.visible_to(person))],
         ),
-        "is_first_page": "after" not in request.GET and "before" not in request.GET,
+        "is_first_page": page.is_lost or not {"after", "before"} & request.GET.keys(),
+        "is_lost": page.is_lost,
     }
     return render(request, "sessions_app/lists/runs.html", context)
 

@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from dashboard.lib.errors import BadRequest
+from dashboard.lib.keyset import BrokenCursor
 from sessions_app.access import READ
 from sessions_app.actions.terminals.moments import with_moments
 from sessions_app.hit_places import places_of
@@ -30,10 +31,12 @@ _KINDS = (
 @requires(READ)
 def search(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("q", "")
-    error, query, results = "", Query(), Results((), None, False)
+    error, query, results, is_lost = "", Query(), Results((), None, False), False
     try:
         query = parse(text)
         results = find(query, request.user, cursor=request.GET.get("after"))
+    except BrokenCursor:
+        results, is_lost = find(query, request.user), True
     except BadRequest as refusal:
         error = str(refusal)
     context = {
@@ -52,7 +55,8 @@ def search(request: HttpRequest) -> HttpResponse:
             (_with_kind(text, kind), label, (query.kind or "") == _stored(kind)) for kind, label in _KINDS
         ],
         "qualifiers": [(f"{name}:", meaning) for name, meaning in QUALIFIERS.items()],
-        "is_first_page": "after" not in request.GET,
+        "is_first_page": is_lost or "after" not in request.GET,
+        "is_lost": is_lost,
     }
     return render(request, "sessions_app/search/search.html", context)
 

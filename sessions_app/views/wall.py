@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from dashboard.lib.errors import BadRequest
-from dashboard.lib.keyset import Page, page_of
+from dashboard.lib.keyset import Page, page_of_link
 from sessions_app.access import READ
 from sessions_app.models import Terminal, TerminalState
 from sessions_app.sign_in import me, requires
@@ -17,20 +17,27 @@ from sessions_app.wall import FEW_TILES, MOST_TILES, news_of, read_known, wall_o
 PAGE_ROWS: Final = 50
 # What the page shows: `""` is the wall above the list.
 VIEWS: Final = {"": "Both", "wall": "Wall", "list": "List"}
+_PARAMETERS: Final = frozenset({"view", "state", "after", "before"})
 
 
 @require_safe
 @requires(READ)
 def terminals(request: HttpRequest) -> HttpResponse:
     """`view`, `state` and a cursor in the address; a narrowed or later page is about the list, so it has no wall."""
+    for name in request.GET:
+        if name not in _PARAMETERS:
+            raise BadRequest(f"There is no filter named {name[:40]!r} here.")
     view, state = request.GET.get("view", ""), request.GET.get("state", "")
     if view not in VIEWS or (state and state not in TerminalState.values):
         raise BadRequest("There is no such view (wall, list) or state (live, ended, lost) of terminals.")
-    is_first = not (state or "after" in request.GET or "before" in request.GET)
+    page = None if view == "wall" else _page(request, state)
+    is_lost = page is not None and page.is_lost
+    is_first = not state and (is_lost or not {"after", "before"} & request.GET.keys())
     shows_wall = view == "wall" or (view == "" and is_first)
     context = {
         "wall": wall_of(me(request), MOST_TILES if view == "wall" else FEW_TILES) if shows_wall else None,
-        "page": None if view == "wall" else _page(request, state),
+        "page": page,
+        "is_lost": is_lost,
         "view": view,
         "is_whole": view == "wall",
         "views": VIEWS.items(),
@@ -66,7 +73,7 @@ def tiles(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest, state: str) -> Page[Terminal]:
     rows = Terminal.objects.visible_to(me(request)).select_related("session").defer("environment")
-    return page_of(
+    return page_of_link(
         rows.filter(state=state) if state else rows,
         order=("started_ms", "id"),
         limit=PAGE_ROWS,

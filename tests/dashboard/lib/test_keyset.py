@@ -67,6 +67,9 @@ def test_an_empty_list_is_one_empty_page() -> None:
         encode_cursor(["x", "not-a-uuid"]),
         encode_cursor([2**80, "00000000-0000-7000-8000-000000000000"]),
         "A" * 1000,
+        encode_cursor([START_MS, "00000000-0000-7000-8000-000000000000"]) + "!",
+        " " + encode_cursor([START_MS, "00000000-0000-7000-8000-000000000000"]),
+        "",
         "é",
     ],
 )

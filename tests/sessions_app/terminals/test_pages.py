@@ -62,7 +62,6 @@ def test_pages_of_the_list_lead_on_and_back(client: Client) -> None:
     assert len(second.context["page"].rows) == 3
     back = client.get(f"/terminals/?before={second.context['page'].previous}")
     assert [row.pk for row in back.context["page"].rows] == [row.pk for row in first.context["page"].rows]
-    assert client.get("/terminals/?after=nonsense").status_code == 400
 
 
 def test_hostile_titles_and_lines_are_text(client: Client) -> None:
