@@ -7,6 +7,7 @@ urlpatterns: list[URLPattern] = [
     path("terminals/tiles/", wall.tiles, name="terminal-tiles"),
     path("terminals/<uuid:terminal_id>/", terminals.terminal, name="terminal"),
     path("terminals/<uuid:terminal_id>/row/", wall.row, name="terminal-row"),
+    path("terminals/<uuid:terminal_id>/figures/", terminals.figures, name="terminal-figures"),
     path("terminals/<uuid:terminal_id>/bytes", terminal_output.output, name="terminal-bytes"),
     path("terminals/<uuid:terminal_id>/frames", terminal_output.frames, name="terminal-frames"),
     path("terminals/<uuid:terminal_id>/map", terminal_output.terminal_map, name="terminal-map"),

@@ -27,6 +27,14 @@ def terminal(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
 
 @require_safe
 @requires(READ)
+def figures(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
+    """What the heading says of the terminal, fetched again when it changed."""
+    found = get_object_or_404(_visible_to(request), pk=terminal_id)
+    return render(request, "sessions_app/terminals/_figures.html", {"terminal": found})
+
+
+@require_safe
+@requires(READ)
 def recording(request: HttpRequest, terminal_id: uuid.UUID, form: str) -> StreamingHttpResponse:
     """A download; text is shown in the browser, where a screen reader can read it, unless `?save` asks for it."""
     found = get_object_or_404(_visible_to(request), pk=terminal_id)

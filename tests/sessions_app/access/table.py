@@ -110,6 +110,7 @@ TABLE: Final[dict[str, Row]] = {
     "terminals/tiles/": page(),
     "terminals/<uuid:terminal_id>/": page(),
     "terminals/<uuid:terminal_id>/row/": page(),
+    "terminals/<uuid:terminal_id>/figures/": page(),
     "terminals/<uuid:terminal_id>/bytes": page(),
     "terminals/<uuid:terminal_id>/frames": page(),
     "terminals/<uuid:terminal_id>/map": page(),

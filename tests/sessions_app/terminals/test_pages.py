@@ -82,6 +82,19 @@ def test_a_row_that_is_gone_is_empty(client: Client) -> None:
     assert client.get(address).content == b""
 
 
+def test_the_heading_says_how_far_it_is_and_how_it_ended(client: Client) -> None:
+    recorder = start_recorder()
+    recorder.write(b"1 passed\r\n", after_us=65_000_000)
+    address = f"/terminals/{recorder.terminal.pk}/"
+    for live in (client.get(address), client.get(f"{address}figures/")):
+        for text in ("1m 05s", "10 B", "last heard of"):
+            assert text in live.content.decode()
+    recorder.exit(3)
+    for ended in (client.get(address), client.get(f"{address}figures/")):
+        assert "exit 3, ended" in ended.content.decode()
+        assert "last heard of" not in ended.content.decode()
+
+
 @pytest.mark.parametrize(
     ("asked", "at_ms"),
     [
@@ -110,7 +123,7 @@ def test_a_link_whose_moment_cannot_be_read_says_so(client: Client) -> None:
     assert "could not be read" not in client.get(address).content.decode()
 
 
-@pytest.mark.parametrize("page", ["", "bytes", "frames", "recording.cast", "recording.txt"])
+@pytest.mark.parametrize("page", ["", "figures/", "bytes", "frames", "recording.cast", "recording.txt"])
 def test_what_is_in_the_trash_has_no_page(client: Client, page: str) -> None:
     recorder = start_recorder(make_session())
     AgentSession.objects.update(deleted_ms=1)
