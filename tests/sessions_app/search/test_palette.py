@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -21,7 +22,7 @@ def client() -> Client:
     return signed_in(make_person())
 
 
-def titled(title: str, *, at_ms: int = START_MS, **facts: object) -> AgentSession:
+def titled(title: str, *, at_ms: int = START_MS, **facts: Any) -> AgentSession:
     """A session that is found by its title."""
     session = make_session(title=title, last_activity_ms=at_ms, **facts)
     entry = index.entry_id(at_ms, session.pk)
