@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db.models import CharField, Q, QuerySet
-from django.db.models.functions import Cast
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 
 from dashboard.lib.text import storable
@@ -88,9 +87,8 @@ def _with_digits(rows: QuerySet[Any], digits: str) -> Sequence[Any]:
     """None where so many begin with these digits that they say nothing yet."""
     condition = begins_with(digits)
     if len(digits) == SHORT_DIGITS:
-        condition |= ends_with(digits)
-    spelled = rows.annotate(spelled_id=Cast("pk", CharField())).filter(condition)
-    found = list(spelled.order_by("-started_ms", "-id")[: ROWS + 1])
+        condition |= ends_with(digits, rows.model)
+    found = list(rows.filter(condition).order_by("-started_ms", "-id")[: ROWS + 1])
     return found if len(found) <= ROWS else ()
 
 

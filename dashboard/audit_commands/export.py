@@ -17,6 +17,8 @@ from dashboard.audit_commands import Answer, moment
 from dashboard.lib.errors import Refused
 from sessions_app.actions.exports import note_log_export
 from sessions_app.exporters.writing import refuse_existing, write_file
+from sessions_app.lookup import find_session, whole_id
+from sessions_app.models.people import COMMAND_LINE
 
 NAME: Final = "export"
 TEXT: Final = "write the log, or a part of it, into a file that can be checked without this program"
@@ -26,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE.zip")
     parser.add_argument("--action", default="", help="only this action, or a family such as 'token.*'")
     parser.add_argument("--actor", default="", help="only what this one did, by the name in the list")
-    parser.add_argument("--session", type=uuid.UUID, metavar="ID", help="only what concerns this session")
+    parser.add_argument("--session", default="", metavar="ID", help="only what concerns this session")
     parser.add_argument("--since", type=moment, metavar="TIME", help="from this ISO 8601 time on")
     parser.add_argument("--until", type=moment, metavar="TIME", help="before this time")
     parser.add_argument("--no-payloads", dest="payloads", action="store_false", help="leave payloads out")
@@ -38,7 +40,7 @@ def run(
     file: Path,
     action: str,
     actor: str,
-    session: uuid.UUID | None,
+    session: str,
     since: int | None,
     until: int | None,
     payloads: bool,
@@ -48,7 +50,7 @@ def run(
     _refuse_unknown(action)
     if not force:
         refuse_existing(file)
-    selection = Selection(action, actor, session, since, until)
+    selection = Selection(action, actor, _session_id(session), since, until)
     bundle = _bundle(selection, payloads=payloads)
     count = bundle.entry_count()
     note_log_export(
@@ -79,6 +81,13 @@ def _bundle(selection: Selection, *, payloads: bool) -> Bundle:
     if checkpoint is None:
         raise Refused("The audit log is empty: there is nothing to export.")
     return Bundle(checkpoint, selection, payloads)
+
+
+def _session_id(name: str) -> uuid.UUID | None:
+    """A whole id may be of a session that is long gone: the log still speaks of it."""
+    if not name:
+        return None
+    return whole_id(name) or find_session(name, COMMAND_LINE).pk
 
 
 def _refuse_unknown(action: str) -> None:

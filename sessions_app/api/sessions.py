@@ -12,7 +12,7 @@ from dashboard.lib.errors import BadRequest
 from sessions_app.api.documents import RunDocument, SessionDocument, SourceDocument, TimelineItem
 from sessions_app.api.endpoint import Call, Endpoint
 from sessions_app.api.paging import DEFAULT_LIMIT, Limit, Page, PageQuery, paged, paged_together
-from sessions_app.api.problems import NOT_FOUND
+from sessions_app.api.problems import NOT_FOUND, REFUSED
 from sessions_app.api.rendering import (
     event_document,
     message_document,
@@ -23,6 +23,7 @@ from sessions_app.api.rendering import (
     tool_call_document,
 )
 from sessions_app.filters import MAX_VALUE_CHARS, SessionFilter
+from sessions_app.lookup import find_session
 from sessions_app.models import AgentSession, Event, Message, Person, Run, ToolCall
 
 type Text = Annotated[str, msgspec.Meta(max_length=MAX_VALUE_CHARS)]
@@ -55,6 +56,17 @@ class SessionQuery(PageQuery, kw_only=True, forbid_unknown_fields=True):
         return SessionFilter.read({name: str(value) for name, value in given.items() if value is not None})
 
 
+class NameQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    name: Annotated[
+        str,
+        msgspec.Meta(
+            min_length=1,
+            max_length=MAX_VALUE_CHARS,
+            description="An id, its beginning or end, the agent's own id, or the title.",
+        ),
+    ]
+
+
 class TimelineQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     after: Annotated[Place | None, msgspec.Meta(description="Rows beyond this place, the nearest first.")] = (
         None
@@ -85,6 +97,10 @@ def list_sessions(call: Call) -> Any:
 
 def show_session(call: Call, session_id: uuid.UUID) -> SessionDocument:
     return session_document(session_of(call.caller.person, session_id))
+
+
+def show_named_session(call: Call) -> SessionDocument:
+    return session_document(find_session(call.query.name, call.caller.person))
 
 
 def show_timeline(call: Call, session_id: uuid.UUID) -> TimelinePage:
@@ -159,6 +175,16 @@ ENDPOINTS = (
         show_session,
         answers=SessionDocument,
         problems=(NOT_FOUND,),
+    ),
+    Endpoint(
+        "show_named_session",
+        "GET",
+        "sessions/named",
+        "The one session that is called so",
+        show_named_session,
+        answers=SessionDocument,
+        query=NameQuery,
+        problems=(REFUSED,),
     ),
     Endpoint(
         "show_timeline",

@@ -47,6 +47,10 @@ class Client:
         else:
             self._connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
 
+    def get(self, path: str) -> dict[str, Any]:
+        """Answer to a GET. Raises Problem and Unavailable."""
+        return self._request("GET", path, b"", "application/json")
+
     def put(self, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
         """Answer to a PUT of a JSON document. Raises Problem and Unavailable."""
         return self._request("PUT", path, json.dumps(document).encode("ascii"), "application/json")

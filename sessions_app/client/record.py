@@ -10,7 +10,6 @@ import contextlib
 import os
 import socket
 import time
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from sessions_app.client.home import (
 from sessions_app.client.identifiers import uuid7
 from sessions_app.client.markers import VARIABLE, MarkerPipe
 from sessions_app.client.masking import MaskingError, PatientMasker, make_detector, read_recorder_policy
+from sessions_app.client.naming import NotNamed, session_named
 from sessions_app.client.pseudoterminal import LaunchError, PersonsTerminal, Program, get_size
 from sessions_app.client.relay import STDERR, STDIN, STDOUT, Relay
 from sessions_app.client.spool import Metadata, Spool, SpoolWriter
@@ -41,11 +41,11 @@ def main(argv: Sequence[str]) -> int:
     _open_standard_files()
     options = _parse(argv)
     choice = TargetChoice(options.server, options.token_file)
-    metadata = _metadata(options)
     try:
         check_choice(choice)
+        metadata = _metadata(options, choice)
         detector = _detector(options)
-    except (TargetError, PolicyError, MaskingError) as error:
+    except (TargetError, NotNamed, PolicyError, MaskingError) as error:
         _say(str(error))
         return 2
     recorder = Recorder(metadata, choice, quiet=options.quiet, detector=detector)
@@ -193,7 +193,8 @@ def _describe_loss(spool: Spool, ending: Ending) -> str:
     return f"the recording {verb} ({ending.reason}); it is kept, send it with: scrollback upload {name}"
 
 
-def _metadata(options: argparse.Namespace) -> Metadata:
+def _metadata(options: argparse.Namespace, choice: TargetChoice) -> Metadata:
+    """Raises NotNamed and TargetError for a session that cannot be told."""
     cols, rows = get_size((STDIN, STDOUT, STDERR), os.environ)
     return Metadata(
         id=str(uuid7()),
@@ -204,7 +205,7 @@ def _metadata(options: argparse.Namespace) -> Metadata:
         rows=rows,
         started_ms=time.time_ns() // 1_000_000,
         title=options.title,
-        session=str(options.session) if options.session else None,
+        session=session_named(options.session, choice, home()) if options.session is not None else None,
         input_recorded=options.input,
         env={name: os.environ[name] for name in _SENT_VARIABLES if name in os.environ},
     )
@@ -240,7 +241,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog='Example: scrollback record --title "nightly build" -- make test',
     )
     parser.add_argument("--title", help="what the recording is called")
-    parser.add_argument("--session", type=uuid.UUID, metavar="ID", help="the agent session it belongs to")
+    parser.add_argument(
+        "--session", metavar="ID", help="the agent session it belongs to; a piece of its id will do"
+    )
     parser.add_argument("--input", action="store_true", help="record what is typed, too; passwords included")
     parser.add_argument(
         "--mask-env",

@@ -3,10 +3,11 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sessions_app.client.home import Target, TargetChoice, TargetError, check_choice, find_target, home
+from sessions_app.client.naming import NotNamed, recording_named
 from sessions_app.client.spool import Spool, finish_interrupted, spools
 from sessions_app.client.uploader import FinishedRecording, Outcome, Uploader
 
@@ -25,7 +26,10 @@ def main(argv: Sequence[str]) -> int:
         return _refuse(str(error))
     if target is None:
         return _refuse("no server with a token for it was found: start `scrollback serve` or name them")
-    chosen = list(_choose(directory, options.terminals))
+    try:
+        chosen = _choose(directory, options.terminals)
+    except NotNamed as error:
+        return _refuse(str(error))
     sent, left = _upload_all(chosen, lambda: find_target(choice, directory), keep=options.keep)
     if options.json:
         print(json.dumps({"sent": sent, "left": left}))
@@ -43,7 +47,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Send the recordings that the server lacks. Sending one twice changes nothing.",
         epilog="Example: scrollback upload --server https://console.example --token-file ~/recorder.token",
     )
-    parser.add_argument("terminals", nargs="*", metavar="ID", help="only these recordings")
+    parser.add_argument(
+        "terminals", nargs="*", metavar="ID", help="only these recordings; a piece of the id will do"
+    )
     parser.add_argument("--server", metavar="URL", help="where to send (SCROLLBACK_URL; else this machine's)")
     parser.add_argument(
         "--token-file", type=Path, metavar="FILE", help="file with the token (SCROLLBACK_TOKEN)"
@@ -53,11 +59,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _choose(directory: Path, terminals: Sequence[str]) -> Iterator[Spool]:
-    """The recordings that were named, or all that are not known to be on the server."""
-    for spool in spools(directory):
-        if spool.recording.stem in terminals or (not terminals and not _is_complete(spool)):
-            yield spool
+def _choose(directory: Path, names: Sequence[str]) -> list[Spool]:
+    """The recordings that were named, or all that are not known to be on the server. Raises NotNamed."""
+    waiting = {spool.recording.stem: spool for spool in spools(directory)}
+    if names:
+        return [waiting[found] for found in dict.fromkeys(recording_named(name, waiting) for name in names)]
+    return [spool for spool in waiting.values() if not _is_complete(spool)]
 
 
 def _is_complete(spool: Spool) -> bool:

@@ -4,10 +4,12 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
+from dashboard.lib.errors import BadRequest, Refused
 from dashboard.lib.keyset import BrokenCursor, decode_cursor, encode_cursor
+from sessions_app.lookup import find_session
 from sessions_app.models import (
     AgentSession,
     Message,
@@ -76,7 +78,8 @@ def find(
     limit: int = PAGE_HITS,
     deadline_seconds: float = DEADLINE_SECONDS,
 ) -> Results:
-    """Raises BrokenCursor."""
+    """Raises BrokenCursor, and BadRequest for a session that is none or may be several."""
+    query = _with_session(query, user)
     if query.is_empty:
         return Results((), None, False)
     bound = _bound(cursor, query)
@@ -91,6 +94,16 @@ def find(
         if is_full or time.monotonic() > ends:
             return Results(hits, encode_cursor([entry]), not is_full, frozenset(terminals.more_in))
     return Results(hits, None, False, frozenset(terminals.more_in))
+
+
+def _with_session(query: Query, user: Viewer) -> Query:
+    """With the id of the session that the query names by a piece of it."""
+    if not query.session or query.session_id is not None:
+        return query
+    try:
+        return replace(query, session_id=find_session(query.session, user).pk)
+    except Refused as refusal:
+        raise BadRequest(str(refusal)) from refusal
 
 
 def _all_verified(
@@ -144,8 +157,8 @@ def _verified(
     entries = SearchEntry.objects.filter(pk__in=ids)
     if query.kind is not None:
         entries = entries.filter(kind=query.kind)
-    if query.session is not None:
-        entries = entries.filter(session=query.session)
+    if query.session_id is not None:
+        entries = entries.filter(session=query.session_id)
     chosen = {entry.pk: entry for entry in entries}
     sessions = _sessions({entry.session_id for entry in chosen.values() if entry.session_id}, query, user)
     matches = matcher(query)

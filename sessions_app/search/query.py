@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
 from dashboard.lib.errors import BadRequest
+from sessions_app.lookup import whole_id
 from sessions_app.models import SearchKind
 from sessions_app.search.index import Term
 from sessions_app.search.words import words_of
@@ -20,7 +21,7 @@ QUALIFIERS = {
     "kind": "message, tool, terminal or session",
     "agent": "the program that wrote the history, such as codex",
     "project": "a part of the project's folder",
-    "session": "a session's id",
+    "session": "a session's id, its beginning or end",
     "after": "a day, such as 2026-02-23",
     "before": "a day, such as 2026-02-23",
 }
@@ -44,7 +45,9 @@ class Query:
     kind: SearchKind | None = None
     agent: str = ""
     project: str = ""
-    session: uuid.UUID | None = None
+    # As it was typed; `session_id` is known at once only for a whole id, else `find` looks it up.
+    session: str = ""
+    session_id: uuid.UUID | None = None
     after_ms: int | None = None
     before_ms: int | None = None
 
@@ -115,10 +118,9 @@ def _qualified(query: Query, name: str, value: str) -> Query:
             raise BadRequest(f"kind: is {QUALIFIERS['kind']}, not {value!r}.")
         return replace(query, kind=_KINDS[value])
     if name == "session":
-        try:
-            return replace(query, session=uuid.UUID(value))
-        except ValueError as error:
-            raise BadRequest(f"session: is {QUALIFIERS['session']}, not {value!r}.") from error
+        if not value.strip():
+            raise BadRequest(f"session: is {QUALIFIERS['session']}.")
+        return replace(query, session=value, session_id=whole_id(value))
     if name == "after":
         return replace(query, after_ms=_day_ms(name, value) + 86_400_000)
     if name == "before":

@@ -86,8 +86,8 @@ class TextSearch:
     def _terminals(self) -> QuerySet[Terminal]:
         query = self._query
         found = Terminal.objects.visible_to(self._user)
-        if query.session is not None:
-            found = found.filter(session=query.session)
+        if query.session_id is not None:
+            found = found.filter(session=query.session_id)
         if query.agent:
             found = found.filter(session__agent=query.agent)
         if query.project:

@@ -3,7 +3,7 @@ import uuid
 import pytest
 
 from dashboard.lib.errors import Refused
-from sessions_app.lookup import Ambiguous, find_named, short_id
+from sessions_app.lookup import Ambiguous, find_named, find_session, short_id
 from sessions_app.models import Role, SessionAlias
 from sessions_app.models.people import COMMAND_LINE
 from tests.factories import make_person, make_session, make_terminal
@@ -23,6 +23,9 @@ SECOND = uuid.UUID("01990d0f-9d71-7bfc-9fb4-157fce4aaaaa")
         "ce49f601",
         "F601",
         "157fce49f601",
+        "9fb4-157fce49f601",
+        "9d717bfc9fb4157fce49f601",
+        "01990d0f-9d71-7bfc-9fb4-157fce49",
         "thread-9",
         "thre",
         "Fix it",
@@ -93,3 +96,21 @@ def test_somebody_who_was_disabled_finds_nothing() -> None:
 
     with pytest.raises(Refused):
         find_named(str(FIRST), make_person(Role.OPERATOR, is_active=False))
+
+
+def test_where_a_session_is_meant_terminals_are_left_aside() -> None:
+    session = make_session(id=FIRST)
+    terminal = make_terminal(title="ce49f601")
+
+    assert find_session("ce49f601", COMMAND_LINE) == session
+    with pytest.raises(Refused, match="There is no session called"):
+        find_session(str(terminal.pk), COMMAND_LINE)
+
+
+def test_too_few_digits_of_an_id_are_said_to_be_so() -> None:
+    make_session(id=FIRST)
+
+    with pytest.raises(
+        Refused, match=r"called '601': of an id, give at least 4 digits\. See: scrollback list"
+    ):
+        find_named("601", COMMAND_LINE)

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 import zipfile
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from audit.models import Entry, Log
 from audit.signing import newest_checkpoint
 from tests.audit.bundles import fill
 from tests.dashboard.commands.calling import Caller
+from tests.factories import make_session
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -148,3 +150,17 @@ def test_without_payloads_none_leaves(call: Caller, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "log.zip") as archive:
         assert "payloads.jsonl" not in archive.namelist()
     assert exports()[0]["payloads"] is False
+
+
+def test_a_session_is_named_by_a_piece_of_its_id_and_may_be_gone(call: Caller, tmp_path: Path) -> None:
+    fill(3)
+    session, gone = make_session(), uuid.uuid4()
+
+    by_end = call("audit", "export", tmp_path / "a.zip", "--session", session.pk.hex[-8:], "--json")
+    by_id = call("audit", "export", tmp_path / "b.zip", "--session", str(gone), "--json")
+    unknown = call("audit", "export", tmp_path / "c.zip", "--session", "ffffffff", "--json")
+
+    assert by_end.document["filter"] == {"session": str(session.pk)}
+    assert by_id.document["filter"] == {"session": str(gone)}
+    assert unknown.status == 2
+    assert "There is no session called 'ffffffff'" in unknown.errors

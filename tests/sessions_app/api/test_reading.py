@@ -324,3 +324,16 @@ def test_the_audit_log_is_read_with_its_own_scope() -> None:
     assert indexes == sorted(indexes, reverse=True)
     assert created["idx"] in indexes
     assert problem_of(Api().get("audit/entries"))[0] == 403
+
+
+def test_a_session_is_read_by_what_it_is_called() -> None:
+    session = make_session(title="Fix the login form")
+    make_session(title="Twin")
+    make_session(title="Twin")
+    api = Api()
+
+    for name in (str(session.pk), session.pk.hex[-8:], "Fix the login form"):
+        assert api.read("sessions/named", "show_named_session", name=name)["id"] == str(session.pk)
+    assert problem_of(api.get("sessions/named", name="nothing")) == (422, "/problems/refused")
+    assert problem_of(api.get("sessions/named", name="Twin")) == (422, "/problems/refused")
+    assert problem_of(api.get("sessions/named")) == (400, "/problems/bad-request")

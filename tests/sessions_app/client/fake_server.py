@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import unquote
 
 from sessions_app.terminal.asciicast.model import Event, Exit, Output
 from sessions_app.terminal.batch import START, BatchError, Position, decode_batch
@@ -43,6 +44,8 @@ class FakeServer:
 
     def __init__(self) -> None:
         self.terminals: dict[str, StoredTerminal] = {}
+        # {what a session may be called: its id}
+        self.sessions: dict[str, str] = {}
         self.faults: deque[Fault] = deque()
         self.received_bytes = 0
         self.overlapping_bytes = 0
@@ -141,6 +144,12 @@ class FakeServer:
             return 0, {}
         if handler.headers["Authorization"] != f"Bearer {TOKEN}":
             return 401, _problem("not-authenticated", "The token is not known.")
+        prefix, named, name = handler.path.partition("/api/v1/sessions/named?name=")
+        if named and prefix == "" and handler.command == "GET":
+            known = self.sessions.get(unquote(name))
+            return (
+                (200, {"id": known}) if known else (422, _problem("refused", f"No {unquote(name)!r} here."))
+            )
         prefix, _, rest = handler.path.partition("/api/v1/terminals/")
         terminal_id, _, resource = rest.partition("/")
         if prefix == "" and handler.command == "PUT" and not resource:
@@ -175,6 +184,9 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
+
+    def do_GET(self) -> None:
+        self.server.fake.handle(self)
 
     def do_PUT(self) -> None:
         self.server.fake.handle(self)

@@ -205,3 +205,40 @@ def test_when_recorder_and_uploader_are_killed_the_command_sends_the_rest(
     assert terminal.position.offset >= before
     assert terminal.exit is not None
     assert not spool.recording.exists()
+
+
+SESSION = "01990d0f-9d71-7bfc-9fb4-157fce49f601"
+
+
+def test_a_session_may_be_named_by_a_piece_of_its_id(directory: Path, announced: FakeServer) -> None:
+    announced.sessions["ce49f601"] = SESSION
+
+    done = run_recorder("--session", "ce49f601", "--", "echo", "hello")
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert announced.only_terminal().document["session"] == SESSION
+
+
+def test_a_session_that_the_server_cannot_tell_stops_the_recorder_before_the_program(
+    directory: Path, announced: FakeServer, tmp_path: Path
+) -> None:
+    done = run_recorder("--session", "ce49f601", "--", "touch", str(tmp_path / "ran"))
+
+    assert (done.returncode, done.stderr) == (2, b"scrollback: No 'ce49f601' here.\n")
+    assert not (tmp_path / "ran").exists()
+    assert spools(directory) == []
+
+
+def test_without_a_server_a_piece_of_an_id_is_refused_and_a_whole_one_is_taken(
+    directory: Path, server: FakeServer
+) -> None:
+    piece = run_recorder("--session", "ce49f601", "--", "echo", "hello")
+    announce(directory, server)
+    server.stop()
+    unreachable = run_recorder("--session", "ce49f601", "--", "echo", "hello")
+    whole = run_recorder("--session", SESSION, "--quiet", "--", "echo", "hello")
+
+    assert (piece.returncode, unreachable.returncode, whole.returncode) == (2, 2, 0)
+    assert b"no server was found" in piece.stderr
+    assert b"the server cannot be asked which session 'ce49f601' is" in unreachable.stderr
+    assert [spool.load().metadata.session for spool in spools(directory)] == [SESSION]

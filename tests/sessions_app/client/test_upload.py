@@ -437,3 +437,24 @@ def test_a_sidecar_holds_its_state_through_saving_and_loading(directory: Path) -
 
     assert spool.load() == state
     assert sorted(path.suffix for path in spool.recording.parent.iterdir()) == [".cast", ".json"]
+
+
+def test_a_recording_is_named_by_an_end_or_a_beginning_of_its_id(directory: Path, server: FakeServer) -> None:
+    first, second = (spooled(directory, a_recording(seed, writes=5)).recording.stem for seed in range(2))
+    announce(directory, server)
+
+    assert run_upload("--keep", first[-8:]).stdout == f"{first} sent\n"
+    assert run_upload("--keep", second[:-1]).stdout == f"{second} sent\n"
+    assert set(server.terminals) == {first, second}
+
+
+def test_a_recording_that_is_none_or_may_be_several_is_refused(directory: Path, server: FakeServer) -> None:
+    ids = [spooled(directory, a_recording(seed, writes=5)).recording.stem for seed in range(2)]
+    announce(directory, server)
+
+    several, none, too_short = run_upload(ids[0][:6]), run_upload("ffffffff"), run_upload(ids[0][-3:])
+
+    assert [done.returncode for done in (several, none, too_short)] == [2, 2, 2]
+    assert all(found in several.stderr for found in ids)
+    assert none.stderr == "scrollback upload: no recording called 'ffffffff' waits here to be sent\n"
+    assert server.terminals == {}

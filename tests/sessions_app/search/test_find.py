@@ -3,6 +3,7 @@ import uuid
 import pytest
 from django.contrib.auth.models import AnonymousUser
 
+from dashboard.lib.errors import BadRequest
 from dashboard.lib.text import storable
 from sessions_app.models import AgentSession, Person, SearchEntry, SearchKind
 from sessions_app.search import find as find_module
@@ -173,3 +174,34 @@ def test_sessions_are_found_by_their_titles(ada: Person) -> None:
 
     assert sessions_titled(["rework", "impo"]) == [session.pk]
     assert sessions_titled([""]) == []
+
+
+FIRST = uuid.UUID("01990d0f-9d71-7bfc-9fb4-157fce49f601")
+SECOND = uuid.UUID("01990d0f-9d71-7bfc-9fb4-157fce4aaaaa")
+
+
+@pytest.fixture
+def twins() -> None:
+    """Two sessions whose ids begin alike, and that say the same."""
+    for number, identity in enumerate((FIRST, SECOND)):
+        said(make_session(id=identity), f"needle {number}", START_MS + number)
+
+
+@pytest.mark.usefixtures("twins")
+@pytest.mark.parametrize("name", [str(FIRST), "ce49f601", "01990d0f-9d71-7bfc-9fb4-157fce49"])
+def test_one_session_is_searched_by_its_id_or_a_piece_of_it(ada: Person, name: str) -> None:
+    assert excerpts(f"needle session:{name}", ada) == ["needle 0"]
+
+
+@pytest.mark.usefixtures("twins")
+def test_a_piece_that_may_be_several_sessions_is_refused_with_all_of_them(ada: Person) -> None:
+    with pytest.raises(BadRequest) as refusal:
+        find(parse("needle session:01990d0f"), ada)
+
+    assert {str(FIRST), str(SECOND)} <= set(str(refusal.value).split())
+
+
+@pytest.mark.usefixtures("twins")
+def test_a_piece_of_no_session_is_refused_even_without_words(ada: Person) -> None:
+    with pytest.raises(BadRequest, match="There is no session called 'ffffffff'"):
+        find(parse("session:ffffffff"), ada)

@@ -1,3 +1,5 @@
+import uuid
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,7 +59,7 @@ def test_what_only_looks_like_a_qualifier_is_a_word() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["kind:nothing x", "after:yesterday x", "session:12 x", "x" * 501, "a b c " * 10]
+    "text", ["kind:nothing x", "after:yesterday x", 'session:"" x', "x" * 501, "a b c " * 10]
 )
 def test_what_cannot_be_read_is_refused_with_a_reason(text: str) -> None:
     with pytest.raises(BadRequest):
@@ -79,3 +81,11 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     for term in query.terms:
         assert term.word
         assert not set(term.word) & set("\"'*&|!:() \\")
+
+
+def test_a_whole_id_of_a_session_is_read_and_a_piece_is_left_to_be_looked_up() -> None:
+    whole = parse("session:01990d0f-9d71-7bfc-9fb4-157fce49f601 x")
+    piece = parse("session:ce49f601 x")
+
+    assert whole.session_id == uuid.UUID("01990d0f-9d71-7bfc-9fb4-157fce49f601")
+    assert (piece.session, piece.session_id) == ("ce49f601", None)
