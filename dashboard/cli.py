@@ -36,6 +36,8 @@ The operator's console for AI agents on one's own machines.
 def main() -> int:
     """Run the command named on the command line; returns its exit status."""
     arguments = sys.argv[1:]
+    if len(arguments) == 2 and arguments[0] == "help":
+        arguments = [arguments[1], "--help"]
     if arguments[:1] == ["record"]:
         # The recorder wraps somebody else's program: it must start at once, so it never imports Django.
         from sessions_app.client.record import main as record

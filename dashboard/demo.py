@@ -4,7 +4,6 @@ It runs before Django is set up, because the data directory decides every settin
 console is read or written.
 """
 
-import argparse
 import contextlib
 import json
 import os
@@ -25,6 +24,7 @@ from typing import Final
 
 from dashboard.lib.config import DEFAULT_PORT, ConfigError
 from dashboard.lib.errors import Refused
+from sessions_app.client.parsing import Parser
 
 HISTORIES: Final = Path(__file__).with_name("demo_data")
 PROGRAM: Final = Path(__file__).with_name("demo_program.py")
@@ -57,8 +57,8 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="scrollback demo",
         description="Serve real sample histories and a program that is being recorded, until Ctrl C. Your own data "
         "is not touched.",

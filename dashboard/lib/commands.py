@@ -3,21 +3,23 @@
 import json
 import os
 import sys
-from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
+from argparse import SUPPRESS, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final, NoReturn
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 from dashboard.lib.db import explain
 from dashboard.lib.errors import Refused
 from dashboard.lib.schema import require_schema
-from dashboard.lib.text import storable
+from dashboard.lib.text import one_line, storable
 
 EXIT_WITH_LOSSES = 1
 EXIT_REFUSED = 2
+# The choices of an option are part of the message.
+MAX_USAGE_CHARS: Final = 600
 
 
 _surroundings: list[Callable[[], AbstractContextManager[object]]] = []
@@ -26,6 +28,21 @@ _surroundings: list[Callable[[], AbstractContextManager[object]]] = []
 def surround_commands(surrounding: Callable[[], AbstractContextManager[object]]) -> None:
     """Let every command work inside of this, for what has to go on beside it or to be done in the end."""
     _surroundings.append(surrounding)
+
+
+class Parser(CommandParser):
+    """Says what is wrong with a command line in one line. Its parsers of verbs are of this class too."""
+
+    def error(self, message: str) -> NoReturn:
+        line = usage_error(self.prog, message)
+        if self.called_from_command_line:
+            self.exit(EXIT_REFUSED, f"{line}\n")
+        raise CommandError(line, returncode=EXIT_REFUSED)
+
+
+def usage_error(program: str, message: str) -> str:
+    """`sessions_app/client/parsing.py` says the same for the commands without Django."""
+    return f"{program}: {one_line(message, MAX_USAGE_CHARS)}; see {program} --help"
 
 
 class ConsoleCommand(BaseCommand):
@@ -45,12 +62,18 @@ class ConsoleCommand(BaseCommand):
     # Options that name files: their bytes are what they are. Any other text is for the database.
     file_options: ClassVar[frozenset[str]] = frozenset()
 
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        epilog = f"example:\n  {self.example}" if self.example else None
-        parser = super().create_parser(
-            prog_name, subcommand, epilog=epilog, formatter_class=RawDescriptionHelpFormatter, **kwargs
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """What BaseCommand does, with a parser of our own: that one names its class itself."""
+        parser = Parser(
+            prog=f"{os.path.basename(prog_name)} {subcommand}",
+            description=self.help or None,
+            epilog=f"example:\n  {self.example}" if self.example else None,
+            formatter_class=RawDescriptionHelpFormatter,
+            called_from_command_line=getattr(self, "_called_from_command_line", None),
+            **kwargs,
         )
-        _hide_django_options(parser)
+        _add_django_options(parser)
+        self.add_arguments(parser)
         return parser
 
     def run(self, **options: Any) -> int:
@@ -101,16 +124,10 @@ def _stored(given: Any) -> Any:
     return [_stored(part) for part in given] if isinstance(given, list) else given
 
 
-def _hide_django_options(parser: ArgumentParser) -> None:
-    """Options that every Django command has and no operator needs stay, but out of the help."""
-    for action in parser._actions:
-        if action.dest in {
-            "settings",
-            "pythonpath",
-            "traceback",
-            "no_color",
-            "force_color",
-            "skip_checks",
-            "verbosity",
-        }:
-            action.help = SUPPRESS
+def _add_django_options(parser: CommandParser) -> None:
+    """What Django reads of every command; nothing that an operator needs, so the help does not have it."""
+    parser.add_argument("-v", "--verbosity", type=int, choices=range(4), default=1, help=SUPPRESS)
+    for name in ("--settings", "--pythonpath"):
+        parser.add_argument(name, help=SUPPRESS)
+    for name in ("--traceback", "--no-color", "--force-color"):
+        parser.add_argument(name, action="store_true", help=SUPPRESS)

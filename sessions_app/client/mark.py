@@ -1,12 +1,12 @@
 """`scrollback mark`: name this moment, from a program that is being recorded."""
 
-import argparse
 import errno
 import os
 import sys
 from collections.abc import Sequence
 
 from sessions_app.client.markers import VARIABLE, encode_label
+from sessions_app.client.parsing import Parser
 
 
 def main(argv: Sequence[str]) -> int:
@@ -32,8 +32,8 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="scrollback mark",
         description="Name this moment of the recording that this shell runs in.",
         epilog="Example: scrollback mark tests begin",

@@ -26,6 +26,7 @@ from sessions_app.client.identifiers import uuid7
 from sessions_app.client.markers import VARIABLE, MarkerPipe
 from sessions_app.client.masking import MaskingError, PatientMasker, make_detector, read_recorder_policy
 from sessions_app.client.naming import NotNamed, session_named
+from sessions_app.client.parsing import Parser
 from sessions_app.client.pseudoterminal import LaunchError, PersonsTerminal, Program, get_size
 from sessions_app.client.relay import STDERR, STDIN, STDOUT, Relay
 from sessions_app.client.spool import Metadata, Spool, SpoolWriter
@@ -233,8 +234,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="scrollback record",
         usage="scrollback record [options] -- CMD [ARGUMENT ...]",
         description="Run a program in a recorded terminal. Its exit status is passed on.",

@@ -1,6 +1,5 @@
 """`scrollback upload`: send what the recorder could not."""
 
-import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from sessions_app.client.home import Target, TargetChoice, TargetError, check_choice, find_target, home
 from sessions_app.client.naming import NotNamed, recording_named
+from sessions_app.client.parsing import Parser
 from sessions_app.client.spool import Spool, finish_interrupted, spools
 from sessions_app.client.uploader import FinishedRecording, Outcome, Uploader
 
@@ -41,8 +41,8 @@ def main(argv: Sequence[str]) -> int:
     return 1 if left else 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="scrollback upload",
         description="Send the recordings that the server lacks. Sending one twice changes nothing.",
         epilog="Example: scrollback upload --server https://console.example --token-file ~/recorder.token",

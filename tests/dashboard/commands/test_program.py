@@ -160,7 +160,64 @@ def test_a_limit_below_one_is_refused(tmp_path: Path, limit: str) -> None:
     ended = Shell(tmp_path).run("list", f"--limit={limit}")
 
     assert ended.returncode == 2
-    assert f"a limit is a number from 1 on, not '{limit}'" in ended.stderr.decode()
+    assert only_line(ended.stderr) == (
+        f"scrollback list: argument --limit: a limit is a number from 1 on, not '{limit}'; see scrollback list --help"
+    )
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_option_that_no_command_has_is_refused_in_one_line(tmp_path: Path, command: str) -> None:
+    ended = Shell(tmp_path).run(command, "--no-such-option", *(["--", "true"] if command == "record" else []))
+
+    assert (ended.returncode, ended.stdout) == (2, b"")
+    line = only_line(ended.stderr)
+    assert line.startswith(f"scrollback {command}: ")
+    assert line.endswith(f"; see scrollback {command} --help")
+    assert not (tmp_path / "scrollback.sqlite3").exists()
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (
+            ["import", ".", "--foo"],
+            "scrollback import: unrecognized arguments: --foo; see scrollback import --help",
+        ),
+        (
+            ["list", "--limit=1", "a\nb\x1b[2J"],
+            "scrollback list: unrecognized arguments: a b [2J; see scrollback list --help",
+        ),
+        (
+            ["mark", "--foo\nbar", "x"],
+            "scrollback mark: unrecognized arguments: --foo bar; see scrollback mark --help",
+        ),
+        (
+            ["audit", "hold", "1"],
+            "scrollback audit hold: the following arguments are required: LAST, --why; "
+            "see scrollback audit hold --help",
+        ),
+        (
+            ["user"],
+            "scrollback user: the following arguments are required: VERB; see scrollback user --help",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_arguments_is_one_line(
+    tmp_path: Path, arguments: list[str], line: str
+) -> None:
+    ended = Shell(tmp_path).run(*arguments)
+
+    assert (ended.returncode, only_line(ended.stderr)) == (2, line)
+
+
+@pytest.mark.once
+def test_help_of_a_command_may_be_asked_for_first(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+
+    assert shell.run("help", "import").stdout == shell.run("import", "--help").stdout != b""
+    assert only_line(shell.run("help", "lits").stderr).endswith("Did you mean list?")
 
 
 @pytest.mark.once
