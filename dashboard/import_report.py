@@ -59,30 +59,32 @@ def summary(report: pipeline.Report) -> str:
         text = f"Nothing new: {report.unchanged} sources are as they were."
     else:
         text = (
-            f"{_number(counts.sessions, 'session')}, {_number(counts.runs, 'run')}, "
-            f"{_number(counts.messages.total(), 'message')}, {_number(counts.tool_calls, 'tool call')}, "
-            f"{_number(counts.terminals, 'terminal')} from {_number(counts.sources, 'new source')} "
+            f"{number(counts.sessions, 'session')}, {number(counts.runs, 'run')}, "
+            f"{number(counts.messages.total(), 'message')}, {number(counts.tool_calls, 'tool call')}, "
+            f"{number(counts.terminals, 'terminal')} from {number(counts.sources, 'new source')} "
             f"({counts.bytes / 1e6:.1f} MB in {report.seconds:.1f} s)."
         )
     if counts.skipped_lines:
         text += (
-            f"\n{_number(counts.skipped_lines, 'line')} could not be read: kept, and shown with the source."
+            f"\n{number(counts.skipped_lines, 'line')} could not be read: kept, and shown with the source."
         )
     if counts.unknown_lines:
-        text += f"\n{_number(counts.unknown_lines, 'line')} of a kind that is not known yet; kept as well."
+        text += f"\n{number(counts.unknown_lines, 'line')} of a kind that is not known yet; kept as well."
     if report.ignored:
-        text += f"\n{_number(report.ignored, 'other file')} left alone: no history in a format that is known here."
+        text += (
+            f"\n{number(report.ignored, 'other file')} left alone: no history in a format that is known here."
+        )
     return text
 
 
-def _number(count: int, noun: str) -> str:
+def number(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def losses(report: pipeline.Report) -> list[str]:
     """One line for each file of which something could not be imported, bounded."""
     lines = [f"{path}: {reason}" for path, reason in report.errors.items()]
-    lines += [f"{path}: {_number(count, 'line')} could not be read" for path, count in report.skipped.items()]
+    lines += [f"{path}: {number(count, 'line')} could not be read" for path, count in report.skipped.items()]
     if len(lines) > MAX_LISTED_ERRORS:
         return [*lines[:MAX_LISTED_ERRORS], f"… and {len(lines) - MAX_LISTED_ERRORS} more"]
     return lines

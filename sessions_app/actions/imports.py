@@ -30,6 +30,7 @@ from sessions_app.search import index
 
 # Of a source, this many unreadable lines get a row; all are counted.
 MAX_SKIPPED_ROWS = 1_000
+MAX_NAMED_SESSIONS = 20
 
 
 @dataclass
@@ -47,6 +48,8 @@ class ImportCounts:
     skipped_lines: int = 0
     unknown_lines: int = 0
     bytes: int = 0
+    # The first few of the sessions that were new, for whoever wants to name them.
+    new_sessions: list[uuid.UUID] = field(default_factory=list)
 
     def add(self, other: "ImportCounts") -> None:
         for name in ("sources", "sessions", "runs", "tool_calls", "events", "terminals",
@@ -54,6 +57,7 @@ class ImportCounts:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.messages.update(other.messages)
         self.tokens.update(other.tokens)
+        self.new_sessions += other.new_sessions[: MAX_NAMED_SESSIONS - len(self.new_sessions)]
 
 
 @dataclass
@@ -188,6 +192,8 @@ class _BatchWrite:
         draft, unit = prepared.draft, self.unit
         session, is_new = unit.session(draft, self.batch.progress.modified_ms)
         self.counts.sessions += is_new
+        if is_new:
+            self.counts.new_sessions.append(session.pk)
         if draft.cwd and (session.project_id is None or not session.cwd):
             session.project = unit.project(draft.cwd)
         if _reads_rows(draft):

@@ -74,7 +74,9 @@ class Report:
     ignored: int = 0
     # What was lost, with the reason: unreadable files, files of no known format that were named.
     errors: dict[str, str] = field(default_factory=dict)
-    # How many lines of which file could not be read.
+    # How many lines of which file were read.
+    lines: Counter[str] = field(default_factory=Counter)
+    # How many of them could not be used.
     skipped: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
 
@@ -305,9 +307,12 @@ class Importer:
         self._overtaken = set()
 
     def _take(self, source: Source, batches: Iterator[Batch], report: Report) -> None:
-        is_silent = True
+        is_silent, line_count = True, source.line_count
         for batch in batches:
             is_silent = False
+            if batch.progress.line_count > line_count:
+                report.lines[source.path] += batch.progress.line_count - line_count
+                line_count = batch.progress.line_count
             if batch.draft.skipped:
                 report.skipped[source.path] += len(batch.draft.skipped)
             self._pending.append((source, batch))

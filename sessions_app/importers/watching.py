@@ -30,13 +30,22 @@ RETRY_SECONDS = 2.0
 
 
 class Watcher:
-    """Imports what is there, then follows. `on_report` is told of each pass that did something."""
+    """Imports what is there, then follows. `on_report` is told of each pass, `on_idle` a few times a second that
+    there was none.
+    """
 
-    def __init__(self, actor: Actor, paths: Sequence[str], on_report: Callable[[Report], None]) -> None:
+    def __init__(
+        self,
+        actor: Actor,
+        paths: Sequence[str],
+        on_report: Callable[[Report], None],
+        on_idle: Callable[[], None] = lambda: None,
+    ) -> None:
         self._actor = actor
         self._importer = Importer(actor)
         self._paths = [os.path.abspath(os.path.expanduser(path)) for path in paths]
         self._on_report = on_report
+        self._on_idle = on_idle
         self._stop = threading.Event()
 
     def stop(self) -> None:
@@ -68,7 +77,9 @@ class Watcher:
         for changed in self._changes(roots):
             if changed:
                 self._import(sorted(changed))
-            elif time.monotonic() >= due:
+                continue
+            self._on_idle()
+            if time.monotonic() >= due:
                 self._import(self._roots())
                 due = time.monotonic() + RESCAN_SECONDS
                 if self._roots() != roots:

@@ -5,11 +5,10 @@ from argparse import ArgumentParser
 from typing import Any, ClassVar
 
 from audit.actors import command_line
-from dashboard.import_report import losses, summary
 from dashboard.lib.commands import ConsoleCommand
 from dashboard.lib.errors import Refused
+from dashboard.watch_report import watch_report
 from sessions_app.importers.finding import find_files
-from sessions_app.importers.pipeline import Report
 from sessions_app.importers.registry import default_roots
 from sessions_app.importers.watching import Watcher
 
@@ -30,16 +29,10 @@ class Command(ConsoleCommand):
         errors = find_files(paths).errors if paths else {}
         if errors:
             raise Refused("; ".join(f"{path}: {reason}" for path, reason in errors.items()))
-        watcher = Watcher(command_line(), paths, self._tell)
-        signal.signal(signal.SIGTERM, lambda *_: watcher.stop())
-        places = paths or default_roots() or ["(no known agent has written here yet; waiting)"]
-        self.stderr.write("Following " + ", ".join(places) + " — Ctrl C ends it.")
-        watcher.run()
+        with watch_report() as report:
+            watcher = Watcher(command_line(), paths, report.take, report.tick)
+            signal.signal(signal.SIGTERM, lambda *_: watcher.stop())
+            places = paths or default_roots() or ["(no known agent has written here yet; waiting)"]
+            self.stderr.write("Following " + ", ".join(places) + " — Ctrl C ends it.")
+            watcher.run()
         return 0
-
-    def _tell(self, report: Report) -> None:
-        if report.counts.bytes or report.counts.terminals:
-            self.stdout.write(summary(report).splitlines()[0])
-            self.stdout.flush()
-        for line in losses(report):
-            self.stderr.write(line)
