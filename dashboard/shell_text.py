@@ -106,7 +106,8 @@ def row_text(session: AgentSession, row: Message | ToolCall | Event) -> str:
     """A row of the timeline as a paragraph; long bodies are cut."""
     head = f"{clock(max(0, row.at_ms - session.started_ms))}  #{row.seq}"
     if isinstance(row, Message):
-        return f"{head}  {row.get_role_display().lower()}\n{_body(whole(row, 'text'))}".rstrip()
+        hidden = ", hidden by the agent" if row.is_hidden else ""
+        return f"{head}  {row.get_role_display().lower()}{hidden}\n{_body(whole(row, 'text'))}".rstrip()
     if isinstance(row, ToolCall):
         title = f"  {plain(row.title, 160)}" if row.title else ""
         line = f"{head}  {plain(row.name, 60)} ({row.get_status_display().lower()}){title}"

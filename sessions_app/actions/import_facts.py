@@ -12,6 +12,7 @@ from sessions_app.drafts import RunDraft, SessionDraft
 from sessions_app.models import (
     AgentSession,
     Message,
+    MessageKind,
     Run,
     Source,
     Status,
@@ -33,6 +34,8 @@ def apply_session(
     for name, limit in (("title", 300), ("branch", 200), ("model", 120), ("agent_version", 60)):
         if getattr(draft, name) and not (name == "title" and session.is_renamed):
             setattr(session, name, one_line(storable(getattr(draft, name)), limit))
+    if draft.hidden_first is not None and _hide_first(session, source, draft.hidden_first, rewriting):
+        session.first_prompt = _first_shown_prompt(session)
     if draft.first_prompt and not session.first_prompt:
         session.first_prompt = one_line(storable(draft.first_prompt), 300)
     if draft.summary:
@@ -56,15 +59,14 @@ def apply_session(
         max(session.turn_count, highest_turn) if source.generation > 1 else session.turn_count + draft.turns
     )
     session.updated_ms = now_ms()
-    if draft.hidden_first is not None:
-        _hide_first(session, source, draft.hidden_first, rewriting)
 
 
-def _hide_first(session: AgentSession, source: Source, count: int, rewriting: Rewriting) -> None:
-    """Mark the first `count` messages of this file as hidden by their writer, and no others of it."""
+def _hide_first(session: AgentSession, source: Source, count: int, rewriting: Rewriting) -> bool:
+    """Mark the first `count` messages of this file as hidden by their writer, and no others of it; was one not so?"""
     messages = Message.objects.filter(session=session, source=source)
     lines = list(messages.order_by("source_line").values_list("source_line", flat=True)[:count])
     last_hidden = lines[-1] if lines else 0
+    has_changed = False
     for changing, is_hidden in (
         (messages.filter(source_line__lte=last_hidden, is_hidden=False), True),
         (messages.filter(source_line__gt=last_hidden, is_hidden=True), False),
@@ -73,6 +75,17 @@ def _hide_first(session: AgentSession, source: Source, count: int, rewriting: Re
         if first is not None:
             changing.update(is_hidden=is_hidden)
             rewriting.note(session.pk, first, HIDDEN)
+            has_changed = True
+    return has_changed
+
+
+def _first_shown_prompt(session: AgentSession) -> str:
+    """Among what is written, "" when all of that is hidden."""
+    prompts = Message.objects.filter(session=session, kind=MessageKind.PROMPT, is_hidden=False).exclude(
+        text=""
+    )
+    text = prompts.order_by("seq").values_list("text", flat=True).first()
+    return one_line(storable(text), 300) if text else ""
 
 
 def _calling_run(run: Run, call_id: str) -> Run | None:

@@ -79,7 +79,8 @@ def _message(message: Message) -> Iterator[str]:
     if not (text or reasoning or message.attachments):
         return
     speaker = _SPEAKERS.get(message.kind) or f"{message.get_role_display()} · {message.get_kind_display()}"
-    yield f"## {speaker}\n\n*{exact_time(message.at_ms)}*\n\n"
+    hidden = ", hidden by the agent" if message.is_hidden else ""
+    yield f"## {speaker}\n\n*{exact_time(message.at_ms)}{hidden}*\n\n"
     if reasoning:
         quoted = legible(reasoning).strip().replace("\n", "\n> ")
         yield f"> **Thinking**\n>\n> {quoted}\n\n"

@@ -113,7 +113,7 @@ class Conversation:
         self._at_ms = self.base_ms if stamp is None else stamp
         text, attachments = _body(message)
         if role == "user":
-            self._begin_turn(text)
+            self._begin_turn("" if is_hidden else text)
         draft = MessageDraft(
             key=f"{self.key}#{self._naming.name(message, stamp)}",
             run=MAIN_RUN,
@@ -134,12 +134,14 @@ class Conversation:
         session.touch(MAIN_RUN, self._at_ms)
         self._see(draft, message)
 
-    def _begin_turn(self, text: str) -> None:
+    def _begin_turn(self, shown: str) -> None:
+        """A prompt; `shown` is what the session may be called by, nothing when picoclaw hides the message."""
         session = self.session()
         self._turn += 1
         session.turns += 1
-        if self._turn == 1:
-            session.first_prompt = text[:_FIRST_PROMPT_LENGTH]
+        # Offered with each batch: the prompts before it may all have been hidden since.
+        if not session.first_prompt:
+            session.first_prompt = shown[:_FIRST_PROMPT_LENGTH]
         for call_id in list(self._pending):
             self._give_up(call_id)
 

@@ -135,6 +135,16 @@ def test_show_tells_what_the_tokens_cost(call: Caller) -> None:
     assert call("list", "--json").document["sessions"][0]["cost"] == expected
 
 
+def test_show_says_which_messages_the_agent_hides(call: Caller) -> None:
+    session = make_session(id=ID, with_main_run=True)
+    make_message(session, "Old.", is_hidden=True)
+    make_message(session, "New.")
+
+    heads = [line.split("  ")[-1] for line in call("show", str(ID)).text.splitlines() if "  #" in line]
+
+    assert heads == ["user, hidden by the agent", "user"]
+
+
 def test_show_as_json_has_whole_rows_runs_and_terminals(call: Caller) -> None:
     session = make_session(id=ID, with_main_run=True)
     make_run(session, parent=session.runs.get())

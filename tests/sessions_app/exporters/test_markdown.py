@@ -85,3 +85,14 @@ def test_a_real_session_is_told_whole() -> None:
     assert document.count("\n# Subagent · ") == 5
     assert len(re.findall("^### ", document, re.MULTILINE)) >= session.tool_call_count
     assert "51.9k output" in document
+
+
+def test_a_message_that_the_agent_hides_is_said_to_be_hidden() -> None:
+    session = make_session(with_main_run=True)
+    make_message(session, "Old.", is_hidden=True)
+    make_message(session, "New.")
+
+    hidden, shown = document_of(session).split("## User")[1:]
+
+    assert "UTC, hidden by the agent*\n\nOld." in hidden
+    assert "hidden by the agent" not in shown

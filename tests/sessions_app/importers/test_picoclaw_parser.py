@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -160,6 +161,15 @@ def test_lines_that_gave_no_row_are_not_counted_as_hidden_rows() -> None:
     assert [place.line for place, _ in outcome.skipped] == [2]
     assert outcome.only.facts.hidden_first == 2
     assert [message.is_hidden for message in outcome.only.messages()] == [True, True]
+
+
+@pytest.mark.parametrize("cuts", [(), range(1, 7)])
+@pytest.mark.parametrize(("skip", "prompt"), [(0, "old"), (1, "What is in README?"), (5, "")])
+def test_a_session_is_not_called_by_what_is_hidden(skip: int, prompt: str, cuts: Collection[int]) -> None:
+    outcome = read(said("user", "old", 0), *TALK, meta={"skip": skip}, cuts=cuts)
+
+    assert outcome.only.facts.first_prompt == prompt
+    assert outcome.only.facts.turns == 2
 
 
 @pytest.mark.parametrize("cuts", [(), range(1, 9)])

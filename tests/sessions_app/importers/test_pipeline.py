@@ -566,6 +566,25 @@ def test_picoclaws_skip_hides_and_shows_again(tmp_path: Path) -> None:
     assert AgentSession.objects.get().summary == "Shorter now"
 
 
+def test_a_session_is_called_by_its_first_prompt_that_picoclaw_does_not_hide(tmp_path: Path) -> None:
+    path, meta = tmp_path / "talk.jsonl", tmp_path / "talk.meta.json"
+
+    def write(lines: int, skip: int) -> str:
+        said = [{"role": "user", "content": f"prompt {number}"} for number in range(lines)]
+        path.write_text("".join(json.dumps(line) + "\n" for line in said))
+        meta.write_text(json.dumps({"key": "talk", "skip": skip}))
+        run_import(tmp_path)
+        return AgentSession.objects.get().heading
+
+    assert write(lines=2, skip=0) == "prompt 0"
+    assert write(lines=2, skip=1) == "prompt 1"
+    # All that was written is hidden; what comes with the same batch is not.
+    assert write(lines=3, skip=2) == "prompt 2"
+    assert write(lines=3, skip=3) == "picoclaw talk"
+    assert write(lines=3, skip=0) == "picoclaw talk"
+    assert write(lines=4, skip=1) == "prompt 1"
+
+
 def test_a_subagents_file_read_before_its_parents_joins_the_same_session(tmp_path: Path) -> None:
     parent = sample("claude-code/subagents-2.1/22220000-0000-4000-8000-000000000002.jsonl")
     child = sample(
