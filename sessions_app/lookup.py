@@ -46,7 +46,7 @@ def find_named(name: str, viewer: Viewer) -> Found:
     if whole is not None and (row := sessions.filter(pk=whole).first() or terminals.filter(pk=whole).first()):
         return row
     found: dict[uuid.UUID, Found] = {**_sessions(sessions, name), **_terminals(terminals, name)}
-    return _only(name, found, "session or terminal", "scrollback list")
+    return _only(name, found, "session or terminal", " See: scrollback list")
 
 
 def find_session(name: str, viewer: Viewer) -> AgentSession:
@@ -55,7 +55,7 @@ def find_session(name: str, viewer: Viewer) -> AgentSession:
     whole = whole_id(name)
     if whole is not None and (row := sessions.filter(pk=whole).first()):
         return row
-    return _only(name, _sessions(sessions, name), "session", "scrollback list")
+    return _only(name, _sessions(sessions, name), "session")
 
 
 def whole_id(name: str) -> uuid.UUID | None:
@@ -66,14 +66,14 @@ def whole_id(name: str) -> uuid.UUID | None:
         return None
 
 
-def _only[Row: Found](name: str, found: dict[uuid.UUID, Row], kind: str, where: str) -> Row:
+def _only[Row: Found](name: str, found: dict[uuid.UUID, Row], kind: str, advice: str = "") -> Row:
     if len(found) == 1:
         return next(iter(found.values()))
     if found:
         raise Ambiguous(_listing(name, list(found.values())))
     digits = _digits(name)
     too_few = f": of an id, give at least {_FEWEST_DIGITS} digits" if 0 < len(digits) < _FEWEST_DIGITS else ""
-    raise Refused(f"There is no {kind} called {legible(name)!r}{too_few}. See: {where}")
+    raise Refused(f"There is no {kind} called {legible(name)!r}{too_few}.{advice}")
 
 
 def _sessions(rows: QuerySet[AgentSession], name: str) -> dict[uuid.UUID, AgentSession]:
