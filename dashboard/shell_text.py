@@ -42,6 +42,7 @@ def session_line(session: AgentSession) -> str:
 
 def terminal_line(terminal: Terminal) -> str:
     when = relative_time(terminal.started_ms, now_ms=now_ms())
+    when = when if terminal.is_start_known else f"file {when}"
     state = terminal.state if terminal.exit_status is None else f"exit {terminal.exit_status}"
     head = f"{short_id(terminal)}  {when:<12}  {state:<10}  {duration(terminal.duration_ms):>9}  "
     return (head + f"{byte_size(terminal.size):>9}  {plain(str(terminal))}")[: width()]
@@ -87,6 +88,7 @@ def _cost(cost: Cost) -> str:
 
 
 def terminal_facts(terminal: Terminal) -> Iterator[str]:
+    started = exact_time(terminal.started_ms)
     yield plain(str(terminal), 600)
     yield from _facts(
         ("terminal", str(terminal.pk)),
@@ -94,7 +96,7 @@ def terminal_facts(terminal: Terminal) -> Iterator[str]:
         ("command", terminal.command),
         ("folder", f"{terminal.cwd} on {terminal.host}" if terminal.host else terminal.cwd),
         ("state", f"{terminal.status_word} — {terminal.status_evidence}"),
-        ("started", exact_time(terminal.started_ms)),
+        ("started", started if terminal.is_start_known else f"not recorded; time of the file: {started}"),
         ("lasted", duration(terminal.duration_ms)),
         ("window", f"{terminal.cols} by {terminal.rows}"),
         ("output", f"{byte_size(terminal.size)}, {count(terminal.event_count)} events"),

@@ -302,6 +302,10 @@ class TerminalDraft:
     started_ms: int
     environment: dict[str, str] = field(default_factory=dict)
     cwd: str = ""
+    # "" when the recording does not say where it was made.
+    host: str = ""
+    # False when `started_ms` is only the time of its file.
+    is_start_known: bool = True
     items: list[tuple[str, int, bytes]] = field(default_factory=list)
     # Instead of items, once they are many.
     packed: PackedItems | None = None

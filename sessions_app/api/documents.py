@@ -207,6 +207,10 @@ class TerminalDocument(Document):
     state: Literal["live", "ended", "lost"]
     exit_status: int | None
     started_ms: int
+    is_start_known: Annotated[
+        bool,
+        msgspec.Meta(description="False: the recording does not say, `started_ms` is the time of its file."),
+    ]
     ended_ms: int | None
     duration_us: int
     size: Annotated[int, msgspec.Meta(description="Bytes of output so far.")]

@@ -38,6 +38,7 @@ class _Recording:
             "cols": header.cols,
             "rows": header.rows,
             "started_ms": self._modified_ms if started_ms is None else started_ms,
+            "is_start_known": started_ms is not None,
             "environment": environment,
         }
         shown = (header.title or "", header.command or "", header.env)

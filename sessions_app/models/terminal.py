@@ -72,6 +72,8 @@ class Terminal(models.Model):
     exit_status = models.IntegerField(null=True)
     has_input = models.BooleanField(default=False)
     started_ms = models.BigIntegerField()
+    # False for a recording that does not say when it began: `started_ms` is then the time of its file.
+    is_start_known = models.BooleanField(default=True)
     ended_ms = models.BigIntegerField(null=True)
     updated_ms = models.BigIntegerField(default=now_ms)
     deleted_ms = models.BigIntegerField(null=True)

@@ -73,7 +73,7 @@ def _asciicast_lines(terminal: Terminal, version: int) -> Iterator[bytes]:
             version=version,
             cols=terminal.first_cols,
             rows=terminal.first_rows,
-            timestamp_ms=terminal.started_ms,
+            timestamp_ms=terminal.started_ms if terminal.is_start_known else None,
             command=_shell_text(terminal) or None,
             title=terminal.title or None,
             env=terminal.environment,

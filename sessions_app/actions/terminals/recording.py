@@ -47,6 +47,8 @@ class RecordedTerminal(Protocol):
     started_ms: int
     environment: dict[str, str]
     cwd: str
+    host: str
+    is_start_known: bool
     items: list[tuple[str, int, bytes]]
     packed: PackedItems | None
     masked: dict[str, int]
@@ -114,13 +116,15 @@ def _find_or_create(
         or safe_label(source.path.rpartition("/")[2], 300),
         "command": command,
         "cwd": cut(storable(draft.cwd), 1024),
-        "host": source.host,
+        # Where the file was found says nothing of where it was recorded.
+        "host": cut(storable(draft.host), 255),
         "environment": {storable(name): storable(value) for name, value in draft.environment.items()},
         "first_cols": draft.cols,
         "first_rows": draft.rows,
         "cols": draft.cols,
         "rows": draft.rows,
         "started_ms": draft.started_ms,
+        "is_start_known": draft.is_start_known,
     }
     terminal_id = derived_id(draft.started_ms, "terminal", str(source.pk), draft.key)
     return Terminal.objects.get_or_create(pk=terminal_id, defaults=values)

@@ -4,6 +4,8 @@ import uuid
 
 import pytest
 
+from dashboard.lib.clock import now_ms
+from dashboard.lib.formatting import relative_time
 from sessions_app.search import index
 from sessions_app.terminal.engine.model import Line
 from tests.dashboard.commands.calling import Caller
@@ -164,6 +166,16 @@ def test_show_tells_a_terminals_facts(call: Caller) -> None:
 
     assert f"  terminal    {ID}" in call("show", "make test").text
     assert call("show", str(terminal.pk), "--json").document["terminal"]["size"] == 5
+
+
+def test_a_start_that_nobody_recorded_is_told_as_the_files_time(call: Caller) -> None:
+    terminal = make_terminal(id=ID, is_start_known=False)
+
+    assert (
+        "  started     not recorded; time of the file: 2026-03-01 12:00:00 UTC" in call("show", str(ID)).text
+    )
+    assert f"  file {relative_time(START_MS, now_ms=now_ms())}" in call("list", "--terminals").text
+    assert call("show", str(terminal.pk), "--json").document["terminal"]["is_start_known"] is False
 
 
 def test_several_of_a_name_are_listed_and_refused(call: Caller) -> None:

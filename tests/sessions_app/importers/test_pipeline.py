@@ -5,10 +5,12 @@ import itertools
 import json
 import os
 import shutil
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
@@ -31,6 +33,7 @@ from sessions_app.models import (
     ToolCall,
 )
 from sessions_app.search.find import sessions_titled
+from tests.factories import make_source, make_terminal
 from tests.samples import sample
 
 pytestmark = pytest.mark.django_db
@@ -636,3 +639,48 @@ def test_progress_moves_within_a_file_and_ends_at_its_end(
     seen.clear()
     Importer(SYSTEM, on_progress=note).import_paths(paths)
     assert seen[-1] == sum(sizes)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"version": 2, "width": 80, "height": 24},
+        {"version": 3, "term": {"cols": 80, "rows": 24}},
+        {"version": 2, "width": 80, "height": 24, "timestamp": "yesterday"},
+        {"version": 1, "width": 80, "height": 24, "stdout": [[0.5, "hello"]]},
+    ],
+)
+def test_a_recording_without_a_time_has_that_of_its_file_and_says_so(
+    tmp_path: Path, header: dict[str, Any]
+) -> None:
+    path = tmp_path / "demo.cast"
+    path.write_text(json.dumps(header) + "\n")
+    run_import(path)
+
+    terminal = Terminal.objects.get()
+    assert (terminal.started_ms, terminal.is_start_known) == (path.stat().st_mtime_ns // 1_000_000, False)
+    # Where the file lies is not where it was recorded.
+    assert terminal.host == ""
+
+
+def test_a_recording_with_a_time_has_a_known_start(tmp_path: Path) -> None:
+    path = tmp_path / "demo.cast"
+    path.write_text('{"version": 2, "width": 80, "height": 24, "timestamp": 1500000000}\n')
+    run_import(path)
+
+    terminal = Terminal.objects.get()
+    assert (terminal.started_ms, terminal.is_start_known, terminal.host) == (1_500_000_000_000, True, "")
+
+
+def test_older_databases_forget_what_was_guessed_of_recordings() -> None:
+    source = make_source(modified_ns=1_700_000_000_123_456_789)
+    guessed = make_terminal(source=source, started_ms=1_700_000_000_123)
+    said = make_terminal(source=source, started_ms=1_700_000_000_000)
+    recorded = make_terminal(started_ms=1_700_000_000_123)
+
+    migration = import_module("sessions_app.migrations.0013_terminal_is_start_known")
+    migration.forget_what_was_guessed(apps, None)
+
+    for terminal, facts in ((guessed, ("", False)), (said, ("", True)), (recorded, ("workshop", True))):
+        terminal.refresh_from_db()
+        assert (terminal.host, terminal.is_start_known) == facts

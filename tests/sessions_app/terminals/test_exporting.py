@@ -168,3 +168,12 @@ def test_the_api_refuses_other_forms() -> None:
     terminal = recorded(EVENTS)
     answer = Api(Scope.READ)._client.get(f"/api/v1/terminals/{terminal.pk}/recording?as=gif")
     assert answer.status_code == 400
+
+
+@BOTH
+def test_a_recording_without_a_time_leaves_without_one(form: str, tmp_path: Path) -> None:
+    terminal = imported(b'{"version": 2, "width": 80, "height": 24}\n[0.5, "o", "hello"]\n', tmp_path)
+
+    header = json.loads(b"".join(export_of(terminal, form)).splitlines()[0])
+
+    assert "timestamp" not in header

@@ -17,7 +17,7 @@ from sessions_app.terminal.asciicast.model import Marker, Output, Resize
 from sessions_app.terminal.asciicast.reader import Reader
 from sessions_app.terminal.follower import Follower
 from sessions_app.views import wall
-from tests.factories import make_person, make_session, signed_in
+from tests.factories import make_person, make_session, make_terminal, signed_in
 from tests.sessions_app.terminals.recorder import Recorder, start_recorder
 
 pytestmark = pytest.mark.django_db
@@ -226,3 +226,15 @@ def test_a_saved_recording_reads_back_to_the_same_bytes() -> None:
     assert answer.headers["Content-Disposition"].startswith('attachment; filename="make-test-')
     recording = Reader().read(body_of(answer).splitlines())
     assert b"".join(item.data for item in recording if isinstance(item, Output)) == b"caf\xc3\xa9\xff\x00end"
+
+
+def test_a_start_that_nobody_recorded_is_not_shown_as_one(client: Client) -> None:
+    session = make_session()
+    unknown = make_terminal(session, title="found", host="", is_start_known=False)
+    known = make_terminal(session, title="recorded")
+
+    for terminal, page in ((unknown, True), (known, False)):
+        header = client.get(f"/terminals/{terminal.pk}/").content.decode()
+        assert ("start not recorded, file from" in header) is page
+    for path in ("/terminals/", f"/sessions/{session.pk}/terminals/"):
+        assert client.get(path).content.decode().count("this is the time of its file") == 1
