@@ -69,7 +69,7 @@ def summary(report: pipeline.Report) -> str:
             f"\n{number(counts.skipped_lines, 'line')} could not be read: kept, and shown with the source."
         )
     if counts.unknown_lines:
-        text += f"\n{number(counts.unknown_lines, 'line')} of a kind that is not known yet; kept as well."
+        text += f"\n{number(counts.unknown_lines, 'line')} with something unknown in it; kept as well."
     if report.ignored:
         text += (
             f"\n{number(report.ignored, 'other file')} left alone: no history in a format that is known here."

@@ -324,6 +324,7 @@ class Draft:
     sessions: dict[str, SessionDraft] = field(default_factory=dict)
     terminals: dict[str, TerminalDraft] = field(default_factory=dict)
     skipped: list[tuple[Place, str]] = field(default_factory=list)
+    # Lines of kinds that are not known, and remarks on lines that were used.
     unknown: list[tuple[Place, str]] = field(default_factory=list)
 
     def session(self, agent: str, external_id: str) -> SessionDraft:
@@ -331,6 +332,18 @@ class Draft:
         if found is None:
             found = self.sessions[external_id] = SessionDraft(external_id=external_id, agent=agent)
         return found
+
+    def skip(self, place: Place, reason: str) -> None:
+        """The line could not be used; what was remarked on it does not count besides."""
+        if self.unknown and self.unknown[-1][0] == place:
+            self.unknown.pop()
+        self.skipped.append((place, reason))
+
+    def remark(self, place: Place, text: str) -> None:
+        """Something in this line is not known or could not be used. A line counts once, whatever is remarked on it."""
+        if self.unknown and self.unknown[-1][0] == place:
+            text = f"{self.unknown.pop()[1]}; {text}"
+        self.unknown.append((place, text))
 
 
 @dataclass(frozen=True, slots=True)

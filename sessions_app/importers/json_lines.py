@@ -73,6 +73,15 @@ def stamp_of(value: object) -> int | None:
     return found if found is not None and 0 < found <= _LATEST_MS else None
 
 
+def is_list_if_any(value: object) -> bool:
+    return value is None or isinstance(value, list)
+
+
+def no_time(value: object) -> str:
+    """What is remarked on a line whose time cannot be one."""
+    return f"{brief(str(value), 40)!r} is no time: it stands at the time of what came before"
+
+
 def json_text(value: object) -> str:
     """JSON text for a value that its source keeps as an object where a text was expected."""
     try:

@@ -349,13 +349,13 @@ class SourceReader:
         try:
             parser.feed(line, place)
         except UnknownLine as unknown:
-            parser.draft.unknown.append((place, str(unknown)))
+            parser.draft.remark(place, str(unknown))
         except SkipLine as skipped:
-            parser.draft.skipped.append((place, str(skipped)))
+            parser.draft.skip(place, str(skipped))
         except Exception as error:
             # Whatever a line does to its parser, it costs this line: kept, counted, and shown with the reason.
             logger.warning("a line of a history could not be read", exc_info=True)
-            parser.draft.skipped.append((place, f"the reader stumbled over it ({type(error).__name__})"))
+            parser.draft.skip(place, f"the reader stumbled over it ({type(error).__name__})")
 
     def _take_tail(self, rest: bytes, raw: RawLines) -> None:
         """A last line without newline: taken when it is complete all the same, kept aside otherwise."""

@@ -8,12 +8,13 @@ from sessions_app.drafts import (
     EventDraft,
     MessageKind,
     Place,
+    SkipLine,
 )
 from sessions_app.importers.claude_code import results
 from sessions_app.importers.claude_code.memory import remember
 from sessions_app.importers.claude_code.prompts import write_prompt
 from sessions_app.importers.claude_code.reading import Entry, Reading, bounded, digest
-from sessions_app.importers.claude_code.records import Record, plain, stamp
+from sessions_app.importers.claude_code.records import Record, plain
 from sessions_app.importers.claude_code.rows import document_of, write_note
 from sessions_app.importers.claude_code.wording import between
 from sessions_app.importers.json_lines import (
@@ -27,10 +28,18 @@ from sessions_app.importers.json_lines import (
 _SUMMARIES = 32
 
 
+def _text_in(fields: dict[str, Any], name: str) -> str:
+    """Of a record that says nothing else. Raises SkipLine when it is no text."""
+    value = fields.get(name)
+    if value is not None and not isinstance(value, str):
+        raise SkipLine(f"{name} is no text")
+    return value or ""
+
+
 def read_summary(reading: Reading, record: Record, line: bytes, place: Place) -> None:
     """A title for the conversation that ends in `leafUuid`, which may be another file's."""
     fields = decode_object(line)
-    leaf, title = text_of(fields.get("leafUuid")), text_of(fields.get("summary"))
+    leaf, title = text_of(fields.get("leafUuid")), _text_in(fields, "summary")
     memory = reading.memory
     where = memory.seen.get(leaf)
     if where is not None and where[0] in memory.sessions:
@@ -44,14 +53,14 @@ def read_summary(reading: Reading, record: Record, line: bytes, place: Place) ->
 def read_title(reading: Reading, record: Record, line: bytes, place: Place) -> None:
     fields = decode_object(line)
     session = reading.session_of(record)
-    reading.offer_title(session, 3, text_of(fields.get("customTitle")))
-    reading.offer_title(session, 2, text_of(fields.get("aiTitle")))
+    reading.offer_title(session, 3, _text_in(fields, "customTitle"))
+    reading.offer_title(session, 2, _text_in(fields, "aiTitle"))
 
 
 def read_agent_name(reading: Reading, record: Record, line: bytes, place: Place) -> None:
     """Only once the session has begun does it have a run to bear the name."""
     session = reading.session_of(record)
-    name = brief(text_of(decode_object(line).get("agentName")), 120)
+    name = brief(_text_in(decode_object(line), "agentName"), 120)
     if name and session.has_begun:
         draft = session.draft or reading.begin(session, session.last_ms)
         draft.run(MAIN_RUN).agent_name = name
@@ -62,7 +71,7 @@ def read_setting(reading: Reading, record: Record, line: bytes, place: Place) ->
     fields = decode_object(line)
     session = reading.session_of(record)
     for name, label in (("mode", "Mode"), ("permissionMode", "Permission mode"), ("agentSetting", "Agent")):
-        value = brief(text_of(fields.get(name)), 200)
+        value = brief(_text_in(fields, name), 200)
         known = session.settings.get(name, "")
         if not value or value == known:
             continue
@@ -83,7 +92,7 @@ def read_snapshot(reading: Reading, record: Record, line: bytes, place: Place) -
     }
     text = f"{count}, snapshot updated" if fields.get("isSnapshotUpdate") is True else count
     key = f"{bounded(text_of(fields.get('messageId')))}#{digest(line)}"
-    at_ms = stamp(snapshot.get("timestamp")) or 0
+    at_ms = reading.time_of(snapshot.get("timestamp"), place) or 0
     _event_of(reading, record, line, place, "files.snapshotted", text, document_of(document), key, at_ms)
 
 
@@ -92,7 +101,7 @@ def read_pull_request(reading: Reading, record: Record, line: bytes, place: Plac
     number, repository = whole_of(fields.get("prNumber")), text_of(fields.get("prRepository"))
     text = f"Pull request #{number} in {repository}" if number is not None else "Pull request"
     details = {name: fields.get(name) for name in ("prNumber", "prUrl", "prRepository")}
-    at_ms = stamp(record.timestamp) or 0
+    at_ms = reading.time_of(record.timestamp, place) or 0
     _event_of(reading, record, line, place, "record.noted", text, document_of(details), at_ms=at_ms)
 
 

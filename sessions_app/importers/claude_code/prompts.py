@@ -4,16 +4,17 @@ from sessions_app.drafts import MAIN_RUN, Attachment, MessageDraft, MessageKind,
 from sessions_app.importers.claude_code import results
 from sessions_app.importers.claude_code.content import is_result, keep_attachment
 from sessions_app.importers.claude_code.reading import Entry, Reading
-from sessions_app.importers.claude_code.records import Record, content_of, message_of, plain
+from sessions_app.importers.claude_code.records import Record, message_of, plain, said_in
 from sessions_app.importers.claude_code.wording import INTERRUPTED, command_text, kind_of_text
 from sessions_app.importers.json_lines import brief
 
 
 def read_user(reading: Reading, record: Record, place: Place) -> None:
-    blocks = content_of(message_of(record.message).content)
+    blocks, lost = said_in(message_of(record.message))
     entry = reading.enter(record, place)
     if entry is None:
         return
+    reading.remark_lost(lost, place)
     texts: list[str] = []
     attachments: list[Attachment] = []
     for block in blocks:

@@ -25,7 +25,7 @@ from sessions_app.importers.claude_code.memory import (
     remember,
 )
 from sessions_app.importers.claude_code.records import Record, plain, stamp
-from sessions_app.importers.json_lines import brief, text_of, whole_of
+from sessions_app.importers.json_lines import brief, no_time, text_of, whole_of
 
 AGENT = "claude-code"
 # In the fixtures of some versions a subagent's records name it behind the parent's id.
@@ -80,7 +80,7 @@ class Reading:
         if uuid and uuid in seen:
             return None
         session = self.session_of(record)
-        at_ms = stamp(record.timestamp) or session.last_ms or self.facts.modified_ms
+        at_ms = self.time_of(record.timestamp, place) or session.last_ms or self.facts.modified_ms
         key = bounded(uuid) if uuid else f"{session.external_id}@{place.offset}"
         run = session.run(self._run_key(record, session, key))
         session.last_ms = at_ms
@@ -94,6 +94,19 @@ class Reading:
         run.touch(at_ms)
         self._keep_facts(record, session, draft, run)
         return Entry(session, draft, run, run_draft, key, at_ms, place)
+
+    def time_of(self, value: object, place: Place) -> int | None:
+        """The time that a record gives. One that cannot be is remarked on."""
+        found = stamp(value)
+        if found is None and value is not None:
+            self.draft.remark(place, no_time(value))
+        return found
+
+    def remark_lost(self, lost: int, place: Place) -> None:
+        """So many blocks of a message's content are none."""
+        if lost:
+            plural = "" if lost == 1 else "s"
+            self.draft.remark(place, f"{lost} block{plural} of its content cannot be read")
 
     def session_of(self, record: Record) -> SessionMemory:
         """Raises SkipLine when neither the record nor the file says which session this is."""

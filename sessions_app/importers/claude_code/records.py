@@ -135,22 +135,49 @@ def plain(value: object) -> str:
 
 
 def content_of(raw: msgspec.Raw) -> list[Block | str]:
-    """A message's or result's content as blocks; what is no block is left out. Raises SkipLine."""
+    """A result's content as blocks; what is no block is left out. Raises SkipLine when it is no content at all."""
+    return [] if raw is ABSENT or starts(raw, b"n") else _blocks_of(raw)[0]
+
+
+def said_in(message: Message) -> tuple[list[Block | str], int]:
+    """A message's content as blocks, and how many more are none that can be read.
+
+    Raises SkipLine when nothing can: a record that says nothing must not pass in silence.
+    """
+    if message.content is ABSENT:
+        raise SkipLine("a message without content")
+    blocks, lost = _blocks_of(message.content)
+    readable = [block for block in blocks if isinstance(block, str) or _is_readable(block)]
+    lost += len(blocks) - len(readable)
+    if lost and not readable:
+        raise SkipLine("no block of its content can be read")
+    return readable, lost
+
+
+def _is_readable(block: Block) -> bool:
+    if block.type == "text":
+        return type(block.text) is str
+    return block.type != "thinking" or type(block.thinking) is str
+
+
+def _blocks_of(raw: msgspec.Raw) -> tuple[list[Block | str], int]:
+    """The blocks, and how many pieces are neither block nor text. Raises SkipLine."""
     if starts(raw, b'"'):
-        return [_decoded(_text, raw)]
+        return [_decoded(_text, raw)], 0
     if not starts(raw, b"["):
-        return []
+        raise SkipLine("content is neither text nor a list of blocks")
     try:
-        return _blocks.decode(raw)
+        return _blocks.decode(raw), 0
     except ValueError:
         # Something among the blocks is unusual: look at each alone, so that it spoils no other.
         found: list[Block | str] = []
-        for piece in _decoded(_pieces, raw):
+        pieces = _decoded(_pieces, raw)
+        for piece in pieces:
             if starts(piece, b"{"):
                 found.append(_decoded(_block, piece))
             elif starts(piece, b'"'):
                 found.append(_decoded(_text, piece))
-        return found
+        return found, len(pieces) - len(found)
 
 
 def tool_use_result_of(raw: msgspec.Raw) -> ToolUseResult | str | None:
@@ -188,8 +215,9 @@ def stamp(value: object) -> int | None:
             and (value[11:13] + value[14:16] + value[17:19] + value[20:23]).isdecimal()
             and value.isascii()
         ):
-            clock = int(value[11:13]) * 3_600_000 + int(value[14:16]) * 60_000
-            return day + clock + int(value[17:19]) * 1_000 + int(value[20:23])
+            hour, minute, second = int(value[11:13]), int(value[14:16]), int(value[17:19])
+            if hour < 24 and minute < 60 and second < 60:
+                return day + hour * 3_600_000 + minute * 60_000 + second * 1_000 + int(value[20:23])
     found = iso_to_ms(value) if len(value) <= 40 else None
     return found if found is not None and _EARLIEST_MS < found < _LATEST_MS else None
 

@@ -24,9 +24,9 @@ from sessions_app.importers.claude_code.records import (
     Block,
     Message,
     Record,
-    content_of,
     message_of,
     plain,
+    said_in,
     source_text,
 )
 from sessions_app.importers.claude_code.tools import STARTS_AN_AGENT, arguments_of, kind_of, title_of
@@ -39,10 +39,11 @@ type Usage = tuple[int, int, int, int, int]
 
 def read_assistant(reading: Reading, record: Record, place: Place) -> None:
     message = message_of(record.message)
-    blocks = content_of(message.content)
+    blocks, lost = said_in(message)
     entry = reading.enter(record, place)
     if entry is None:
         return
+    reading.remark_lost(lost, place)
     texts: list[str] = []
     thoughts: list[str] = []
     calls: list[Block] = []

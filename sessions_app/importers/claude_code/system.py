@@ -20,6 +20,8 @@ def read_system(reading: Reading, record: Record, line: bytes, place: Place) -> 
         raise UnknownLine(f'system record of unknown subtype "{brief(subtype, 60)}"')
     entry = reading.enter(record, place)
     if entry is not None:
+        if not isinstance(fields.get("content"), str | None):
+            reading.draft.remark(place, "its content is no text")
         (write or _notice)(entry, fields, content)
 
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sessions_app.drafts import Attachment, SkipLine
+from sessions_app.drafts import Attachment, Draft, Place, SkipLine
 from sessions_app.importers.data_urls import attachment_of
 from sessions_app.importers.json_lines import (
     brief,
@@ -50,7 +50,7 @@ def read_content(content: object) -> Content:
         if isinstance(part, str):
             texts.append(part)
             continue
-        kind = mapping_of(part).get("type")
+        kind = text_of(mapping_of(part).get("type"))
         if kind in _TEXT_TYPES:
             text = text_of(part.get("text"))
             if text and not (has_images and _is_image_tag(text)):
@@ -61,6 +61,38 @@ def read_content(content: object) -> Content:
                 read_image(text_of(mapping_of(url).get("url") if isinstance(url, dict) else url), attachments)
             )
     return Content("\n\n".join(texts), attachments)
+
+
+def read_said(content: object, place: Place, draft: Draft) -> Content:
+    """The same of what was said, where nothing may pass in silence: parts that are none are remarked on.
+
+    Raises SkipLine when there is nothing that can be read.
+    """
+    if not isinstance(content, str | list):
+        raise SkipLine("content is neither text nor a list of parts")
+    parts, found = list_of(content), read_content(content)
+    if not found.text and not found.attachments and not all(map(_is_text, parts)):
+        raise SkipLine("no part of its content can be read")
+    lost = sum(not _is_part(part) for part in parts)
+    if lost:
+        draft.remark(place, f"{lost} part{'' if lost == 1 else 's'} of its content cannot be read")
+    return found
+
+
+def told_text(value: object) -> str:
+    """The text of an event. Raises SkipLine when there is none, or something else stands in its place."""
+    if not isinstance(value, str):
+        raise SkipLine("what it says is no text")
+    return value
+
+
+def _is_text(part: object) -> bool:
+    return isinstance(part, str) or isinstance(mapping_of(part).get("text"), str)
+
+
+def _is_part(part: object) -> bool:
+    kind = mapping_of(part).get("type")
+    return _is_text(part) or (isinstance(kind, str) and kind not in _TEXT_TYPES)
 
 
 def _is_image_tag(text: str) -> bool:

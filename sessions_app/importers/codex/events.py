@@ -3,13 +3,20 @@
 from collections.abc import Callable
 from typing import Any
 
-from sessions_app.drafts import MessageDraft, Place, UnknownLine
+from sessions_app.drafts import MessageDraft, Place, SkipLine, UnknownLine
 from sessions_app.importers.codex.calls import Calls, argv_of
-from sessions_app.importers.codex.content import Content, Output, exit_status_of, read_content
+from sessions_app.importers.codex.content import (
+    Content,
+    Output,
+    exit_status_of,
+    read_content,
+    read_said,
+    told_text,
+)
 from sessions_app.importers.codex.messages import Messages
 from sessions_app.importers.codex.notes import Notes
 from sessions_app.importers.codex.progress import Progress
-from sessions_app.importers.codex.thread import Thread, identifier_of
+from sessions_app.importers.codex.thread import LONGEST_ID, Thread, identifier_of
 from sessions_app.importers.codex.tokens import TokenMeter
 from sessions_app.importers.codex.turns import Turns
 from sessions_app.importers.codex.twins import Twins
@@ -78,7 +85,7 @@ class Events:
     # Messages
 
     def _agent_message(self, payload: dict[str, Any], place: Place) -> None:
-        text = text_of(payload.get("message"))
+        text = told_text(payload.get("message"))
         self._replied(self._messages.reply(Content(text), "event", place), text_of(payload.get("phase")))
 
     def _user_message(self, payload: dict[str, Any], place: Place) -> None:
@@ -99,17 +106,21 @@ class Events:
             self._progress.note("open", "prompt without a reply", draft.at_ms)
 
     def _reasoning(self, payload: dict[str, Any], place: Place) -> None:
-        self._messages.reasoning(text_of(payload.get("text")), place)
+        self._messages.reasoning(told_text(payload.get("text")), place)
 
     def _item_completed(self, payload: dict[str, Any], place: Place) -> None:
         """Newer versions tell of each item when it is complete; most are told by other records as well."""
-        item = mapping_of(payload.get("item"))
+        item, draft = mapping_of(payload.get("item")), self._thread.draft
+        if not item:
+            raise SkipLine("the item is not an object")
         match item.get("type"):
             case "UserMessage":
-                self._prompted(self._messages.prompt(read_content(item.get("content")), "completed", place))
+                content = read_said(item.get("content"), place, draft)
+                self._prompted(self._messages.prompt(content, "completed", place))
             case "AgentMessage":
-                draft = self._messages.reply(read_content(item.get("content")), "completed", place)
-                self._replied(draft, text_of(item.get("phase")))
+                content = read_said(item.get("content"), place, draft)
+                reply = self._messages.reply(content, "completed", place)
+                self._replied(reply, text_of(item.get("phase")))
             case "Plan":
                 text = text_of(item.get("text"))
                 self._notes.add("record.noted", text, place, {"type": "plan", "text": text})
@@ -220,7 +231,9 @@ class Events:
     # Other agents
 
     def _agent_spawned(self, payload: dict[str, Any], place: Place) -> None:
-        child = identifier_of(payload.get("new_thread_id"))
+        # Null where no agent could be started.
+        named = payload.get("new_thread_id")
+        child = "" if named is None else told_text(named)[:LONGEST_ID]
         if child:
             self._calls.spawned(
                 identifier_of(payload.get("call_id")),
@@ -241,6 +254,8 @@ class Events:
     # The rest
 
     def _token_count(self, payload: dict[str, Any], place: Place) -> None:
+        if not isinstance(payload.get("info"), dict | None):
+            raise SkipLine("counts of tokens that are no object")
         added = self._meter.read(payload.get("info"))
         if added is None:
             return
@@ -250,7 +265,7 @@ class Events:
         thread.session().touch(thread.run, thread.at_ms)
 
     def _named(self, payload: dict[str, Any], place: Place) -> None:
-        self._notes.title(text_of(payload.get("thread_name")), place)
+        self._notes.title(told_text(payload.get("thread_name", "")), place)
 
     def _review_entered(self, payload: dict[str, Any], place: Place) -> None:
         hint = text_of(payload.get("user_facing_hint"))

@@ -5,7 +5,7 @@ from typing import Any
 
 from sessions_app.drafts import Place, SkipLine, UnknownLine
 from sessions_app.importers.codex.calls import Calls, child_of
-from sessions_app.importers.codex.content import read_content, read_output
+from sessions_app.importers.codex.content import read_output, read_said
 from sessions_app.importers.codex.messages import Messages
 from sessions_app.importers.codex.notes import Notes
 from sessions_app.importers.codex.progress import Progress
@@ -63,7 +63,7 @@ class Items:
 
     def _agent_message(self, payload: dict[str, Any], place: Place) -> None:
         """A message from another agent."""
-        content = read_content(payload.get("content"))
+        content = read_said(payload.get("content"), place, self._thread.draft)
         author = text_of(payload.get("author"))
         if content.text:
             content.text = f"{author}: {content.text}" if author else content.text

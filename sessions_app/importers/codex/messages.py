@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from sessions_app.drafts import EventDraft, MessageDraft, MessageKind, Place, Role, UnknownLine
-from sessions_app.importers.codex.content import Content, read_content, read_image
+from sessions_app.drafts import EventDraft, MessageDraft, MessageKind, Place, Role, SkipLine, UnknownLine
+from sessions_app.importers.codex.content import Content, read_image, read_said, told_text
 from sessions_app.importers.codex.thread import Thread
 from sessions_app.importers.codex.turns import Turns
 from sessions_app.importers.codex.twins import Channel, Twins
 from sessions_app.importers.codex.vocabulary import is_command, is_context, is_summary
-from sessions_app.importers.json_lines import json_text, list_of, mapping_of, text_of
+from sessions_app.importers.json_lines import is_list_if_any, json_text, list_of, mapping_of, text_of
 
 # From this version on the program is known to write its context before the mark of the first turn.
 _MARKS_FIRST_TURN = [0, 104]
@@ -41,19 +41,20 @@ class Messages:
     def item(self, payload: dict[str, Any], place: Place) -> MessageDraft | None:
         """A message of the model's history. None when it was met before, or is empty."""
         role = payload.get("role")
-        content = read_content(payload.get("content"))
+        if role not in ("assistant", "user", "developer", "system"):
+            raise UnknownLine(f"message of the role {str(role)[:40]}")
+        content = read_said(payload.get("content"), place, self._thread.draft)
         match role:
             case "assistant":
                 return self.reply(content, "item", place)
             case "user":
                 return self._user_item(content, place)
-            case "developer" | "system":
-                return self.add(role, "context", content, place)
-        raise UnknownLine(f"message of the role {str(role)[:40]}")
+        return self.add("system" if role == "system" else "developer", "context", content, place)
 
     def typed(self, payload: dict[str, Any], place: Place) -> MessageDraft | None:
         """The event for what a person sent."""
-        texts = [text_of(payload.get("message"))]
+        images = list_of(payload.get("images")) or list_of(payload.get("local_images"))
+        texts = [text_of(payload.get("message")) if images else told_text(payload.get("message"))]
         content = Content("")
         for url in list_of(payload.get("images")):
             texts.extend(read_image(text_of(url), content.attachments))
@@ -61,6 +62,8 @@ class Messages:
             f"[image: {path}]" for path in list_of(payload.get("local_images")) if isinstance(path, str)
         )
         content.text = "\n\n".join(text for text in texts if text)
+        if images and not content.text and not content.attachments:
+            raise SkipLine("none of its pictures can be read")
         if payload.get("kind") in ("user_instructions", "environment_context") or is_context(content.text):
             return self._context_event(content, place)
         return self.prompt(content, "event", place)
@@ -137,8 +140,17 @@ class Messages:
 
     def reasoning_item(self, payload: dict[str, Any], place: Place) -> None:
         """A reasoning item: its summary, or the thought itself where it is not encrypted."""
-        for part in (*list_of(payload.get("summary")), *list_of(payload.get("content"))):
-            self._hold(text_of(mapping_of(part).get("text")), "item", place)
+        summary, thought = payload.get("summary"), payload.get("content")
+        if not (is_list_if_any(summary) and is_list_if_any(thought)):
+            raise SkipLine("reasoning that is no list of texts")
+        parts = [mapping_of(part).get("text") for part in (*list_of(summary), *list_of(thought))]
+        lost = sum(not isinstance(part, str) for part in parts)
+        if lost and lost == len(parts):
+            raise SkipLine("no part of the reasoning can be read")
+        if lost:
+            self._thread.draft.remark(place, f"{lost} of {len(parts)} parts of the reasoning cannot be read")
+        for part in parts:
+            self._hold(text_of(part), "item", place)
         self._release()
 
     def reasoning(self, text: str, place: Place) -> None:

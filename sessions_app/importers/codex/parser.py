@@ -4,7 +4,7 @@ from typing import Any
 
 from sessions_app.drafts import Draft, Place, SkipLine, UnknownLine
 from sessions_app.importers.codex.calls import Calls
-from sessions_app.importers.codex.content import read_content
+from sessions_app.importers.codex.content import read_said
 from sessions_app.importers.codex.events import Events
 from sessions_app.importers.codex.items import Items
 from sessions_app.importers.codex.messages import Messages
@@ -16,7 +16,7 @@ from sessions_app.importers.codex.tokens import TokenMeter
 from sessions_app.importers.codex.turns import Turns
 from sessions_app.importers.codex.twins import Twins
 from sessions_app.importers.codex.vocabulary import SILENT_LINES
-from sessions_app.importers.json_lines import decode_object, stamp_of, text_of
+from sessions_app.importers.json_lines import decode_object, no_time, stamp_of, text_of
 
 
 class CodexParser:
@@ -67,9 +67,12 @@ class CodexParser:
     def feed(self, line: bytes, place: Place) -> None:
         if not line or line.isspace():
             return
-        kind, payload, stamp = _unwrap(decode_object(line))
+        record = decode_object(line)
+        kind, payload, stamp = _unwrap(record)
         if stamp is not None:
             self.thread.at_ms = stamp
+        elif record.get("timestamp") is not None:
+            self.draft.remark(place, no_time(record["timestamp"]))
         if kind == "session_meta":
             self._session_meta(payload, place)
             return
@@ -135,7 +138,7 @@ class CodexParser:
         self.messages.speaker = None
 
     def _inter_agent_communication(self, payload: dict[str, Any], place: Place) -> None:
-        content = read_content(payload.get("content"))
+        content = read_said(payload.get("content"), place, self.draft)
         author = text_of(payload.get("author"))
         if content.text and not self.twins.is_twin("agents", content.text, "event", place.line):
             content.text = f"{author}: {content.text}" if author else content.text

@@ -11,7 +11,7 @@ from sessions_app.drafts import MAIN_RUN, Draft, RunDraft, SessionDraft, Timelin
 from sessions_app.importers.codex.vocabulary import AGENT
 from sessions_app.importers.json_lines import brief, mapping_of, stamp_of, text_of
 
-_LONGEST_ID = 200
+LONGEST_ID = 200
 
 
 def made_ms(identifier: str) -> int | None:
@@ -24,7 +24,7 @@ def made_ms(identifier: str) -> int | None:
 
 
 def identifier_of(value: object) -> str:
-    return text_of(value)[:_LONGEST_ID]
+    return text_of(value)[:LONGEST_ID]
 
 
 class Thread:

@@ -24,9 +24,11 @@ from sessions_app.importers.data_urls import attachment_of
 from sessions_app.importers.json_lines import (
     brief,
     decode_value,
+    is_list_if_any,
     json_text,
     list_of,
     mapping_of,
+    no_time,
     stamp_of,
     text_of,
 )
@@ -81,6 +83,8 @@ class Conversation:
         self._pending: dict[str, list[Any]] = dict(state.get("pending", {}))
         self._has_scope: bool = state.get("has_scope", False)
         self._fresh: dict[str, ToolCallDraft] = {}
+        # On the newest message, what could not be used of it.
+        self.remarks: list[str] = []
 
     def state(self) -> dict[str, Any]:
         return {
@@ -103,15 +107,17 @@ class Conversation:
         return self.draft.session(AGENT, self.key)
 
     def add(self, message: dict[str, Any], place: Place, *, is_hidden: bool) -> None:
-        """Raises UnknownLine for a role that is not known."""
+        """Raises UnknownLine for a role that is not known, SkipLine for content that is none."""
+        self.remarks = []
         role_name = text_of(message.get("role"))
         if role_name not in _KIND_OF_ROLE:
             raise UnknownLine(f"message of the role {role_name[:40]}" if role_name else "no role")
         role, kind = _KIND_OF_ROLE[role_name]
         stamp = stamp_of(message.get("created_at"))
+        text, attachments = _body(message)
+        self.remarks = _remarks_on(message, stamp)
         self._describe_scope()
         self._at_ms = self.base_ms if stamp is None else stamp
-        text, attachments = _body(message)
         if role == "user":
             self._begin_turn("" if is_hidden else text)
         draft = MessageDraft(
@@ -267,7 +273,11 @@ class Conversation:
 def _body(message: dict[str, Any]) -> tuple[str, list[Attachment]]:
     """Text and attachments. What has no bytes here leaves a word where the message says nothing else."""
     content = message.get("content")
+    if content is not None and not isinstance(content, str | list):
+        raise SkipLine("content is neither text nor a list of parts")
     text = content if isinstance(content, str) else "\n\n".join(_texts(content))
+    if content and not text and not any(map(_is_part, list_of(content))):
+        raise SkipLine("no part of its content can be read")
     attachments: list[Attachment] = []
     words: list[str] = []
     named = [(url, "") for url in list_of(message.get("media"))]
@@ -280,6 +290,25 @@ def _body(message: dict[str, Any]) -> tuple[str, list[Attachment]]:
         else:
             words.append(f"[attachment: {brief(name or text_of(url), 120)}]")
     return text or "\n".join(words), attachments
+
+
+def _is_part(part: object) -> bool:
+    return isinstance(part, dict) and isinstance(part.get("text", ""), str)
+
+
+def _remarks_on(message: dict[str, Any], stamp: int | None) -> list[str]:
+    """What of it has a type that says nothing."""
+    remarks = []
+    if stamp is None and message.get("created_at") is not None:
+        remarks.append(no_time(message["created_at"]))
+    lost = sum(not _is_part(part) for part in list_of(message.get("content")))
+    if lost:
+        remarks.append(f"{lost} part{'' if lost == 1 else 's'} of its content cannot be read")
+    lists = ("tool_calls", "media", "attachments")
+    remarks += [f"{name} is no list" for name in lists if not is_list_if_any(message.get(name))]
+    if not isinstance(message.get("reasoning_content"), str | None):
+        remarks.append("reasoning_content is no text")
+    return remarks
 
 
 def _texts(content: object) -> list[str]:

@@ -51,6 +51,8 @@ class LinesParser:
         try:
             is_hidden = self._lines <= self._conversation.meta.skip
             self._conversation.add(decode_object(line), place, is_hidden=is_hidden)
+            for remark in self._conversation.remarks:
+                self.draft.remark(place, remark)
         except SkipLine:
             if len(self._lost) < _MOST_LOST:
                 self._lost.append(self._lines)
@@ -89,6 +91,8 @@ class DocumentParser:
             if not isinstance(message, dict):
                 raise SkipLine("not a JSON object")
             conversation.add(message, place, is_hidden=False)
+            if conversation.remarks and len(self.draft.unknown) < _MOST_SKIPPED:
+                self.draft.remark(at, f"message {position}: {'; '.join(conversation.remarks)}")
         except UnknownLine as unknown:
             if len(self.draft.unknown) < _MOST_SKIPPED:
                 self.draft.unknown.append((at, f"message {position}: {unknown}"))

@@ -187,9 +187,9 @@ def feed(parser: Parser, line: bytes, place: Place) -> None:
     try:
         parser.feed(line, place)
     except UnknownLine as reason:
-        parser.draft.unknown.append((place, str(reason)))
+        parser.draft.remark(place, str(reason))
     except SkipLine as reason:
-        parser.draft.skipped.append((place, str(reason)))
+        parser.draft.skip(place, str(reason))
 
 
 def lines(records: Iterable[object]) -> bytes:

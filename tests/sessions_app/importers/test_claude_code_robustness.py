@@ -247,7 +247,10 @@ def test_any_bytes_are_survived(line: bytes) -> None:
         (b'{"type": "user", "message": ' + DEEP + b"}", "nested too deeply"),
         (b'{"type": "system", "data": ' + DEEP + b"}", "nested too deeply"),
         (b'{"type": "user", "message": {"content": "\xff"}}', "not valid JSON"),
-        (b'{"type": "user", "sessionId": "' + b"s" * 300 + b'"}', "the session's id is longer than"),
+        (
+            b'{"type": "user", "message": {"content": "x"}, "sessionId": "' + b"s" * 300 + b'"}',
+            "the session's id is longer",
+        ),
         (b"\x00\x01\x02", "not valid JSON"),
     ],
     ids=lambda value: value[:20] if isinstance(value, str) else "",
