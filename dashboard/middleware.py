@@ -10,6 +10,7 @@ from whitenoise.responders import StaticFile
 
 from dashboard.lib.db import explain
 from dashboard.lib.errors import BadRequest, Conflict, Refused
+from dashboard.metrics import count_answer
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):
@@ -31,6 +32,21 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
         del response["content-type"]
         for name, value in found.headers:
             response[name] = value
+        return response
+
+
+class AnswerCountMiddleware:
+    """Counts every answer for `/metrics`, those of the other middleware too. Synchronous as the innermost one is."""
+
+    sync_capable = True
+    async_capable = False
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        count_answer(response.status_code)
         return response
 
 

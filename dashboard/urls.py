@@ -12,6 +12,7 @@ from sessions_app.views.settings import save_audit_view
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.now, name="now"),
     path("healthz", views.healthz, name="healthz"),
+    path("metrics", views.metrics, name="metrics"),
     path("", include("sessions_app.urls.account")),
     path("", include("sessions_app.urls.lists")),
     path("", include("sessions_app.urls.session")),

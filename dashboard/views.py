@@ -10,8 +10,11 @@ from django.views.decorators.http import require_safe
 
 from audit.health import health
 from dashboard.lib.db import engine_version, explain
+from dashboard.metrics import CONTENT_TYPE, exposition, is_from_this_machine
 from dashboard.overview import overview
 from sessions_app.access import READ
+from sessions_app.api.callers import caller_of, require
+from sessions_app.api.problems import UNAUTHENTICATED, Problem
 from sessions_app.models import Person
 from sessions_app.sign_in import record_denied, requires
 
@@ -34,6 +37,21 @@ def healthz(request: HttpRequest) -> JsonResponse:
     if not sound:
         return JsonResponse({"status": "unavailable", "reason": sound.problems[0]}, status=503)
     return JsonResponse({"status": "ok", "engine": engine.split()[0]})
+
+
+@require_safe
+@never_cache
+def metrics(request: HttpRequest) -> HttpResponse:
+    """For a token that may read, and for programs on this machine. A login is neither: no page has a use for it."""
+    try:
+        if "Authorization" in request.headers or not is_from_this_machine(request):
+            caller = caller_of(request)
+            if caller.token is None:
+                raise Problem(UNAUTHENTICATED, "Send a token: Authorization: Bearer sbk_…")
+            require(request, caller, READ)
+    except Problem as problem:
+        return problem.response()
+    return HttpResponse(exposition(), content_type=CONTENT_TYPE)
 
 
 @require_safe

@@ -33,7 +33,7 @@ type _View = Callable[..., HttpResponseBase]
 
 
 class SignInRequiredMiddleware(LoginRequiredMiddleware):
-    """Django's deny-by-default; the API and /healthz answer for themselves.
+    """Django's deny-by-default; the API, /healthz and /metrics answer for themselves.
 
     It also ends logins that were not used for an hour, and keeps what signed-in people see out of caches.
     """
@@ -58,7 +58,7 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
     def process_view(
         self, request: HttpRequest, view_func: _View, view_args: tuple[Any, ...], view_kwargs: dict[str, Any]
     ) -> HttpResponseBase | None:
-        if request.path == "/healthz" or request.path.startswith("/api/"):
+        if request.path in ("/healthz", "/metrics") or request.path.startswith("/api/"):
             return None
         match = request.resolver_match
         address = (match.url_name if match else None) or ""
