@@ -21,7 +21,7 @@ class HashedStaticFilesStorage(CompressedManifestStaticFilesStorage):
     """The stylesheet is stored with those that it imports in it.
 
     A browser finds an import only when it has read the sheet that names it, and paints nothing before the last has
-    come: fifty small files cost a phone that opens the console a second.
+    come.
     """
 
     # A page that names a file which is not there should fail in a test, not for a reader.
@@ -40,7 +40,10 @@ class _OneSheet(Storage):
         self._sources = sources
 
     def _open(self, _name: str, _mode: str = "rb") -> "File[bytes]":
-        return ContentFile(self._text(SHEET, _IMPORT.sub(self._imported, self._read(SHEET))).encode())
+        text = _IMPORT.sub(self._imported, self._read(SHEET))
+        if "@import" in text:
+            raise ValueError(f'{SHEET} imports in another form than @import url("…") layer(…);')
+        return ContentFile(text.encode())
 
     def _imported(self, match: re.Match[str]) -> str:
         name, layer = posixpath.normpath(posixpath.join(posixpath.dirname(SHEET), match[1])), match[2]
@@ -51,11 +54,6 @@ class _OneSheet(Storage):
         if posixpath.dirname(name) != posixpath.dirname(SHEET) and "url(" in text:
             raise ValueError(f"{name} names another file; only a sheet beside {SHEET} can.")
         return f"@layer {layer} {{\n{text}}}"
-
-    def _text(self, name: str, text: str) -> str:
-        if "@import" in text:
-            raise ValueError(f'{name} imports in another form than @import url("…") layer(…);')
-        return text
 
     def _read(self, name: str) -> str:
         storage, path = self._sources[name]
