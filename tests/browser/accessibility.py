@@ -10,6 +10,9 @@ from playwright.sync_api import Page
 _AXE = Path(__file__).resolve().parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 # All that a theme changes.
 _COLOURS = ["color-contrast", "link-in-text-block"]
+# New in WCAG 2.2 and off unless it is asked for by name.
+_TARGETS = ["target-size"]
+_TALLEST = 20_000
 _RUN = """async (rules) => {
   const only = rules ? { runOnly: { type: "rule", values: rules } } : {};
   const { violations } = await axe.run({ resultTypes: ["violations"], ...only });
@@ -27,4 +30,18 @@ def findings(page: Page, where: str) -> list[str]:
         if rules is None:
             page.evaluate(_AXE.read_text())
         found += [f"{where}, {theme}: {violation}" for violation in page.evaluate(_RUN, rules)]
-    return found
+    return found + [f"{where}: {violation}" for violation in _small_targets(page)]
+
+
+def _small_targets(page: Page) -> list[str]:
+    """What is too small to be hit, in a window as tall as the page.
+
+    What is half behind a bar that stays in sight is scrolled, not small.
+    """
+    size = page.viewport_size
+    assert size is not None
+    height = min(page.evaluate("document.scrollingElement.scrollHeight"), _TALLEST)
+    page.set_viewport_size({"width": size["width"], "height": max(height, size["height"])})
+    violations: list[str] = page.evaluate(_RUN, _TARGETS)
+    page.set_viewport_size(size)
+    return violations

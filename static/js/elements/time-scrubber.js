@@ -1,7 +1,9 @@
 // <time-scrubber>: the session's one clock. Moving it, or pressing any link with data-seek, dispatches on the document
 //   clock:seek {at_ms}
 // and whoever shows something on the clock follows; clock:at {at_ms} moves the playhead without seeking. The address
-// gets ?t=00:12:31.250, so that copying the link copies the moment.
+// gets ?t=00:12:31.250, so that copying the link copies the moment. Its marks are one stop of the Tab key.
+
+import { moveAmong, settle } from "scrollback/roving";
 
 export function clockText(at, withFraction = false) {
   const pad = (number, width = 2) => String(number).padStart(width, "0");
@@ -14,6 +16,9 @@ class TimeScrubber extends HTMLElement {
   connectedCallback() {
     this.range = this.querySelector('input[type="range"]');
     this.clock = this.querySelector("[data-clock]");
+    this.marks = [...this.querySelectorAll(".scrubber__mark")];
+    settle(this.marks);
+    this.addEventListener("keydown", (event) => moveAmong(event, this.marks));
     this.range.addEventListener("input", this);
     this.range.addEventListener("change", this);
     document.addEventListener("click", this);

@@ -1,9 +1,11 @@
 // What happened besides output, on the bar: markers, resizes and the exit as buttons that lead to their moments. The
 // group is one stop of the Tab key; arrow keys go from one to the next.
 
+import { moveAmong, settle } from "scrollback/roving";
 import { shortClock } from "scrollback/terminal/moments";
 
-const CLOSEST_PX = 9;
+// As wide as what one has to hit (static/css/pages/player.css).
+const CLOSEST_PX = 24;
 const MOST_TICKS = 300;
 const ORDER = { resize: 0, marker: 1, exit: 2 };
 
@@ -15,7 +17,7 @@ export class Ticks {
     this.group = group;
     const tickOf = ({ target }) => target.closest("[data-us]");
     group.addEventListener("click", (event) => tickOf(event) && chosen(Number(tickOf(event).dataset.us)));
-    group.addEventListener("keydown", (event) => this.#move(event));
+    group.addEventListener("keydown", (event) => moveAmong(event, [...group.children]));
     for (const name of ["pointerover", "focusin"]) {
       group.addEventListener(name, (event) => {
         const tick = tickOf(event);
@@ -35,22 +37,8 @@ export class Ticks {
     this.group.replaceChildren(...shown.map(button));
     const buttons = [...this.group.children];
     const current = buttons.find(({ dataset }) => dataset.us === focused) ?? buttons[0];
-    if (current) current.tabIndex = 0;
+    settle(buttons, current);
     if (focused !== null) current?.focus({ preventScroll: true });
-  }
-
-  #move(event) {
-    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    const buttons = [...this.group.children];
-    const at = buttons.indexOf(event.target);
-    if (at < 0) return;
-    const next = by ? buttons[at + by] : event.key === "Home" ? buttons[0] : event.key === "End" ? buttons.at(-1) : null;
-    // Also at the first and the last one: the key means the ticks here, and never the player.
-    if (by || next) event.preventDefault();
-    if (!next) return;
-    event.target.tabIndex = -1;
-    next.tabIndex = 0;
-    next.focus();
   }
 }
 
@@ -74,7 +62,6 @@ function button({ kind, us, label, place, failed }) {
   const made = document.createElement("button");
   made.type = "button";
   made.className = "tick";
-  made.tabIndex = -1;
   made.dataset.us = us;
   made.dataset.label = label;
   made.dataset.kind = kind;
