@@ -11,7 +11,7 @@ from sessions_app.costs import cost_of_run, cost_of_session, costs_of_runs, cost
 from sessions_app.models import AgentSession
 from tests.factories import make_run, make_session, make_usage
 from tests.samples import sample
-from tests.sessions_app.importers.test_pipeline import CLAUDE, CODEX, run_import
+from tests.sessions_app.importers.importing import CLAUDE, CODEX, run_import
 
 pytestmark = pytest.mark.django_db
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from abc import ABC, abstractmethod
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -37,7 +38,7 @@ class _Socket(AsyncWebsocketConsumer):
         await super().close(None if code is None else int(code), reason)
 
 
-class LiveConsumer(_Socket):
+class LiveConsumer(_Socket, ABC):
     """Subclasses say what they follow (`interest`), and send what is new in `begin` and `deliver`.
 
     The socket is accepted before it is refused: a refusal at the handshake reaches a browser as a bare 403,
@@ -62,9 +63,9 @@ class LiveConsumer(_Socket):
     async def begin(self) -> None:
         """Send what is new to this client already. Raises Refusal when it may not, or cannot, be here."""
 
+    @abstractmethod
     async def deliver(self, news: News) -> None:
         """Send what follows from the news; `news.anything` means to look at everything again."""
-        raise NotImplementedError
 
     async def take(self, message: dict[str, Any]) -> None:
         """A message of the client. Most sockets have no use for any."""

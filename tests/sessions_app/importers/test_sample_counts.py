@@ -4,7 +4,7 @@ import pytest
 
 from sessions_app.models import AgentSession, Terminal
 from tests.samples import sample
-from tests.sessions_app.importers.test_pipeline import run_import
+from tests.sessions_app.importers.importing import run_import
 
 pytestmark = pytest.mark.django_db
 

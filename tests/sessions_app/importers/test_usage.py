@@ -16,7 +16,7 @@ from tests.samples import sample
 from tests.sessions_app.importers import codex_records as codex
 from tests.sessions_app.importers.claude_records import SESSION, assistant, text, user
 from tests.sessions_app.importers.driving import lines
-from tests.sessions_app.importers.test_pipeline import CLAUDE, CODEX, fork_of, run_import
+from tests.sessions_app.importers.importing import CLAUDE, CODEX, fork_of, run_import
 
 pytestmark = pytest.mark.django_db
 
@@ -97,12 +97,19 @@ def test_importing_again_a_copy_or_a_fork_adds_nothing(tmp_path: Path) -> None:
     assert_sums_agree()
 
 
-def test_each_reply_counts_for_its_own_model(tmp_path: Path) -> None:
+def of_two_models(folder: Path, *more: dict[str, Any]) -> None:
     claude(
-        tmp_path,
+        folder,
         user("u1", 1, "Hi"),
         assistant("a1", 2, text("One"), message=counted(10)),
         assistant("a2", 3, text("Two"), message=counted(7, model="claude-opus-4-6")),
+        *more,
+    )
+
+
+def test_each_reply_counts_for_its_own_model(tmp_path: Path) -> None:
+    of_two_models(
+        tmp_path,
         assistant("a3", 4, text("No"), message={"model": "<synthetic>", "usage": {"input_tokens": 0}}),
     )
 
@@ -212,12 +219,7 @@ def test_what_was_imported_before_there_were_models_is_carried_over() -> None:
 
 
 def test_a_run_whose_messages_do_not_add_up_is_carried_over_with_its_own_model(tmp_path: Path) -> None:
-    claude(
-        tmp_path,
-        user("u1", 1, "Hi"),
-        assistant("a1", 2, text("One"), message=counted(10)),
-        assistant("a2", 3, text("Two"), message=counted(7, model="claude-opus-4-6")),
-    )
+    of_two_models(tmp_path)
     run_import(tmp_path)
     Run.objects.update(output_tokens=F("output_tokens") + 1)
     ModelUsage.objects.all().delete()
