@@ -69,7 +69,8 @@ class _Reader:
         for part in key.split("."):
             in_file = in_file.get(part) if isinstance(in_file, Mapping) else None
         if in_file is not None:
-            value, origin = str(in_file), self._file_name
+            several = isinstance(in_file, list)
+            value, origin = ",".join(map(str, in_file)) if several else str(in_file), self._file_name
         if self._environment.get(name):
             value, origin = self._environment[name], f"environment ({name})"
         self.found.append(Setting(key, "set" if secret and value else value, origin))
