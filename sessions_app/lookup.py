@@ -38,8 +38,8 @@ def find_named(name: str, viewer: Viewer) -> Found:
     """The one session or terminal with this id, this beginning or end of an id (at least four digits), this
     id of the agent's own or a beginning of it, or exactly this title.
 
-    Raises Refused when there is none, Ambiguous for several. Among 100,000 of each it takes a few tenths of a second,
-    as names and the ends of ids are read through; a whole id is found at once.
+    Raises Refused when there is none, Ambiguous for several. Names and the ends of ids are read through:
+    among 100,000 of each that took 0.4 to 1.4 s on two busy cores (SQLite). A whole id is found at once.
     """
     sessions, terminals = AgentSession.objects.visible_to(viewer), Terminal.objects.visible_to(viewer)
     whole = whole_id(name)
