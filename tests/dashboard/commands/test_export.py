@@ -38,9 +38,10 @@ def record_terminal(*events: Event) -> Terminal:
 
 
 def facts_of(terminal: Terminal) -> tuple[object, ...]:
-    """What the format can hold: it counts the start in whole seconds."""
+    """What the format can hold: it counts the start in whole seconds, where it is known."""
+    started = terminal.started_ms // 1000 if terminal.is_start_known else None
     return (
-        terminal.title, terminal.first_cols, terminal.first_rows, terminal.started_ms // 1000, terminal.exit_status,
+        terminal.title, terminal.first_cols, terminal.first_rows, started, terminal.exit_status,
         terminal.duration_us, terminal.size, terminal.environment,
     )  # fmt: skip
 

@@ -280,12 +280,6 @@ def test_a_copy_of_a_file_counts_nothing_twice(codex_file: Path, claude_file: Pa
     assert [row[-1] for row in contents()["sessions"]] == [row[-1] for row in before["sessions"]]
 
 
-@pytest.fixture
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "BATCH_BYTES", 60_000)
-    monkeypatch.setattr(reading, "BLOCK_BYTES", 50_000)
-
-
 @pytest.mark.usefixtures("small_batches")
 @pytest.mark.parametrize("fails_at", [0, 1, 4])
 def test_an_import_that_dies_goes_on_where_it_ended(
