@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[1]
 DOORS = ("views", "api", "importers", "live", "management")
 

@@ -3,12 +3,16 @@
 import json
 from typing import Any
 
+import pytest
 import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.canonical import canonical
 from sessions_app.models import Role
+
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
 
 TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=20)
 VALUES: st.SearchStrategy[Any] = st.recursive(

@@ -87,6 +87,7 @@ def test_axe_finds_nothing_on_any_page_and_none_scrolls_sideways(
     assert not found, "\n".join(found)
 
 
+@pytest.mark.once  # How a page looks is no matter of the engine.
 def test_no_session_and_no_run_scrolls_sideways_on_the_narrowest_phone(
     open_context: OpenContext, operator: Person, histories: None
 ) -> None:
@@ -218,6 +219,7 @@ def test_a_line_that_an_agent_writes_appears_on_the_open_page(
     assert max(places) <= last
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_the_list_and_a_session_are_worked_by_keyboard_alone(
     signed_in_page: Page, server: Server, histories: None
 ) -> None:
@@ -290,6 +292,7 @@ def test_facets_lead_to_what_they_count(signed_in_page: Page, histories: None) -
     expect(page.locator("tr[data-row]")).to_have_count(count)
 
 
+@pytest.mark.once  # How a page looks is no matter of the engine.
 def test_the_whole_job_on_a_phone(open_context: OpenContext, operator: Person, histories: None) -> None:
     page = open_context(operator, viewport=PHONE, has_touch=True, is_mobile=True).new_page()
     page.goto("/")

@@ -84,6 +84,7 @@ def test_a_hit_is_a_link_to_its_moment_and_its_search(page: Page) -> None:
     expect(status(page)).to_have_text("1 hit")
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_enter_goes_on_from_the_moment_that_is_shown(page: Page) -> None:
     page.keyboard.press("2")
     expect_screen(page, lines(2))
@@ -107,6 +108,7 @@ def test_a_bad_pattern_is_said_in_words_and_nothing_found_too(page: Page) -> Non
     expect(status(page)).not_to_have_attribute("data-failed", "")
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_a_selected_line_leads_to_when_it_was_written(page: Page) -> None:
     page.locator("terminal-view").evaluate("(view) => view.screen.terminal.selectLines(5, 5)")
     page.get_by_role("button", name="Go to when it was written").click()

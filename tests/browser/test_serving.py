@@ -19,6 +19,7 @@ from tests.browser.running import Server
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.once  # No database is asked for this.
 def test_the_server_announces_itself_while_it_serves(server: Server) -> None:
     announced = json.loads((server.home / "server.json").read_text())
     assert announced == {"url": f"{server.url}/", "pid": server.process_id}
@@ -35,6 +36,7 @@ def test_the_server_ends_within_a_second(server: Server, signal_number: int) -> 
     assert "Traceback" not in server.output
 
 
+@pytest.mark.once  # No database is asked for this.
 def test_a_taken_port_is_refused_in_one_line(server: Server) -> None:
     refused = server.run("serve", "--port", str(server.port))
     assert refused.returncode == 2

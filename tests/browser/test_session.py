@@ -255,6 +255,7 @@ def test_long_output_comes_piece_by_piece(signed_in_page: Page, session: AgentSe
     assert "line 59999" in str(pieces.last.text_content())
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_the_page_is_used_by_keys_alone(
     signed_in_page: Page, session: AgentSession, operator: Person
 ) -> None:
@@ -307,6 +308,7 @@ def test_a_viewer_reads_live_and_has_nothing_to_press(
     expect(page.get_by_role("button", name="Archive")).to_have_count(0)
 
 
+@pytest.mark.once  # How a page looks is no matter of the engine.
 @pytest.mark.parametrize("tab", ["", "runs/", "files/", "notes/", "raw/"])
 def test_every_tab_fits_a_phone(
     open_context: OpenContext, operator: Person, session: AgentSession, tab: str
@@ -386,6 +388,7 @@ def test_without_script_the_transcript_is_read_by_links(
     expect(page.get_by_role("link", name="Later")).to_be_visible()
 
 
+@pytest.mark.once  # How a page looks is no matter of the engine.
 def test_a_phone_shows_the_end_of_a_long_path(
     open_context: OpenContext, operator: Person, session: AgentSession
 ) -> None:
@@ -406,6 +409,7 @@ def test_a_phone_shows_the_end_of_a_long_path(
     assert abs(shown["end"]) < 1
 
 
+@pytest.mark.once  # How a page looks is no matter of the engine.
 def test_the_size_of_reasoning_stands_on_one_line_on_a_phone(
     open_context: OpenContext, operator: Person, session: AgentSession
 ) -> None:
@@ -426,6 +430,7 @@ def test_the_size_of_reasoning_stands_on_one_line_on_a_phone(
     assert max(heights) < 2 * min(heights)
 
 
+@pytest.mark.once  # How a page looks is no matter of the engine.
 @pytest.mark.parametrize("width", [1440, 390])
 def test_a_tool_with_a_long_name_stays_in_its_row(
     open_context: OpenContext, operator: Person, session: AgentSession, width: int

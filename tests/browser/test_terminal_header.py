@@ -73,6 +73,7 @@ HEAR = """(id) => {
 }"""
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_the_heading_asks_at_most_once_a_second_and_only_for_its_own_terminal(
     signed_in_page: Page, server: Server
 ) -> None:

@@ -76,6 +76,7 @@ def in_python(expected: int, frames: list[wire.Frame | None]) -> list[Any]:
     return results
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_both_rules_do_the_same_with_any_frames(signed_in_page: Page) -> None:
     signed_in_page.goto("/terminals/")
     chooser = random.Random(20)

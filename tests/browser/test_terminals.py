@@ -164,6 +164,7 @@ def test_a_recording_starts_empty_and_fills(signed_in_page: Page, server: Server
     expect_screen(signed_in_page, "first")
 
 
+@pytest.mark.once  # How a page looks is no matter of the engine.
 def test_the_window_is_the_recorded_one(signed_in_page: Page, server: Server) -> None:
     recorder = start_recorder(cols=132, rows=40)
     recorder.write(b"x" * 132 + b"y")
@@ -309,6 +310,7 @@ def test_a_moment_of_a_session_moves_its_clock_and_its_terminal(signed_in_page: 
     expect(page).to_have_url(re.compile(rf"/sessions/{session.pk}/\?t=\S+$"))
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_the_keyboard_moves_the_player_and_is_not_caught(signed_in_page: Page, server: Server) -> None:
     recorder = start_recorder()
     for number in range(20):
@@ -336,6 +338,7 @@ HOSTILE = (
 )
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_hostile_output_neither_freezes_nor_speaks_nor_runs(signed_in_page: Page, server: Server) -> None:
     recorder = start_recorder()
     open_terminal(signed_in_page, recorder.terminal)
@@ -370,6 +373,7 @@ def test_a_recording_can_be_saved_and_read(signed_in_page: Page, server: Server)
     assert signed_in_page.request.get(f"{address}/bytes?from=5&to=9").body() == b"caf\xc3"
 
 
+@pytest.mark.once  # How a page looks is no matter of the engine.
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_colours_are_those_of_the_page(
     open_context: OpenContext, operator: Person, server: Server, theme: str
@@ -407,6 +411,7 @@ CONTRAST = """() => {
 }"""
 
 
+@pytest.mark.once  # How a page looks is no matter of the engine.
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_text_is_legible_on_the_surfaces_that_programs_paint(
     open_context: OpenContext, operator: Person, server: Server, theme: str
@@ -424,6 +429,7 @@ def test_text_is_legible_on_the_surfaces_that_programs_paint(
     assert min(words.values()) >= 4.5, words
 
 
+@pytest.mark.once  # How a page looks is no matter of the engine.
 def test_a_phone_shows_the_whole_width(open_context: OpenContext, operator: Person, server: Server) -> None:
     recorder = start_recorder(cols=80, rows=24)
     recorder.write(b"x" * 79 + b"|")

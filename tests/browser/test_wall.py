@@ -231,6 +231,7 @@ def test_what_is_looked_at_does_not_leave(signed_in_page: Page, server: Server) 
     expect(page.get_by_text("No terminal is live")).to_be_visible()
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_tiles_out_of_view_are_asked_for_when_they_come_into_it(signed_in_page: Page, server: Server) -> None:
     page = signed_in_page
     for _ in range(40):
@@ -249,6 +250,7 @@ def test_tiles_out_of_view_are_asked_for_when_they_come_into_it(signed_in_page: 
     expect_picture(page, last.terminal, "and more")
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_a_hidden_tab_asks_for_nothing(signed_in_page: Page, server: Server) -> None:
     page = signed_in_page
     busy = said(start_recorder(), "first\r\n")
@@ -278,6 +280,7 @@ def test_a_hidden_tab_asks_for_nothing(signed_in_page: Page, server: Server) -> 
     expect_picture(page, busy.terminal, "second")
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_an_idle_wall_asks_for_nothing(signed_in_page: Page, server: Server) -> None:
     page = signed_in_page
     requests: list[str] = []
@@ -294,6 +297,7 @@ def test_an_idle_wall_asks_for_nothing(signed_in_page: Page, server: Server) -> 
         assert requests == []
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_tiles_are_walked_by_keys(signed_in_page: Page, server: Server) -> None:
     page = signed_in_page
     terminals = [make_terminal(title=f"number {number}", started_ms=1_000 + number) for number in range(5)]
@@ -339,6 +343,7 @@ def test_a_wall_can_be_read_by_everybody(open_context: OpenContext, operator: Pe
         assert "word" not in tile.aria_snapshot()
 
 
+@pytest.mark.once  # How a page looks is no matter of the engine.
 def test_on_a_phone_a_tile_is_as_wide_as_the_page(
     open_context: OpenContext, operator: Person, server: Server
 ) -> None:
@@ -360,6 +365,7 @@ HOSTILE = (
 )
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 @pytest.mark.parametrize(("cols", "rows"), [(80, 24), (1, 1), (500, 200)])
 def test_hostile_output_stays_in_its_tile(signed_in_page: Page, server: Server, cols: int, rows: int) -> None:
     page = signed_in_page

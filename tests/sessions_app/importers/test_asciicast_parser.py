@@ -15,6 +15,9 @@ from sessions_app.importers.asciicast import DOCUMENT_FORMAT, FORMAT
 from tests.samples import sample
 from tests.sessions_app.importers.driving import feed
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 LINE_SAMPLES = [
     "asciicast/v2-full.cast",
     "asciicast/v2-markers.cast",

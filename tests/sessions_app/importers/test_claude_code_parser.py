@@ -12,6 +12,9 @@ from tests.samples import sample
 from tests.sessions_app.importers.claude_records import assistant, call, result, session_of, text, user
 from tests.sessions_app.importers.driving import WrittenSession, drive_file
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 DONE = {"status": "completed", "content": "A"}
 PROJECT = ("claude-code", "projects", "sample-project")
 REAL = "fe5e1c67-53e7-4862-81ae-d0e013e3270b"

@@ -29,6 +29,9 @@ from tests.sessions_app.importers.claude_records import (
 )
 from tests.sessions_app.importers.driving import Outcome, drive, lines
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 DEEP = b"[" * 200_000 + b"]" * 200_000
 FILE = {"type": "file", "filename": "a", "content": {"type": "text", "file": {"content": "x"}}}
 DONE = {"content": "A", "status": "completed"}

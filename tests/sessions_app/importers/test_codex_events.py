@@ -25,6 +25,9 @@ from tests.sessions_app.importers.codex_records import (
 )
 from tests.sessions_app.importers.driving import drive, lines
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 
 def test_events_of_the_session_stand_on_its_timeline() -> None:
     outcome = read(

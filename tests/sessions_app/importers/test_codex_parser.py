@@ -27,6 +27,9 @@ from tests.sessions_app.importers.codex_records import (
 )
 from tests.sessions_app.importers.driving import drive
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 
 def test_a_real_rollout_comes_to_its_known_counts() -> None:
     outcome = read_file(rollout("sessions", BIG))

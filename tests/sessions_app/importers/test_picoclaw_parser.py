@@ -16,6 +16,9 @@ from sessions_app.importers.picoclaw import FORMAT, LEGACY_FORMAT
 from tests.samples import sample
 from tests.sessions_app.importers.driving import MODIFIED_MS, Outcome, drive, drive_file, lines
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 KEY = "sk_v1_" + "0" * 64
 PATH = "/w/sessions/agent_main_c001.jsonl"
 META_NAME = "agent_main_c001.meta.json"

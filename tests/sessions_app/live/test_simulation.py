@@ -6,6 +6,9 @@ import pytest
 
 from tests.sessions_app.live.simulation import SimulatedTerminal, follow_badly, live
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 SEEDS = 25
 ATTACHES = 40
 

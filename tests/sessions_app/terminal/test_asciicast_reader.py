@@ -24,6 +24,9 @@ from sessions_app.terminal.asciicast.v1 import read_document
 from tests.samples import sample
 from tests.sessions_app.terminal.recordings import output_of, read_all
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 V2 = b'{"version": 2, "width": 80, "height": 24}'
 V3 = b'{"version": 3, "term": {"cols": 80, "rows": 24}}'
 THEME_KEYS = {"fg", "bg", "palette"}

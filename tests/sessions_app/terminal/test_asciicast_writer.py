@@ -21,6 +21,9 @@ from tests.sessions_app.terminal.recordings import (
     recordings,
 )
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 HEADERS = [
     Header(version=2, cols=100, rows=30),
     Header(

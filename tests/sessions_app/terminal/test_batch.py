@@ -11,6 +11,9 @@ from sessions_app.terminal.asciicast.model import Event, Exit, Input, Marker, Ou
 from sessions_app.terminal.batch import Batch, BatchError, Position, decode_batch, encode_batch
 from tests.sessions_app.terminal.recordings import events_without_bytes, output_of, recordings
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 
 @given(recordings(), st.builds(Position, st.integers(0, 1 << 50), st.integers(0, 1 << 30)))
 def test_a_batch_decodes_to_itself_and_is_ascii(events: list[Event], start: Position) -> None:

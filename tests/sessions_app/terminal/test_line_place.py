@@ -15,6 +15,9 @@ from sessions_app.terminal.line_place import places_in
 from sessions_app.terminal.line_search import LineHit
 from tests.samples import sample
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 WINDOW_BYTES = 64 * 1024
 WORDS = st.text(st.characters(codec="utf-8", categories=("L", "N", "P")), min_size=1, max_size=8)
 

@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from sessions_app.terminal import line_search
 from sessions_app.terminal.line_search import MAX_PATTERN_CHARS, Pattern, PatternError, TimeIsUp
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 LINES = st.text(st.characters(exclude_characters="\n", codec="utf-8"), max_size=30)
 
 # A slow pattern on text that no automaton gets used to.

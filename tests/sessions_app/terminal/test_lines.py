@@ -20,6 +20,9 @@ from sessions_app.terminal.lines import (
     runs_of,
 )
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 _texts = st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=30)
 _lines = st.lists(
     st.builds(

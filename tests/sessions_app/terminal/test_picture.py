@@ -15,6 +15,9 @@ from sessions_app.terminal.engine.model import Style, StyledScreen
 from sessions_app.terminal.picture import CELL_HEIGHT, CELL_WIDTH, draw
 from sessions_app.terminal.picture_paint import paint_of
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 PLAIN = Style()
 
 

@@ -18,6 +18,9 @@ from sessions_app.terminal.sanitise import safe_label
 from tests.samples import sample
 from tests.sessions_app.terminal.recordings import byte_strings, output_of, read_all
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     "output,expected",

@@ -8,6 +8,9 @@ from hypothesis import strategies as st
 
 from sessions_app.terminal.timing import Timing, TimingError, decode, encode, offset_at, time_at
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 gaps_and_lengths = st.lists(st.tuples(st.integers(0, 10**15), st.integers(0, 1 << 40)), max_size=40)
 bases = st.integers(0, 10**15)
 

@@ -22,6 +22,9 @@ from sessions_app.terminal.wire import (
     encode,
 )
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 u64 = st.integers(0, (1 << 64) - 1)
 u16 = st.integers(0, (1 << 16) - 1)
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

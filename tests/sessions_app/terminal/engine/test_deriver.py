@@ -14,6 +14,9 @@ from sessions_app.terminal.engine.model import Derived, Keyframe, Line, Output, 
 from sessions_app.terminal.engine.plain import PlainDeriver
 from tests.sessions_app.terminal.engine.recordings import Recording, sampled, written
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 MEGABYTE = 1024 * 1024
 RECORDED = ["agent-tui.cast", "bash-session.cast", "git-log.cast", "rich-demo.cast", "vim-edit.cast"]
 

@@ -10,6 +10,9 @@ from sessions_app.terminal.engine.model import Output
 from sessions_app.terminal.engine.plain import PlainDeriver
 from tests.sessions_app.terminal.engine.hostile import attack, hostile
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize("seed", [1, 3])
 def test_hostile_output_is_derived_within_its_limits(seed: int) -> None:

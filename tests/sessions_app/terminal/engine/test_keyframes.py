@@ -16,6 +16,9 @@ from sessions_app.terminal.engine.model import Keyframe, Output, Resize, Screen
 from tests.sessions_app.terminal.engine.judge import Judge, JudgeError, Look, State, judging
 from tests.sessions_app.terminal.engine.recordings import Recording, random_writes, sampled, written
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 SAMPLES = [
     ("asciicast", "v2-full.cast"),
     ("asciicast", "v2-markers.cast"),

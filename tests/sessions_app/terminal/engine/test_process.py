@@ -18,6 +18,9 @@ from sessions_app.terminal.engine.model import EngineError, Keyframe, Output, Re
 from sessions_app.terminal.engine.process import EngineProcess
 from tests.sessions_app.terminal.engine.recordings import sampled
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 DEADLINE_S = 30.0
 
 

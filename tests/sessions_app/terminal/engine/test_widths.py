@@ -2,12 +2,16 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sessions_app.terminal.engine.ghostty import GhosttyEngine
 from sessions_app.terminal.engine.widths import from_library, to_library, unended
 from tests.sessions_app.terminal.engine.judge import Look, judging
+
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
 
 _ROWS = 256
 

@@ -27,6 +27,9 @@ from tests.sessions_app.terminal.masking.secrets import (
     masked,
 )
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 TOKEN = next(secret for secret in SECRETS if secret.rule == "github-token")
 OFFSETS = range(16)
 

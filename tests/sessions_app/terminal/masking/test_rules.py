@@ -11,6 +11,9 @@ from sessions_app.terminal.masking.policy import PolicyError, load_key, read_pol
 from sessions_app.terminal.masking.rules import RuleError, parse_rule
 from tests.sessions_app.terminal.masking.secrets import masked
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 
 def test_there_are_about_forty_kinds_each_with_its_own_prefixes() -> None:
     prefixes = [prefix for rule in RULES for prefix in rule.prefixes]

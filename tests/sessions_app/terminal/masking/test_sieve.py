@@ -22,6 +22,9 @@ from tests.sessions_app.terminal.masking.secrets import (
     broken_at_margin,
 )
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 pytest.importorskip("re2", reason="without it there is no sieve")
 
 RULES_ONLY = Detector(RULES, key=KEY)

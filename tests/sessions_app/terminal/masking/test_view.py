@@ -6,6 +6,9 @@ from hypothesis import strategies as st
 
 from sessions_app.terminal.masking.view import read, read_plainly
 
+# Nothing here reaches a database.
+pytestmark = pytest.mark.once
+
 PIECES = st.sampled_from(
     [
         b"abc", b"\xc3\xa9", b"\r\n", b"\x1b[31m", b"\x1b[0K", b"\x1b[5;9H", b"\x1b[?25l", b"\x1b[2J", b"\x1b(B",
