@@ -30,6 +30,9 @@ from tests.factories import make_person
 
 type OpenContext = Callable[..., BrowserContext]
 
+# Where a database is, of what Django keeps of it.
+_PLACE = ("NAME", "HOST", "PORT", "USER", "PASSWORD")
+
 
 @pytest.fixture(scope="session")
 def unblocked_database(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
@@ -138,20 +141,21 @@ def sign_in(context: BrowserContext, server: Server, person: Person) -> None:
 @contextmanager
 def connected_to(url: str) -> Iterator[None]:
     """Point Django's connection in this process at another database of the same engine."""
-    before = connection.settings_dict["NAME"]
-    _reconnect(dj_database_url.parse(url)["NAME"])
+    place = dj_database_url.parse(url)
+    before = {name: connection.settings_dict[name] for name in _PLACE}
+    _reconnect({name: place[name] for name in _PLACE})  # type: ignore[literal-required]
     try:
         yield
     finally:
         _reconnect(before)
 
 
-def _reconnect(name: str) -> None:
+def _reconnect(place: dict[str, object]) -> None:
     connection.close()
     close_pool = getattr(connection, "close_pool", None)
     if close_pool is not None:
         close_pool()
-    connection.settings_dict["NAME"] = name
+    connection.settings_dict.update(place)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import contextlib
 import os
 import subprocess
 import tempfile
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from tests.postgres import NOBODY
+from tests.postgres import NOBODY, running_postgres
 
 _BLOCK_BYTES = 64 * 1024
 
@@ -54,19 +53,14 @@ def small_disk(megabytes: int) -> Iterator[SmallDisk]:
 @contextmanager
 def database_on(disk: SmallDisk) -> Iterator[str]:
     """URL of an empty database of the chosen engine whose rows lie on this disk."""
-    server = os.environ["SCROLLBACK_DATABASE_URL"]
-    if server.startswith("sqlite"):
+    if os.environ["SCROLLBACK_DATABASE_URL"].startswith("sqlite"):
         yield f"sqlite:///{disk.folder}/scrollback.sqlite3"
         return
     place = disk.folder / "rows"
     place.mkdir()
     os.chown(place, NOBODY, NOBODY)
-    name = f"small_{uuid.uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE TABLESPACE \"{name}\" LOCATION '{place}'")
-        connection.execute(f'CREATE DATABASE "{name}" TABLESPACE "{name}"')
-        try:
-            yield urlsplit(server)._replace(path=f"/{name}").geturl()
-        finally:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-            connection.execute(f'DROP TABLESPACE "{name}"')
+    # On a server of its own: what finds no room makes its checkpoints fail, and a database is made or dropped with one.
+    with running_postgres() as server, psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE TABLESPACE small LOCATION '{place}'")
+        connection.execute("CREATE DATABASE small TABLESPACE small")
+        yield urlsplit(server)._replace(path="/small").geturl()
