@@ -79,6 +79,15 @@ def open_page(page: Page, address: str) -> None:
     expect(page.locator("html")).to_have_attribute("data-live", "connected")
 
 
+# It compares itself once after it was connected, and asks again for what was behind.
+RESTS = "(wall) => !(wall.isAsking || wall.timer || wall.mustCompare || wall.questions.length)"
+
+
+def expect_rest(page: Page) -> None:
+    wall = page.locator("live-wall")
+    until(page, lambda: bool(wall.evaluate(RESTS)), "the wall should come to rest")
+
+
 def said(recorder: Recorder, text: str) -> Recorder:
     recorder.write(text.encode())
     return recorder
@@ -137,7 +146,7 @@ def test_a_picture_moves_once_a_second_and_the_focus_stays(
     link = tile_of(page, busy.terminal).get_by_role("link", name="Fix it")
     link.focus()
     # What is asked from here on is asked because something changed.
-    until(page, lambda: time.monotonic() - questions.asked[-1][0] > 1, "the page should come to rest")
+    expect_rest(page)
     questions.asked.clear()
     page.evaluate("performance.clearResourceTimings()")
 
@@ -290,8 +299,7 @@ def test_an_idle_wall_asks_for_nothing(signed_in_page: Page, server: Server) -> 
         open_page(page, address)
         for terminal in terminals:
             expect_picture(page, terminal, "resting")
-        # It compares itself once after it was connected.
-        page.wait_for_timeout(2_500)
+        expect_rest(page)
         requests.clear()
         page.wait_for_timeout(4_000)
         assert requests == []
