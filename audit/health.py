@@ -1,27 +1,30 @@
 """Whether the log can be trusted to take the next entry, and what to do where it cannot."""
 
-import shutil
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 
 from audit import triggers
-from audit.keys import KeyUnavailable, key_path, load_key
+from audit.keys import KeyMissing, KeyUnavailable, load_key
 from audit.models import Checkpoint, Entry, Log
+from audit.record import LOG_LOCK
 from dashboard.lib.clock import now_ms
-from dashboard.lib.db import explain, sqlite_path
+from dashboard.lib.db import explain
 from dashboard.lib.errors import Refused
+from dashboard.lib.writable import waiting_for_locks, write_trouble
 
 # An entry is signed within a second; a busy machine is forgiven some more.
 LATE_MS: Final = 4_000
-# Less room than this and the next write may fail half-way.
-LEAST_FREE_BYTES: Final = 16 * 1024 * 1024
+# A lock that is held for longer is a trouble. Imports hold SQLite's for a second at a time.
+LOCKED_MS: Final = 2_500
 # One answer serves every page and probe for so long.
 _FRESH_S: Final = 1.0
+# With the wait for a lock, what is wrong is on the pages within five seconds.
+_WATCH_EVERY_S: Final = 2.0
+_STOP_S: Final = 5.0
 
 _lock = threading.Lock()
 _known: "tuple[float, Health] | None" = None
@@ -45,16 +48,18 @@ class Health:
 
 
 def health() -> Health:
-    """As it was at most a second ago."""
+    """As it was found at most a second ago."""
     global _known
     with _lock:
         if _known is None or time.monotonic() - _known[0] >= _FRESH_S:
-            _known = time.monotonic(), _look()
+            found = _look()
+            # Its age counts from the end: looking may take seconds, and those who waited for it are not to look anew.
+            _known = time.monotonic(), found
         return _known[1]
 
 
 def last_health() -> Health:
-    """As whoever looked last found it, a server's signing thread every few seconds: a page asks nothing for it."""
+    """As whoever looked last found it, a server's own thread every few seconds: a page asks nothing for it."""
     return Health() if _known is None else _known[1]
 
 
@@ -72,42 +77,54 @@ def require_sound_log() -> None:
         raise Refused(trouble)
 
 
+class HealthWatch:
+    """A thread that looks every few seconds, in a server: its pages know of trouble without asking for it."""
+
+    def __init__(self) -> None:
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="audit-health", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(_STOP_S)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            health()
+            # It may be broken, and on Postgres somebody else may want it meanwhile.
+            connection.close()
+            self._stopping.wait(_WATCH_EVERY_S)
+
+
 def _look() -> Health:
     grave: tuple[str, ...]
     passing: tuple[str, ...]
     try:
-        grave = (_room_trouble(), _key_trouble(), _trigger_trouble())
-        passing = (_signing_trouble(),)
+        trouble = write_trouble((Entry, Log), LOG_LOCK, wait_ms=LOCKED_MS)
+        if trouble:
+            # Whatever else is asked might wait for the same lock.
+            return Health((f"Nothing that has to be in the audit log can be done. {trouble}",))
+        with waiting_for_locks(LOCKED_MS):
+            grave = (_key_trouble(), _trigger_trouble())
+            passing = (_signing_trouble(),)
     except DatabaseError as error:
         grave, passing = (explain(error),), ()
     return Health(tuple(filter(None, grave)), tuple(filter(None, passing)))
-
-
-def _room_trouble() -> str:
-    path = sqlite_path()
-    if path is None:
-        return ""
-    try:
-        free = shutil.disk_usage(Path(path).parent).free
-    except OSError as error:
-        return f"The folder of the database cannot be looked at: {error.strerror}."
-    if free >= LEAST_FREE_BYTES:
-        return ""
-    return (
-        "The disk that holds the database is full: nothing that has to be in the audit log can be done. "
-        "Free some space."
-    )
 
 
 def _key_trouble() -> str:
     log = Log.objects.filter(pk=Log.THE_ONE).first()
     if log is None:
         return ""
-    if not key_path(log.origin).exists() and not Checkpoint.objects.exists():
-        # The first checkpoint makes it.
-        return ""
     try:
         load_key(log.origin)
+    except KeyMissing as error:
+        # The first checkpoint makes it.
+        return str(error) if Checkpoint.objects.exists() else ""
     except KeyUnavailable as error:
         return str(error)
     return ""

@@ -8,6 +8,7 @@ the log.
 import contextlib
 import os
 from pathlib import Path
+from typing import Final
 
 from django.conf import settings
 
@@ -16,6 +17,15 @@ from audit.notes import NoteError, Signer, Verifier
 
 class KeyUnavailable(Exception):
     """The key cannot be used; the message says why and what to do."""
+
+
+class KeyMissing(KeyUnavailable):
+    """There is none, which is as it should be before the first checkpoint."""
+
+
+_REMEDY: Final = (
+    "Put it back from a backup of the data directory, or make another one: scrollback audit new-key."
+)
 
 
 def key_path(origin: str) -> Path:
@@ -29,10 +39,7 @@ def load_key(origin: str) -> Signer:
     try:
         text = path.read_text(encoding="ascii")
     except FileNotFoundError:
-        raise KeyUnavailable(
-            f"The key of the audit log, {path}, is missing. Put it back from a backup of the data directory, "
-            "or make another one: scrollback audit new-key."
-        ) from None
+        raise KeyMissing(f"The key of the audit log, {path}, is missing. {_REMEDY}") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise KeyUnavailable(
@@ -42,7 +49,7 @@ def load_key(origin: str) -> Signer:
     try:
         signer = Signer.parse(text)
     except NoteError as error:
-        raise KeyUnavailable(f"The key of the audit log, {path}, is damaged: {error}.") from error
+        raise KeyUnavailable(f"The key of the audit log, {path}, is damaged: {error}. {_REMEDY}") from error
     if signer.name != origin:
         raise KeyUnavailable(
             f"{path} is the key of another log ({signer.name}); this one is {origin}. Put the right one back."

@@ -21,8 +21,8 @@ from dashboard.lib.db import advisory_lock, bulk_insert
 from dashboard.lib.ids import new_id
 from dashboard.lib.text import cut, storable
 
-# One lock for the whole log, held from the index to the commit: a fixed, arbitrary number ("audit").
-_LOG_LOCK: Final = 0x6175646974
+#: One lock for the whole log, held from the index to the commit: a fixed, arbitrary number ("audit").
+LOG_LOCK: Final = 0x6175646974
 MAX_BODY_BYTES: Final = 60_000
 SALT_BYTES: Final = 16
 #: Subtrees are kept for every 2^8 leaves, 2^16, …: proofs and C2SP tiles are made of those.
@@ -83,7 +83,7 @@ def record(
 
 def lock_log() -> None:
     """Nobody else appends until this transaction ends: what is read of the log now is still so at its commit."""
-    advisory_lock(_LOG_LOCK)
+    advisory_lock(LOG_LOCK)
 
 
 def append(drafts: Sequence[Draft]) -> list[Entry]:

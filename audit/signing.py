@@ -2,15 +2,13 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from django.db import DatabaseError, connection
 
-from audit.health import health
-from audit.keys import KeyUnavailable, key_path, load_key, make_key
+from audit.keys import KeyMissing, KeyUnavailable, load_key, make_key
 from audit.models import Checkpoint, Log
 from audit.notes import Signer, TreeHead
 from audit.tree import Frontier
@@ -24,8 +22,6 @@ logger = logging.getLogger(__name__)
 GATHER_S: Final = 0.2
 LOOK_EVERY_S: Final = 0.5
 RETRY_S: Final = 1.0
-# What is wrong is on the pages after so long.
-HEALTH_EVERY_S: Final = 4.0
 _STOP_S: Final = 5.0
 
 
@@ -63,9 +59,12 @@ def newest_checkpoint() -> Checkpoint | None:
 
 def _signer(origin: str) -> Signer:
     """The key of this log; its first checkpoint makes it."""
-    if not key_path(origin).exists() and not Checkpoint.objects.exists():
+    try:
+        return load_key(origin)
+    except KeyMissing:
+        if Checkpoint.objects.exists():
+            raise
         return make_key(origin)
-    return load_key(origin)
 
 
 class CheckpointWriter:
@@ -78,7 +77,6 @@ class CheckpointWriter:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stop_listening: Callable[[], None] = lambda: None
-        self._health_due = 0.0
         #: Why the newest entries are not signed, "" when they are.
         self.trouble = ""
 
@@ -109,9 +107,6 @@ class CheckpointWriter:
                 self._awake.wait(RETRY_S if self.trouble else LOOK_EVERY_S if self._everybodys else None)
                 is_awake = self._awake.is_set()
                 self._awake.clear()
-                if self._everybodys and time.monotonic() >= self._health_due:
-                    self._health_due = time.monotonic() + HEALTH_EVERY_S
-                    health()
                 try:
                     if is_awake or self.trouble or detector.changed():
                         self._stopping.wait(GATHER_S)

@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.csp import CSP
 
 from dashboard.lib.config import Config, load_config
-from dashboard.lib.db import SQLITE_OPTIONS, sqlite_pragmas
+from dashboard.lib.db import POSTGRES_OPTIONS, SQLITE_OPTIONS, sqlite_pragmas
 from dashboard.masking_settings import load_masking
 from dashboard.price_settings import load_prices
 from sessions_app.pricing.price_list import PriceList
@@ -93,6 +93,7 @@ DATABASES: dict[str, dict[str, Any]] = {"default": CONFIG.database}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         **SQLITE_OPTIONS,
+        **DATABASES["default"].get("OPTIONS", {}),
         "init_command": sqlite_pragmas(CONFIG.sqlite_synchronous),
     }
     # A file, as in real life: threads and other processes must see it.
@@ -100,6 +101,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"].setdefault("OPTIONS", {})
     DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
+    DATABASES["default"]["OPTIONS"].setdefault("options", POSTGRES_OPTIONS)
     DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 20, "timeout": 3}
     DATABASES["default"]["CONN_MAX_AGE"] = 0
 

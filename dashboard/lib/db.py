@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from django.db import DatabaseError, OperationalError, connection, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -21,6 +21,11 @@ SQLITE_OPTIONS: dict[str, Any] = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
 }
+#: What a statement waits for a lock on Postgres, which would wait for ever: as long as SQLite.
+POSTGRES_OPTIONS = f"-c lock_timeout={SQLITE_OPTIONS['timeout']}s"
+# How Postgres calls what it cannot do, in whatever language its messages are.
+LOCK_NOT_AVAILABLE: Final = "55P03"
+DISK_FULL: Final = "53100"
 
 
 def sqlite_pragmas(synchronous: str) -> str:
@@ -339,9 +344,19 @@ _SQLITE_MEANINGS: tuple[tuple[str, str], ...] = (
         "database disk image is malformed",
         "The database file is damaged. Restore a backup; do not write to it.",
     ),
-    ("database is locked", "The database stayed locked by another process for too long. Try again."),
+    (
+        "database is locked",
+        "The database stayed locked by another process for too long. End that one, or wait for it, and try again.",
+    ),
     ("disk i/o error", "The disk that holds the database reported an error."),
 )
+_POSTGRES_MEANINGS: dict[str, str] = {
+    DISK_FULL: "The disk of the Postgres server is full. Free some space; nothing was lost.",
+    LOCK_NOT_AVAILABLE: (
+        "The database stayed locked by another process for too long. End that one (pg_stat_activity lists them), "
+        "or wait for it, and try again."
+    ),
+}
 
 
 def is_unreadable_text(error: DatabaseError) -> bool:
@@ -351,6 +366,10 @@ def is_unreadable_text(error: DatabaseError) -> bool:
 
 def explain(error: BaseException) -> str:
     """A database error as one line that says what to do."""
+    if isinstance(error, DatabaseError):
+        meaning = _POSTGRES_MEANINGS.get(getattr(error.__cause__, "sqlstate", ""))
+        if meaning:
+            return meaning
     text = " ".join(str(error).split())
     lowered = text.lower()
     for sign, meaning in _SQLITE_MEANINGS:
@@ -363,8 +382,6 @@ def explain(error: BaseException) -> str:
             return "Postgres answers, but the database named in SCROLLBACK_DATABASE_URL does not exist: create it."
         if any(sign in lowered for sign in ("connection", "could not", "timeout", "resolve", "refused")):
             return "Postgres cannot be reached at the address in SCROLLBACK_DATABASE_URL. Is it running?"
-        if "no space left" in lowered:
-            return "The disk of the Postgres server is full. Free some space; nothing was lost."
     return text or type(error).__name__
 
 

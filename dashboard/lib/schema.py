@@ -108,12 +108,15 @@ def _alone() -> Iterator[None]:
         # On the very connection that migrates: whoever waits goes on when the last statement of a killed one is
         # over, and not in the middle of it.
         with connection.cursor() as cursor:
+            # However long the other one takes.
+            cursor.execute("SET lock_timeout=0")
             cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK_KEY])
         try:
             yield
         finally:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK_KEY])
+                cursor.execute("RESET lock_timeout")
     else:
         yield
 

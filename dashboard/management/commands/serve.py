@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 
 from audit.actors import SYSTEM
-from audit.health import require_sound_log
+from audit.health import HealthWatch, require_sound_log
 from audit.signing import CheckpointWriter
 from audit.standing import BackgroundVerifier
 from audit.stream import stop_stream
@@ -54,8 +54,8 @@ class Command(ConsoleCommand):
         addresses = serving.addresses_of(host, port)
         with ExitStack() as stack:
             deriving, checkpoints = BackgroundDeriving(), CheckpointWriter(everybodys=True)
-            verifier, sealing = BackgroundVerifier(), BackgroundSealing()
-            stops = [stop_hub, stop_reading, deriving.stop, sealing.stop, stop_screens]
+            verifier, sealing, watch = BackgroundVerifier(), BackgroundSealing(), HealthWatch()
+            stops = [stop_hub, stop_reading, deriving.stop, sealing.stop, watch.stop, stop_screens]
             # Heads are signed last: they cover what the stream wrote as it ended.
             stops += [stop_stream, verifier.stop, checkpoints.stop]
             stack.callback(serving.close_connections, stops)
@@ -65,6 +65,7 @@ class Command(ConsoleCommand):
                 stack.enter_context(sending_what_waits(settings.HOME))
                 deriving.start()
                 checkpoints.start()
+                watch.start()
                 verifier.start()
                 sealing.start()
                 self._greet(host, addresses)
