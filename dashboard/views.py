@@ -1,5 +1,6 @@
 """Pages of the shell itself: health, and what is shown when something is wrong."""
 
+import sys
 from typing import cast
 
 from django.db import DatabaseError, connection
@@ -80,4 +81,9 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """Also for a login that cannot be read or kept, which fails outside of every view."""
+    error = sys.exception()
+    if isinstance(error, DatabaseError):
+        connection.close()
+        return render(request, "503.html", {"message": explain(error)}, status=503)
     return render(request, "500.html", status=500)

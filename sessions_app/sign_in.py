@@ -9,13 +9,16 @@ from typing import Any, Final
 
 from django.contrib.auth import SESSION_KEY, logout
 from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.sessions.backends.base import UpdateError
 from django.core.exceptions import PermissionDenied
+from django.db import OperationalError, connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import patch_cache_control
 from django.utils.http import urlencode
 
 from audit.actors import Actor
 from dashboard.lib.clock import now_ms
+from dashboard.lib.writable import waiting_for_locks
 from sessions_app.access import may, may_send
 from sessions_app.actions.denials import note_denied
 from sessions_app.actions.sign_in import record_sign_out
@@ -27,6 +30,7 @@ LONGEST_S: Final = 12 * 60 * 60
 _SEEN: Final = "seen_ms"
 # The session is written this often at most, not by every request.
 _SEEN_EVERY_MS: Final = 60 * 1000
+_KEEP_WAIT_MS: Final = 500
 SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
 
 type _View = Callable[..., HttpResponseBase]
@@ -48,7 +52,25 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
             record_sign_out(request.user, expired=True)
             logout(request)
         elif not isinstance(seen, int) or now - seen > _SEEN_EVERY_MS:
-            request.session[_SEEN] = now
+            self._keep_seen(request, now)
+
+    def _keep_seen(self, request: HttpRequest, now: int) -> None:
+        """At once: a page that changes nothing is shown also while nothing can be written.
+
+        What is not kept is tried again by the next request; without it the login ends sooner, never later.
+        """
+        session = request.session
+        was_modified = session.modified
+        session[_SEEN] = now
+        try:
+            with waiting_for_locks(_KEEP_WAIT_MS):
+                session.save()
+        except UpdateError as error:
+            if not isinstance(error.__context__, OperationalError):
+                # The login was ended meanwhile, which Django's own middleware says when it keeps it.
+                return
+            connection.close()
+        session.modified = was_modified
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         if not response.has_header("Cache-Control"):

@@ -81,6 +81,9 @@ class Server:
         deadline = time.monotonic() + START_DEADLINE_S
         while not self._is_healthy():
             if self._process.poll() is not None or time.monotonic() > deadline:
+                process, self._process = self._process, None
+                process.kill()
+                process.wait()
                 raise AssertionError(f"the server did not start:\n{self.output[-4000:]}")
             time.sleep(0.02)
 
