@@ -33,8 +33,10 @@ class Console:
     def __init__(self, server: Server) -> None:
         self.server = server
         name = uuid.uuid4().hex[:8]
-        self.session = make_session(with_main_run=True)
-        self.grace = make_person(Role.VIEWER, username=f"grace-{name}", password=PASSWORD)
+        # One for each action: they must not wait for one another, where they should wait for the log.
+        self.session, self.noted = make_session(with_main_run=True), make_session(with_main_run=True)
+        self.grace = make_person(Role.VIEWER, username=f"grace-{name}")
+        self.alan = make_person(Role.VIEWER, username=f"alan-{name}", password=PASSWORD)
         make_person(Role.OPERATOR, username=f"ada-{name}", password=PASSWORD)
         self._ada = Visitor(server.url)
         assert self._ada.sign_in(f"ada-{name}", PASSWORD).status == 200
@@ -43,17 +45,17 @@ class Console:
         self._stranger.get("/sign-in/")
 
     def actions(self) -> dict[str, Callable[[], Answer]]:
-        ada, session = self._ada, f"/sessions/{self.session.pk}"
+        ada = self._ada
         person = f"/settings/people/{self.grace.pk}"
         token = {"name": f"of {self.session.pk}", "scopes": "read", "days": "30"}
         return {
             "person.role_changed": lambda: ada.post(f"{person}/role/", role="auditor"),
             "token.created": lambda: ada.post("/settings/tokens/add/", **token),
-            "session.archived": lambda: ada.post(f"{session}/archive/"),
-            "note.added": lambda: ada.post(f"{session}/notes/add/", text="Look here."),
+            "session.archived": lambda: ada.post(f"/sessions/{self.session.pk}/archive/"),
+            "note.added": lambda: ada.post(f"/sessions/{self.noted.pk}/notes/add/", text="Look here."),
             "log.exported": lambda: ada.get("/audit/export/ndjson/"),
             "sign_in.succeeded": lambda: self._stranger.post(
-                "/sign-in/", username=self.grace.username, password=PASSWORD
+                "/sign-in/", username=self.alan.username, password=PASSWORD
             ),
         }
 
@@ -66,13 +68,12 @@ class Console:
 
     def look(self) -> Look:
         """Reads the log, and waits for whoever locks it."""
-        grace = Person.objects.get(pk=self.grace.pk)
         state = {
-            "person.role_changed": grace.role,
+            "person.role_changed": Person.objects.get(pk=self.grace.pk).role,
             "token.created": ApiToken.objects.filter(name=f"of {self.session.pk}").count(),
             "session.archived": AgentSession.objects.get(pk=self.session.pk).archived_ms,
-            "note.added": Note.objects.filter(session=self.session).count(),
-            "sign_in.succeeded": grace.last_login,
+            "note.added": Note.objects.filter(session=self.noted).count(),
+            "sign_in.succeeded": Person.objects.get(pk=self.alan.pk).last_login,
         }
         entries = {name: Entry.objects.filter(action=name).count() for name in self.actions()}
         return Look(state, entries)
