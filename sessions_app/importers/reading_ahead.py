@@ -27,7 +27,7 @@ type Read = Callable[[Iterable[Job]], Iterator[tuple[Job, Iterator[Batch]]]]
 # A second process takes a second to start; less than this is read sooner without it.
 WORTHWHILE_BYTES = 48 * 1024 * 1024
 # Jobs that the reader has beside the one whose batches are being taken.
-JOBS_AHEAD = 3
+JOBS_AHEAD = 40
 
 
 def jobs_reader(size: int) -> contextlib.AbstractContextManager[Read]:

@@ -12,6 +12,7 @@ from django.db import connection
 from dashboard.lib.db import vendor
 from sessions_app.search.words import MAX_INDEXED_CHARS, MAX_WORD_CHARS, distinct_words
 
+GIN_INDEX = "search_text_words"
 CREATE_SQLITE = (
     # Contentless: the text stands in its own row already. detail=none: no positions, a third of the size
     # and twice the speed; phrases are checked against the text itself.
@@ -24,7 +25,7 @@ CREATE_SQLITE = (
 )
 CREATE_POSTGRES = (
     "CREATE TABLE search_text (id bigint PRIMARY KEY, words tsvector NOT NULL)",
-    "CREATE INDEX search_text_words ON search_text USING gin (words)",
+    f"CREATE INDEX {GIN_INDEX} ON search_text USING gin (words)",
 )
 
 
