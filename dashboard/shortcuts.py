@@ -1,8 +1,11 @@
 """The one list of keys: the page's script listens to it and the help sheet shows it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
+
+from sessions_app.access import KEEP_OWN, OPERATE, READ, READ_AUDIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +15,7 @@ class Shortcut:
     What it does: dispatch `event {key}` on the document for the page's elements to act on; when none of them
     does, focus the first element matching `focus`, or go to `href`. Keys that the browser itself acts on have
     none of the three. `key_range` are single keys that all do it, in the order in which they stand on a keyboard.
+    Who has not the `right` has no such key.
     """
 
     group: str
@@ -21,6 +25,7 @@ class Shortcut:
     focus: str = ""
     event: str = ""
     key_range: str = ""
+    right: str = READ
 
     @property
     def key_names(self) -> list[str]:
@@ -51,16 +56,18 @@ SHORTCUTS = (
     Shortcut("Go to", ("g", "s"), "Sessions", href="/sessions/"),
     Shortcut("Go to", ("g", "r"), "Runs", href="/runs/"),
     Shortcut("Go to", ("g", "t"), "Terminals", href="/terminals/"),
-    Shortcut("Go to", ("g", "a"), "Audit", href="/audit/"),
+    Shortcut("Go to", ("g", "a"), "Audit", href="/audit/", right=READ_AUDIT),
     Shortcut("Rows", ("j",), "Next row", event="rows:next"),
     Shortcut("Rows", ("k",), "Previous row", event="rows:previous"),
     Shortcut("Rows", ("Enter",), "Open the row"),
     Shortcut("Rows", ("o",), "Peek at the row", event="rows:peek"),
-    Shortcut("Rows", ("x",), "Select the row", event="rows:select"),
+    Shortcut("Rows", ("x",), "Select the row", event="rows:select", right=OPERATE),
     Shortcut("Session", ("[",), "Previous session", event="session:previous"),
     Shortcut("Session", ("]",), "Next session", event="session:next"),
-    Shortcut("Session", ("e",), "Archive, or take out of the archive", event="session:archive"),
-    Shortcut("Session", ("s",), "Star, or take the star off", event="session:star"),
+    Shortcut(
+        "Session", ("e",), "Archive, or take out of the archive", event="session:archive", right=OPERATE
+    ),
+    Shortcut("Session", ("s",), "Star, or take the star off", event="session:star", right=KEEP_OWN),
     Shortcut("Player", (" ",), "Play or pause", event="player:toggle"),
     Shortcut("Player", ("ArrowLeft",), "Back 5 s", event="player:back"),
     Shortcut("Player", ("ArrowRight",), "Forward 5 s", event="player:forward"),
@@ -80,15 +87,21 @@ SHORTCUTS = (
 )
 
 
-def shortcuts_by_group() -> list[tuple[str, list[Shortcut]]]:
-    return [(group, list(shortcuts)) for group, shortcuts in groupby(SHORTCUTS, attrgetter("group"))]
+type May = Callable[[str], bool]
 
 
-def bindings() -> list[dict[str, object]]:
+def shortcuts_by_group(may: May) -> list[tuple[str, list[Shortcut]]]:
+    """Those of who has the rights that `may` names."""
+    allowed = [shortcut for shortcut in SHORTCUTS if may(shortcut.right)]
+    return [(group, list(shortcuts)) for group, shortcuts in groupby(allowed, attrgetter("group"))]
+
+
+def bindings(may: May) -> list[dict[str, object]]:
     """What `hot-keys.js` reads."""
     return [
         {"keys": keys, "href": shortcut.href, "focus": shortcut.focus, "event": shortcut.event}
-        for shortcut in SHORTCUTS
+        for _, shortcuts in shortcuts_by_group(may)
+        for shortcut in shortcuts
         if shortcut.href or shortcut.focus or shortcut.event
         for keys in shortcut.bound_keys
     ]

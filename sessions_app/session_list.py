@@ -13,7 +13,7 @@ from sessions_app.access import KEEP_OWN, OPERATE, may
 from sessions_app.costs import costs_of_sessions
 from sessions_app.filters import SessionFilter
 from sessions_app.models import AgentSession, Person, ReadMark, Star
-from sessions_app.models.session import SessionQuerySet
+from sessions_app.models.session import TRASHED, SessionQuerySet
 from sessions_app.pricing.cost import Cost
 
 ORDER = ("last_activity_ms", "id")
@@ -53,9 +53,15 @@ class SessionEntry:
 def sessions_of(person: Person, chosen: SessionFilter) -> SessionQuerySet:
     """The sessions that the filter leaves of what this person may see; the trash only for operators."""
     sessions: SessionQuerySet = AgentSession.objects.visible_to(person)
-    if chosen.show == "trash" and may(person, OPERATE):
-        sessions = SessionQuerySet(AgentSession)
+    if chosen.show == "trash":
+        sessions = trash_of(person)
     return chosen.apply(sessions, person)
+
+
+def trash_of(person: Person) -> SessionQuerySet:
+    """The sessions in the trash, for who may bring them back."""
+    trashed = SessionQuerySet(AgentSession).filter(TRASHED)
+    return trashed if may(person, OPERATE) else trashed.none()
 
 
 def session_page(

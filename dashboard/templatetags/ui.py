@@ -28,6 +28,8 @@ from dashboard import places, shortcuts
 from dashboard.lib import formatting
 from dashboard.lib.clock import ms_to_iso, now_ms
 from dashboard.lib.unified_diff import read_unified_diff
+from sessions_app.access import may
+from sessions_app.models import Person
 from sessions_app.pricing.cost import Cost
 
 register = template.Library()
@@ -245,14 +247,22 @@ def _with_exact(shown: str, exact: str) -> SafeString | str:
 
 @register.simple_tag(takes_context=True)
 def rail_places(context: template.Context) -> list[dict[str, Any]]:
-    """The seven places with `current` and their `number` from `nav_counts`, which may be absent."""
+    """The places that this person may read, with `current` and `number` from `nav_counts`, which may be absent."""
     request: HttpRequest | None = context.get("request")
+    allowed = _rights(context)
     path = context.get("rail_path") or (request.path if request else "")
     counts: Mapping[str, int] = context.get("nav_counts") or {}
     return [
         {"place": place, "current": place.holds(path), "number": counts.get(place.count, 0)}
         for place in places.PLACES
+        if allowed(place.right)
     ]
+
+
+def _rights(context: template.Context) -> shortcuts.May:
+    """What whoever looks at this page may do; everything where nobody is known, as on the page of patterns."""
+    user = getattr(context.get("request"), "user", None)
+    return (lambda right: may(user, right)) if isinstance(user, Person) else (lambda _right: True)
 
 
 @register.simple_tag
@@ -273,14 +283,14 @@ def import_map() -> SafeString:
     return _import_map
 
 
-@register.simple_tag
-def shortcut_groups() -> list[tuple[str, list[shortcuts.Shortcut]]]:
-    return shortcuts.shortcuts_by_group()
+@register.simple_tag(takes_context=True)
+def shortcut_groups(context: template.Context) -> list[tuple[str, list[shortcuts.Shortcut]]]:
+    return shortcuts.shortcuts_by_group(_rights(context))
 
 
-@register.simple_tag
-def shortcut_bindings() -> list[dict[str, object]]:
-    return shortcuts.bindings()
+@register.simple_tag(takes_context=True)
+def shortcut_bindings(context: template.Context) -> list[dict[str, object]]:
+    return shortcuts.bindings(_rights(context))
 
 
 @register.inclusion_tag("components/diff.html")

@@ -1,11 +1,12 @@
 from django.urls import URLPattern, path
 
-from sessions_app.views import lists
+from sessions_app.views import bulk, lists
 
 urlpatterns: list[URLPattern] = [
     path("sessions/", lists.sessions, name="sessions"),
     path("sessions/facets/", lists.session_facets_part, name="session-facets"),
-    path("sessions/change/", lists.change_sessions, name="sessions-change"),
+    path("sessions/change/", bulk.change_sessions, name="sessions-change"),
+    path("sessions/change/<slug:token>/undo/", bulk.undo_change_of_sessions, name="sessions-change-undo"),
     path("sessions/read/", lists.mark_all_read, name="sessions-read"),
     path("sessions/views/", lists.save_sessions_view, name="sessions-save-view"),
     path("sessions/<uuid:session_id>/row/", lists.session_row, name="session-row"),

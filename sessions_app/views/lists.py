@@ -9,20 +9,16 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from dashboard.lib.errors import BadRequest
 from dashboard.lib.keyset import Page, page_of_link
 from sessions_app.access import KEEP_ACCOUNT, KEEP_OWN, OPERATE, READ, may
 from sessions_app.actions import read_marks
-from sessions_app.actions import sessions as actions
 from sessions_app.actions.saved_views import save_view
-from sessions_app.actors import requester
 from sessions_app.costs import cost_of_session
 from sessions_app.filters import Filter, RunFilter, SessionFilter, distinct_agents, session_facets
 from sessions_app.models import AgentSession, Person, Project, Run, SavedView, Status
-from sessions_app.session_list import PAGE_ROWS, entries_of, session_page, with_columns
+from sessions_app.session_list import PAGE_ROWS, entries_of, session_page, trash_of, with_columns
 from sessions_app.sign_in import requires
 
-MAX_BULK = 500
 _FILTER_NAMES = {
     "q": "Title",
     "show": "Shown",
@@ -85,9 +81,8 @@ def session_row(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
 def session_peek(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     """The pane that shows a session without leaving the list."""
     person = cast(Person, request.user)
-    session = get_object_or_404(
-        AgentSession.objects.visible_to(person).select_related("project"), pk=session_id
-    )
+    found = AgentSession.objects.visible_to(person) | trash_of(person)
+    session = get_object_or_404(found.select_related("project"), pk=session_id)
     newest = session.messages.filter(role="assistant").exclude(text="").order_by("-seq").first()
     context = {
         "session": session,
@@ -98,44 +93,8 @@ def session_peek(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     return render(request, "sessions_app/lists/_peek.html", context)
 
 
-_BULK = {
-    "archive": (actions.archive_session, "archived"),
-    "unarchive": (actions.unarchive_session, "taken out of the archive"),
-    "delete": (actions.delete_session, "moved to the trash"),
-    "restore": (actions.restore_session, "restored"),
-}
-
-
-@require_POST
-@requires(OPERATE)
-def change_sessions(request: HttpRequest) -> HttpResponse:
-    """What the bar below the list does to every ticked session."""
-    ids = _ids(request.POST.getlist("session"))
-    name, actor = request.POST.get("do", ""), requester(request)
-    if name == "tag":
-        tag = actions.clean_tag(request.POST.get("tag", ""))
-        done = sum(actions.tag_session(pk, tag, actor=actor) for pk in ids)
-        words = f"tagged {tag}"
-    elif name in _BULK:
-        action, words = _BULK[name]
-        done = sum(action(pk, actor=actor) for pk in ids)
-    else:
-        raise BadRequest(f"There is no change named {name[:40]!r}.")
-    messages.success(request, f"{done} session{'' if done == 1 else 's'} {words}.")
-    return redirect(_back(request))
-
-
-def _ids(values: list[str]) -> list[uuid.UUID]:
-    if not 0 < len(values) <= MAX_BULK:
-        raise BadRequest(f"Tick between one and {MAX_BULK} sessions.")
-    try:
-        return [uuid.UUID(value) for value in values]
-    except ValueError as error:
-        raise BadRequest("A ticked session has an id that cannot be read.") from error
-
-
-def _back(request: HttpRequest) -> str:
-    """The list again with its filters; never another address."""
+def back_to_list(request: HttpRequest) -> str:
+    """The sessions again with the filters that they were sent from; never another address."""
     query = request.POST.get("query", "")
     return reverse("sessions") + (query if query.startswith("?") else "")
 
@@ -144,7 +103,7 @@ def _back(request: HttpRequest) -> str:
 @requires(KEEP_OWN)
 def mark_all_read(request: HttpRequest) -> HttpResponse:
     read_marks.mark_all_read(cast(Person, request.user))
-    return redirect(_back(request))
+    return redirect(back_to_list(request))
 
 
 @require_POST
@@ -154,7 +113,7 @@ def save_sessions_view(request: HttpRequest) -> HttpResponse:
     query = request.POST.get("query", "").removeprefix("?")
     view = save_view("sessions", request.POST.get("name", ""), query, person=cast(Person, request.user))
     messages.success(request, f"Saved as {view.name}.")
-    return redirect(_back(request))
+    return redirect(back_to_list(request))
 
 
 @require_safe

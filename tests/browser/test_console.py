@@ -272,6 +272,53 @@ def test_ticked_sessions_are_archived_and_found_again(signed_in_page: Page, hist
     expect(page.locator("tr[data-row]")).to_have_count(1)
 
 
+def test_what_was_done_to_many_is_undone_by_the_toast(signed_in_page: Page, histories: None) -> None:
+    page = signed_in_page
+    page.goto("/sessions/")
+    page.wait_for_load_state("networkidle")
+    rows = page.locator("tr[data-row]")
+    before = rows.count()
+    for number in range(2):
+        page.locator(".list__select").nth(number).check()
+    page.get_by_role("button", name="Move to trash").click()
+    expect(page.get_by_text("2 sessions moved to the trash.")).to_be_visible()
+    expect(rows).to_have_count(before - 2)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("2 sessions restored.")).to_be_visible()
+    expect(rows).to_have_count(before)
+
+
+def test_a_view_is_named_by_typing_at_once(signed_in_page: Page, histories: None) -> None:
+    page = signed_in_page
+    page.goto("/sessions/?agent=codex")
+    page.get_by_role("button", name="Save view").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Name")).to_be_focused()
+    page.keyboard.type("my / view")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Saved as my / view.")).to_be_visible()
+
+
+def test_a_session_in_the_trash_is_found_and_brought_back(signed_in_page: Page, histories: None) -> None:
+    page = signed_in_page
+    page.goto("/sessions/")
+    page.wait_for_load_state("networkidle")
+    title = page.locator("tr[data-row] .list__link").first.inner_text()
+    page.locator(".list__select").first.check()
+    page.get_by_role("button", name="Move to trash").click()
+    page.get_by_role("link", name="Trash").click()
+    expect(page.locator("tr[data-row]")).to_have_count(1)
+    page.wait_for_load_state("networkidle")
+    page.keyboard.press("j")
+    page.keyboard.press("o")
+    expect(page.locator("#peek").get_by_role("button", name="Restore")).to_be_visible()
+    page.locator("tr[data-row] .list__link").first.click()
+    expect(page.get_by_role("heading", name="This session is in the trash")).to_be_visible()
+    page.get_by_role("button", name="Restore").click()
+    expect(page.locator("toast-region")).to_contain_text("Restored from the trash")
+    expect(page.get_by_role("heading", level=1)).to_have_text(title)
+
+
 def test_a_search_hit_lands_at_its_place(signed_in_page: Page, histories: None) -> None:
     page = signed_in_page
     page.goto("/search/?q=localStorage")

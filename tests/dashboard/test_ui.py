@@ -13,7 +13,8 @@ from django.urls import resolve, reverse
 from dashboard.places import PLACES
 from dashboard.shortcuts import SHORTCUTS
 from dashboard.templatetags.ui import STATUS_WORDS
-from sessions_app.models import Person, Status
+from sessions_app.models import Person, Role, Status
+from tests.factories import make_person
 
 HOSTILE = '"><script>alert(1)</script>'
 
@@ -32,6 +33,24 @@ def test_every_status_of_the_models_has_a_word_and_a_glyph() -> None:
 def test_every_key_and_place_leads_to_a_page() -> None:
     for href in [shortcut.href for shortcut in SHORTCUTS if shortcut.href] + [place.href for place in PLACES]:
         resolve(href)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("role", "may_read_log", "may_archive"),
+    [(Role.OPERATOR, True, True), (Role.VIEWER, False, False), (Role.AUDITOR, True, False)],
+)
+def test_nobody_is_led_to_what_they_may_not_do(role: Role, may_read_log: bool, may_archive: bool) -> None:
+    request = RequestFactory().get("/sessions/")
+    request.user = make_person(role)
+    rail = render(
+        "{% rail_places as all %}{% for one in all %}{{ one.place.name }} {% endfor %}", request=request
+    )
+    keys = render("{% shortcut_bindings as all %}{{ all }}", request=request)
+    sheet = render("{% shortcut_groups as all %}{{ all }}", request=request)
+
+    assert ("Audit" in rail) == ("/audit/" in keys) == ("Audit" in sheet) == may_read_log
+    assert ("session:archive" in keys) == ("Archive" in sheet) == ("rows:select" in keys) == may_archive
 
 
 def test_an_unheard_of_status_shows_as_unknown() -> None:

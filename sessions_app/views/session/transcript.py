@@ -1,17 +1,18 @@
 """The transcript: a page of it, and the rows that lead on from there."""
 
 import uuid
-from typing import Any
+from typing import Any, cast
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from dashboard.lib.errors import BadRequest
 from sessions_app.access import READ
-from sessions_app.models import AgentSession, Message, MessageKind, Run, Terminal
+from sessions_app.models import AgentSession, Message, MessageKind, Person, Run, Terminal
 from sessions_app.session_clock import clock_of
+from sessions_app.session_list import trash_of
 from sessions_app.sign_in import requires
 from sessions_app.timeline import Page, Timeline, main_run_of
 from sessions_app.timeline_rows import MessageRow
@@ -26,7 +27,13 @@ MAX_TERMINALS = 50
 @require_safe
 @requires(READ)
 def transcript(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    session = find_session(request, session_id)
+    try:
+        session = find_session(request, session_id)
+    except Http404:
+        trashed = get_object_or_404(trash_of(cast(Person, request.user)), pk=session_id)
+        return render(
+            request, "sessions_app/session/trashed.html", {"session": trashed, "rail_path": "/sessions/"}
+        )
     main = main_run_of(session)
     run = find_run(request, session, main)
     timeline = Timeline(session, run)

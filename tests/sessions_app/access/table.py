@@ -102,6 +102,7 @@ TABLE: Final[dict[str, Row]] = {
     "sessions/": page(),
     "sessions/facets/": page(),
     "sessions/change/": verb(),
+    "sessions/change/<slug:token>/undo/": verb().at(token="none"),
     "sessions/read/": verb(KEEP_OWN),
     "sessions/views/": verb(KEEP_ACCOUNT),
     SESSION + "row/": page(),

@@ -282,8 +282,56 @@ def test_ticked_sessions_are_changed_together(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
+    ("data", "filters"),
+    [
+        ({"do": "archive"}, ""),
+        ({"do": "delete"}, ""),
+        ({"do": "tag", "tag": "later"}, "?tag=later"),
+    ],
+)
+def test_a_change_of_many_is_taken_back_by_its_toast(
+    client: Client, data: dict[str, str], filters: str
+) -> None:
+    sessions = [named(str(number)) for number in range(3)]
+    ids = [str(session.pk) for session in sessions[:2]]
+    before = shown(client, filters)
+    # What stood already is not taken back.
+    client.post("/sessions/change/", {**data, "session": ids[:1]})
+    first = shown(client, filters)
+    page = client.post("/sessions/change/", {**data, "session": ids}, follow=True).content.decode()
+    assert "1 session " in page
+    assert shown(client, filters) != first
+
+    (undo,) = re.findall(r'hx-post="(/sessions/change/[^"]+/undo/)"', page)
+    assert client.post(undo, headers={"HX-Request": "true"})["HX-Refresh"] == "true"
+
+    assert shown(client, filters) == first != before
+    # Once; and its own toast does not offer to go in circles.
+    refused = client.post(undo)
+    assert (refused.status_code, "can no longer be undone" in refused.content.decode()) == (422, True)
+
+
+def test_an_older_change_of_many_is_not_taken_for_the_newest(client: Client) -> None:
+    first, second = named("first"), named("second")
+    pages = [
+        client.post("/sessions/change/", {"do": "archive", "session": str(session.pk)}, follow=True)
+        for session in (first, second)
+    ]
+    undo = re.findall(r"/sessions/change/[^\"]+/undo/", pages[0].content.decode())[0]
+
+    assert client.post(undo).status_code == 422
+    assert AgentSession.objects.filter(archived_ms=None).count() == 0
+
+
+@pytest.mark.parametrize(
     "data",
-    [{"do": "archive"}, {"do": "archive", "session": "7"}, {"do": "erase", "session": str(uuid.uuid4())}, {}],
+    [
+        {"do": "untag"},
+        {"do": "archive"},
+        {"do": "archive", "session": "7"},
+        {"do": "erase", "session": str(uuid.uuid4())},
+        {},
+    ],
 )
 def test_a_change_that_cannot_be_read_is_refused(client: Client, data: dict[str, str]) -> None:
     assert client.post("/sessions/change/", data).status_code == 400
@@ -322,6 +370,28 @@ def test_a_row_comes_alone_when_it_changed(client: Client) -> None:
     row = client.get(f"/sessions/{session.pk}/row/").content.decode()
     assert row.lstrip().startswith("<tr")
     assert client.get(f"/sessions/{uuid.uuid4()}/row/").status_code == 404
+
+
+def test_what_is_in_the_trash_is_looked_at_and_brought_back_from_there(client: Client) -> None:
+    session = named("one", first_prompt="Fix it, please", deleted_ms=START_MS)
+    restore = f'action="/sessions/{session.pk}/restore/"'
+
+    for address in (f"/sessions/{session.pk}/", f"/sessions/{session.pk}/peek/"):
+        page = client.get(address)
+        assert page.status_code == 200
+        assert restore in page.content.decode()
+    assert "This session is in the trash" in client.get(f"/sessions/{session.pk}/").content.decode()
+    client.post(f"/sessions/{session.pk}/restore/")
+    assert "in the trash" not in client.get(f"/sessions/{session.pk}/").content.decode()
+    assert restore not in client.get(f"/sessions/{session.pk}/peek/").content.decode()
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.AUDITOR])
+def test_who_cannot_bring_back_what_is_in_the_trash_does_not_see_it(role: Role) -> None:
+    session = named("one", deleted_ms=START_MS)
+    reader = signed_in(make_person(role))
+    for part in ("", "peek/"):
+        assert reader.get(f"/sessions/{session.pk}/{part}").status_code == 404
 
 
 def test_a_peek_shows_the_session_beside_the_list(client: Client) -> None:

@@ -281,6 +281,15 @@ def test_an_empty_session_says_what_will_appear(operator: Client) -> None:
     assert "holds no messages" in page_of(operator, make_session())
 
 
+def test_a_session_whose_subagents_did_everything_leads_to_them(operator: Client) -> None:
+    session = make_session(with_main_run=True)
+    make_message(session, "Done", run=make_run(session, parent=session.runs.get()))
+    assert f'<a class="button" href="{reverse("session-runs", args=[session.pk])}">' in page_of(
+        operator, session
+    )
+    assert "Show the " not in page_of(operator, make_session(with_main_run=True))
+
+
 def test_the_status_opens_to_its_evidence(operator: Client) -> None:
     session = make_session(
         status="unfinished", status_evidence="tool call Bash without a result", status_ms=1_772_366_400_000
