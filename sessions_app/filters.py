@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from django.db.models import QuerySet
 
 from dashboard.lib.errors import BadRequest
-from sessions_app.models import AgentSession, Person, Run, RunKind, Status
+from sessions_app.models import AgentSession, Person, Run, RunKind, Status, Tag
 from sessions_app.models.run import RunQuerySet
 from sessions_app.models.session import ARCHIVED, TRASHED, SessionQuerySet
 from sessions_app.search.find import sessions_titled
@@ -177,6 +177,7 @@ def session_facets(sessions: SessionQuerySet, chosen: SessionFilter, person: Per
         facet("status", "Status", statuses),
         facet("agent", "Agent", ((agent, agent) for agent in distinct_agents(sessions))),
         facet("project", "Project", recent_projects(sessions)),
+        facet("tag", "Tag", ((tag, tag) for tag in first_tags(chosen.tag))),
     ]
 
 
@@ -202,6 +203,12 @@ def distinct_agents(sessions: SessionQuerySet, limit: int = 20) -> list[str]:
             break
         found.append(agent)
     return found
+
+
+def first_tags(chosen: str = "", limit: int = 20) -> list[str]:
+    """Tags by their names, with the one that is chosen wherever it stands."""
+    names = list(Tag.objects.order_by("name").values_list("name", flat=True)[:limit])
+    return names if not chosen or chosen in names else [chosen, *names]
 
 
 def recent_projects(sessions: SessionQuerySet, limit: int = 12) -> list[tuple[str, str]]:

@@ -344,6 +344,8 @@ def test_axe_finds_nothing(
     )
     make_message(session, "<system-reminder>", kind=MessageKind.CONTEXT, source=source, source_line=1)
     make_message(session, "Yes.", role=MessageRole.ASSISTANT, reasoning="Because.", reasoning_size=8)
+    make_message(session, "Unsaid, as `one` says.", role=MessageRole.ASSISTANT, is_hidden=True)
+    make_message(session, "<hidden>", kind=MessageKind.CONTEXT, is_hidden=True)
     edit = json.dumps({"file_path": "/a.py", "old_string": "a", "new_string": "b"})
     make_tool_call(session, "Edit", kind=ToolKind.EDIT, input=edit, status=ToolCallStatus.FAILED)
     # The same file once more: two diffs of one name are open at once.

@@ -22,6 +22,7 @@ from tests.factories import (
     make_run,
     make_session,
     make_star,
+    make_tag,
     make_usage,
     signed_in,
 )
@@ -250,6 +251,16 @@ def test_facets_count_what_their_links_would_show(client: Client) -> None:
     assert {value.value: value.count for value in facets["agent"].values} == {"codex": 3, "claude-code": 1}
     (active,) = [value for value in facets["agent"].values if value.is_active]
     assert active.query == ""
+
+
+def test_tags_are_a_facet_too(client: Client) -> None:
+    one, two, _ = named("one"), named("two"), named("three")
+    for session, tag in ((one, "later"), (two, "later"), (two, "risky")):
+        make_tag(session, tag)
+
+    facets = {facet.name: facet for facet in client.get("/sessions/facets/?tag=risky").context["facets"]}
+    found = {value.value: (value.count, value.query) for value in facets["tag"].values}
+    assert found == {"later": (2, "?tag=later"), "risky": (1, "")}
 
 
 def test_an_empty_console_says_what_to_run(client: Client) -> None:
