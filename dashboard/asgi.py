@@ -12,9 +12,14 @@ django_application = get_asgi_application()
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
+from django.conf import settings
 
+from dashboard.lib.config import ConfigError
 from sessions_app.live.origin import ExactOrigin
 from sessions_app.live.routing import websocket_urlpatterns
+
+if settings.CONFIG.database_error:
+    raise ConfigError(settings.CONFIG.database_error)
 
 # A byte passes through four threads on its way from the recorder to the viewers, and each waits for the interpreter
 # until whoever has it has had its turn: of 5 ms, unless told otherwise.

@@ -75,6 +75,8 @@ class Doctor:
     @cached_property
     def _trouble(self) -> str:
         """Why the database cannot be used; empty when it can."""
+        if self.config.database_error:
+            return self.config.database_error
         try:
             connection.ensure_connection()
         except DatabaseError as error:
@@ -153,7 +155,7 @@ class Doctor:
         return Finding("size", "ok", f"{size} at {place}")
 
     def _sqlite_version(self) -> Finding | None:
-        if vendor() != "sqlite":
+        if self.config.database_error or vendor() != "sqlite":
             return None
         version = sqlite3.sqlite_version_info
         if version >= SAFE_SQLITE or version in BACKPORTED_SQLITE:
@@ -166,7 +168,7 @@ class Doctor:
         return Finding("SQLite", "warn", text, remedy)
 
     def _wal(self) -> Finding | None:
-        path = sqlite_path()
+        path = None if self.config.database_error else sqlite_path()
         if path is None:
             return None
         try:

@@ -98,7 +98,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
     # A file, as in real life: threads and other processes must see it.
     DATABASES["default"]["TEST"] = {"NAME": str(HOME / "test-database.sqlite3")}
-else:
+elif not CONFIG.database_error:
     DATABASES["default"].setdefault("OPTIONS", {})
     DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
     DATABASES["default"]["OPTIONS"].setdefault("options", POSTGRES_OPTIONS)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, ClassVar, Final, NoReturn
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError, OperationalError
 
@@ -56,6 +57,8 @@ class ConsoleCommand(BaseCommand):
     example: ClassVar[str] = ""
     # Without it a command looks at the database itself, whatever state that is in.
     requires_schema: ClassVar[bool] = True
+    # Without it a command works, or tells of it, whatever the address of the database is.
+    requires_database: ClassVar[bool] = True
     # A server does for itself what goes on beside it.
     is_surrounded: ClassVar[bool] = True
     requires_system_checks = ()
@@ -81,6 +84,8 @@ class ConsoleCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
+            if self.requires_database and settings.CONFIG.database_error:
+                raise Refused(settings.CONFIG.database_error)
             if self.requires_schema:
                 require_schema()
             stored = {

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import dj_database_url
+from dashboard.lib.database_url import NO_DATABASE, DatabaseUrlError, database_settings, without_password
 
 SYSTEM_HOME = Path("/var/lib/scrollback")
 DEFAULT_PORT = 8765
@@ -51,6 +51,8 @@ class Config:
     # The settings file as it stands, for the parts of the program that read a section of their own.
     file: Mapping[str, Any] = field(default_factory=dict)
     file_name: str = ""
+    # Why the address of the database cannot be one; "" when it can. Whoever needs the database refuses with it.
+    database_error: str = ""
     settings: list[Setting] = field(default_factory=list)
 
 
@@ -112,10 +114,11 @@ def load_config(environment: Mapping[str, str] = os.environ) -> Config:
         )
     )
     url = reader.text("SCROLLBACK_DATABASE_URL", "storage.url", f"sqlite:///{home / 'scrollback.sqlite3'}")
-    reader.found[-1] = Setting("storage.url", _without_password(url), reader.found[-1].origin)
+    reader.found[-1] = Setting("storage.url", without_password(url), reader.found[-1].origin)
     synchronous = reader.text("SCROLLBACK_SQLITE_SYNCHRONOUS", "storage.sqlite_synchronous", "FULL").upper()
     if synchronous not in {"FULL", "NORMAL", "EXTRA"}:
         raise ConfigError(f"storage.sqlite_synchronous must be FULL, NORMAL or EXTRA, not {synchronous!r}.")
+    database, database_error = _database(url)
     host = reader.text("SCROLLBACK_HOST", "serve.host", "127.0.0.1")
     port = reader.number("SCROLLBACK_PORT", "serve.port", DEFAULT_PORT, 1, 65535)
     names = [
@@ -133,7 +136,8 @@ def load_config(environment: Mapping[str, str] = os.environ) -> Config:
     )
     return Config(
         home=home,
-        database=_database(url),
+        database=database,
+        database_error=database_error,
         secret_key=environment.get("SCROLLBACK_SECRET_KEY") or _secret_key(home),
         debug=debug,
         host=host,
@@ -195,27 +199,29 @@ def _read_file(environment: Mapping[str, str], home: Path) -> tuple[Mapping[str,
         if named:
             raise ConfigError(f"SCROLLBACK_CONFIG names {path}, which does not exist.") from None
         return {}, ""
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except PermissionError as error:
+        if not named and not os.access(home, os.X_OK):
+            raise ConfigError(
+                f"The data directory {home} cannot be entered: {_reason(error)}. "
+                "Is SCROLLBACK_HOME right, and are its rights?"
+            ) from error
+        raise ConfigError(f"The settings file {path} cannot be read: {_reason(error)}.") from error
+    except OSError as error:
+        raise ConfigError(f"The settings file {path} cannot be read: {_reason(error)}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"The settings file {path} cannot be read: {error}") from error
 
 
-def _database(url: str) -> dict[str, Any]:
-    scheme = urlsplit(url).scheme
-    if scheme not in {"sqlite", "postgres", "postgresql"}:
-        raise ConfigError(
-            f"SCROLLBACK_DATABASE_URL must begin with sqlite:/// or postgres://, not {scheme or url!r}."
-        )
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)
+
+
+def _database(url: str) -> tuple[dict[str, Any], str]:
+    """Django's settings, and why there are none: not raised, for `doctor` is to work without a database."""
     try:
-        return dict(dj_database_url.parse(url))
-    except (ValueError, KeyError) as error:
-        raise ConfigError(f"SCROLLBACK_DATABASE_URL cannot be read: {error}") from error
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return url.replace(f":{parts.password}@", ":…@", 1)
+        return database_settings(url), ""
+    except DatabaseUrlError as error:
+        return {"ENGINE": NO_DATABASE}, f"SCROLLBACK_DATABASE_URL {error}"
 
 
 def _origins(text: str) -> list[str]:

@@ -22,6 +22,7 @@ class Command(ConsoleCommand):
     help = "Say which settings are in force and from where, and how the installation stands. 1 when something fails."
     example: ClassVar[str] = "scrollback doctor --json"
     requires_schema: ClassVar[bool] = False
+    requires_database: ClassVar[bool] = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="print one JSON object")

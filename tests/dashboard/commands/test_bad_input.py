@@ -1,6 +1,7 @@
 """What goes wrong outside the program: one clear line, exit status 2, and nothing lost."""
 
 import ctypes
+import json
 import os
 import resource
 import shutil
@@ -155,6 +156,45 @@ def test_a_setting_that_cannot_be_is_refused(tmp_path: Path, name: str, value: s
 
     assert ended.returncode == 2
     assert said in only_line(ended.stderr)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("sqlite://x.db", "needs three slashes and a file: sqlite:///path"),
+        ("postgres://u@127.0.0.1", "names no database"),
+        ("postgres://u:hunter2@[::1/x", "cannot be read"),
+    ],
+)
+@pytest.mark.once
+def test_an_address_that_names_no_database_is_refused_and_doctor_works(
+    tmp_path: Path, url: str, said: str
+) -> None:
+    shell = Shell(tmp_path, url)
+
+    ended = shell.run("import", sample(HISTORY))
+
+    assert (ended.returncode, ended.stdout) == (2, b"")
+    assert f"scrollback: SCROLLBACK_DATABASE_URL {said}" in only_line(ended.stderr)
+    seen = shell.run("doctor", "--json")
+    assert (seen.returncode, seen.stderr) == (1, b"")
+    assert b"hunter2" not in seen.stdout
+    checks = {check["name"]: check for check in json.loads(seen.stdout)["checks"]}
+    assert said in checks["database"]["text"]
+    assert "schema" not in checks
+
+
+@pytest.mark.once
+def test_a_data_directory_that_cannot_be_entered_is_said_to_be_once(tmp_path: Path) -> None:
+    home = tmp_path / "closed"
+    home.mkdir(mode=0)
+
+    ended = Shell(home).run("list", preexec_fn=_without_root_rights)
+
+    assert ended.returncode == 2
+    line = only_line(ended.stderr)
+    assert line.startswith(f"scrollback: The data directory {home} cannot be entered: Permission denied.")
+    assert line.count(str(home)) == 1
 
 
 @pytest.mark.parametrize(
