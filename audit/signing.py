@@ -97,8 +97,10 @@ class CheckpointWriter:
         self._awake.set()
         with self._lock:
             if self._thread is None and not self._stopping.is_set():
-                self._thread = threading.Thread(target=self._run, name="audit-signing", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="audit-signing", daemon=True)
+                # An interrupt in between must not leave one behind that nobody can wait for.
+                thread.start()
+                self._thread = thread
 
     def _run(self) -> None:
         detector = ChangeDetector()

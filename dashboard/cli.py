@@ -35,6 +35,15 @@ The operator's console for AI agents on one's own machines.
 
 def main() -> int:
     """Run the command named on the command line; returns its exit status."""
+    try:
+        return _run_command()
+    except KeyboardInterrupt:
+        # While the program starts; once a command works, it says so itself.
+        print("Stopped.", file=sys.stderr)
+        return 130
+
+
+def _run_command() -> int:
     arguments = sys.argv[1:]
     if len(arguments) == 2 and arguments[0] == "help":
         arguments = [arguments[1], "--help"]

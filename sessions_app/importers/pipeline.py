@@ -15,6 +15,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError
 
 from audit.actors import Actor
 from dashboard.lib.db import bulk_writing, explain
+from dashboard.lib.interrupts import Interrupts, held_interrupts
 from sessions_app.actions.imports import Batch, ImportCounts, ImportWriter
 from sessions_app.actions.sources import (
     StaleSource,
@@ -123,6 +124,7 @@ class Importer:
         self.only_format = only_format
         self.host = socket.gethostname()
         self._on_progress = on_progress
+        self._interrupts = Interrupts()
         self._writer = ImportWriter(actor)
         self._pending: list[tuple[Source, Batch]] = []
         self._pending_bytes = 0
@@ -134,7 +136,14 @@ class Importer:
         self._away: dict[tuple[str, str, int], list[Source]] | None = None
 
     def import_paths(self, paths: Sequence[str]) -> Report:
-        """Import every history below these paths. Raises DatabaseError when the database itself fails."""
+        """Import every history below these paths. Raises DatabaseError when the database itself fails.
+
+        Ctrl C ends it between two batches.
+        """
+        with held_interrupts() as self._interrupts:
+            return self._import_paths(paths)
+
+    def _import_paths(self, paths: Sequence[str]) -> Report:
         started = time.monotonic()
         report = Report()
         found = find_files(paths)
@@ -172,6 +181,8 @@ class Importer:
             progress.bytes_done += left
 
     def _tell(self, progress: Progress) -> None:
+        """Called between two batches, and between two files."""
+        self._interrupts.check()
         if self._on_progress is not None:
             self._on_progress(progress)
 

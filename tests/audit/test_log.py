@@ -1,6 +1,7 @@
 """The log as a tree: what appending keeps, what the triggers refuse, and what is signed."""
 
 import stat
+import threading
 import time
 import uuid
 
@@ -220,6 +221,21 @@ def test_a_server_signs_what_others_commit() -> None:
         wait_for_checkpoint(4)
     finally:
         writer.stop()
+
+
+def test_an_interrupt_while_the_thread_that_signs_starts_is_not_made_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    writer = CheckpointWriter(everybodys=True)
+
+    def interrupted(_: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        writer.start()
+
+    writer.stop()
 
 
 def test_the_log_has_a_name_of_its_own() -> None:

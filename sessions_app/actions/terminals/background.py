@@ -84,8 +84,10 @@ class BackgroundDeriving:
 
     def start(self) -> None:
         if ENGINE:
-            self._thread = threading.Thread(target=self._run, name="deriving", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="deriving", daemon=True)
+            # An interrupt in between must not leave one behind that nobody can wait for.
+            thread.start()
+            self._thread = thread
 
     def stop(self) -> None:
         """What is not written by now is derived by whoever comes next."""

@@ -1,9 +1,12 @@
 """Whole imports of real files, on the real database."""
 
+import contextlib
 import itertools
 import json
 import os
 import shutil
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.actors import SYSTEM
 from audit.models import Entry
+from dashboard.lib.interrupts import held_interrupts
 from sessions_app.actions.imports import ImportWriter
 from sessions_app.importers import reading
 from sessions_app.importers.pipeline import Importer, Progress
@@ -308,6 +312,47 @@ def test_an_import_that_dies_goes_on_where_it_ended(
     assert raw_bytes(Source.objects.get()) == codex_file.read_bytes()
     assert_places_are_gapless()
     assert Entry.objects.count() == 1
+
+
+class _InterruptedAsItGoes:
+    """Python drops whatever is raised where an object is removed."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        # The signal is taken here at the latest.
+        time.sleep(0)
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_an_interrupt_that_python_would_drop_ends_the_import_between_two_batches(codex_file: Path) -> None:
+    told = 0
+
+    def on_progress(_: Progress) -> None:
+        nonlocal told
+        told += 1
+        if told == 3:
+            _InterruptedAsItGoes()
+
+    with pytest.raises(KeyboardInterrupt):
+        run_import(codex_file, on_progress=on_progress)
+
+    assert told == 3
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    run_import(codex_file)
+    assert AgentSession.objects.get().tool_call_count == 365
+    assert_places_are_gapless()
+
+
+def test_a_second_interrupt_is_not_held() -> None:
+    reached = []
+    with contextlib.suppress(KeyboardInterrupt), held_interrupts():
+        os.kill(os.getpid(), signal.SIGINT)
+        reached.append("after the first")
+        os.kill(os.getpid(), signal.SIGINT)
+        reached.append("after the second")
+
+    assert reached == ["after the first"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_pass_is_one_audit_entry_for_each_source(codex_file: Path, claude_file: Path) -> None:
