@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 MAX_STORED_CHARS = 2048
 # What an agent's history is written as; anything else in a folder is not even opened.
 SUFFIXES = (".jsonl", ".jsonl.zst", ".json", ".cast")
+# What is hardly anything but a history: a link of such a name that leads nowhere is a history that is lost.
+_TELLING_SUFFIXES = (".jsonl", ".jsonl.zst", ".cast")
 
 
 @dataclass
@@ -68,10 +70,22 @@ def _entries(folder: str, found: Found) -> Iterator[tuple[str, os.stat_result]]:
                 elif entry.name.endswith(SUFFIXES) and entry.is_file():
                     path = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
                     yield path, entry.stat()
+                elif _is_lost_history(entry):
+                    found.errors[entry.path] = "it is a link to a file that is not there"
             except OSError as error:
                 found.errors[entry.path] = _reason(error)
         # Files first: a session's own file says more of it than those of its subagents in the folder beside.
         folders.extend(reversed(inner))
+
+
+def _is_lost_history(entry: "os.DirEntry[str]") -> bool:
+    """Hidden ones are no histories: editors keep such links while a file is open in them."""
+    return (
+        entry.name.endswith(_TELLING_SUFFIXES)
+        and not entry.name.startswith(".")
+        and entry.is_symlink()
+        and not os.path.exists(entry.path)
+    )
 
 
 def stored_path(path: str) -> str:

@@ -362,7 +362,7 @@ class SourceReader:
         if not rest.strip():
             return
         place = Place(self.progress.read_offset, len(rest), self.progress.line_count + 1)
-        if self.following or not _is_complete(rest):
+        if self.following or (_is_begun(rest) and not _is_complete(rest)):
             self.progress.tail = rest
             return
         self._feed(self.parser, rest, place)
@@ -385,6 +385,11 @@ class SourceReader:
         if closes_pass and self.hash is not None:
             progress.sha256, progress.sha256_size = self.hash.hexdigest(), progress.read_offset
         return make_batch(draft, raw, progress, closes_pass=closes_pass)
+
+
+def _is_begun(line: bytes) -> bool:
+    """Whether more bytes may make a record or a comment of it; garbage stays what it is, and is told at once."""
+    return line.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in {b"{", b"[", b"#"}
 
 
 def _is_complete(line: bytes) -> bool:

@@ -1,5 +1,6 @@
 """scrollback watch [PATH…]"""
 
+import os
 import signal
 from argparse import ArgumentParser
 from typing import Any, ClassVar
@@ -26,8 +27,7 @@ class Command(ConsoleCommand):
 
     def run(self, **options: Any) -> int:
         paths: list[str] = options["paths"]
-        errors = find_files(paths).errors if paths else {}
-        if errors:
+        if errors := _errors_of(paths):
             raise Refused("; ".join(f"{path}: {reason}" for path, reason in errors.items()))
         with watch_report() as report:
             watcher = Watcher(command_line(), paths, report.take, report.tick)
@@ -36,3 +36,9 @@ class Command(ConsoleCommand):
             self.stderr.write("Following " + ", ".join(places) + " — Ctrl C ends it.")
             watcher.run()
         return 0
+
+
+def _errors_of(paths: list[str]) -> dict[str, str]:
+    """Why these cannot be followed. What is wrong with a file below them is told as it is come by."""
+    named = {*paths, *(os.path.realpath(os.path.expanduser(path)) for path in paths)}
+    return {path: reason for path, reason in find_files(paths).errors.items() if path in named}

@@ -31,9 +31,8 @@ class CodexFormat:
         if _LONG_FIRST_LINE.match(head):
             return True
         lines = head.split(b"\n")[:_LINES_LOOKED_AT]
-        return any(_is_record(line) for line in lines) or (
-            bool(_id_in_name(path)) and head.lstrip()[:1] == b"{"
-        )
+        # Nobody else names a file like this: garbage in it is a history that was damaged.
+        return any(_is_record(line) for line in lines) or (bool(_id_in_name(path)) and bool(head.strip()))
 
     def companions(self, path: str) -> list[str]:
         return []

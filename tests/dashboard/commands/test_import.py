@@ -32,3 +32,20 @@ def test_a_history_of_another_format_than_asked_for_is_refused_and_imported_late
     assert call("import", "--format", "claude-code", tmp_path).status == 2
     assert call("import", history).status == 0
     assert AgentSession.objects.count() == 1
+
+
+def test_garbage_and_links_to_nowhere_are_losses(call: Caller, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(CODEX.read_bytes())
+    garbage, lost = tmp_path / CODEX.name, tmp_path / "lost.jsonl"
+    garbage.write_bytes(b"\x00\xff\n")
+    lost.symlink_to(tmp_path / "nowhere")
+
+    done = call("import", tmp_path, "--json")
+
+    assert done.status == 1
+    assert done.document["skipped"] == {str(garbage): 1}
+    assert list(done.document["errors"]) == [str(lost)]
+    assert done.errors.splitlines() == [
+        f"{lost}: it is a link to a file that is not there",
+        f"{garbage}: 1 line could not be read",
+    ]

@@ -159,14 +159,18 @@ def test_plain_archived_and_compressed_twins_name_the_same_rows() -> None:
         ),
         ("a/renamed.jsonl.zst", b'broken\n{"type":"session_meta","payload":{"id":"x"}}\n', True),
         (f"a/{SMALL}", b'{"id":"x","timestamp":"2025-05-01T00:00:00Z"}\n{"record_type":"state"}\n', True),
-        (f"a/{SMALL}", b"\x00\x01binary", False),
+        (f"a/{SMALL}", b"\x00\x01binary", True),
+        (f"a/{SMALL}", b" \n", False),
+        ("a/b.jsonl", b"\x00\x01binary", False),
         ("a/b.jsonl", b'{"type":"user","sessionId":"x","message":{"role":"user"}}\n', False),
         ("a/b.jsonl", b'{"role":"user","content":"hi"}\n', False),
         ("a/b.json", b'{"type":"session_meta","payload":{"id":"x"}}', False),
         ("a/b.jsonl", b"", False),
     ],
 )
-def test_rollouts_are_recognised_by_what_they_hold(path: str, head: bytes, expected: bool) -> None:
+def test_rollouts_are_recognised_by_what_they_hold_or_are_called(
+    path: str, head: bytes, expected: bool
+) -> None:
     assert FORMAT.recognises(path, head) is expected
 
 

@@ -231,6 +231,30 @@ def test_what_may_not_be_looked_at_is_not_deleted(tmp_path: Path, monkeypatch: p
     assert not Entry.objects.filter(action="source.deleted").exists()
 
 
+@pytest.mark.parametrize("content", [b"\x00\xff\xfe garbage \x80\n" * 3, b"[1, 2]\nnothing\n3\n", b"a\nb\nc"])
+def test_garbage_with_the_name_of_a_history_is_told_by_its_name(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / Path(CODEX).name
+    file.write_bytes(content)
+
+    report = run_import(tmp_path)
+
+    assert (report.ignored, report.counts.sources, report.skipped) == (0, 1, {str(file): 3})
+    assert not AgentSession.objects.exists()
+
+
+def test_a_link_to_nowhere_with_the_name_of_a_history_is_told(tmp_path: Path) -> None:
+    shutil.copy(sample(CODEX), tmp_path)
+    lost = tmp_path / "lost.jsonl"
+    lost.symlink_to(tmp_path / "nowhere.jsonl")
+    (tmp_path / ".#open.jsonl").symlink_to("ada@machine.4711")
+    (tmp_path / "package.json").symlink_to(tmp_path / "nowhere.json")
+
+    report = run_import(tmp_path)
+
+    assert report.errors == {str(lost): "it is a link to a file that is not there"}
+    assert report.counts.sessions == 1
+
+
 def test_lines_that_could_not_be_read_are_told_by_file(tmp_path: Path) -> None:
     file = tmp_path / Path(CODEX).name
     file.write_bytes(sample(CODEX).read_bytes() + b"{broken\n{broken too\n")
