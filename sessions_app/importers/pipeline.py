@@ -125,6 +125,10 @@ class Importer:
         self.host = socket.gethostname()
         self._on_progress = on_progress
         self._interrupts = Interrupts()
+        # Of the import that is going on, or of the last one: when it fails, what is written by then.
+        self.report = Report()
+        # The file that was being written; "" before the first one and after the last.
+        self.at = ""
         self._writer = ImportWriter(actor)
         self._pending: list[tuple[Source, Batch]] = []
         self._pending_bytes = 0
@@ -145,8 +149,14 @@ class Importer:
 
     def _import_paths(self, paths: Sequence[str]) -> Report:
         started = time.monotonic()
-        report = Report()
-        found = find_files(paths)
+        self.report, self.at = Report(), ""
+        try:
+            self._import_found(find_files(paths), self.report)
+        finally:
+            self.report.seconds = time.monotonic() - started
+        return self.report
+
+    def _import_found(self, found: Found, report: Report) -> None:
         report.errors.update(found.errors)
         known = self._known_sources(found)
         self._away = _by_beginning(known, found) if found.folders else None
@@ -156,15 +166,15 @@ class Importer:
         size = _bytes_to_read(found, known)
         with _in_bulk(size), jobs_reader(size) as read:
             for job, batches in read(self._jobs(found, known, report, progress)):
+                self.at = job.path
                 size = found.files[job.path].st_size
                 self._import(job, self._counted(batches, progress, size), report)
                 progress.files_done += 1
             self._flush(report)
             self._read_again(found, report)
+        self.at = ""
         self._tell(progress)
         self._mark_missing(found, known)
-        report.seconds = time.monotonic() - started
-        return report
 
     def _counted(self, batches: Iterator[Batch], progress: Progress, size: int) -> Iterator[Batch]:
         """The batches, and how far they are; a file that was read in part, or is compressed, counts as all of it."""
@@ -348,6 +358,7 @@ class Importer:
         try:
             report.counts.add(self._writer.write(batches))
         except (OperationalError, InterfaceError):
+            self.at = batches[0][0].path
             raise
         except Exception:
             # One of them spoils the others: write each alone and name the one that fails.
@@ -358,6 +369,7 @@ class Importer:
         try:
             report.counts.add(self._writer.write([(source, batch)]))
         except (OperationalError, InterfaceError):
+            self.at = source.path
             raise
         except StaleSource:
             self._overtaken.add(source.path)

@@ -4,9 +4,12 @@ import socket
 from argparse import ArgumentParser
 from typing import Any, ClassVar
 
+from django.db import DatabaseError, InterfaceError
+
 from audit.actors import command_line
 from dashboard.import_report import losses, progress_bar, summary
 from dashboard.lib.commands import EXIT_WITH_LOSSES, ConsoleCommand
+from dashboard.lib.db import explain
 from dashboard.lib.errors import Refused
 from sessions_app.actions.terminals.background import deriving_meanwhile
 from sessions_app.importers.leases import settle
@@ -29,8 +32,11 @@ class Command(ConsoleCommand):
         settle(socket.gethostname(), actor=command_line())
         with progress_bar(quiet=options["json"]) as bar, deriving_meanwhile() as finish:
             importer = Importer(command_line(), only_format=only, on_progress=bar.show if bar else None)
-            report = importer.import_paths(options["paths"])
-            finish(bar.show_deriving if bar else None)
+            try:
+                report = importer.import_paths(options["paths"])
+                finish(bar.show_deriving if bar else None)
+            except (DatabaseError, InterfaceError) as error:
+                report = _cut_off(importer, error)
         if options["json"]:
             self.print_json(report.as_json())
         elif _found_something(report):
@@ -40,6 +46,16 @@ class Command(ConsoleCommand):
         for line in losses(report):
             self.stderr.write(line)
         return EXIT_WITH_LOSSES if report.errors or report.counts.skipped_lines else 0
+
+
+def _cut_off(importer: Importer, error: Exception) -> Report:
+    """What was written before the database failed, and where that was. Raises the error when nothing was."""
+    report = importer.report
+    if not (report.counts.bytes or report.counts.sources):
+        raise error
+    what = "The import stopped here" if importer.at else "The import stopped"
+    report.errors[importer.at or "database"] = f"{explain(error).rstrip('.')}. {what}: run it again to go on"
+    return report
 
 
 def _found_something(report: Report) -> bool:

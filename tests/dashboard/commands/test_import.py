@@ -1,7 +1,11 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db import OperationalError
 
+from sessions_app.actions.imports import ImportWriter
+from sessions_app.importers import pipeline
 from sessions_app.models import AgentSession
 from tests.dashboard.commands.calling import Caller
 from tests.samples import sample
@@ -49,3 +53,40 @@ def test_garbage_and_links_to_nowhere_are_losses(call: Caller, tmp_path: Path) -
         f"{lost}: it is a link to a file that is not there",
         f"{garbage}: 1 line could not be read",
     ]
+
+
+@pytest.mark.parametrize("as_json", [True, False], ids=["json", "text"])
+@pytest.mark.parametrize("written", [0, 1])
+def test_a_database_that_fails_in_the_middle_is_a_loss_and_at_the_beginning_a_refusal(
+    call: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int, as_json: bool
+) -> None:
+    for name in ("a.jsonl", "b.jsonl", "c.jsonl"):
+        (tmp_path / name).write_bytes(CODEX.read_bytes().replace(b"019c8a59", name[0].encode() * 8))
+    real_write, writes = ImportWriter.write, 0
+
+    def write(self: ImportWriter, batches: Any) -> Any:
+        nonlocal writes
+        writes += 1
+        if writes > written:
+            raise OperationalError("database or disk is full")
+        return real_write(self, batches)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ImportWriter, "write", write)
+        patch.setattr(pipeline, "SOURCES_PER_COMMIT", 1)
+        done = call("import", tmp_path, *(["--json"] if as_json else []))
+
+    said = "The disk that holds the database is full. Free some space; nothing was lost."
+    assert AgentSession.objects.count() == written
+    if not written:
+        assert (done.status, done.text, done.errors) == (2, "", f"scrollback: {said}\n")
+        return
+    loss = f"{said} The import stopped here: run it again to go on"
+    assert (done.status, done.errors) == (1, f"{tmp_path / 'b.jsonl'}: {loss}\n")
+    if as_json:
+        assert (done.document["sessions"], done.document["tool_calls"]) == (1, 365)
+        assert done.document["errors"] == {str(tmp_path / "b.jsonl"): loss}
+    else:
+        assert done.text.startswith("1 session, 1 run, ")
+    assert call("import", tmp_path).status == 0
+    assert list(AgentSession.objects.values_list("tool_call_count", flat=True)) == [365] * 3
