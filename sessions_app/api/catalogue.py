@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from django.http import Http404, HttpResponse
@@ -20,6 +20,7 @@ from sessions_app.models import Blob, Project, Tag
 from sessions_app.search.find import PAGE_HITS, find
 from sessions_app.search.query import MAX_QUERY_CHARS, parse
 
+MAX_HITS: Final = 100
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -32,7 +33,7 @@ class SearchQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         ),
     ]
     cursor: Cursor | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = PAGE_HITS
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_HITS)] = PAGE_HITS
 
 
 class SearchPage(msgspec.Struct, kw_only=True):

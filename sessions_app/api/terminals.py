@@ -35,7 +35,7 @@ from sessions_app.terminal.batch import CONTENT_TYPE, BatchError, decode_batch
 OFFSET_MISMATCH: Final = ProblemType("offset-mismatch", 409, "Output is missing before what was sent")
 TERMINAL_ENDED: Final = ProblemType("terminal-ended", 409, "The recording has ended")
 
-# A batch is at most 1 MB by contract; a single event may be larger than the room that was left for it.
+# docs/recording.md promises this much to every recorder.
 MAX_BODY_BYTES: Final = 1024 * 1024
 
 type Words = Annotated[

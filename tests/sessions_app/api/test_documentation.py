@@ -4,13 +4,17 @@ import re
 from pathlib import Path
 
 from sessions_app.access import READ
-from sessions_app.api import terminals
+from sessions_app.api import audit_events, terminals
+from sessions_app.api.audit_events import MOST_EVENTS
+from sessions_app.api.catalogue import MAX_HITS
+from sessions_app.api.paging import DEFAULT_LIMIT, MAX_LIMIT
 from sessions_app.api.problems import PROBLEM_TYPES, ProblemType
 from sessions_app.api.table import ENDPOINTS
 from sessions_app.audit_actions import AUDIT_ACTIONS, RETIRED
 
 DOCS = Path(__file__).parents[3] / "docs"
 API = (DOCS / "api.md").read_text()
+RECORDING = (DOCS / "recording.md").read_text()
 ACCESS = (DOCS / "access.md").read_text()
 OWN_FAMILIES = ("sign_in", "sign_out", "request", "setup", "person", "token", "saved_view")
 
@@ -28,6 +32,12 @@ def test_every_address_that_reads_is_documented() -> None:
         if endpoint.right == READ and endpoint.name != "show_openapi":
             address = "/" + re.sub(r"<\w+:(\w+)>", _short, endpoint.path)
             assert address in described, endpoint.name
+
+
+def test_the_limits_are_documented_as_they_are() -> None:
+    assert f"`limit` ({DEFAULT_LIMIT}, at most {MAX_LIMIT}; `/search` at most {MAX_HITS})" in API
+    assert f"up to {MOST_EVENTS} events and {audit_events.MAX_BODY_BYTES:,} bytes" in API
+    assert f"at most {terminals.MAX_BODY_BYTES:,} bytes, ASCII" in RECORDING
 
 
 def test_every_entry_about_people_and_tokens_is_documented() -> None:

@@ -91,6 +91,11 @@ def test_an_id_of_another_recording_is_refused(api: Api, terminal_id: uuid.UUID)
     assert answer.json()["type"].endswith("/conflict")
 
 
+def test_an_id_may_be_of_any_version(api: Api) -> None:
+    for terminal_id in (uuid.uuid4(), uuid.uuid1()):
+        assert api.put(terminal_id, OPENING).status_code == 201
+
+
 def test_output_is_acknowledged_with_the_position(api: Api, terminal_id: uuid.UUID) -> None:
     answer = api.send(
         terminal_id, Position(), Output(1, b"caf\xc3"), Resize(2, 90, 20), Output(3, b"\xa9\xff")
