@@ -1,5 +1,6 @@
 """What every command of the program has in common: an example in its help, one-line errors, exit codes."""
 
+import errno
 import json
 import os
 import sys
@@ -21,6 +22,7 @@ EXIT_WITH_LOSSES = 1
 EXIT_REFUSED = 2
 # The choices of an option are part of the message.
 MAX_USAGE_CHARS: Final = 600
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 _surroundings: list[Callable[[], AbstractContextManager[object]]] = []
@@ -108,6 +110,12 @@ class ConsoleCommand(BaseCommand):
             # Whoever read our output has seen enough. What is still buffered must not fail at exit again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 0
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            code = self.refuse(
+                f"{os.strerror(error.errno)}: {error.filename or 'the data directory'}. Free some space and try again."
+            )
         except KeyboardInterrupt:
             self.stderr.write("Stopped.")
             code = 130

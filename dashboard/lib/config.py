@@ -15,6 +15,7 @@ from dashboard.lib.database_url import NO_DATABASE, DatabaseUrlError, database_s
 
 SYSTEM_HOME = Path("/var/lib/scrollback")
 DEFAULT_PORT = 8765
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 DEFAULT_SEAL_AFTER_HOURS = 24
 MIN_SECRET_CHARS = 40
 
@@ -119,6 +120,9 @@ def load_config(environment: Mapping[str, str] = os.environ) -> Config:
     if synchronous not in {"FULL", "NORMAL", "EXTRA"}:
         raise ConfigError(f"storage.sqlite_synchronous must be FULL, NORMAL or EXTRA, not {synchronous!r}.")
     database, database_error = _database(url)
+    log_level = reader.text("SCROLLBACK_LOG_LEVEL", "log_level", "INFO").upper()
+    if log_level not in LOG_LEVELS:
+        raise ConfigError(f"log_level must be one of {', '.join(LOG_LEVELS)}, not {log_level!r}.")
     host = reader.text("SCROLLBACK_HOST", "serve.host", "127.0.0.1")
     port = reader.number("SCROLLBACK_PORT", "serve.port", DEFAULT_PORT, 1, 65535)
     names = [
@@ -147,7 +151,7 @@ def load_config(environment: Mapping[str, str] = os.environ) -> Config:
         https_only=reader.flag("SCROLLBACK_HTTPS_ONLY", "serve.https_only", default=False),
         sqlite_synchronous=synchronous,
         static_storage=static_storage,
-        log_level=reader.text("SCROLLBACK_LOG_LEVEL", "log_level", "INFO").upper(),
+        log_level=log_level,
         seal_after_hours=reader.number(
             "SCROLLBACK_SEAL_AFTER_HOURS", "audit.seal_after_hours", DEFAULT_SEAL_AFTER_HOURS, 0, 8_760
         ),

@@ -261,7 +261,13 @@ def test_a_disk_that_is_really_full_is_said_to_be(tmp_path: Path) -> None:
         assert only_line(full.stderr) == (
             "scrollback: The disk that holds the database is full. Free some space; nothing was lost."
         )
-        (disk / "ballast").unlink()
+        # To the last byte, before a server can write its own token.
+        (disk / "more").write_bytes(b"x" * shutil.disk_usage(disk).free)
+        served = shell.run("serve", "--port", str(free_port()))
+        assert (served.returncode, served.stderr.count(b"\n")) == (2, 1)
+        assert served.stderr.startswith(b"scrollback: The disk ")
+        for ballast in ("ballast", "more"):
+            (disk / ballast).unlink()
         assert [session["message_count"] for session in shell.json("list")["sessions"]] == [9]
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)

@@ -52,3 +52,15 @@ def test_a_name_for_everybody_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="must name hosts"):
         load_config({"SCROLLBACK_HOME": str(tmp_path)})
+
+
+def test_a_level_that_no_log_has_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="must be one of DEBUG, INFO"):
+        load_config({"SCROLLBACK_HOME": str(tmp_path), "SCROLLBACK_LOG_LEVEL": "loud"})
+
+
+def test_a_settings_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_bytes(b"\xff\xfe[serve]")
+
+    with pytest.raises(ConfigError, match=r"config\.toml cannot be read"):
+        load_config({"SCROLLBACK_HOME": str(tmp_path)})
