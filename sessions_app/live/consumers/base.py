@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 from urllib.parse import parse_qs
 
+from autobahn.exception import Disconnected
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import DatabaseError
@@ -101,7 +102,11 @@ class LiveConsumer(_Socket, ABC):
             await self.close(CloseCode.MISTAKE)
 
     async def send_message(self, message_type: str, /, **members: Any) -> None:
-        await self.send(text_data=json.dumps({"type": message_type, **members}, separators=(",", ":")))
+        try:
+            await self.send(text_data=json.dumps({"type": message_type, **members}, separators=(",", ":")))
+        except Disconnected:
+            # The browser went a moment ago; that it did is told to this consumer next.
+            self._leave()
 
     def query(self, name: str) -> int:
         """A whole number of the address, 0 when it is not there. Raises Refusal for anything else."""
