@@ -33,6 +33,9 @@ from sessions_app.importers.claude_code.tools import STARTS_AN_AGENT, arguments_
 from sessions_app.importers.json_lines import brief, whole_of
 
 SYNTHETIC = "<synthetic>"
+# A sum over a whole archive must stay within 64 bits.
+_MOST_COUNTED = 2**40
+_COUNTED = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 # Input, output, read from the cache, written to the cache, and of this last what stays for an hour.
 type Usage = tuple[int, int, int, int, int]
 
@@ -44,6 +47,8 @@ def read_assistant(reading: Reading, record: Record, place: Place) -> None:
     if entry is None:
         return
     reading.remark_lost(lost, place)
+    if odd := _odd_counts(message.usage):
+        reading.draft.remark(place, f"not a count of tokens: {odd}")
     texts: list[str] = []
     thoughts: list[str] = []
     calls: list[Block] = []
@@ -204,6 +209,20 @@ def usage_of(value: Any) -> Usage:
     )  # fmt: skip
 
 
+def _odd_counts(value: Any) -> str:
+    """The names of what should be a count and is none; "" where all are."""
+    usage = value if type(value) is dict else {}
+    return ", ".join(name for name in _COUNTED if not _is_count(usage.get(name)))
+
+
+def _is_count(value: object) -> bool:
+    if value is None or (type(value) is int and 0 <= value < _MOST_COUNTED):
+        return True
+    number = whole_of(value)
+    return number is not None and 0 <= number < _MOST_COUNTED
+
+
 def _count(value: object) -> int:
-    # A sum over a whole archive must stay within 64 bits.
-    return value if type(value) is int and 0 <= value < 2**40 else max(0, min(whole_of(value) or 0, 2**40))
+    if type(value) is int and 0 <= value < _MOST_COUNTED:
+        return value
+    return max(0, min(whole_of(value) or 0, _MOST_COUNTED))

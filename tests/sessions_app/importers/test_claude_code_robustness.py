@@ -305,6 +305,16 @@ def test_absurd_times_and_counts_are_no_times_and_counts() -> None:
     assert session.tokens.total == 0
 
 
+def test_what_is_no_count_of_tokens_is_remarked_on() -> None:
+    odd = {"input_tokens": -5, "output_tokens": "many", "cache_read_input_tokens": 10**18}
+    fine = {"input_tokens": 5, "output_tokens": 5.0, "cache_read_input_tokens": None}
+    entries = [
+        assistant(f"a{at}", at, text("x"), message={"usage": usage}) for at, usage in enumerate((odd, fine))
+    ]
+    remarks = [remark for _, remark in read(*entries).unknown]
+    assert remarks == ["not a count of tokens: input_tokens, output_tokens, cache_read_input_tokens"]
+
+
 def test_an_id_of_ten_thousand_letters_is_still_one_record() -> None:
     long = "u" * 10_000
     session = session_of(
