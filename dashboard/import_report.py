@@ -65,9 +65,8 @@ def summary(report: pipeline.Report) -> str:
             f"({counts.bytes / 1e6:.1f} MB in {report.seconds:.1f} s)."
         )
     if counts.skipped_lines:
-        text += (
-            f"\n{number(counts.skipped_lines, 'line')} could not be read: kept, and shown with the source."
-        )
+        where = "shown with the session's sources, at /api/v1/sources without one"
+        text += f"\n{number(counts.skipped_lines, 'line')} could not be read: kept, and {where}."
     if counts.unknown_lines:
         text += f"\n{number(counts.unknown_lines, 'line')} with something unknown in it; kept as well."
     if report.ignored:

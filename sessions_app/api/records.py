@@ -4,6 +4,7 @@ import uuid
 from typing import Annotated, Any
 
 import msgspec
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 
@@ -11,10 +12,11 @@ from audit.models import Entry
 from audit.query import Query
 from audit.reading import note_opening, note_reading
 from sessions_app.access import READ_AUDIT
-from sessions_app.api.documents import Document
+from sessions_app.api.documents import Document, SourceDocument
 from sessions_app.api.endpoint import OCTETS, Call, Endpoint
 from sessions_app.api.paging import Limit, Page, PageQuery, paged
 from sessions_app.api.problems import NOT_FOUND, REFUSED
+from sessions_app.api.rendering import source_document
 from sessions_app.api.sessions import session_of
 from sessions_app.filters import MAX_VALUE_CHARS
 from sessions_app.models import Note, SkippedLine, Source
@@ -89,9 +91,20 @@ def list_notes(call: Call, session_id: uuid.UUID) -> Any:
     return paged(rows, call.query, _note_document, order=("created_ms", "id"))
 
 
+def list_sources(call: Call) -> Any:
+    """What was read of them and why it could not be used is in their lines."""
+    return paged(_sources_of_nothing(), call.query, source_document, order=("created_ms", "id"))
+
+
 def list_lines(call: Call, session_id: uuid.UUID, source_id: uuid.UUID) -> LinePage:
-    source = _source(call, session_id, source_id)
-    query: LineQuery = call.query
+    return _lines(_source(call, session_id, source_id), call.query)
+
+
+def list_lines_of_source(call: Call, lone_source_id: uuid.UUID) -> LinePage:
+    return _lines(get_object_or_404(_sources_of_nothing(), pk=lone_source_id), call.query)
+
+
+def _lines(source: Source, query: LineQuery) -> LinePage:
     shown = lines_from(source, query.line, query.limit)
     numbers = [line.number for line in shown]
     reasons = dict(SkippedLine.objects.filter(source=source, line__in=numbers).values_list("line", "reason"))
@@ -112,7 +125,15 @@ def list_lines(call: Call, session_id: uuid.UUID, source_id: uuid.UUID) -> LineP
 
 
 def read_line(call: Call, session_id: uuid.UUID, source_id: uuid.UUID, number: int) -> HttpResponse:
-    found = line_at(_source(call, session_id, source_id), number)
+    return _line(_source(call, session_id, source_id), number)
+
+
+def read_line_of_source(call: Call, lone_source_id: uuid.UUID, number: int) -> HttpResponse:
+    return _line(get_object_or_404(_sources_of_nothing(), pk=lone_source_id), number)
+
+
+def _line(source: Source, number: int) -> HttpResponse:
+    found = line_at(source, number)
     if found is None or found.number != number:
         raise Http404
     return HttpResponse(found.content, content_type=OCTETS)
@@ -135,6 +156,10 @@ def _source(call: Call, session_id: uuid.UUID, source_id: uuid.UUID) -> Source:
     session = session_of(call.caller.person, session_id)
     source: Source = get_object_or_404(session.sources.defer("parser_state"), pk=source_id)
     return source
+
+
+def _sources_of_nothing() -> QuerySet[Source]:
+    return Source.objects.of_nothing().defer("parser_state")
 
 
 def _as_on_the_page(query: EntryQuery) -> Query:
@@ -183,6 +208,34 @@ ENDPOINTS = (
         "sessions/<uuid:session_id>/sources/<uuid:source_id>/lines/<int:number>",
         "The bytes of one line",
         read_line,
+        answers=bytes,
+        problems=(NOT_FOUND, REFUSED),
+    ),
+    Endpoint(
+        "list_sources",
+        "GET",
+        "sources",
+        "Files of which neither a session nor a terminal could be made, the newest first",
+        list_sources,
+        answers=Page[SourceDocument],
+        query=PageQuery,
+    ),
+    Endpoint(
+        "list_lines_of_source",
+        "GET",
+        "sources/<uuid:lone_source_id>/lines",
+        "The lines of such a file",
+        list_lines_of_source,
+        answers=LinePage,
+        query=LineQuery,
+        problems=(NOT_FOUND, REFUSED),
+    ),
+    Endpoint(
+        "read_line_of_source",
+        "GET",
+        "sources/<uuid:lone_source_id>/lines/<int:number>",
+        "The bytes of one of these lines",
+        read_line_of_source,
         answers=bytes,
         problems=(NOT_FOUND, REFUSED),
     ),

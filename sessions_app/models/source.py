@@ -1,7 +1,8 @@
 """Where a session's records came from: the files that were imported, with their own lines kept."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
+from django.apps import apps
 from django.db import models
 
 from dashboard.lib.clock import now_ms
@@ -20,6 +21,15 @@ class SourceState(models.TextChoices):
     # another generation, and this one keeps what the file said before.
     TRUNCATED = "truncated", "Rewritten at source"
     DELETED = "deleted", "Deleted at source"
+
+
+class SourceQuerySet(models.QuerySet["Source"]):
+    def of_nothing(self) -> Self:
+        """Those of which neither a session nor a terminal was made, in the trash or not: nobody hid what is in them."""
+        terminal = apps.get_model("sessions_app", "Terminal")
+        # As one set: a terminal's source has no index of its own.
+        recorded = terminal.objects.exclude(source=None).values("source")
+        return self.filter(sessions=None).exclude(pk__in=recorded)
 
 
 class Source(models.Model):
@@ -59,6 +69,8 @@ class Source(models.Model):
     deleted_ms = models.BigIntegerField(null=True)
 
     sessions = models.ManyToManyField(AgentSession, through="SessionSource", related_name="sources")
+
+    objects = SourceQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [

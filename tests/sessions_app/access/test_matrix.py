@@ -75,6 +75,7 @@ class World:
             "message_id": message.pk,
             "call_id": call.pk,
             "source_id": make_source(session).pk,
+            "lone_source_id": make_source().pk,
             "terminal_id": make_terminal(session, b"output").pk,
             "note_id": make_note(person, session).pk,
             "deleted_note_id": make_note(person, session, deleted_ms=1).pk,

@@ -306,6 +306,25 @@ def test_the_lines_of_a_source_are_given_as_they_were_written() -> None:
     assert problem_of(api.get(f"sessions/{make_session().pk}/sources/{source.pk}/lines"))[0] == 404
 
 
+def test_files_that_gave_no_session_are_listed_with_their_lines() -> None:
+    source = make_source(None, b"\xff broken\n", skipped_line_count=1)
+    SkippedLine.objects.create(source=source, line=1, offset=0, size=9, reason="not valid JSON")
+    # What is in the trash stays there, whether a session or a terminal was made of the file.
+    of_session, of_terminal = make_source(make_session(deleted_ms=START_MS)), make_source(None)
+    make_terminal(None, source=of_terminal, deleted_ms=START_MS)
+    api = Api()
+
+    (item,) = api.read("sources", "list_sources")["items"]
+    assert (item["id"], item["path"], item["skipped_line_count"]) == (str(source.pk), source.path, 1)
+    (line,) = api.read(f"sources/{source.pk}/lines", "list_lines_of_source")["items"]
+    assert (line["number"], line["reason"]) == (1, "not valid JSON")
+    assert api.get(f"sources/{source.pk}/lines/1").content == b"\xff broken\n"
+    assert problem_of(api.get(f"sources/{source.pk}/lines/2"))[0] == 404
+    for other in (of_session, of_terminal):
+        assert problem_of(api.get(f"sources/{other.pk}/lines"))[0] == 404
+        assert problem_of(api.get(f"sources/{other.pk}/lines/1"))[0] == 404
+
+
 def test_notes_are_given_and_deleted_ones_are_not() -> None:
     session = make_session()
     author = make_person()
