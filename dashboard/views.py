@@ -17,7 +17,7 @@ from sessions_app.access import READ
 from sessions_app.api.callers import caller_of, require
 from sessions_app.api.problems import UNAUTHENTICATED, Problem
 from sessions_app.models import Person
-from sessions_app.sign_in import record_denied, requires
+from sessions_app.sign_in import record_denied, requires, signed_out
 
 
 @require_safe
@@ -72,6 +72,9 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     if request.user.is_authenticated:
         record_denied(request, "csrf")
+    elif request.headers.get("HX-Request"):
+        # The token went with the login.
+        return signed_out(request)
     message = "The form was open for too long, or came from another page. Load the page again and send it once more."
     return render(request, "403.html", {"message": message}, status=403)
 

@@ -94,10 +94,14 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
     ) -> HttpResponseBase:
         if not request.headers.get("HX-Request"):
             return super().handle_no_permission(request, view_func)
-        # A partial must not be replaced by the sign-in page: the whole page goes there.
-        response = HttpResponse(status=401)
-        response["HX-Redirect"] = f"/sign-in/?{urlencode({'next': _page_of(request)})}"
-        return response
+        return signed_out(request)
+
+
+def signed_out(request: HttpRequest) -> HttpResponse:
+    """To a request of htmx: a part must not be replaced by the sign-in page, the whole page goes there."""
+    response = HttpResponse(status=401)
+    response["HX-Redirect"] = f"/sign-in/?{urlencode({'next': _page_of(request)})}"
+    return response
 
 
 def _page_of(request: HttpRequest) -> str:

@@ -17,4 +17,5 @@ import "scrollback/elements/theme-switch";
 import "scrollback/elements/time-scrubber";
 import "scrollback/elements/toast-region";
 import "scrollback/dialogs";
+import "scrollback/failures";
 import "scrollback/menus";

@@ -1,4 +1,5 @@
-// <toast-region>: toasts leave after some seconds, not while the pointer or the focus is on them. A server adds one with the response
+// <toast-region>: toasts leave after some seconds, not while the pointer or the focus is on them; one with
+// data-stays only when it is dismissed. A server adds one with the response
 // header HX-Trigger: {"scrollback:toast": {"html": …}} holding components/toast.html.
 
 const STAY_MS = 8_000;
@@ -31,6 +32,7 @@ class ToastRegion extends HTMLElement {
   }
 
   watch(toast) {
+    if ("stays" in toast.dataset) return;
     clearTimeout(this.timers.get(toast));
     const leave = () => {
       if (toast.matches(":hover, :focus-within")) return this.watch(toast);

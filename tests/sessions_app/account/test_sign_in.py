@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from audit.models import Entry
+from dashboard.lib.ids import new_id
 from sessions_app.actions import people
 from sessions_app.actions import sign_in as sign_in_actions
 from sessions_app.actors import actor_of
@@ -230,6 +231,15 @@ def test_a_partial_asks_for_the_whole_page_when_the_login_is_gone() -> None:
     )
     assert answer.status_code == 401
     assert answer["HX-Redirect"] == "/sign-in/?next=%2Fsessions%2F%3Fstatus%3Dfailed"
+
+
+def test_a_change_whose_token_went_with_the_login_is_told_to_sign_in() -> None:
+    stranger = Client(enforce_csrf_checks=True)
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/sessions/"}
+    answer = stranger.post(f"/sessions/{new_id()}/archive/", headers=headers)
+    assert answer.status_code == 401
+    assert answer["HX-Redirect"] == "/sign-in/?next=%2Fsessions%2F"
+    assert stranger.post(f"/sessions/{new_id()}/archive/").status_code == 403
 
 
 def test_the_built_in_owner_of_the_agent_token_cannot_sign_in() -> None:
