@@ -2,8 +2,10 @@
 // and appends them. A reader at the end stays at the end; anybody else is told "3 new" and keeps their place.
 // `at` is the row the page was opened for; `detached` says that later rows are not shown yet, so nothing can be
 // appended: then news only moves the header. `from-top` opens the page at its top. The cursor is a place on the timeline, so after a reconnect nothing is
-// missed and nothing comes twice. Sets data-live on itself: connecting, connected, offline or closed.
+// missed and nothing comes twice. Sets data-live on itself: connecting, connected, offline or closed. When the session is not there
+// any more the page says so (session-gone), and is loaded anew once it is back.
 
+import { showGone } from "scrollback/elements/session-gone";
 import { insertRows, parseRows, replaceRow } from "scrollback/elements/transcript-rows";
 
 const NEAR_PX = 120;
@@ -11,7 +13,8 @@ const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 15_000;
 const READ_AFTER_MS = 800;
 const MOST_ROWS = 400;
-const FINAL_CODES = new Set([4001, 4003, 4004, 4009]);
+const GONE = 4004;
+const FINAL_CODES = new Set([4001, 4003, GONE, 4009]);
 
 class LiveSession extends HTMLElement {
   connectedCallback() {
@@ -28,6 +31,7 @@ class LiveSession extends HTMLElement {
     document.addEventListener("click", (event) => this.jumped(event), options);
     document.addEventListener("scroll", () => this.scrolled(), { ...options, passive: true });
     document.addEventListener("visibilitychange", () => this.markRead(), options);
+    document.addEventListener("scrollback:changed", ({ detail }) => this.heard(detail), options);
     addEventListener("pagehide", () => this.disconnect(), options);
     addEventListener("pageshow", ({ persisted }) => persisted && this.connect(), options);
     addEventListener("online", () => this.connect(), options);
@@ -100,6 +104,7 @@ class LiveSession extends HTMLElement {
     this.socket = null;
     if (FINAL_CODES.has(code)) {
       this.dataset.live = "closed";
+      if (code === GONE) this.gone();
       return;
     }
     this.dataset.live = "offline";
@@ -107,8 +112,23 @@ class LiveSession extends HTMLElement {
     this.retry = setTimeout(() => this.connect(), 100 + Math.random() * ceiling);
   }
 
+  gone() {
+    this.isGone = true;
+    clearTimeout(this.reading);
+    this.removeAttribute("read-url");
+    showGone(this.isTrashed);
+  }
+
+  /** Somebody may have restored it; whoever asks too early is told the same again. */
+  heard({ kind, id }) {
+    if (this.isGone && kind === "session" && id === this.getAttribute("session")) this.connect();
+  }
+
   receive({ type, seq }) {
-    if (type === "news" || type === "changed") this.fetchNews(seq);
+    if (type === "trashed") this.isTrashed = true;
+    else if (type !== "news" && type !== "changed") return;
+    else if (this.isGone) location.reload();
+    else this.fetchNews(seq);
   }
 
   /** One look at a time; news that come meanwhile ask for another. */

@@ -92,6 +92,35 @@ def test_a_socket_closes_when_its_session_goes_to_the_trash() -> None:
     run(scenario)
 
 
+def test_what_a_session_can_be_restored_from_is_said_before_its_socket_closes() -> None:
+    def trash() -> None:
+        AgentSession.objects.update(deleted_ms=1, updated_ms=2)
+
+    async def scenario() -> None:
+        cookie = await here(lambda: cookie_of(make_person()))
+        _, path, _ = await here(paths)
+        async with Socket(path, cookie) as socket:
+            await here(trash)
+            await socket.message("trashed")
+            assert await socket.close_code() == CloseCode.UNKNOWN
+        async with Socket(path, cookie) as late:
+            await late.message("trashed")
+            assert await late.close_code() == CloseCode.UNKNOWN
+
+    run(scenario)
+
+
+def test_a_session_that_is_gone_for_good_is_not_said_to_be_in_the_trash() -> None:
+    async def scenario() -> None:
+        cookie = await here(lambda: cookie_of(make_person()))
+        _, path, _ = await here(paths)
+        async with Socket(path, cookie) as socket:
+            await here(lambda: AgentSession.objects.all().delete())
+            assert (await socket.event())["type"] == "websocket.close"
+
+    run(scenario)
+
+
 def disable(person: Person) -> None:
     disable_person(person.pk, actor=SYSTEM)
 

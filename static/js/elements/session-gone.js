@@ -1,0 +1,16 @@
+// What a session's page says when the session went to the trash, or for good, while it was open: the notice of that kind in the live
+// region [data-gone], which stands in sight at the top, and no state or button any more that would claim otherwise.
+
+// What somebody is typing stays.
+const NO_LONGER_TRUE =
+  "#session-status, .rename:not([open]), .page-header__actions form, .session-tags > .tag > form, .session-tags details:not([open])";
+
+/** Does nothing on a page that was loaded from the trash and says so by itself. */
+export function showGone(isTrashed) {
+  const place = document.querySelector("[data-gone]");
+  if (!place || place.querySelector(".banner")) return;
+  const notice = document.getElementById(isTrashed ? "session-trashed" : "session-lost").content.cloneNode(true);
+  for (const part of document.querySelectorAll(NO_LONGER_TRUE)) part.remove();
+  place.append(notice);
+  window.htmx.process(place);
+}
