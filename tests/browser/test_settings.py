@@ -12,7 +12,7 @@ from sessions_app.models import ApiToken, Person, Role, Scope
 from tests.browser import accessibility
 from tests.browser.conftest import OpenContext
 from tests.browser.running import Server
-from tests.factories import PASSWORD, make_person, make_saved_view
+from tests.factories import PASSWORD, make_person, make_saved_view, make_session
 
 pytestmark = pytest.mark.browser
 
@@ -74,6 +74,37 @@ def test_axe_finds_nothing_on_forms_confirmations_and_what_is_shown_once(
     expect(stranger.get_by_text("do not match")).to_be_visible()
     look(stranger)
     assert not found, "\n".join(found)
+
+
+@pytest.mark.once  # How a page looks is no matter of the engine.
+def test_a_long_name_without_spaces_is_no_wider_than_a_phone(
+    open_context: OpenContext, operator: Person, server: Server
+) -> None:
+    page = open_context(operator, viewport={"width": 320, "height": 640}, has_touch=True).new_page()
+    page.goto("/settings/people/add/")
+    page.get_by_label(re.compile("^User")).fill("u" * 64)
+    page.get_by_label(re.compile("^Name")).fill("n" * 64)
+    page.get_by_role("button", name="Add").click()
+    expect(page.get_by_role("heading", name="was added")).to_be_visible()
+    found = {page.url: page.evaluate("document.documentElement.scrollWidth")}
+    ben = Person.objects.get(username="u" * 64)
+    token, _ = create_token(operator, "k" * 64, [Scope.WRITE], actor=actor_of(operator))
+    view = make_saved_view(operator, name="v" * 80)
+    session = make_session(title="t" * 200, with_main_run=True)
+    for address in (
+        "/settings/people/",
+        f"/settings/people/{ben.pk}/",
+        f"/settings/people/{ben.pk}/disable/",
+        f"/settings/tokens/{token.pk}/revoke/",
+        f"/settings/views/{view.pk}/rename/",
+        f"/sessions/{session.pk}/",
+        f"/sessions/{session.pk}/notes/",
+        f"/runs/{session.runs.get().pk}/",
+        "/search/?q=" + "q" * 90,
+    ):
+        page.goto(address)
+        found[address] = page.evaluate("document.documentElement.scrollWidth")
+    assert set(found.values()) == {320}, found
 
 
 def test_a_person_is_added_and_lets_themselves_in_without_a_mouse(
