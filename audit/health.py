@@ -11,6 +11,7 @@ from audit import triggers
 from audit.keys import KeyMissing, KeyUnavailable, load_key
 from audit.models import Checkpoint, Entry, Log
 from audit.record import LOG_LOCK
+from dashboard.lib.background import BackgroundThread
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import explain
 from dashboard.lib.errors import Refused
@@ -24,7 +25,6 @@ LOCKED_MS: Final = 2_500
 _FRESH_S: Final = 1.0
 # With the wait for a lock, what is wrong is on the pages within five seconds.
 _WATCH_EVERY_S: Final = 2.0
-_STOP_S: Final = 5.0
 
 _lock = threading.Lock()
 _known: "tuple[float, Health] | None" = None
@@ -77,27 +77,16 @@ def require_sound_log() -> None:
         raise Refused(trouble)
 
 
-class HealthWatch:
-    """A thread that looks every few seconds, in a server: its pages know of trouble without asking for it."""
+class HealthWatch(BackgroundThread):
+    """Looks every few seconds, in a server: its pages know of trouble without asking for it."""
 
     def __init__(self) -> None:
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="audit-health", daemon=True)
+        super().__init__("audit-health", _WATCH_EVERY_S)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(_STOP_S)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            health()
-            # It may be broken, and on Postgres somebody else may want it meanwhile.
-            connection.close()
-            self._stopping.wait(_WATCH_EVERY_S)
+    def look(self) -> None:
+        health()
+        # It may be broken, and on Postgres somebody else may want it meanwhile.
+        connection.close()
 
 
 def _look() -> Health:

@@ -6,13 +6,12 @@ the database a "verified" would be worth no more than the rows that it speaks of
 """
 
 import logging
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 
 from audit.claims import Claims
 from audit.covers import Contents
@@ -20,6 +19,7 @@ from audit.growing import Walk
 from audit.notes import TreeHead
 from audit.verdicts import Verification
 from audit.verification import Course
+from dashboard.lib.background import BackgroundThread
 from dashboard.lib.db import explain
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,6 @@ EVERY_S: Final = 5.0
 _ALL_EVERY_S: Final = 24 * 3600.0
 # After each range it rests for so many times as long as it worked: a tenth of a core at most.
 _RESTS: Final = 9
-_STOP_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +49,11 @@ def standing() -> Standing:
     return _standing
 
 
-class BackgroundVerifier:
-    """The thread, in a server."""
+class BackgroundVerifier(BackgroundThread):
+    """Verifies what is new, in a server, and everything now and then."""
 
     def __init__(self, every_s: float = EVERY_S) -> None:
-        self._every_s = every_s
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="audit-verifying", daemon=True)
+        super().__init__("audit-verifying", every_s)
         self._walk: Walk | None = None
         self._all_at = 0.0
         # What was verified, held against the log at the next look.
@@ -66,26 +63,9 @@ class BackgroundVerifier:
         self._contents_at = time.monotonic()
         self._steps: Iterator[int] | None = None
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(_STOP_S)
-
-    def _run(self) -> None:
-        try:
-            while not self._stopping.is_set():
-                try:
-                    self.look()
-                except DatabaseError as error:
-                    connection.close()
-                    self._steps = None
-                    logger.warning("The audit log could not be verified: %s", explain(error))
-                self._stopping.wait(self._every_s)
-        finally:
-            connection.close()
+    def failed(self, error: DatabaseError) -> None:
+        self._steps = None
+        logger.warning("The audit log could not be verified: %s", explain(error))
 
     def look(self) -> None:
         """Once; everything where that is due."""
@@ -99,7 +79,7 @@ class BackgroundVerifier:
         began = time.monotonic()
         for segment in course.segments(are_spread=False):
             course.take(segment)
-            if self._stopping.wait((time.monotonic() - began) * _RESTS):
+            if self.stopping.wait((time.monotonic() - began) * _RESTS):
                 return
             began = time.monotonic()
         found = course.verification()
@@ -131,11 +111,11 @@ class BackgroundVerifier:
         if self._steps is None:
             self._steps = self._contents.steps(size)
         until = began = time.monotonic()
-        until += self._every_s
+        until += self.every_s
         for _ in self._steps:
             if self._contents.finding is not None:
                 return
-            if self._stopping.wait((time.monotonic() - began) * _RESTS) or time.monotonic() >= until:
+            if self.stopping.wait((time.monotonic() - began) * _RESTS) or time.monotonic() >= until:
                 return
             began = time.monotonic()
         self._steps = None

@@ -13,7 +13,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from sessions_app.importers import pipeline
+from sessions_app.importers.report import Progress as ImportProgress
+from sessions_app.importers.report import Report
 
 MAX_LISTED_ERRORS = 20
 
@@ -26,7 +27,7 @@ class ImportBar:
         self._task = bar.add_task("Importing", total=None, files="")
         self._left = 0
 
-    def show(self, progress: pipeline.Progress) -> None:
+    def show(self, progress: ImportProgress) -> None:
         files = f"{progress.files_done}/{progress.files} files"
         self._bar.update(self._task, total=progress.bytes, completed=progress.bytes_done, files=files)
 
@@ -53,7 +54,7 @@ def progress_bar(*, quiet: bool) -> Iterator[ImportBar | None]:
         yield ImportBar(bar)
 
 
-def summary(report: pipeline.Report) -> str:
+def summary(report: Report) -> str:
     counts = report.counts
     if not counts.bytes and not counts.terminals:
         text = f"Nothing new: {report.unchanged} sources are as they were."
@@ -80,7 +81,7 @@ def number(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def losses(report: pipeline.Report) -> list[str]:
+def losses(report: Report) -> list[str]:
     """One line for each file of which something could not be imported, bounded."""
     lines = [f"{path}: {reason}" for path, reason in report.errors.items()]
     lines += [f"{path}: {number(count, 'line')} could not be read" for path, count in report.skipped.items()]

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from dashboard.import_report import losses, number, summary
 from dashboard.shell_text import plain, session_line
-from sessions_app.importers.pipeline import Report
+from sessions_app.importers.report import Report
 from sessions_app.models import AgentSession
 
 # An agent appends many times a second; of one file, that is said once in this time.

@@ -1,16 +1,16 @@
 """A thread of the server that seals what is at rest; of several servers on one database one does it."""
 
 import logging
-import threading
 import time
 import uuid
 from collections.abc import Iterator
 from typing import Final
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 
 from audit.actors import SYSTEM
+from dashboard.lib.background import BackgroundThread
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import explain
 from dashboard.lib.only_one import OnlyOne
@@ -32,47 +32,31 @@ _RESTS: Final = 4
 _AT_ONCE: Final = 50
 # What is damaged is left alone for so long.
 _LEFT_ALONE_S: Final = 3_600.0
-_STOP_S: Final = 5.0
 
 
-class BackgroundSealing:
-    """Started and stopped once, by whoever serves."""
+class BackgroundSealing(BackgroundThread):
+    """Of all servers and commands on this database one seals. What was hashed and not written is hashed again later."""
 
     def __init__(self, every_s: float = LOOK_EVERY_S) -> None:
-        self._every_s = every_s
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sealing", daemon=True)
+        super().__init__("sealing", every_s)
         self._turn = OnlyOne("sealing")
         self._left_alone: dict[uuid.UUID, float] = {}
 
-    def start(self) -> None:
-        self._thread.start()
+    def failed(self, error: DatabaseError) -> None:
+        logger.debug("nothing can be sealed: %s", explain(error))
 
-    def stop(self) -> None:
-        """What was hashed and not written is hashed again by whoever comes next."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(_STOP_S)
-
-    def _run(self) -> None:
-        try:
-            while not self._stopping.is_set():
-                try:
-                    if self._turn.take():
-                        self.look()
-                except DatabaseError as error:
-                    connection.close()
-                    logger.debug("nothing can be sealed: %s", explain(error))
-                self._stopping.wait(self._every_s)
-        finally:
-            self._turn.release()
-            connection.close()
+    def ended(self) -> None:
+        self._turn.release()
 
     def look(self) -> None:
-        """Seal everything that is at rest now."""
+        if self._turn.take():
+            self.seal_what_rests()
+
+    def seal_what_rests(self) -> None:
+        """Everything that is at rest now."""
         now = time.monotonic()
         self._left_alone = {key: until for key, until in self._left_alone.items() if until > now}
-        while not self._stopping.is_set():
+        while not self.stopping.is_set():
             due = self._due()
             if not due:
                 return
@@ -94,11 +78,11 @@ class BackgroundSealing:
         began = time.monotonic()
         try:
             for _ in pieces:
-                if self._stopping.wait((time.monotonic() - began) * _RESTS):
+                if self.stopping.wait((time.monotonic() - began) * _RESTS):
                     return
                 began = time.monotonic()
         except (UnreadableRows, UnreadableLines) as error:
             self._left_alone[key] = time.monotonic() + _LEFT_ALONE_S
             logger.warning("%s cannot be sealed: %s", key, error)
         except KeepsChanging:
-            self._left_alone[key] = time.monotonic() + self._every_s
+            self._left_alone[key] = time.monotonic() + self.every_s

@@ -5,18 +5,15 @@ import os
 import socket
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from typing import Any
 
 from django.db import IntegrityError, InterfaceError, OperationalError
 
 from audit.actors import Actor
 from dashboard.lib.db import bulk_writing, explain
 from dashboard.lib.interrupts import Interrupts, held_interrupts
-from sessions_app.actions.imports import Batch, ImportCounts, ImportWriter
+from sessions_app.actions.imports import Batch, ImportWriter
 from sessions_app.actions.sources import (
     StaleSource,
     mark_source_back,
@@ -43,6 +40,7 @@ from sessions_app.importers.reading import (
 )
 from sessions_app.importers.reading_ahead import WORTHWHILE_BYTES, jobs_reader
 from sessions_app.importers.registry import detect, format_named
+from sessions_app.importers.report import Progress, Report
 from sessions_app.models import Source, SourceState
 from sessions_app.search.merging import merging_beside
 
@@ -53,59 +51,6 @@ SOURCES_PER_COMMIT = 200
 logger = logging.getLogger(__name__)
 # How often a file is taken up again that another import was reading.
 _MOST_ROUNDS = 3
-
-
-@dataclass
-class Progress:
-    """What a progress bar shows."""
-
-    files: int = 0
-    files_done: int = 0
-    bytes: int = 0
-    bytes_done: int = 0
-    path: str = ""
-
-
-@dataclass
-class Report:
-    """The outcome of one import."""
-
-    counts: ImportCounts = field(default_factory=ImportCounts)
-    unchanged: int = 0
-    # Files in folders that are no history of a known format.
-    ignored: int = 0
-    # What was lost, with the reason: unreadable files, files of no known format that were named.
-    errors: dict[str, str] = field(default_factory=dict)
-    # How many lines of which file were read.
-    lines: Counter[str] = field(default_factory=Counter)
-    # How many of them could not be used.
-    skipped: Counter[str] = field(default_factory=Counter)
-    seconds: float = 0.0
-
-    def as_json(self) -> dict[str, Any]:
-        """The shape that `scrollback import --json` prints."""
-        counts = self.counts
-        messages = {"user": 0, "assistant": 0, **dict(sorted(counts.messages.items()))}
-        tokens = {
-            name: counts.tokens[name] for name in ("input", "output", "cache_read", "cache_write", "total")
-        }
-        return {
-            "sources": counts.sources,
-            "sessions": counts.sessions,
-            "runs": counts.runs,
-            "messages": {**messages, "total": counts.messages.total()},
-            "tool_calls": counts.tool_calls,
-            "terminals": counts.terminals,
-            "tokens": tokens,
-            "skipped_lines": counts.skipped_lines,
-            "unknown_lines": counts.unknown_lines,
-            "bytes": counts.bytes,
-            "seconds": round(self.seconds, 3),
-            "unchanged": self.unchanged,
-            "ignored": self.ignored,
-            "skipped": dict(self.skipped),
-            "errors": self.errors,
-        }
 
 
 class Importer:

@@ -13,8 +13,9 @@ from audit.actors import Actor
 from dashboard.lib.db import explain
 from sessions_app.importers.finding import SUFFIXES
 from sessions_app.importers.leases import settle, watch_lease
-from sessions_app.importers.pipeline import Importer, Report
+from sessions_app.importers.pipeline import Importer
 from sessions_app.importers.registry import default_roots
+from sessions_app.importers.report import Report
 
 logger = logging.getLogger(__name__)
 

@@ -67,10 +67,12 @@ def session_facets_part(request: HttpRequest) -> HttpResponse:
 @require_safe
 @requires(READ)
 def session_row(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    """One row again, after it changed."""
+    """One row again, after it changed; nothing of a session that went to the trash meanwhile."""
     person = cast(Person, request.user)
-    visible = AgentSession.objects.visible_to(person)
-    session = get_object_or_404(with_columns(visible), pk=session_id)
+    session = with_columns(AgentSession.objects.visible_to(person)).filter(pk=session_id).first()
+    if session is None:
+        get_object_or_404(AgentSession, pk=session_id)
+        return HttpResponse()
     (entry,) = entries_of([session], person)
     context = {"entry": entry, "selectable": may(person, OPERATE)}
     return render(request, "sessions_app/lists/_session_row.html", context)

@@ -23,10 +23,10 @@ from django.db import connection
 from playwright.sync_api import Browser, BrowserContext, Page
 from pytest_django import DjangoDbBlocker
 
-from sessions_app.models import Person, Role
+from sessions_app.models import AgentSession, Person, Role
 from tests.browser.problems import Problems
 from tests.browser.running import Server, shared_cache, temporary_home
-from tests.factories import make_person
+from tests.factories import make_person, make_session
 
 type OpenContext = Callable[..., BrowserContext]
 
@@ -115,6 +115,13 @@ def operator(server: Server) -> Person:
 @pytest.fixture
 def signed_in_page(open_context: OpenContext, operator: Person) -> Page:
     return open_context(operator).new_page()
+
+
+@pytest.fixture
+def session(server: Server, problems: Problems) -> AgentSession:
+    # Whether a row was read may be told just after its session went.
+    problems.allow("404 .*/read/")
+    return make_session(with_main_run=True, status="running")
 
 
 def sign_in(context: BrowserContext, server: Server, person: Person) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from sessions_app.actions.sessions import delete_session
 from sessions_app.actions.terminals.deriving import derivable
+from sessions_app.actors import actor_of
 from sessions_app.models import AgentSession, Person, Run, Terminal
 from sessions_app.terminal.engine.version import ENGINE
 from tests.browser import accessibility
@@ -286,6 +288,30 @@ def test_what_was_done_to_many_is_undone_by_the_toast(signed_in_page: Page, hist
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_text("2 sessions restored.")).to_be_visible()
     expect(rows).to_have_count(before)
+
+
+def test_enter_in_the_box_for_a_tag_adds_the_tag(signed_in_page: Page, histories: None) -> None:
+    page = signed_in_page
+    page.goto("/sessions/")
+    page.wait_for_load_state("networkidle")
+    before = page.locator("tr[data-row]").count()
+    page.locator(".list__select").first.check()
+    page.get_by_label("Tag", exact=True).fill("later")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("1 session tagged later.")).to_be_visible()
+    expect(page.locator("tr[data-row]")).to_have_count(before)
+
+
+def test_a_row_leaves_the_list_with_its_session(
+    signed_in_page: Page, operator: Person, histories: None
+) -> None:
+    page = signed_in_page
+    page.goto("/sessions/")
+    page.wait_for_load_state("networkidle")
+    row = page.locator("tr[data-row]").first
+    session = AgentSession.objects.get(pk=str(row.get_attribute("data-id")))
+    delete_session(session.pk, actor=actor_of(operator))
+    expect(page.locator(f'tr[data-id="{session.pk}"]')).to_have_count(0, timeout=PATIENCE_MS)
 
 
 def test_a_view_is_named_by_typing_at_once(signed_in_page: Page, histories: None) -> None:

@@ -118,12 +118,3 @@ def test_a_thumb_chooses_sessions_and_brings_them_back(open_context: OpenContext
     picks.first.tap()
     page.get_by_role("button", name="Restore").tap()
     expect(page.locator("tr[data-row]")).to_have_count(1)
-
-
-def test_a_long_name_is_broken_into_lines(open_context: OpenContext, operator: Person) -> None:
-    page = phone_of(open_context, operator)
-    page.goto("/settings/people/add/")
-    page.locator("[name=username]").fill("a" * 64)
-    page.locator("main form button").last.click()
-    expect(page.get_by_role("heading", name="was added")).to_be_visible()
-    assert page.evaluate(SIDEWAYS) == 0

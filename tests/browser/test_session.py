@@ -1,20 +1,13 @@
-"""The session page in a browser: live rows, folds, keys, a phone."""
-
-import json
-from typing import Any
+"""The session page in a browser: live rows, folds, keys."""
 
 import pytest
 from django.db import transaction
-from django.urls import reverse
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
-from audit.actors import SYSTEM
-from sessions_app.actions.sessions import delete_session, restore_session
 from sessions_app.actions.timeline import append_event
 from sessions_app.models import (
     AgentSession,
     EventKind,
-    MessageKind,
     MessageRole,
     Person,
     ReadMark,
@@ -24,49 +17,19 @@ from sessions_app.models import (
     ToolCallStatus,
     ToolKind,
 )
-from tests.browser import accessibility
 from tests.browser.conftest import OpenContext
 from tests.browser.problems import Problems
 from tests.browser.running import Server
+from tests.browser.session_pages import address, fill, opened
 from tests.factories import (
-    make_event,
     make_message,
-    make_note,
     make_person,
     make_run,
     make_session,
-    make_source,
-    make_tag,
     make_tool_call,
 )
 
 pytestmark = pytest.mark.browser
-
-OPEN_FOLDS = (
-    "document.querySelectorAll('main details:not(.menu, .rename)').forEach((fold) => { fold.open = true })"
-)
-
-
-@pytest.fixture
-def session(server: Server, problems: Problems) -> AgentSession:
-    # Whether a row was read may be told just after its session went.
-    problems.allow("404 .*/read/")
-    return make_session(with_main_run=True, status="running")
-
-
-def address(session: AgentSession, query: str = "") -> str:
-    return reverse("session", args=[session.pk]) + query
-
-
-def fill(session: AgentSession, number: int) -> None:
-    for count in range(1, number + 1):
-        make_message(session, f"Message {count}.\n\n" + "Some words. " * 20, role=MessageRole.ASSISTANT)
-
-
-def opened(page: Page, session: AgentSession, query: str = "") -> Page:
-    page.goto(address(session, query))
-    expect(page.locator("live-session")).to_have_attribute("data-live", "connected")
-    return page
 
 
 def places(page: Page) -> list[int]:
@@ -312,70 +275,6 @@ def test_a_viewer_reads_live_and_has_nothing_to_press(
     expect(page.get_by_role("button", name="Archive")).to_have_count(0)
 
 
-@pytest.mark.once  # How a page looks is no matter of the engine.
-@pytest.mark.parametrize("tab", ["", "runs/", "files/", "notes/", "raw/"])
-def test_every_tab_fits_a_phone(
-    open_context: OpenContext, operator: Person, session: AgentSession, tab: str
-) -> None:
-    make_message(session, "a-word-without-any-break-" * 30)
-    make_tool_call(
-        session,
-        "Edit",
-        kind=ToolKind.EDIT,
-        input=json.dumps({"file_path": "/a" * 200, "old_string": "a", "new_string": "b" * 400}),
-    )
-    page = open_context(operator, viewport={"width": 390, "height": 844}, has_touch=True).new_page()
-    page.goto(address(session) + tab)
-    for fold in page.locator(".tool-call summary").all():
-        fold.click()
-        expect(page.locator(".diff")).to_be_visible()
-    widths: dict[str, Any] = page.evaluate(
-        "({seen: document.scrollingElement.clientWidth, whole: document.scrollingElement.scrollWidth})"
-    )
-    assert widths["whole"] <= widths["seen"]
-
-
-@pytest.mark.once  # How a page looks is no matter of the engine.
-@pytest.mark.parametrize("width", [1440, 390])
-def test_axe_finds_nothing(
-    open_context: OpenContext, operator: Person, session: AgentSession, width: int
-) -> None:
-    bodies = {"input": "Look.", "output": "Found.", "error": "It broke."}
-    child = make_run(session, parent=session.runs.get(), title="Explore", **bodies)
-    source = make_source(session, b'{"type": "user"}\n{broken\n')
-    make_message(
-        session, "# Look\n\n| a | b |\n|---|---|\n| 1 | [x](https://example.org) |\n\n```\ncode\n```"
-    )
-    make_message(session, "<system-reminder>", kind=MessageKind.CONTEXT, source=source, source_line=1)
-    make_message(session, "Yes.", role=MessageRole.ASSISTANT, reasoning="Because.", reasoning_size=8)
-    make_message(session, "Unsaid, as `one` says.", role=MessageRole.ASSISTANT, is_hidden=True)
-    make_message(session, "<hidden>", kind=MessageKind.CONTEXT, is_hidden=True)
-    edit = json.dumps({"file_path": "/a.py", "old_string": "a", "new_string": "b"})
-    make_tool_call(session, "Edit", kind=ToolKind.EDIT, input=edit, status=ToolCallStatus.FAILED)
-    # The same file once more: two diffs of one name are open at once.
-    make_tool_call(session, "Edit", kind=ToolKind.EDIT, input=edit)
-    todos = json.dumps({"todos": [{"content": "Write", "status": "in_progress"}]})
-    make_tool_call(session, "TodoWrite", kind=ToolKind.PLAN, input=todos)
-    make_tool_call(session, output="\x1b[31mred\x1b[32mgreen\x1b[90mgrey\x1b[0m")
-    make_tool_call(session, "Task", kind=ToolKind.AGENT, child_run=child)
-    make_event(session, EventKind.SESSION_COMPACTED, text="155k tokens before")
-    make_event(session, EventKind.ERROR_REPORTED, text="stream disconnected")
-    make_note(operator, session)
-    make_tag(session, "needs-review")
-    viewport = {"width": width, "height": 900}
-    page = open_context(operator, viewport=viewport, bypass_csp=True).new_page()
-    found: list[str] = []
-    raw = reverse("session-raw-lines", args=[session.pk, source.pk])
-    tabs = [address(session) + tab for tab in ("", "?at=3", "runs/", "files/", "notes/", "raw/")]
-    for place in [*tabs, raw, raw + "2/", reverse("run", args=[child.pk])]:
-        page.goto(place)
-        page.wait_for_load_state("networkidle")
-        page.evaluate(OPEN_FOLDS)
-        page.wait_for_load_state("networkidle")
-        found += accessibility.findings(page, place)
-    assert not found, "\n".join(found)
-
-
 def test_without_script_the_transcript_is_read_by_links(
     open_context: OpenContext, operator: Person, session: AgentSession
 ) -> None:
@@ -392,134 +291,3 @@ def test_without_script_the_transcript_is_read_by_links(
     page.goto(address(session))
     page.get_by_role("link", name="Earlier").click()
     expect(page.get_by_role("link", name="Later")).to_be_visible()
-
-
-@pytest.mark.once  # How a page looks is no matter of the engine.
-def test_a_phone_shows_the_end_of_a_long_path(
-    open_context: OpenContext, operator: Person, session: AgentSession
-) -> None:
-    path = "/a/long/way/down/" * 6 + "the-file.py"
-    make_tool_call(session, "Write", kind=ToolKind.WRITE, input=json.dumps({"file_path": path}))
-    page = open_context(operator, viewport={"width": 390, "height": 844}).new_page()
-    page.goto(address(session) + "files/")
-
-    link = page.get_by_role("link", name="the-file.py")
-    # The text is wider than its place: what does not fit is at its beginning.
-    shown = link.evaluate(
-        """(link) => {
-          const [place, text] = [link, link.querySelector("bdi")].map((element) => element.getBoundingClientRect());
-          return { start: text.left - place.left, end: text.right - place.right };
-        }"""
-    )
-    assert shown["start"] < 0
-    assert abs(shown["end"]) < 1
-
-
-@pytest.mark.once  # How a page looks is no matter of the engine.
-def test_the_size_of_reasoning_stands_on_one_line_on_a_phone(
-    open_context: OpenContext, operator: Person, session: AgentSession
-) -> None:
-    make_message(
-        session,
-        "Done.",
-        role=MessageRole.ASSISTANT,
-        kind=MessageKind.REPLY,
-        reasoning="because " * 90,
-        reasoning_size=720,
-    )
-    page = opened(open_context(operator, viewport={"width": 390, "height": 844}).new_page(), session)
-
-    heights = page.locator(".reasoning > summary > span").evaluate_all(
-        "(parts) => parts.map((part) => part.getBoundingClientRect().height)"
-    )
-    assert len(heights) == 3
-    assert max(heights) < 2 * min(heights)
-
-
-@pytest.mark.once  # How a page looks is no matter of the engine.
-@pytest.mark.parametrize("width", [1440, 390])
-def test_a_tool_with_a_long_name_stays_in_its_row(
-    open_context: OpenContext, operator: Person, session: AgentSession, width: int
-) -> None:
-    make_tool_call(session, "mcp__a_server_with_a_long_name__" * 6, title="what it was asked")
-    page = opened(open_context(operator, viewport={"width": width, "height": 844}).new_page(), session)
-
-    summary = page.locator(".tool-call summary")
-    edges = summary.evaluate(
-        """(summary) => [...["name", "title", "figures"].map((part) => `.tool-call__${part}`), ":scope"]
-          .map((part) => (part === ":scope" ? summary : summary.querySelector(part)))
-          .map((part) => part.getBoundingClientRect())
-          .map(({left, right}) => [left, right])"""
-    )
-    (_, name_end), (title_start, title_end), (figures_start, figures_end), (_, row_end) = edges
-    assert name_end <= title_start < title_end <= figures_start <= figures_end <= row_end
-
-
-def in_the_trash(page: Page) -> Locator:
-    notice = page.get_by_role("status").filter(has_text="This session was moved to the trash.")
-    expect(notice).to_be_in_viewport(ratio=1, timeout=5_000)
-    return notice
-
-
-def test_an_open_page_says_that_its_session_went_to_the_trash_and_restores_it(
-    signed_in_page: Page, session: AgentSession
-) -> None:
-    fill(session, 40)
-    page = opened(signed_in_page, session)
-    delete_session(session.pk, actor=SYSTEM)
-    notice = in_the_trash(page)
-    expect(page.locator("live-session")).to_have_attribute("data-live", "closed")
-    expect(page.locator("#session-status")).to_have_count(0)
-    expect(page.get_by_role("button", name="Archive")).to_have_count(0)
-    expect(page.get_by_text("Message 40.")).to_be_attached()
-    notice.get_by_role("button", name="Restore").click()
-    expect(page.locator("toast-region")).to_contain_text("Restored from the trash")
-    expect(page.locator("live-session")).to_have_attribute("data-live", "connected")
-    expect(page.get_by_role("button", name="Archive", exact=True)).to_be_visible()
-    assert not AgentSession.objects.filter(deleted_ms__isnull=False).exists()
-
-
-def test_a_page_goes_on_when_its_session_is_restored_elsewhere(
-    open_context: OpenContext, session: AgentSession
-) -> None:
-    page = opened(open_context(make_person(Role.VIEWER)).new_page(), session)
-    delete_session(session.pk, actor=SYSTEM)
-    expect(in_the_trash(page)).to_contain_text("An operator can restore it.")
-    expect(page.get_by_role("button", name="Restore")).to_have_count(0)
-    restore_session(session.pk, actor=SYSTEM)
-    expect(page.locator("#session-status")).to_be_visible()
-    expect(page.locator("live-session")).to_have_attribute("data-live", "connected")
-
-
-def test_what_is_being_typed_outlives_the_session(signed_in_page: Page, session: AgentSession) -> None:
-    page = opened(signed_in_page, session)
-    page.get_by_title("Rename").click()
-    page.get_by_label("Title").fill("Typed for a long time")
-    delete_session(session.pk, actor=SYSTEM)
-    in_the_trash(page)
-    expect(page.get_by_label("Title")).to_have_value("Typed for a long time")
-    expect(page.get_by_label("Title")).to_be_focused()
-
-
-def test_a_session_that_is_gone_for_good_is_said_to_be(signed_in_page: Page, session: AgentSession) -> None:
-    page = opened(signed_in_page, session)
-    session.runs.all().delete()
-    AgentSession.objects.filter(pk=session.pk).delete()
-    expect(page.get_by_role("status").filter(has_text="This session is gone.")).to_be_visible()
-    expect(page.get_by_role("button", name="Restore")).to_have_count(0)
-    expect(page.get_by_role("button", name="Archive")).to_have_count(0)
-
-
-@pytest.mark.once  # How a page looks is no matter of the engine.
-@pytest.mark.parametrize("width", [1440, 390])
-def test_the_notice_of_the_trash_stands_in_sight_and_axe_finds_nothing(
-    open_context: OpenContext, operator: Person, session: AgentSession, width: int
-) -> None:
-    fill(session, 40)
-    page = open_context(operator, viewport={"width": width, "height": 844}, bypass_csp=True).new_page()
-    opened(page, session)
-    page.evaluate("document.scrollingElement.scrollTop = document.scrollingElement.scrollHeight")
-    delete_session(session.pk, actor=SYSTEM)
-    in_the_trash(page)
-    found = accessibility.findings(page, "trash")
-    assert not found, "\n".join(found)

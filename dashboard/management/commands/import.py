@@ -13,8 +13,9 @@ from dashboard.lib.db import explain
 from dashboard.lib.errors import Refused
 from sessions_app.actions.terminals.background import deriving_meanwhile
 from sessions_app.importers.leases import settle
-from sessions_app.importers.pipeline import Importer, Report
+from sessions_app.importers.pipeline import Importer
 from sessions_app.importers.registry import FORMATS
+from sessions_app.importers.report import Report
 
 
 class Command(ConsoleCommand):

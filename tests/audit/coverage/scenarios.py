@@ -443,8 +443,8 @@ def seal_source() -> Act:
 
 
 @scenario(
+    "background_sealing.BackgroundSealing.seal_what_rests",
     "background_sealing.BackgroundSealing.look",
-    "background_sealing.BackgroundSealing.start",
     entries=("session.sealed", "source.sealed"),
 )
 def seal_what_is_at_rest() -> Act:
@@ -452,7 +452,7 @@ def seal_what_is_at_rest() -> Act:
     make_message(session)
     make_source(session)
     AgentSession.objects.update(updated_ms=START_MS)
-    return BackgroundSealing().look
+    return BackgroundSealing().seal_what_rests
 
 
 @scenario("sources.mark_source_rewritten", entries=("source.rewritten",))

@@ -14,7 +14,7 @@ import pytest
 
 from dashboard.watch_report import MAX_LISTED_FILES, QUIET_SECONDS, Pipe, WatchReport
 from sessions_app.actions.imports import ImportCounts
-from sessions_app.importers.pipeline import Report
+from sessions_app.importers.report import Report
 from tests.browser.running import SCROLLBACK
 from tests.dashboard.commands.shell import Shell
 from tests.factories import make_session

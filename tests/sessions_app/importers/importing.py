@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from audit.actors import SYSTEM
-from sessions_app.importers.pipeline import Importer, Report
+from sessions_app.importers.pipeline import Importer
+from sessions_app.importers.report import Report
 from sessions_app.models import (
     AgentSession,
     Event,

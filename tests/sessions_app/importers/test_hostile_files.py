@@ -16,7 +16,8 @@ from django.db import connection
 from audit.actors import SYSTEM
 from audit.models import Entry
 from sessions_app.importers.finding import find_files, stored_path
-from sessions_app.importers.pipeline import Importer, Report
+from sessions_app.importers.pipeline import Importer
+from sessions_app.importers.report import Report
 from sessions_app.models import AgentSession, Message, Source, SourceState, Terminal, TerminalState
 from tests.samples import sample
 

@@ -19,7 +19,8 @@ from audit.models import Entry
 from dashboard.lib.interrupts import held_interrupts
 from sessions_app.actions.imports import ImportWriter
 from sessions_app.importers import reading
-from sessions_app.importers.pipeline import Importer, Progress
+from sessions_app.importers.pipeline import Importer
+from sessions_app.importers.report import Progress
 from sessions_app.models import (
     AgentSession,
     Event,

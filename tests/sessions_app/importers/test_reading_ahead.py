@@ -16,9 +16,10 @@ import zstandard
 from audit.actors import SYSTEM
 from sessions_app.actions.imports import Batch
 from sessions_app.importers import reading_ahead
-from sessions_app.importers.pipeline import Importer, Report
+from sessions_app.importers.pipeline import Importer
 from sessions_app.importers.reading import Job
 from sessions_app.importers.reading_ahead import ReaderProcess
+from sessions_app.importers.report import Report
 from sessions_app.models import AgentSession, Source, SourceState, ToolCall
 from tests.samples import sample
 

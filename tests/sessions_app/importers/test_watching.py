@@ -11,7 +11,7 @@ from django.db import OperationalError, connection
 
 from audit.actors import SYSTEM
 from sessions_app.actions.imports import ImportWriter
-from sessions_app.importers.pipeline import Report
+from sessions_app.importers.report import Report
 from sessions_app.importers.watching import Watcher
 from sessions_app.models import AgentSession, Message, Source, SourceState, Status
 from tests.samples import sample

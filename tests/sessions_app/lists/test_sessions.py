@@ -8,8 +8,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from audit.actors import SYSTEM
 from sessions_app import nav_counts
-from sessions_app.actions.sessions import mark_read, rename_session, star_session, tag_session
+from sessions_app.actions.sessions import delete_session, mark_read, rename_session, star_session, tag_session
 from sessions_app.actors import actor_of
 from sessions_app.models import AgentSession, Person, Project, Role, SavedView, SearchEntry, SearchKind, Tag
 from sessions_app.search import index
@@ -381,6 +382,9 @@ def test_a_row_comes_alone_when_it_changed(client: Client) -> None:
     row = client.get(f"/sessions/{session.pk}/row/").content.decode()
     assert row.lstrip().startswith("<tr")
     assert client.get(f"/sessions/{uuid.uuid4()}/row/").status_code == 404
+    delete_session(session.pk, actor=SYSTEM)
+    gone = client.get(f"/sessions/{session.pk}/row/")
+    assert (gone.status_code, gone.content) == (200, b"")
 
 
 def test_what_is_in_the_trash_is_looked_at_and_brought_back_from_there(client: Client) -> None:

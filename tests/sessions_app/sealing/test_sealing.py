@@ -276,7 +276,7 @@ def test_the_server_seals_whatever_is_at_rest() -> None:
     resting, working = session_of(120), session_of(5, status=Status.RUNNING)
     rest(resting)
     make_source(resting)
-    BackgroundSealing().look()
+    BackgroundSealing().seal_what_rests()
     assert (sealed_seq(resting), sealed_seq(working)) == (120, 0)
     assert Source.objects.get().sealed_size == Source.objects.get().read_offset
     assert set(Entry.objects.values_list("actor_type", flat=True)) == {"system"}
@@ -288,10 +288,10 @@ def test_the_server_seals_after_as_many_hours_as_are_set(settings: Settings) -> 
     moment = now_ms() - 2 * HOUR_MS
     AgentSession.objects.filter(pk=session.pk).update(updated_ms=moment, last_activity_ms=moment)
     settings.SEAL_AFTER_MS = 3 * HOUR_MS
-    BackgroundSealing().look()
+    BackgroundSealing().seal_what_rests()
     assert sealed_seq(session) == 0
     settings.SEAL_AFTER_MS = HOUR_MS
-    BackgroundSealing().look()
+    BackgroundSealing().seal_what_rests()
     assert sealed_seq(session) == 1
 
 
@@ -305,8 +305,8 @@ def test_one_damaged_session_does_not_keep_the_others_from_being_sealed(
     rest(sound)
     background = BackgroundSealing()
     with caplog.at_level(logging.WARNING):
-        background.look()
-        background.look()
+        background.seal_what_rests()
+        background.seal_what_rests()
     assert (sealed_seq(damaged), sealed_seq(sound)) == (0, 3)
     # It is told once, and left alone for an hour.
     assert [str(damaged.pk) in record.message for record in caplog.records] == [True]
