@@ -74,11 +74,15 @@ class OpenedTerminal(Committed):
 
 class NewMarker(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     label: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_LABEL_CHARS)]
+    id: Annotated[
+        uuid.UUID | None, msgspec.Meta(description="Made by the sender; sent again, it changes nothing.")
+    ] = None
 
 
 class MarkerDocument(Document):
     """A named moment: after `offset` bytes of output, `at_us` after the start."""
 
+    id: uuid.UUID
     number: int
     offset: int
     at_us: int
@@ -94,7 +98,7 @@ def put_terminal(call: Call, terminal_id: uuid.UUID) -> HttpResponse:
     answer = OpenedTerminal(
         id=terminal.pk, offset=terminal.size, events=terminal.recorded_event_count, state=terminal.state
     )
-    return HttpResponse(msgspec.json.encode(answer), status=201 if is_new else 200, content_type=JSON)
+    return _made(answer, is_new)
 
 
 def post_output(call: Call, terminal_id: uuid.UUID) -> Committed:
@@ -114,15 +118,23 @@ def post_output(call: Call, terminal_id: uuid.UUID) -> Committed:
     return Committed(offset=committed.offset, events=committed.events)
 
 
-def post_marker(call: Call, terminal_id: uuid.UUID) -> MarkerDocument:
-    """Name the present end of a live terminal; players show it and go there."""
+def post_marker(call: Call, terminal_id: uuid.UUID) -> HttpResponse:
+    """Name the present end of a live terminal. Answers 201 for a new marker and 200 for one that is there."""
+    wanted: NewMarker = call.body
     try:
-        marker = add_marker(terminal_id, call.body.label, actor=call.caller.actor)
+        marker, is_new = add_marker(terminal_id, wanted.label, actor=call.caller.actor, marker_id=wanted.id)
     except Terminal.DoesNotExist:
         raise Problem(NOT_FOUND, "There is no such terminal.") from None
     except TerminalEnded as error:
         raise Problem(TERMINAL_ENDED, str(error)) from error
-    return MarkerDocument(number=marker.number, offset=marker.offset, at_us=marker.at_us, label=marker.text)
+    answer = MarkerDocument(
+        id=marker.pk, number=marker.number, offset=marker.offset, at_us=marker.at_us, label=marker.text
+    )
+    return _made(answer, is_new)
+
+
+def _made(answer: Document, is_new: bool) -> HttpResponse:
+    return HttpResponse(msgspec.json.encode(answer), status=201 if is_new else 200, content_type=JSON)
 
 
 def _new_terminal(terminal_id: uuid.UUID, opening: TerminalOpening) -> NewTerminal:
@@ -191,8 +203,8 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         answers=MarkerDocument,
         body=NewMarker,
         right=OPERATE,
-        status=201,
-        problems=(NOT_FOUND, TERMINAL_ENDED),
+        creates=True,
+        problems=(NOT_FOUND, CONFLICT, TERMINAL_ENDED),
         tag="Recording",
     ),
 )

@@ -7,10 +7,10 @@ import pytest
 
 from audit.actors import SYSTEM
 from audit.models import Entry
-from dashboard.lib.errors import BadRequest
+from dashboard.lib.errors import BadRequest, Conflict
 from sessions_app.actions.terminals import TerminalEnded, add_marker
 from sessions_app.actions.terminals.reading import read_items
-from sessions_app.models import Scope, Terminal
+from sessions_app.models import Scope, Terminal, TerminalEvent
 from sessions_app.terminal.asciicast.model import Exit, Marker, Output, Resize
 from sessions_app.terminal.batch import Position
 from tests.sessions_app.terminals.recorder import start_recorder
@@ -22,8 +22,9 @@ pytestmark = pytest.mark.django_db
 def test_a_marker_stands_at_the_present_end() -> None:
     recorder = start_recorder()
     recorder.write(b"one", after_us=5_000)
-    marker = add_marker(recorder.terminal.pk, "  here\n we are \x1b[31m", actor=SYSTEM)
+    marker, is_new = add_marker(recorder.terminal.pk, "  here\n we are \x1b[31m", actor=SYSTEM)
     recorder.write(b"two")
+    assert is_new
     assert (marker.number, marker.offset, marker.at_us, marker.text) == (1, 3, 5_000, "here we are [31m")
     assert list(read_items(recorder.refresh())) == [
         Output(5_000, b"one"),
@@ -58,6 +59,32 @@ def test_a_batch_that_is_sent_again_is_still_known() -> None:
     assert recorder.refresh().event_count == 2
 
 
+def test_sent_again_it_is_there_once() -> None:
+    recorder = start_recorder()
+    recorder.write(b"one")
+    own = uuid.uuid4()
+    first, is_new = add_marker(recorder.terminal.pk, "release", actor=SYSTEM, marker_id=own)
+    assert (first.pk, is_new) == (own, True)
+    recorder.write(b"two")
+    recorder.exit(0)
+    # The answer to the first one was lost, and the program ended meanwhile.
+    again, is_new = add_marker(recorder.terminal.pk, "release", actor=SYSTEM, marker_id=own)
+    assert (again.pk, again.offset, is_new) == (own, 3, False)
+    assert recorder.refresh().event_count == 2
+    assert Entry.objects.filter(action="marker.added").count() == 1
+
+
+def test_an_id_names_one_marker_only() -> None:
+    recorder, other = start_recorder(), start_recorder()
+    own = uuid.uuid4()
+    add_marker(recorder.terminal.pk, "release", actor=SYSTEM, marker_id=own)
+    with pytest.raises(Conflict):
+        add_marker(recorder.terminal.pk, "another", actor=SYSTEM, marker_id=own)
+    with pytest.raises(Conflict):
+        add_marker(other.terminal.pk, "release", actor=SYSTEM, marker_id=own)
+    assert (recorder.refresh().event_count, other.refresh().event_count) == (1, 0)
+
+
 def test_what_has_ended_takes_no_marker() -> None:
     recorder = start_recorder()
     recorder.exit(0)
@@ -85,13 +112,20 @@ def test_a_token_that_may_write_sets_markers() -> None:
 
     writer = Api(Scope.WRITE)
     status, marker = post(writer, {"label": "release"})
-    assert (status, marker) == (201, {"number": 1, "offset": 3, "at_us": 1_000, "label": "release"})
+    assert status == 201
+    stored = str(TerminalEvent.objects.get().pk)
+    assert marker == {"id": stored, "number": 1, "offset": 3, "at_us": 1_000, "label": "release"}
+    own = {"label": "release", "id": str(uuid.uuid4())}
+    assert [post(writer, own)[0], post(writer, own)[0]] == [201, 200]
+    status, problem = post(writer, {**own, "label": "another"})
+    assert (status, problem["type"]) == (409, "/problems/conflict")
     assert post(Api(Scope.READ), {"label": "release"})[0] == 403
     assert post(writer, {"label": ""})[0] == 400
     assert post(writer, {"label": "x", "offset": 1})[0] == 400
     recorder.exit(0)
     status, problem = post(writer, {"label": "late"})
     assert (status, problem["type"]) == (409, "/problems/terminal-ended")
+    assert post(writer, own)[0] == 200
     # The recorder that comes back is told its own position.
     opened = writer._client.get(f"/api/v1/terminals/{recorder.terminal.pk}")
     assert opened.status_code == 200
