@@ -31,7 +31,9 @@ def run(options: Options, console: Console) -> dict[str, Any]:
         client = visiting.client_of(person)
         pages: dict[str, dict[str, Any]] = {}
         for name, path in _paths().items():
-            pages[name] = {**visiting.page_figures(path, client, visitor, options.requests())}
+            # Facets count through much more than a page, and say the same with fewer samples.
+            samples = options.requests(50 if name == "facets" else 200)
+            pages[name] = {**visiting.page_figures(path, client, visitor, samples)}
             if name != "facets":
                 pages[name]["plan"] = _plan(client, path)
             say(f"{name}  {pages[name]}")

@@ -155,15 +155,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": CONFIG.static_storage},
 }
 
-CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
-    # Parts of pages by all that they are drawn from: some 4 MB when it is full.
-    "fragments": {
-        "BACKEND": f"django.core.cache.backends.{'dummy.DummyCache' if DEBUG else 'locmem.LocMemCache'}",
-        "LOCATION": "fragments",
-        "OPTIONS": {"MAX_ENTRIES": 4_000},
-    },
-}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 USE_TZ = True
 TIME_ZONE = "UTC"

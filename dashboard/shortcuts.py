@@ -1,9 +1,10 @@
 """The one list of keys: the page's script listens to it and the help sheet shows it."""
 
-from collections.abc import Callable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
+from typing import Final
 
 from sessions_app.access import KEEP_OWN, OPERATE, READ, READ_AUDIT
 
@@ -87,20 +88,21 @@ SHORTCUTS = (
 )
 
 
-type May = Callable[[str], bool]
+RIGHTS: Final = frozenset(shortcut.right for shortcut in SHORTCUTS)
 
 
-def shortcuts_by_group(may: May) -> list[tuple[str, list[Shortcut]]]:
-    """Those of who has the rights that `may` names."""
-    allowed = [shortcut for shortcut in SHORTCUTS if may(shortcut.right)]
-    return [(group, list(shortcuts)) for group, shortcuts in groupby(allowed, attrgetter("group"))]
+def shortcuts_of(rights: Collection[str]) -> list[Shortcut]:
+    return [shortcut for shortcut in SHORTCUTS if shortcut.right in rights]
 
 
-def bindings(may: May) -> list[dict[str, object]]:
+def by_group(shortcuts: Iterable[Shortcut]) -> list[tuple[str, list[Shortcut]]]:
+    return [(group, list(members)) for group, members in groupby(shortcuts, attrgetter("group"))]
+
+
+def bindings(shortcuts: Iterable[Shortcut]) -> list[dict[str, object]]:
     """What `hot-keys.js` reads."""
     return [
         {"keys": keys, "href": shortcut.href, "focus": shortcut.focus, "event": shortcut.event}
-        for _, shortcuts in shortcuts_by_group(may)
         for shortcut in shortcuts
         if shortcut.href or shortcut.focus or shortcut.event
         for keys in shortcut.bound_keys

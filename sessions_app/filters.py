@@ -88,7 +88,7 @@ class SessionFilter(Filter):
 
     def apply(self, sessions: SessionQuerySet, person: Person) -> SessionQuerySet:
         """`sessions` must be what the person may see, with the trash when `show` asks for it."""
-        sessions = self._shown(sessions)
+        sessions = self.shelf(sessions)
         for name in ("status", "agent", "project"):
             value = getattr(self, name)
             if value:
@@ -101,7 +101,8 @@ class SessionFilter(Filter):
             sessions = sessions.unread_by(person)
         return sessions.tagged(self.tag)
 
-    def _shown(self, sessions: SessionQuerySet) -> SessionQuerySet:
+    def shelf(self, sessions: SessionQuerySet) -> SessionQuerySet:
+        """Those that lie where `show` looks; nothing else is filtered."""
         if self.show == "trash":
             return sessions.filter(TRASHED)
         if self.show == "archived":
@@ -176,7 +177,7 @@ def session_facets(sessions: SessionQuerySet, chosen: SessionFilter, person: Per
     return [
         facet("status", "Status", statuses),
         facet("agent", "Agent", ((agent, agent) for agent in distinct_agents(sessions))),
-        facet("project", "Project", recent_projects(sessions)),
+        facet("project", "Project", recent_projects(sessions, chosen)),
         facet("tag", "Tag", ((tag, tag) for tag in first_tags(chosen.tag))),
     ]
 
@@ -211,8 +212,16 @@ def first_tags(chosen: str = "", limit: int = 20) -> list[str]:
     return names if not chosen or chosen in names else [chosen, *names]
 
 
-def recent_projects(sessions: SessionQuerySet, limit: int = 12) -> list[tuple[str, str]]:
-    """Projects of the newest sessions, the most recent first, as (id, name)."""
-    newest = sessions.newest_first().values_list("project_id", "project__name")[:500]
-    found = dict.fromkeys((str(pk), str(name)) for pk, name in newest if name)
+def recent_projects(
+    sessions: SessionQuerySet, chosen: SessionFilter, limit: int = 12
+) -> list[tuple[str, str]]:
+    """Projects of the newest sessions on the chosen shelf, the most recent first, as (id, name)."""
+    # Each shelf has an index in this order; all of them together have none, and a million would be sorted.
+    shelves = ("", "archived") if chosen.show == "all" else (chosen.show,)
+    found: dict[tuple[str, str], None] = {}
+    for show in shelves:
+        newest = replace(chosen, show=show).shelf(sessions).newest_first()[:500]
+        found |= dict.fromkeys(
+            (str(pk), str(name)) for pk, name in newest.values_list("project_id", "project__name") if name
+        )
     return list(found)[:limit]

@@ -6,11 +6,11 @@ docs/interface.md lists each with an example, and /-/patterns/ shows them.
 import json
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django import template
@@ -31,6 +31,7 @@ from dashboard.lib.unified_diff import read_unified_diff
 from sessions_app.access import may
 from sessions_app.models import Person
 from sessions_app.pricing.cost import Cost
+from sessions_app.session_list import SessionEntry
 
 register = template.Library()
 
@@ -60,6 +61,15 @@ ABSENT = "\N{EN DASH}"
 # A diff of more lines is cut with a note: a browser lays out a table of this size without a pause.
 DIFF_LINES = 2_000
 _import_map = SafeString()
+
+
+def _drawn_once[**P](count: int) -> Callable[[Callable[P, SafeString]], Callable[P, SafeString]]:
+    """Keep the last `count` drawings by their arguments; while templates are worked on, draw always."""
+
+    def kept(draw: Callable[P, SafeString]) -> Callable[P, SafeString]:
+        return draw if settings.DEBUG else cast(Callable[P, SafeString], lru_cache(maxsize=count)(draw))
+
+    return kept
 
 
 @register.simple_tag
@@ -259,7 +269,7 @@ def rail_places(context: template.Context) -> list[dict[str, Any]]:
     ]
 
 
-def _rights(context: template.Context) -> shortcuts.May:
+def _rights(context: template.Context) -> Callable[[str], bool]:
     """What whoever looks at this page may do; everything where nobody is known, as on the page of patterns."""
     user = getattr(context.get("request"), "user", None)
     return (lambda right: may(user, right)) if isinstance(user, Person) else (lambda _right: True)
@@ -284,13 +294,24 @@ def import_map() -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
-def shortcut_groups(context: template.Context) -> list[tuple[str, list[shortcuts.Shortcut]]]:
-    return shortcuts.shortcuts_by_group(_rights(context))
+def keys(context: template.Context) -> SafeString:
+    """The sheet of keys and what they do, for whoever looks at this page."""
+    return _drawn_keys(frozenset(filter(_rights(context), shortcuts.RIGHTS)))
 
 
-@register.simple_tag(takes_context=True)
-def shortcut_bindings(context: template.Context) -> list[dict[str, object]]:
-    return shortcuts.bindings(_rights(context))
+@_drawn_once(8)
+def _drawn_keys(rights: frozenset[str]) -> SafeString:
+    allowed = shortcuts.shortcuts_of(rights)
+    found = {"groups": shortcuts.by_group(allowed), "bindings": shortcuts.bindings(allowed)}
+    return render_to_string("components/key-sheet.html", found)
+
+
+@register.simple_tag
+@_drawn_once(2_000)  # Some 6 MB when it is full.
+def session_row(entry: SessionEntry, selectable: bool) -> SafeString:
+    """The row of a list of sessions; of an entry that looks like one before, the same drawing again."""
+    context = {"entry": entry, "selectable": selectable}
+    return render_to_string("sessions_app/lists/_session_row.html", context)
 
 
 @register.inclusion_tag("components/diff.html")

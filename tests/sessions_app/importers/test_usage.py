@@ -10,8 +10,11 @@ from django.apps import apps
 from django.db import connection
 from django.db.models import F, Sum
 
+from sessions_app.costs import cost_of_session
 from sessions_app.importers import reading
 from sessions_app.models import AgentSession, ModelUsage, Run
+from sessions_app.session_list import SessionEntry, entries_of, with_columns
+from tests.factories import make_person
 from tests.samples import sample
 from tests.sessions_app.importers import codex_records as codex
 from tests.sessions_app.importers.claude_records import SESSION, assistant, text, user
@@ -133,6 +136,26 @@ def test_a_reply_that_grows_after_it_was_written_counts_its_growth(tmp_path: Pat
 
     assert usage() == [("main", "claude-sonnet-4-5", 3, 9, 100, 30, 12)]
     assert_sums_agree()
+
+
+def test_what_counts_tokens_makes_the_session_newer(tmp_path: Path) -> None:
+    # Rows of the list are kept by `updated_ms` instead of their cost.
+    def entry() -> SessionEntry:
+        (found,) = entries_of([with_columns(AgentSession.objects.all()).get()], person)
+        return found
+
+    person = make_person()
+    claude(tmp_path, user("u1", 1, "Hi"), assistant("a1", 2, text("One"), message_id="m", message=counted(1)))
+    run_import(tmp_path)
+    before, same = entry(), entry()
+    claude(tmp_path, assistant("a2", 2, text("Two"), message_id="m", message=counted(9)))
+    run_import(tmp_path)
+    after = entry()
+
+    assert before == same
+    assert before != after
+    assert after.session.updated_ms > before.session.updated_ms
+    assert cost_of_session(after.session).amount == after.cost.amount
 
 
 def test_no_more_stays_for_an_hour_than_was_written_at_all(tmp_path: Path) -> None:

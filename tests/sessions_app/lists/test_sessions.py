@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -110,6 +111,8 @@ def test_a_page_costs_the_same_queries_however_many_rows(client: Client) -> None
     named("one", project=make_project()).tags.add(Tag.objects.create(name="first"))
     # The first request of a login writes when it was seen.
     cost()
+    # Costs are asked for where there is a row that was not drawn before.
+    named("two")
     few = cost()
     for number in range(30):
         session = named(str(number), project=make_project())
@@ -132,13 +135,23 @@ def shown_page(client: Client) -> str:
 
 def test_a_row_tells_the_cost_as_far_as_prices_are_known(client: Client) -> None:
     run = make_run(named("one"))
+
+    def used(model: str, tokens: int) -> None:
+        make_usage(run, model, input_tokens=tokens)
+        newer()
+
+    def newer() -> None:
+        """As an import does; test_usage.py holds that it always does."""
+        AgentSession.objects.update(updated_ms=F("updated_ms") + 1)
+
     assert cost_cell(client) == "\N{EN DASH}"
 
-    make_usage(run, "gpt-9", input_tokens=5)
+    used("gpt-9", 5)
     assert cost_cell(client) == '<span title="No price is known for gpt-9">\N{EN DASH}</span>'
-    make_usage(run, "claude-sonnet-4-5", input_tokens=400_123)
+    used("claude-sonnet-4-5", 400_123)
     assert cost_cell(client) == '<span title="$1.200369. No price is known for gpt-9">≥ $1.20</span>'
     run.usage.filter(model="gpt-9").delete()
+    newer()
     assert cost_cell(client) == '<span title="$1.200369">$1.20</span>'
 
 
