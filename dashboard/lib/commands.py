@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import sys
-from argparse import SUPPRESS, RawDescriptionHelpFormatter
+from argparse import SUPPRESS, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, ClassVar, Final, NoReturn
@@ -41,6 +41,18 @@ class Parser(CommandParser):
         if self.called_from_command_line:
             self.exit(EXIT_REFUSED, f"{line}\n")
         raise CommandError(line, returncode=EXIT_REFUSED)
+
+
+def number_from(least: int) -> Callable[[str], int]:
+    """The type of an option that counts things."""
+
+    def read(text: str) -> int:
+        # More digits than any count has are a slip, and int() takes its time over thousands of them.
+        if not (text.isascii() and text.isdecimal() and len(text) < 19) or int(text) < least:
+            raise ArgumentTypeError(f"a number from {least} on, not {text!r}")
+        return int(text)
+
+    return read
 
 
 def usage_error(program: str, message: str) -> str:

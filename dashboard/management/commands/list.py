@@ -1,12 +1,12 @@
 """scrollback list"""
 
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from typing import Any, ClassVar
 
 import msgspec
 from django.db.models import Q
 
-from dashboard.lib.commands import ConsoleCommand
+from dashboard.lib.commands import ConsoleCommand, number_from
 from dashboard.lib.errors import Refused
 from dashboard.shell_text import plain, session_line, terminal_line
 from sessions_app.api.rendering import session_documents, terminal_document
@@ -37,7 +37,7 @@ class Command(ConsoleCommand):
         parser.add_argument("--agent", metavar="A", default="", help="sessions of this agent, such as codex")
         parser.add_argument("--project", metavar="P", default="", help="a part of the project's folder")
         parser.add_argument(
-            "--limit", type=_limit, default=DEFAULT_ROWS, metavar="N", help="%(default)s rows"
+            "--limit", type=number_from(1), default=DEFAULT_ROWS, metavar="N", help="%(default)s rows"
         )
         parser.add_argument("--all", action="store_true", help="archived sessions too")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -82,12 +82,6 @@ class Command(ConsoleCommand):
 
 def _is_unfiltered(options: dict[str, Any]) -> bool:
     return not (options["status"] or options["agent"] or options["project"])
-
-
-def _limit(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"a limit is a number from 1 on, not {text!r}")
-    return int(text)
 
 
 def _sessions(options: dict[str, Any]) -> SessionQuerySet:

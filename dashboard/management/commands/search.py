@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from dashboard.lib.commands import ConsoleCommand
+from dashboard.lib.commands import ConsoleCommand, number_from
 from dashboard.lib.formatting import exact_time
 from dashboard.shell_text import plain
 from sessions_app.actions.terminals.moments import with_moments
@@ -35,7 +35,9 @@ class Command(ConsoleCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("query", nargs="+", metavar="QUERY")
-        parser.add_argument("--limit", type=int, default=DEFAULT_HITS, metavar="N", help="%(default)s hits")
+        parser.add_argument(
+            "--limit", type=number_from(1), default=DEFAULT_HITS, metavar="N", help="%(default)s hits"
+        )
         parser.add_argument("--cursor", metavar="C", help="go on where an earlier answer ended")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -44,7 +46,7 @@ class Command(ConsoleCommand):
             parse(" ".join(options["query"])),
             COMMAND_LINE,
             cursor=options["cursor"],
-            limit=min(max(options["limit"], 1), MAX_HITS),
+            limit=min(options["limit"], MAX_HITS),
             deadline_seconds=_DEADLINE_SECONDS,
         )
         try:

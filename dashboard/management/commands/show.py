@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from dashboard.lib.commands import ConsoleCommand
+from dashboard.lib.commands import ConsoleCommand, number_from
 from dashboard.shell_text import row_text, session_facts, terminal_facts
 from sessions_app.api.rendering import run_documents, session_document, terminal_document
 from sessions_app.exporters.jsonl import documents_of
@@ -29,13 +29,17 @@ class Command(ConsoleCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("id", metavar="ID")
         parser.add_argument(
-            "--rows", type=int, default=DEFAULT_ROWS, metavar="N", help="rows of the transcript (%(default)s)"
+            "--rows",
+            type=number_from(0),
+            default=DEFAULT_ROWS,
+            metavar="N",
+            help="rows of the transcript (%(default)s)",
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def run(self, **options: Any) -> int:
         found = find_named(options["id"], COMMAND_LINE)
-        rows = min(max(options["rows"], 0), MAX_ROWS)
+        rows = min(options["rows"], MAX_ROWS)
         if isinstance(found, Terminal):
             return self._show_terminal(found, as_json=options["json"])
         return self._show_session(found, rows, as_json=options["json"])

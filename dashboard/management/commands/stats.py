@@ -1,6 +1,6 @@
 """scrollback stats"""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from dataclasses import asdict
 from typing import Any, ClassVar
 
@@ -20,7 +20,7 @@ class Command(ConsoleCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--seconds",
-            type=float,
+            type=_seconds,
             default=DEFAULT_SECONDS,
             metavar="S",
             help="stop counting then (%(default)s)",
@@ -51,6 +51,16 @@ class Command(ConsoleCommand):
             self.stdout.write(f"  {short_id(big.session)}{size:>12}  {big.session.agent:<12}  {heading}")
         if stats.is_partial:
             self.stderr.write("The time was up before all was counted. Give it more: --seconds 60")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise ArgumentTypeError(f"a number of seconds, not {text!r}")
+    return seconds
 
 
 def _document(stats: Stats) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from audit.actors import command_line
 from dashboard.lib.clock import ms_to_iso, now_ms
-from dashboard.lib.commands import ConsoleCommand
+from dashboard.lib.commands import ConsoleCommand, number_from
 from dashboard.lib.errors import Refused
 from sessions_app.actions.tokens import DEFAULT_DAYS, create_token, revoke_token
 from sessions_app.models import ApiToken, Person, Scope
@@ -24,7 +24,9 @@ class Command(ConsoleCommand):
         create.add_argument(
             "--scope", action="append", choices=Scope.values, required=True, help="may be given several times"
         )
-        create.add_argument("--days", type=int, default=DEFAULT_DAYS, help="good for so long (%(default)s)")
+        create.add_argument(
+            "--days", type=number_from(1), default=DEFAULT_DAYS, help="good for so long (%(default)s)"
+        )
         _verb(verbs, "list", self._list, "list tokens, newest first")
         revoke = _verb(verbs, "revoke", self._revoke, "end a token now")
         revoke.add_argument("prefix", help="the eight characters after sbk_, as in the list")

@@ -155,14 +155,26 @@ def test_an_unknown_command_is_refused_with_the_nearest_one(tmp_path: Path, name
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("limit", ["0", "-1", "many"])
-def test_a_limit_below_one_is_refused(tmp_path: Path, limit: str) -> None:
-    ended = Shell(tmp_path).run("list", f"--limit={limit}")
+@pytest.mark.parametrize(
+    ("command", "option", "value", "wanted"),
+    [
+        ("list", "--limit", "0", "a number from 1 on"),
+        ("list", "--limit", "many", "a number from 1 on"),
+        ("search words", "--limit", "-1", "a number from 1 on"),
+        ("search words", "--limit", "9" * 5_000, "a number from 1 on"),
+        ("show id", "--rows", "-1", "a number from 0 on"),
+        ("token create ci --owner ada --scope read", "--days", "0", "a number from 1 on"),
+        ("stats", "--seconds", "-1", "a number of seconds"),
+        ("stats", "--seconds", "nan", "a number of seconds"),
+    ],
+)
+def test_a_number_that_cannot_be_meant_is_refused(
+    tmp_path: Path, command: str, option: str, value: str, wanted: str
+) -> None:
+    ended = Shell(tmp_path).run(*command.split(), f"{option}={value}")
 
     assert ended.returncode == 2
-    assert only_line(ended.stderr) == (
-        f"scrollback list: argument --limit: a limit is a number from 1 on, not '{limit}'; see scrollback list --help"
-    )
+    assert f"argument {option}: {wanted}, not '{value[:100]}" in only_line(ended.stderr)
 
 
 @pytest.mark.once
