@@ -244,8 +244,10 @@ class Bundle:
         self.folder = path
         try:
             self.zip = None if os.path.isdir(path) else zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile) as error:
-            raise Unreadable(f"{path} cannot be read: {error}") from None
+        except OSError as error:
+            raise Unreadable(f"{path} cannot be read: {error.strerror}") from None
+        except zipfile.BadZipFile as error:
+            raise Unreadable(f"{path} is no bundle: {error}") from None
 
     def open(self, name: str) -> IO[bytes]:
         """Raises Unreadable when it is not there."""

@@ -32,8 +32,10 @@ class Remembered:
             text = self.path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return []
-        except (OSError, UnicodeDecodeError) as error:
-            raise Refused(f"The remembered heads in {self.path} cannot be read: {error}.") from error
+        except OSError as error:
+            raise Refused(f"The remembered heads in {self.path} cannot be read: {error.strerror}.") from error
+        except UnicodeDecodeError as error:
+            raise Refused(f"{self.path} holds no remembered heads: {error}.") from error
         return [note + "\n" for note in text.removesuffix("\n").split(_BETWEEN) if note.strip()]
 
     def add(self, note: str) -> None:

@@ -60,9 +60,9 @@ def _note_in(path: Path) -> str:
     try:
         note = path.read_text(encoding="utf-8")
         TreeHead.parse(note.partition("\n\n")[0] + "\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"{path} cannot be read: {error}.") from error
-    except NoteError as error:
+    except OSError as error:
+        raise Refused(f"{path} cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, NoteError) as error:
         raise Refused(f"{path} holds no signed head: {error}.") from error
     return note
 

@@ -194,6 +194,9 @@ class Importer:
             note_source_error(source.pk, str(error))
 
     def _is_unchanged(self, path: str, source: Source, status: os.stat_result) -> bool:
+        if self.only_format not in (None, source.format):
+            # It is not what was asked for; that is found out, and told, where its format is.
+            return False
         if (source.size, source.modified_ns) != (status.st_size, status.st_mtime_ns):
             return False
         if source.state != SourceState.LIVE or (source.tail and not self.following):

@@ -108,6 +108,18 @@ def test_importing_again_writes_nothing(claude_file: Path, codex_file: Path) -> 
     assert Entry.objects.count() == entries
 
 
+def test_a_file_that_was_imported_is_not_taken_for_another_format(codex_file: Path) -> None:
+    run_import(codex_file)
+    before = contents()
+
+    named = run_import(codex_file, only_format="claude-code")
+    beside = run_import(codex_file.parent, only_format="claude-code")
+
+    assert named.errors == {str(codex_file): "it is a history of codex, not of claude-code"}
+    assert (named.unchanged, beside.unchanged, beside.ignored) == (0, 0, 1)
+    assert contents() == before
+
+
 def test_a_touched_file_that_says_the_same_writes_no_rows(codex_file: Path) -> None:
     run_import(codex_file)
     before = contents()
