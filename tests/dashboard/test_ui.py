@@ -84,12 +84,16 @@ def test_hostile_text_stays_text(source: str) -> None:
     assert "&lt;script&gt;" in html
 
 
-def test_url_of_is_url_for_one_id_and_nothing_else() -> None:
+def test_url_of_is_url_for_ids_and_nothing_else() -> None:
     identifier = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
     for name in ("session", "session-peek", "terminal"):
         assert render("{% url_of name id %}", name=name, id=identifier) == reverse(name, args=[identifier])
-    with pytest.raises(TypeError):
-        render("{% url_of 'session' id %}", id=HOSTILE)
+    other = UUID("01890a5d-ac96-774b-bcce-b302099a8058")
+    drawn = render("{% url_of 'session-raw-line' id other 17 %}", id=identifier, other=other)
+    assert drawn == reverse("session-raw-line", args=[identifier, other, 17])
+    for wrong in (HOSTILE, "", True, None):
+        with pytest.raises(TypeError):
+            render("{% url_of 'session' id %}", id=wrong)
 
 
 def test_absent_values_are_a_dash() -> None:
