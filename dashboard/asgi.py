@@ -5,15 +5,16 @@ import sys
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 
-from django.core.asgi import get_asgi_application
+import django
 
 # Before anything that needs the app registry.
-django_application = get_asgi_application()
+django.setup(set_prefix=False)
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 
+from dashboard.handler import OneThreadHandler
 from dashboard.lib.config import ConfigError
 from sessions_app.live.origin import ExactOrigin
 from sessions_app.live.routing import websocket_urlpatterns
@@ -27,7 +28,7 @@ sys.setswitchinterval(0.001)
 
 application = ProtocolTypeRouter(
     {
-        "http": django_application,
+        "http": OneThreadHandler(),
         # The types of Channels' own layers do not fit each other.
         "websocket": ExactOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),  # type: ignore[arg-type]
     }

@@ -36,10 +36,7 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
 
 
 class AnswerCountMiddleware:
-    """Counts every answer for `/metrics`, those of the other middleware too. Synchronous as the innermost one is."""
-
-    sync_capable = True
-    async_capable = False
+    """Counts every answer for `/metrics`, those of the other middleware too."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -54,14 +51,7 @@ _STATUS: dict[type[Refused], int] = {BadRequest: 400, Conflict: 409}
 
 
 class RefusalMiddleware:
-    """Turns a Refused or a database error from any page into its page, with the one line that helps.
-
-    It is the innermost middleware and synchronous on purpose: then Django runs every one around it in the
-    request's own thread too, instead of hopping between it and the event loop twice for each.
-    """
-
-    sync_capable = True
-    async_capable = False
+    """Turns a Refused or a database error from any page into its page, with the one line that helps."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

@@ -1,6 +1,8 @@
 """The server and the others on its data directory: a second server, recordings that waited."""
 
 import json
+import socket
+import struct
 import subprocess
 import time
 import urllib.error
@@ -46,6 +48,19 @@ def test_a_second_server_that_ends_leaves_the_first_announced(shell: Shell) -> N
         with server_on(shell):
             pass
         assert announced(shell.home) == {"url": f"{first.url}/", "pid": first.process_id}
+
+
+def test_browsers_that_leave_in_the_middle_are_no_errors(shell: Shell) -> None:
+    with server_on(shell) as server:
+        for number in range(400):
+            with socket.create_connection(("127.0.0.1", server.port)) as browser:
+                browser.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                # Each a little later in the life of the request, and half of them with a reset.
+                time.sleep(number % 40 / 2_000)
+                if number % 2:
+                    browser.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert urllib.request.urlopen(f"{server.url}/healthz").status == 200  # noqa: S310  our own server
+    assert "Traceback" not in server.output
 
 
 def test_recordings_that_waited_are_sent_when_a_server_starts(shell: Shell) -> None:
