@@ -1,9 +1,11 @@
 // A request of htmx that fails says nothing by itself. What a person asked for (a press, a form, a fold) and did not get is told here
 // in one toast: what it was, why, and the button that helps. The server's own words are taken from its error page or problem document.
-// What a page asks for by itself is not told: it asks again, and the connection in the rail says whether the console is there.
+// An element that fetches by itself calls tellOfFetch. What a page asks for by itself is not told: it asks again, and the connection in the rail says whether the console is there.
 
 const BY_HAND = new Set(["click", "submit", "change", "toggle"]);
 const SILENT = "The console does not answer. Nothing was changed.";
+const SIGNED_OUT = "You are signed out.";
+const UNREAD = "This could not be loaded.";
 const WORDS = {
   403: "Your role does not allow it.",
   404: "It is no longer there: it may have been deleted or moved to the trash.",
@@ -12,7 +14,7 @@ const WORDS = {
   503: "The database cannot do this now.",
 };
 
-/** The failed request that the toast is about. */
+/** What the toast is about: the `control` that was pressed, and `retry()`. */
 let failed = null;
 
 const isByHand = ({ requestConfig }) => BY_HAND.has(requestConfig?.triggeringEvent?.type);
@@ -25,53 +27,75 @@ function listen(type, act) {
 }
 
 listen("responseError", (detail) => {
-  const { status } = detail.xhr;
-  // The page's own words for this are about a link that somebody followed.
-  const why = (status !== 404 && wordsOf(detail.xhr)) || WORDS[status] || refusal(status);
-  const button = status === 429 || status >= 500 ? "again" : status === 404 || status === 409 ? "reload" : "";
-  tell(detail, why, button);
+  const { status, responseText } = detail.xhr;
+  tellOfRequest(detail, reasonOf(status, detail.xhr.getResponseHeader("Content-Type"), responseText), helpFor(status));
 });
-listen("sendError", (detail) => tell(detail, SILENT, "again"));
+listen("sendError", (detail) => tellOfRequest(detail, SILENT, "again"));
 listen("timeout", (detail) => {
   const isRead = detail.requestConfig.verb === "get";
   const why = "The console took too long to answer.";
-  tell(detail, isRead ? why : `${why} It may have been done all the same.`, isRead ? "again" : "reload");
+  tellOfRequest(detail, isRead ? why : `${why} It may have been done all the same.`, isRead ? "again" : "reload");
 });
 listen("beforeOnLoad", (detail, event) => {
   if (detail.xhr.status !== 401) return;
   // htmx would leave the page, and what was typed would go with it.
   event.preventDefault();
-  tell(detail, "You are signed out.", "sign-in", detail.xhr.getResponseHeader("HX-Redirect"));
+  tellOfRequest(detail, SIGNED_OUT, "sign-in", detail.xhr.getResponseHeader("HX-Redirect"));
 });
 listen("afterRequest", ({ successful }) => successful && clear());
+
+/** What was asked for by pressing `control` and answered with `response`, or with nothing; `retry()` asks again. */
+export async function tellOfFetch(response, control, retry) {
+  const question = { what: UNREAD, control, retry };
+  if (!response) return tell({ ...question, why: SILENT, button: "again" });
+  const { status, headers } = response;
+  if (status === 401) return tell({ ...question, why: SIGNED_OUT, button: "sign-in", href: headers.get("HX-Redirect") });
+  const text = await response.text().catch(() => "");
+  tell({ ...question, why: reasonOf(status, headers.get("Content-Type"), text), button: helpFor(status) });
+}
+
+function reasonOf(status, type, text) {
+  // The page's own words for 404 are about a link that somebody followed.
+  return (status !== 404 && wordsOf(type ?? "", text)) || WORDS[status] || refusal(status);
+}
+
+function helpFor(status) {
+  return status === 429 || status >= 500 ? "again" : status === 404 || status === 409 ? "reload" : "";
+}
 
 function refusal(status) {
   return status >= 500 ? `The console failed at this (${status}).` : `The console refused it (${status}).`;
 }
 
-function wordsOf(xhr) {
-  const type = xhr.getResponseHeader("Content-Type") ?? "";
+function wordsOf(type, text) {
   try {
-    if (/[/+]json\b/.test(type)) return squeezed(JSON.parse(xhr.responseText).detail);
+    if (/[/+]json\b/.test(type)) return squeezed(JSON.parse(text).detail);
   } catch {
     return "";
   }
-  const page = /^text\/html\b/.test(type) ? new DOMParser().parseFromString(xhr.responseText, "text/html") : null;
+  const page = /^text\/html\b/.test(type) ? new DOMParser().parseFromString(text, "text/html") : null;
   return squeezed(page?.querySelector(".plain__lead > p:not(.plain__code)")?.textContent);
 }
 
-function tell(detail, why, button, href) {
+/** A request of htmx; `detail` is its event's. */
+function tellOfRequest(detail, why, button, href) {
+  const request = { elt: detail.elt, ...detail.requestConfig };
+  const what = request.verb === "get" ? UNREAD : `“${nameOf(request)}” did not work.`;
+  tell({ what, why, button, href, control: controlOf(request), retry: () => again(request) });
+  if (request.triggeringEvent.type === "toggle") setTimeout(rearm, 0, request);
+}
+
+function tell({ what, why, button, href, control, retry }) {
   clear();
-  failed = { elt: detail.elt, ...detail.requestConfig };
+  failed = { control, retry };
   const toast = document.getElementById("failure-toast").content.firstElementChild.cloneNode(true);
-  toast.querySelector("b").textContent = failed.verb === "get" ? "This could not be loaded." : `“${nameOf(failed)}” did not work.`;
+  toast.querySelector("b").textContent = what;
   toast.querySelector("[data-why]").textContent = why;
   for (const one of toast.querySelectorAll("[data-helps]")) {
     if (one.dataset.helps !== button) one.remove();
     else if (href) one.href = href;
   }
   document.dispatchEvent(new CustomEvent("scrollback:toast", { detail: { html: toast.outerHTML } }));
-  if (failed.triggeringEvent.type === "toggle") setTimeout(rearm, 0, failed);
 }
 
 function nameOf(request) {
@@ -101,9 +125,9 @@ document.addEventListener("click", ({ target }) => {
   const button = target.closest?.("[data-failure] button");
   if (!button || !failed) return;
   clear();
-  if (document.activeElement === document.body) controlOf(failed).focus({ preventScroll: true });
+  if (document.activeElement === document.body) failed.control.focus({ preventScroll: true });
   if (button.dataset.helps === "reload") location.reload();
-  else if (button.dataset.helps === "again") again(failed);
+  else if (button.dataset.helps === "again") failed.retry();
 });
 
 async function again({ elt, verb, path, formData, triggeringEvent: event }) {

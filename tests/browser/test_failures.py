@@ -1,5 +1,6 @@
 """What a page says when something that a person asked for did not work."""
 
+import re
 from urllib.parse import urlencode
 
 import pytest
@@ -220,3 +221,32 @@ def test_the_toast_fits_is_dismissed_by_key_and_axe_finds_nothing(
     page.keyboard.press("Enter")
     expect(toast).to_have_count(0)
     expect(page.get_by_role("button", name="Archive", exact=True)).to_be_focused()
+
+
+def test_rows_that_cannot_be_fetched_are_asked_for_again_by_a_press(
+    signed_in_page: Page, session: AgentSession
+) -> None:
+    for number in range(120):
+        make_message(session, f"Message {number}")
+    page = signed_in_page
+    rows = re.compile(r"/rows/\?.*before=")
+    page.route(rows, lambda route: route.abort())
+    opened(page, session)
+    earlier = page.get_by_role("link", name="Earlier")
+    # Coming near asks too, and says nothing.
+    with page.expect_request(rows):
+        earlier.scroll_into_view_if_needed()
+    expect(page.locator(TOAST)).to_have_count(0)
+
+    earlier.click()
+    expect(page.locator(TOAST)).to_contain_text("This could not be loaded. The console does not answer.")
+    page.unroute(rows)
+    page.route(rows, lambda route: route.fulfill(status=503))
+    page.locator(TOAST).get_by_role("button", name="Retry").click()
+    expect(page.locator(TOAST)).to_contain_text("This could not be loaded. The database cannot do this now.")
+    expect(page.locator(TOAST)).to_have_count(1)
+    expect(page.get_by_text("Message 0", exact=True)).to_have_count(0)
+    page.unroute(rows)
+    page.locator(TOAST).get_by_role("button", name="Retry").click()
+    expect(page.locator(TOAST)).to_have_count(0)
+    expect(page.get_by_text("Message 0", exact=True)).to_be_visible()

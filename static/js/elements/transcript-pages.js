@@ -2,6 +2,7 @@
 // read stays where it is. j and k choose a row, o opens what is folded in it. Without script the links open pages.
 
 import { insertRows, parseRows } from "scrollback/elements/transcript-rows";
+import { tellOfFetch } from "scrollback/failures";
 
 class TranscriptPages extends HTMLElement {
   connectedCallback() {
@@ -44,28 +45,30 @@ class TranscriptPages extends HTMLElement {
     const link = event.target.closest("[data-earlier] a, [data-later] a[href^='?after']");
     if (!link) return;
     event.preventDefault();
-    this.load(link.closest("[data-earlier]") ? "earlier" : "later");
+    this.load(link.closest("[data-earlier]") ? "earlier" : "later", true);
   }
 
-  async load(direction) {
+  async load(direction, isByHand = false) {
     const nav = this.links[direction];
     if (this.loading || nav.hidden) return;
     this.loading = true;
     this.observer.unobserve(nav);
     nav.setAttribute("aria-busy", "true");
+    const anchor = nav.querySelector("a");
+    let response = null;
     try {
-      const anchor = nav.querySelector("a");
       const asked = new URL(anchor.href).searchParams;
       const url = new URL(this.getAttribute("rows-url"), document.baseURI);
       const name = direction === "earlier" ? "before" : "after";
       url.searchParams.set(name, asked.get(name));
-      const response = await fetch(url, { headers: { "HX-Request": "true" } });
+      response = await fetch(url, { headers: { "HX-Request": "true" } });
       if (!response.ok) throw new Error(String(response.status));
       this.take(direction, parseRows(await response.text()), anchor, name);
     } catch {
       // The link still leads there as a page.
       nav.removeAttribute("aria-busy");
       this.loading = false;
+      if (isByHand) tellOfFetch(response?.ok ? null : response, anchor, () => this.load(direction, true));
       return;
     }
     nav.removeAttribute("aria-busy");
