@@ -8,6 +8,7 @@ from sessions_app.actions.timeline import append_event
 from sessions_app.models import (
     AgentSession,
     EventKind,
+    MessageKind,
     MessageRole,
     Person,
     ReadMark,
@@ -160,6 +161,21 @@ def test_a_hit_is_opened_in_the_middle_and_leads_on_to_the_live_end(
     page.evaluate("document.scrollingElement.scrollTop = document.scrollingElement.scrollHeight")
     make_message(session, "And on.", role=MessageRole.ASSISTANT)
     expect(page.get_by_text("And on.")).to_be_visible(timeout=2_000)
+
+
+@pytest.mark.once  # What the page opens is no matter of the engine.
+def test_a_link_to_a_folded_row_opens_it(signed_in_page: Page, session: AgentSession) -> None:
+    fill(session, 60)
+    call = make_tool_call(session, output="The needle.")
+    context = make_message(session, "<environment>Folded away.</environment>", kind=MessageKind.CONTEXT)
+    fill(session, 60)
+    page = signed_in_page
+    for row, text in ((call, "The needle."), (context, "Folded away.")):
+        page.goto(f"{address(session)}?at={row.seq}#seq-{row.seq}")
+        expect(page.locator(f"#seq-{row.seq} pre").get_by_text(text)).to_be_in_viewport()
+    page.goto(f"{address(session)}?t=00:00:30")
+    expect(page.locator("[data-found]")).to_be_visible()
+    expect(page.locator("[data-transcript] details[open]")).to_have_count(0)
 
 
 def test_a_link_to_a_row_finds_it_wherever_it_stands(signed_in_page: Page, session: AgentSession) -> None:

@@ -51,8 +51,11 @@ class LiveSession extends HTMLElement {
     const at = this.hasAttribute("at") ? document.getElementById(`seq-${this.getAttribute("at")}`) : null;
     const hash = /^#seq-\d+$/.test(location.hash) ? document.querySelector(location.hash) : null;
     const row = at ?? hash;
-    if (row) this.find(row);
-    else if (/^#seq-\d+$/.test(location.hash) && !this.hasAttribute("at")) {
+    if (row) {
+      this.find(row);
+      // A link to a row is a link to what it holds. One to a moment only says where to read on.
+      if (hash || /[?&]at=/.test(location.search)) this.unfold(row);
+    } else if (/^#seq-\d+$/.test(location.hash) && !this.hasAttribute("at")) {
       // The row stands on another page of the transcript; only the server finds it.
       const url = new URL(location.href);
       url.search = new URLSearchParams([...url.searchParams].filter(([name]) => name === "run"));
@@ -65,6 +68,12 @@ class LiveSession extends HTMLElement {
     this.querySelector("[data-found]")?.removeAttribute("data-found");
     row.dataset.found = "";
     row.scrollIntoView({ block: "center" });
+  }
+
+  /** Opens a call, or what is folded whole; not the reasoning beside a message that is read as it stands. */
+  unfold(row) {
+    const fold = row.querySelector("details:not(.menu, .reasoning)");
+    if (fold) fold.open = true;
   }
 
   /** A link to a row that is here already needs no other page. */
