@@ -12,7 +12,9 @@ from pytest_django.fixtures import Settings
 
 from sessions_app.models import SearchEntry
 from sessions_app.search import index
+from tests import launching
 from tests.chromium import running_chromium
+from tests.databases import migrated
 from tests.flushing import triggers_let_go_of_flushes
 
 
@@ -21,6 +23,26 @@ def chromium() -> Iterator[Browser]:
     """One browser for the whole stage; a test opens contexts of its own in it (`chromium.new_context()`)."""
     with running_chromium() as browser:
         yield browser
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs_are_forked() -> Iterator[None]:
+    launching.forks = True
+    yield
+    launching.forks = False
+
+
+@pytest.fixture(scope="session")
+def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a database that is migrated once and copied for each test."""
+    with migrated(tmp_path_factory.mktemp("template")) as url:
+        yield url
+
+
+@pytest.fixture
+def installed_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`scrollback` is started as a person starts it, by its script and with all of its imports."""
+    monkeypatch.setattr(launching, "forks", False)
 
 
 @pytest.fixture(autouse=True)

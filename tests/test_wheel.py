@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import dev
+from tests import launching
 from tests.browser import running
 
 PACKAGED = "dashboard/_packaged"
@@ -106,7 +107,8 @@ def test_the_installed_program_runs_and_is_not_the_checkout(environment: Path, t
 def test_the_wheel_serves_its_pages_and_assets_where_there_is_no_node(
     environment: Path, empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "SCROLLBACK", environment / "bin" / "scrollback")
+    monkeypatch.setattr(launching, "SCROLLBACK", environment / "bin" / "scrollback")
+    monkeypatch.setattr(launching, "forks", False)
     monkeypatch.setenv("PATH", str(environment / "bin"))
     monkeypatch.delenv("PYTHONPATH", raising=False)
     home = tmp_path / "home"

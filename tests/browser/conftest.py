@@ -6,19 +6,15 @@ pointed at that database, so factories and actions work as another process of th
 """
 
 import os
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import dj_database_url
-import psycopg
 import pytest
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
-from django.core.management import call_command
 from django.db import connection
 from playwright.sync_api import Browser, BrowserContext, Page
 from pytest_django import DjangoDbBlocker
@@ -26,6 +22,7 @@ from pytest_django import DjangoDbBlocker
 from sessions_app.models import AgentSession, Person, Role
 from tests.browser.problems import Problems
 from tests.browser.running import Server, shared_cache, temporary_home
+from tests.databases import copied
 from tests.factories import make_person, make_session
 
 type OpenContext = Callable[..., BrowserContext]
@@ -43,31 +40,12 @@ def unblocked_database(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def migrated_database(unblocked_database: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a database that is migrated once and copied for each test."""
-    engine_url = os.environ["SCROLLBACK_DATABASE_URL"]
-    if engine_url.startswith("sqlite"):
-        url = f"sqlite:///{tmp_path_factory.mktemp('template')}/template.sqlite3"
-        with connected_to(url):
-            call_command("migrate", verbosity=0)
-            with connection.cursor() as cursor:
-                # Into the file itself, so that copying the file copies everything.
-                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        yield url
-        return
-    with own_postgres_database(engine_url, template="") as url:
-        with connected_to(url):
-            call_command("migrate", verbosity=0)
-        yield url
-
-
-@pytest.fixture(scope="session")
 def static_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("static-cache")
 
 
 @pytest.fixture
-def database_url(migrated_database: str, tmp_path: Path) -> Iterator[str]:
+def database_url(unblocked_database: None, migrated_database: str, tmp_path: Path) -> Iterator[str]:
     """URL of this test's own migrated database, to which the ORM is pointed meanwhile."""
     with copied(migrated_database, tmp_path) as url, connected_to(url):
         yield url
@@ -163,26 +141,3 @@ def _reconnect(place: dict[str, object]) -> None:
     if close_pool is not None:
         close_pool()
     connection.settings_dict.update(place)
-
-
-@contextmanager
-def copied(template_url: str, folder: Path) -> Iterator[str]:
-    if template_url.startswith("sqlite"):
-        copy = folder / "console.sqlite3"
-        copy.write_bytes(Path(template_url.removeprefix("sqlite:///")).read_bytes())
-        yield f"sqlite:///{copy}"
-        return
-    template = urlsplit(template_url).path.lstrip("/")
-    with own_postgres_database(os.environ["SCROLLBACK_DATABASE_URL"], template=template) as url:
-        yield url
-
-
-@contextmanager
-def own_postgres_database(server_url: str, *, template: str) -> Iterator[str]:
-    name = f"browser_{uuid.uuid4().hex}"
-    with psycopg.connect(server_url, autocommit=True) as administration:
-        administration.execute(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
-        try:
-            yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
-        finally:
-            administration.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

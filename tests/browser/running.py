@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
@@ -14,9 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.launching import launch, run_program
+
 START_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 10.0
-SCROLLBACK = Path(sys.executable).parent / "scrollback"
 
 
 def free_port() -> int:
@@ -69,8 +69,11 @@ class Server:
 
     def start(self, *options: str) -> None:
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [str(SCROLLBACK), "serve", "--port", str(self.port), *options],
+            self._process = launch(
+                "serve",
+                "--port",
+                str(self.port),
+                *options,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -106,13 +109,11 @@ class Server:
 
     def run(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Another `scrollback` command on the same data."""
-        return subprocess.run(
-            [str(SCROLLBACK), *arguments], env=self.environment, input=stdin, capture_output=True, timeout=60
-        )
+        return run_program(*arguments, env=self.environment, stdin=stdin, timeout=60)
 
     def popen(self, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
         """The same without waiting for its end; the test ends it."""
-        return subprocess.Popen([str(SCROLLBACK), *arguments], env=self.environment, **options)
+        return launch(*arguments, env=self.environment, **options)
 
     def _is_healthy(self) -> bool:
         try:

@@ -16,7 +16,8 @@ from playwright.sync_api import Page
 from sessions_app.models import Person
 from tests.browser.running import Server
 
-pytestmark = pytest.mark.browser
+# The start itself is what is looked at, so nothing is forked here.
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("installed_program")]
 
 
 @pytest.mark.once  # No database is asked for this.

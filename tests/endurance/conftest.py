@@ -1,4 +1,4 @@
-"""The real server, started empty on a database of its own, which the test's own ORM is pointed at as well."""
+"""The real server on an empty database of its own, which the test's own ORM is pointed at as well."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,14 +9,16 @@ from pytest_django import DjangoDbBlocker
 
 from tests.browser.conftest import connected_to
 from tests.browser.running import Server, temporary_home
+from tests.databases import copied
 
 
 @pytest.fixture
-def server(empty_database_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[Server]:
+def server(migrated_database: str, tmp_path: Path, django_db_blocker: DjangoDbBlocker) -> Iterator[Server]:
     with (
+        copied(migrated_database, tmp_path) as url,
         temporary_home() as home,
-        Server(Path(home), empty_database_url, secret_key=settings.SECRET_KEY) as running,
+        Server(Path(home), url, secret_key=settings.SECRET_KEY) as running,
         django_db_blocker.unblock(),
-        connected_to(empty_database_url),
+        connected_to(url),
     ):
         yield running

@@ -17,8 +17,9 @@ from typing import IO, Self
 
 from sessions_app.actions.terminals.reading import read_bytes
 from sessions_app.models import Terminal, TerminalState
-from tests.browser.running import SCROLLBACK, Server
+from tests.browser.running import Server
 from tests.endurance.sizes import full_or
+from tests.launching import SCROLLBACK
 
 SIZE = full_or(100_000_000, 2_000_000)
 # A server is back while the program still runs.

@@ -15,8 +15,8 @@ from pytest_django import DjangoDbBlocker
 from audit.keys import key_path
 from audit.models import Checkpoint, Log
 from audit.record import LOG_LOCK
-from tests.browser.conftest import own_postgres_database
 from tests.browser.running import Server
+from tests.databases import own_postgres_database
 from tests.endurance.console import Console, serving
 from tests.endurance.disks import SmallDisk, database_on, small_disk
 from tests.endurance.recording import wait_until

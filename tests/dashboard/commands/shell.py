@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.browser.running import SCROLLBACK
+from tests.launching import run_program
 
 DEADLINE_S = 60
 
@@ -25,14 +25,7 @@ class Shell:
 
     def run(self, *arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[bytes]:
         environment = self.environment | options.pop("environment", {})
-        return subprocess.run(
-            [str(SCROLLBACK), *map(str, arguments)],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=DEADLINE_S,
-            **options,
-        )
+        return run_program(*map(str, arguments), env=environment, timeout=DEADLINE_S, **options)
 
     def json(self, *arguments: str | Path, exit_status: int = 0) -> Any:
         """The one JSON object that the command prints; fails when there is anything beside it."""

@@ -54,25 +54,25 @@ def migrate(shell: Shell, *arguments: str) -> "subprocess.CompletedProcess[bytes
 
 
 @pytest.mark.parametrize("count", [1, 600])
-def test_a_log_from_before_the_tree_is_carried_over(shell: Shell, count: int) -> None:
-    assert migrate(shell, "audit", "0001").returncode == 0
+def test_a_log_from_before_the_tree_is_carried_over(first_shell: Shell, count: int) -> None:
+    assert migrate(first_shell, "audit", "0001").returncode == 0
     entries = [entry(idx) for idx in range(count)]
-    insert(shell.environment["SCROLLBACK_DATABASE_URL"], entries)
+    insert(first_shell.environment["SCROLLBACK_DATABASE_URL"], entries)
 
-    assert migrate(shell).returncode == 0
+    assert migrate(first_shell).returncode == 0
 
-    head = shell.json("audit", "head")
+    head = first_shell.json("audit", "head")
     assert head["size"] == count
     assert head["root"] == root_of([leaf_hash(each.body.encode()) for each in entries]).hex()
-    verified = shell.json("audit", "verify")
+    verified = first_shell.json("audit", "verify")
     assert {one["outcome"] for one in verified["verdicts"].values()} <= {"sound", "unchecked"}
 
 
-def test_a_log_with_an_entry_missing_is_not_migrated(shell: Shell) -> None:
-    assert migrate(shell, "audit", "0001").returncode == 0
-    insert(shell.environment["SCROLLBACK_DATABASE_URL"], [entry(idx) for idx in (0, 1, 3)])
+def test_a_log_with_an_entry_missing_is_not_migrated(first_shell: Shell) -> None:
+    assert migrate(first_shell, "audit", "0001").returncode == 0
+    insert(first_shell.environment["SCROLLBACK_DATABASE_URL"], [entry(idx) for idx in (0, 1, 3)])
 
-    refused = migrate(shell)
+    refused = migrate(first_shell)
 
     assert refused.returncode != 0
     assert b"audit entry 2 is missing" in refused.stderr

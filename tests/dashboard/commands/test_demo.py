@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from dashboard.demo import HISTORIES, MARKER
-from tests.browser.running import SCROLLBACK, free_port
+from tests.browser.running import free_port
 from tests.dashboard.commands.shell import Shell, only_line
+from tests.launching import SCROLLBACK
 
 pytestmark = pytest.mark.once
 START_DEADLINE_S = 60.0

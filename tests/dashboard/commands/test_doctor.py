@@ -192,9 +192,9 @@ def test_a_database_out_of_reach_is_a_finding_and_no_error(tmp_path: Path) -> No
     assert "schema" not in checks
 
 
-def test_looking_changes_nothing(shell: Shell) -> None:
-    ended = shell.run("doctor", "--json")
+def test_looking_changes_nothing(first_shell: Shell) -> None:
+    ended = first_shell.run("doctor", "--json")
 
     checks = {check["name"]: check for check in json.loads(ended.stdout)["checks"]}
     assert checks["schema"]["text"] == "the database is empty"
-    assert stat.S_IMODE(shell.home.stat().st_mode) == 0o700
+    assert stat.S_IMODE(first_shell.home.stat().st_mode) == 0o700

@@ -29,19 +29,23 @@ main()
 """
 
 
-def test_commands_that_meet_an_empty_database_at_once_all_succeed(shell: Shell) -> None:
+def test_commands_that_meet_an_empty_database_at_once_all_succeed(first_shell: Shell) -> None:
     with ThreadPoolExecutor(4) as pool:
-        ended = list(pool.map(lambda _: shell.run("list", "--json"), range(4)))
+        ended = list(pool.map(lambda _: first_shell.run("list", "--json"), range(4)))
 
     assert [(each.returncode, each.stderr) for each in ended] == [(0, b"")] * 4
 
 
 @pytest.mark.parametrize("migration", [1, 5, 16])
-def test_a_first_start_that_was_killed_is_made_good_by_the_next_command(shell: Shell, migration: int) -> None:
+def test_a_first_start_that_was_killed_is_made_good_by_the_next_command(
+    first_shell: Shell, migration: int
+) -> None:
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED, "list", str(migration)], env=shell.environment, capture_output=True
+        [sys.executable, "-c", KILLED, "list", str(migration)],
+        env=first_shell.environment,
+        capture_output=True,
     )
 
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert shell.json("list") == {"sessions": [], "has_more": False}
-    assert b"up to date" in shell.run("doctor").stdout
+    assert first_shell.json("list") == {"sessions": [], "has_more": False}
+    assert b"up to date" in first_shell.run("doctor").stdout

@@ -12,8 +12,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.browser.running import SCROLLBACK
 from tests.dashboard.commands.shell import Shell
+from tests.launching import SCROLLBACK
 from tests.samples import sample
 
 HISTORY_ID = "019c8a59-e9dd-71f0-9ae3-4079fe9726a9"

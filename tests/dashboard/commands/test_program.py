@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import dev
-from tests.browser.running import SCROLLBACK
 from tests.dashboard.commands.shell import Shell, only_line
+from tests.launching import SCROLLBACK
 from tests.samples import sample
 
 HISTORY = "claude-code/projects/sample-project/1af7fc5e-8455-4414-9ccd-011d40f70b2a.jsonl"
@@ -90,8 +90,8 @@ def test_a_file_whose_name_is_no_utf8_is_imported(shell: Shell, tmp_path: Path) 
     assert shell.json("import", copy)["sessions"] == 1
 
 
-def test_the_first_command_on_an_empty_database_makes_its_tables(shell: Shell) -> None:
-    assert shell.json("list") == {"sessions": [], "has_more": False}
+def test_the_first_command_on_an_empty_database_makes_its_tables(first_shell: Shell) -> None:
+    assert first_shell.json("list") == {"sessions": [], "has_more": False}
 
 
 def test_a_reader_who_leaves_early_is_no_error(shell: Shell) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.browser.running import SCROLLBACK, Server
+from tests.browser.running import Server
 from tests.dashboard.commands.shell import Shell
+from tests.launching import SCROLLBACK
 
 DEADLINE_S = 30
 

@@ -15,9 +15,9 @@ import pytest
 from dashboard.watch_report import MAX_LISTED_FILES, QUIET_SECONDS, Pipe, WatchReport
 from sessions_app.actions.imports import ImportCounts
 from sessions_app.importers.report import Report
-from tests.browser.running import SCROLLBACK
 from tests.dashboard.commands.shell import Shell
 from tests.factories import make_session
+from tests.launching import launch
 from tests.samples import sample
 
 HISTORY = "codex/sessions/rollout-2026-02-23T12-41-04-019c8a4d-8f45-7010-8b5d-7fad920aa6f9.jsonl"
@@ -139,8 +139,9 @@ class Program:
         self.path = folder / Path(HISTORY).name
         self.lines = sample(HISTORY).read_bytes().splitlines(keepends=True)
         self.path.write_bytes(b"".join(self.lines[:5]))
-        self.process = subprocess.Popen(
-            [str(SCROLLBACK), "watch", str(folder)],
+        self.process = launch(
+            "watch",
+            str(folder),
             env=shell.environment | {"TERM": "xterm", "COLUMNS": "100"},
             stdin=subprocess.DEVNULL,
             stdout=output,

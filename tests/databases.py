@@ -1,0 +1,62 @@
+"""Databases of the chosen engine with the tables of the console, for programs that a test starts.
+
+Making the tables takes seconds; so it is done once for each process of pytest, and copied for each test.
+"""
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+
+ROOT = Path(__file__).parents[1]
+
+
+@contextmanager
+def migrated(folder: Path) -> Iterator[str]:
+    """URL of a database that is there to be copied. `folder` is for its file, and a data directory."""
+    server = os.environ["SCROLLBACK_DATABASE_URL"]
+    if server.startswith("sqlite"):
+        url = f"sqlite:///{folder}/template.sqlite3"
+        _migrate(url, folder)
+        yield url
+        return
+    with own_postgres_database(server, template="") as url:
+        _migrate(url, folder)
+        yield url
+
+
+def _migrate(url: str, folder: Path) -> None:
+    subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "migrate", "--verbosity", "0"],
+        env=os.environ | {"SCROLLBACK_DATABASE_URL": url, "SCROLLBACK_HOME": str(folder)},
+        check=True,
+    )
+
+
+@contextmanager
+def copied(template_url: str, folder: Path) -> Iterator[str]:
+    if template_url.startswith("sqlite"):
+        copy = folder / "console.sqlite3"
+        copy.write_bytes(Path(template_url.removeprefix("sqlite:///")).read_bytes())
+        yield f"sqlite:///{copy}"
+        return
+    template = urlsplit(template_url).path.lstrip("/")
+    with own_postgres_database(os.environ["SCROLLBACK_DATABASE_URL"], template=template) as url:
+        yield url
+
+
+@contextmanager
+def own_postgres_database(server_url: str, *, template: str) -> Iterator[str]:
+    name = f"console_{uuid.uuid4().hex}"
+    with psycopg.connect(server_url, autocommit=True) as administration:
+        administration.execute(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+        try:
+            yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
+        finally:
+            administration.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
