@@ -116,11 +116,22 @@ def fresh_console(engine: Engine, *, keep: bool = False) -> Iterator[Console]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+_empty_file = b""
+
+
 def _migrated(console: Console) -> Console:
+    """Make the tables. On SQLite the second console of a process gets a copy of the first one's, as it began."""
+    global _empty_file
+    file = console.home / "scrollback.sqlite3"
+    if console.engine == "sqlite" and _empty_file:
+        file.write_bytes(_empty_file)
+        return console
     command = [sys.executable, str(ROOT / "manage.py"), "migrate", "--verbosity", "0"]
     done = subprocess.run(command, env=console.environment, cwd=ROOT, text=True, capture_output=True)
     if done.returncode:
         raise Failed(f"the database could not be prepared: {done.stderr.strip()[-500:]}")
+    if console.engine == "sqlite":
+        _empty_file = file.read_bytes()
     return console
 
 
