@@ -118,3 +118,13 @@ def test_a_thumb_chooses_sessions_and_brings_them_back(open_context: OpenContext
     picks.first.tap()
     page.get_by_role("button", name="Restore").tap()
     expect(page.locator("tr[data-row]")).to_have_count(1)
+
+
+def test_a_long_command_scrolls_in_its_own_line(open_context: OpenContext, operator: Person) -> None:
+    session = make_session(with_main_run=True)
+    page = phone_of(open_context, operator)
+    page.goto(reverse("session-terminals", args=[session.pk]))
+    command: Any = page.locator(".empty .command").bounding_box()
+    assert command["x"] >= 0
+    assert command["x"] + command["width"] <= 390
+    assert page.evaluate(SIDEWAYS) == 0

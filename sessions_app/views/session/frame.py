@@ -169,9 +169,7 @@ def tabs(session: AgentSession, current: str) -> list[Tab]:
         ("raw", "Raw", None),
     ]
     return [
-        Tab(name, label, _address(session, name), number, name == current)
-        for name, label, number in entries
-        if name != "terminals" or number
+        Tab(name, label, _address(session, name), number, name == current) for name, label, number in entries
     ]
 
 

@@ -391,12 +391,3 @@ def test_a_session_without_terminals_gives_the_room_to_its_prompts(
     page = page_of(operator, session)
     assert "<terminal-view" not in page
     assert reverse("session-outline", args=[session.pk]) in page
-
-
-def test_the_terminals_tab_lists_them_newest_first(operator: Client, session: AgentSession) -> None:
-    make_terminal(session, b"x" * 2000, title="first", duration_us=61_000_000)
-    make_terminal(session, started_ms=session.started_ms + 5000, title="second", deleted_ms=1)
-    page = operator.get(reverse("session-terminals", args=[session.pk])).content.decode()
-    assert "first" in page
-    assert "1m 01s" in page
-    assert "second" not in page
