@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import Case, Q, QuerySet, Value, When
 from django.urls import reverse
 
 from dashboard.lib.text import storable
@@ -36,7 +36,9 @@ class Offer:
 
 @dataclass(frozen=True)
 class Offers:
-    """`best` are called exactly what was typed, so Enter goes there; the others have it in their title."""
+    """`best` are called exactly what was typed, so Enter goes there; the others have it in their title, those first
+    that begin with it.
+    """
 
     best: Sequence[Offer]
     sessions: Sequence[Offer]
@@ -55,16 +57,31 @@ def offers_for(text: str, person: Person) -> Offers:
     titled = with_columns(AgentSession.objects.visible_to(person)).filter(
         pk__in=sessions_titled(text.split())
     )
-    same_title = titled.filter(Q(title__iexact=text) | Q(title="", first_prompt__iexact=text))
+    same_title = titled.filter(_called("iexact", text))
     runs = _runs(person).filter(title__icontains=text)
     called_so: list[Row] = [*_with_id(text, person), *same_title.newest_first()[:ROWS]]
     called_so += runs.filter(title__iexact=text)[:ROWS]
     best: dict[uuid.UUID, Row] = {row.pk: row for row in called_so}
     return Offers(
         [_offer(row) for row in list(best.values())[:ROWS]],
-        [_session(row) for row in titled.newest_first()[: ROWS + len(best)] if row.pk not in best][:ROWS],
+        [_session(row) for row in _closest(titled, text)[: ROWS + len(best)] if row.pk not in best][:ROWS],
         [_run(row) for row in runs[: ROWS + len(best)] if row.pk not in best][:ROWS],
     )
+
+
+def _closest(titled: QuerySet[AgentSession], text: str) -> QuerySet[AgentSession]:
+    """What begins with the text, then what has it as it stands, then what only has its words; each newest first."""
+    distance = Case(
+        When(_called("istartswith", text), then=Value(0)),
+        When(_called("icontains", text), then=Value(1)),
+        default=Value(2),
+    )
+    return titled.order_by(distance, "-last_activity_ms", "-id")
+
+
+def _called(lookup: str, text: str) -> Q:
+    """Of what a page calls the session: its title, or the first prompt where it has none."""
+    return Q(**{f"title__{lookup}": text}) | Q(title="", **{f"first_prompt__{lookup}": text})
 
 
 def _runs(person: Person) -> QuerySet[Run]:

@@ -264,8 +264,10 @@ def _with_exact(shown: str, exact: str) -> SafeString | str:
 
 
 @register.simple_tag(takes_context=True)
-def rail_places(context: template.Context) -> list[dict[str, Any]]:
-    """The places that this person may read, with `current` and `number` from `nav_counts`, which may be absent."""
+def rail_places(context: template.Context, beginning: str = "") -> list[dict[str, Any]]:
+    """The places that this person may read whose names begin so, with `current` and `number` from `nav_counts`, which
+    may be absent.
+    """
     request: HttpRequest | None = context.get("request")
     allowed = _rights(context)
     path = context.get("rail_path") or (request.path if request else "")
@@ -273,7 +275,7 @@ def rail_places(context: template.Context) -> list[dict[str, Any]]:
     return [
         {"place": place, "current": place.holds(path), "number": counts.get(place.count, 0)}
         for place in places.PLACES
-        if allowed(place.right)
+        if allowed(place.right) and place.name.lower().startswith(beginning.lower())
     ]
 
 

@@ -74,7 +74,7 @@ def _with_kind(text: str, kind: str) -> str:
 @require_safe
 @requires(READ)
 def palette(request: HttpRequest) -> HttpResponse:
-    """What Ctrl K offers: what is called so, what has it in its title, and the search itself."""
+    """What Ctrl K offers: what is called so, places, what has it in its title, and the search itself at the end."""
     person, text = cast(Person, request.user), request.GET.get("q", "").strip()
     offers = offers_for(text, person) if text else recent(person)
     return render(request, "sessions_app/search/_palette.html", {"q": text, "offers": offers})

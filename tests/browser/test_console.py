@@ -256,9 +256,21 @@ def test_the_list_and_a_session_are_worked_by_keyboard_alone(
     page.keyboard.press("Escape")
     page.keyboard.press("Control+k")
     page.keyboard.type("TODO")
-    expect(page.locator("#palette .palette__item").first).to_have_text("Search everything for “TODO”")
+    expect(page.locator("#palette .palette__item").last).to_have_text("Search everything for “TODO”")
+    page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/search/\?q=TODO$"))
+
+
+def test_enter_in_the_palette_takes_the_best_of_the_whole_text(signed_in_page: Page, histories: None) -> None:
+    page = signed_in_page
+    page.goto("/settings/")
+    page.keyboard.press("Control+k")
+    expect(page.locator("#palette .palette__item").first).to_be_visible()
+    # Recent sessions still stand there when Enter comes.
+    page.keyboard.type("termin")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/terminals/")
 
 
 def test_ticked_sessions_are_archived_and_found_again(signed_in_page: Page, histories: None) -> None:

@@ -1,5 +1,6 @@
 // <command-palette src="/-/palette/">: each change of the box fetches `src?q=…`, a fragment of .palette__item links, into
-// the list box. Arrow keys choose, Enter follows, Ctrl Enter opens a new tab.
+// the list box. Arrow keys choose, Enter follows, Ctrl Enter opens a new tab. Whoever types on and presses Enter at once
+// goes to what the whole text finds, not to what still stands there.
 
 const TYPING_MS = 80;
 
@@ -30,20 +31,32 @@ class CommandPalette extends HTMLElement {
     this.timer = setTimeout(() => this.fetch(), TYPING_MS);
   }
 
+  // Whether what is shown now is of the text that stood in the box when it was asked for.
   async fetch() {
+    clearTimeout(this.timer);
     this.request?.abort();
     this.request = new AbortController();
+    const text = this.input.value;
     const url = new URL(this.getAttribute("src"), document.baseURI);
-    url.searchParams.set("q", this.input.value);
+    url.searchParams.set("q", text);
     this.results.setAttribute("aria-busy", "true");
     try {
       const response = await fetch(url, { signal: this.request.signal, headers: { "HX-Request": "true" } });
       this.show(response.ok ? await response.text() : this.failure());
+      this.shown = response.ok ? text : undefined;
     } catch (error) {
-      if (error.name === "AbortError") return;
+      if (error.name === "AbortError") return false;
       this.show(this.failure());
+      this.shown = undefined;
     }
     this.results.removeAttribute("aria-busy");
+    return this.shown === text;
+  }
+
+  async follow(inNewTab) {
+    if (this.shown !== this.input.value && !(await this.fetch())) return;
+    if (inNewTab) open(this.current.href, "_blank", "noopener");
+    else this.current.click();
   }
 
   failure() {
@@ -80,10 +93,8 @@ class CommandPalette extends HTMLElement {
       const next = (items.indexOf(this.current) + step + items.length) % items.length;
       this.choose(items[next]);
       items[next]?.scrollIntoView({ block: "nearest" });
-    } else if (event.key === "Enter" && this.current) {
-      if (event.ctrlKey || event.metaKey) open(this.current.href, "_blank", "noopener");
-      else this.current.click();
-    } else return;
+    } else if (event.key === "Enter") this.follow(event.ctrlKey || event.metaKey);
+    else return;
     event.preventDefault();
   }
 }

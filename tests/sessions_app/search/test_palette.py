@@ -38,13 +38,13 @@ def offered(client: Client, text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("text", ["Fix the queue", "fix the QUEUE", " Fix the queue "])
-def test_a_session_called_exactly_so_comes_before_the_search(client: Client, text: str) -> None:
+def test_a_session_called_exactly_so_comes_first(client: Client, text: str) -> None:
     session = titled("Fix the queue")
     others = [titled(f"Fix the queue {number}", at_ms=START_MS + number) for number in range(1, 60)]
     found = offered(client, text)
     assert found[0] == f"/sessions/{session.pk}/"
-    assert found[1].startswith("/search/?q=")
-    assert found[2] == f"/sessions/{others[-1].pk}/"
+    assert found[1] == f"/sessions/{others[-1].pk}/"
+    assert found[-1].startswith("/search/?q=")
     assert len(found) == len(set(found)) == 2 + ROWS
 
 
@@ -53,9 +53,24 @@ def test_a_session_without_a_title_is_called_by_its_first_prompt(client: Client)
     assert offered(client, "look at the log")[0] == f"/sessions/{session.pk}/"
 
 
-def test_a_part_of_a_title_comes_after_the_search(client: Client) -> None:
+def test_what_has_the_text_in_its_title_comes_before_the_search(client: Client) -> None:
     session = titled("Fix the queue")
-    assert offered(client, "fix the")[:2] == ["/search/?q=fix%20the", f"/sessions/{session.pk}/"]
+    assert offered(client, "fix the") == [f"/sessions/{session.pk}/", "/search/?q=fix%20the"]
+
+
+def test_the_closest_title_comes_first_and_of_equals_the_newest(client: Client) -> None:
+    begins = [titled(f"Fix the queue {number}", at_ms=START_MS + number) for number in range(2)]
+    prompted = titled("", first_prompt="fix the lamp", at_ms=START_MS - 1)
+    holds = titled("Please fix the queue", at_ms=START_MS + 5)
+    has_words = titled("The queue", first_prompt="Fix it", at_ms=START_MS + 9)
+    closest = [begins[1], begins[0], prompted, holds, has_words]
+    assert offered(client, "fix the")[:-1] == [f"/sessions/{session.pk}/" for session in closest]
+
+
+def test_a_place_comes_before_sessions_as_soon_as_its_name_begins_so(client: Client) -> None:
+    session = titled("Run the tests")
+    assert offered(client, "Run") == ["/runs/", f"/sessions/{session.pk}/", "/search/?q=Run"]
+    assert offered(client, "un") == ["/search/?q=un"]
 
 
 @pytest.mark.parametrize(
