@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
 from django.db import DatabaseError
@@ -61,7 +62,7 @@ class BackgroundVerifier(BackgroundThread):
         # The look at contents, which may take many looks at the log, and where it is at present.
         self._contents = Contents()
         self._contents_at = time.monotonic()
-        self._steps: Iterator[int] | None = None
+        self._steps: Iterator[int | None] | None = None
 
     def failed(self, error: DatabaseError) -> None:
         self._steps = None
@@ -96,24 +97,25 @@ class BackgroundVerifier(BackgroundThread):
     def _stand(self, found: Verification) -> None:
         """The log itself is sound."""
         global _standing
-        damage, reach = self._contents.finding, self._contents.next_idx
-        _standing = Standing(found.size, found.at_ms, contents_size=reach)
-        if damage is not None:
-            _standing = replace(_standing, problem=damage.text, first_bad_idx=damage.first_idx)
+        contents = self._contents
+        _standing = Standing(
+            found.size, found.at_ms, contents.problem, contents.first_bad_idx, contents_size=contents.next_idx
+        )
 
     def _look_at_contents(self, size: int) -> None:
         """Go on for as long as new entries may wait; what was damaged is looked at again before the rest."""
-        damage = self._contents.finding
-        if damage is not None:
-            self._contents, self._steps = Contents(damage.first_idx), None
+        if self._contents.problem:
+            begin = self._contents.finding.first_idx if self._contents.finding else self._contents.next_idx
+            self._contents, self._steps = Contents(begin), None
         elif self._steps is None and time.monotonic() - self._contents_at >= _ALL_EVERY_S:
             self._contents, self._contents_at = Contents(), time.monotonic()
         if self._steps is None:
-            self._steps = self._contents.steps(size)
+            survey = () if self._contents.is_surveyed else self._contents.survey()
+            self._steps = chain(survey, self._contents.steps(size))
         until = began = time.monotonic()
         until += self.every_s
         for _ in self._steps:
-            if self._contents.finding is not None:
+            if self._contents.problem:
                 return
             if self.stopping.wait((time.monotonic() - began) * _RESTS) or time.monotonic() >= until:
                 return

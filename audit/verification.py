@@ -59,6 +59,10 @@ def _with_contents(found: Verification, progress: Progress) -> Verification:
     began, contents = time.monotonic(), Contents()
     for idx in contents.steps(found.reliable_size):
         progress("contents", idx + 1, found.size)
+    # Rows are held against all entries about them: where some cannot be relied on, that would tell nothing.
+    if found.reliable_size == found.size:
+        for _ in contents.survey():
+            pass
     verdict = contents.verdict(found.reliable_size, found.size)
     return found.with_contents(verdict, time.monotonic() - began)
 

@@ -1,7 +1,7 @@
 """Whether sealed output, sealed rows and sealed lines are as their entries in the audit log say."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import batched
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ from audit.columns import parsed
 from audit.covers import Commitment
 from audit.models import Entry
 from dashboard.lib.compression import CorruptData
-from sessions_app.models import TerminalSegment
+from sessions_app.models import TerminalChunk, TerminalSegment
 from sessions_app.models.blob import sha256_of
 from sessions_app.sealed_lines import trouble_of_lines
 from sessions_app.sealed_rows import FORM, trouble_of_rows
@@ -28,6 +28,23 @@ def check_segments(found: Commitment) -> Iterator[str]:
             trouble = _trouble_of(said, by_offset.get(said["offset"]))
             place = f"of terminal {found.target_id} from byte {said['offset']:,} on"
             yield f"the output {place} {trouble}." if trouble else ""
+        added = _added(uuid.UUID(found.target_id), some)
+        if added:
+            yield f"terminal {found.target_id} {added}."
+
+
+def _added(terminal_id: uuid.UUID, some: Sequence[dict[str, Any]]) -> str:
+    """What no entry names would be read in the place of what was sealed."""
+    start, end = some[0]["offset"], some[-1]["offset"] + some[-1]["size"]
+    between = {"terminal": terminal_id, "offset__lt": end, **({"offset__gte": start} if start else {})}
+    named = [segment["offset"] for segment in some]
+    places = [
+        *TerminalSegment.objects.filter(**between)
+        .exclude(offset__in=named)
+        .values_list("offset", flat=True)[:1],
+        *TerminalChunk.objects.filter(**between).values_list("offset", flat=True)[:1],
+    ]
+    return f"has other output from byte {places[0]:,} on beside what was sealed there" if places else ""
 
 
 def _trouble_of(said: dict[str, Any], stored: TerminalSegment | None) -> str:

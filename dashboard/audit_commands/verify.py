@@ -71,6 +71,8 @@ def _text(found: Verification, unrecorded: str) -> str:
     lines = [f"{_MARKS[one.outcome]:7}{one.check:12} {one.text}" for one in found.verdicts]
     if found.is_sound:
         lines.append(f"{found.size:,} entries verified in {found.seconds:.1f} s.")
+    elif found.first_bad_idx is None:
+        lines.append("No entry is broken, but what is stored is not what the log says of it.")
     else:
         lines.append(
             f"The log was changed: the first entry that cannot be relied on is {found.first_bad_idx:,}."

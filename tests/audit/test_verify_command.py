@@ -11,6 +11,7 @@ from django.db import transaction
 from audit.models import Checkpoint, Entry
 from tests.audit.attacks import Scene, drop_triggers, edit_body, restore_old_backup, truncate
 from tests.audit.logs import grow
+from tests.audit.seal_attacks import raise_new_session, set_scene
 
 pytestmark = pytest.mark.django_db
 
@@ -76,3 +77,17 @@ def test_a_new_key_goes_on_from_the_old_one(capsys: pytest.CaptureFixture[str], 
     assert entry.action == "key.replaced"
     assert json.loads(entry.body)["details"]["why"] == "lost with the old disk"
     assert verify(capsys, "--state", state)[0] == 0
+
+
+def test_a_row_that_no_entry_speaks_of_is_named_without_blaming_an_entry(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    scene = set_scene(random.Random(6))
+    raise_new_session(scene)
+    code, said = verify(capsys, "--state", str(tmp_path / "heads"))
+    assert code == 1
+    assert (
+        f"BROKEN contents     The log does not fit what is stored: session {scene.new_session.pk} says"
+        in said
+    )
+    assert "No entry is broken, but what is stored is not what the log says of it." in said
