@@ -16,6 +16,7 @@ BENCHMARKS = {
     "audit-pages": "benchmarks.audit_pages",
     "audit-append": "benchmarks.audit_append",
     "audit-verify": "benchmarks.audit_verify",
+    "audit-seal": "benchmarks.audit_seal",
     "open-session": "benchmarks.open_session",
     "append-to-page": "benchmarks.append_to_page",
     "idle": "benchmarks.idle",

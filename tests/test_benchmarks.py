@@ -23,6 +23,7 @@ TOY_SIZES = {
     "audit-pages": 6_000,
     "audit-append": 6_400,
     "audit-verify": 6_000,
+    "audit-seal": 300,
     "open-session": 300,
     "append-to-page": 1,
     "idle": 1,
@@ -107,6 +108,8 @@ def check_figures(name: str, found: dict[str, Any]) -> None:
         assert found["tree"]["ratio"] > 0
     elif name == "audit-verify":
         assert len(found["runs"]) == 3
+    elif name == "audit-seal":
+        assert found["sessions"]["large"]["rows"] > found["sessions"]["small"]["rows"] > 0
     elif name == "open-session":
         assert found["sessions"]["large"]["messages"] == 300
         assert found["sessions"]["small"]["messages"] == 100
