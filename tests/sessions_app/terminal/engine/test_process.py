@@ -26,18 +26,24 @@ DEADLINE_S = 30.0
 
 @pytest.fixture
 def engine() -> Iterator[EngineProcess]:
+    # The one that screens of other tests came from may still be there.
+    _others.clear()
+    _others.update(_children())
     engine = EngineProcess(deadline_s=DEADLINE_S)
     yield engine
     engine.stop()
 
 
+_others: set[psutil.Process] = set()
+
+
 def _children() -> set[psutil.Process]:
-    """The engine processes of this process."""
+    """The engine processes that this process started since the test began."""
     return {
         child
         for child in psutil.Process().children()
         if "sessions_app.terminal.engine.child" in child.cmdline()
-    }
+    } - _others
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:
