@@ -13,6 +13,7 @@ from dashboard.lib.db import write_transaction
 from sessions_app.models import Person, Role
 from tests.browser import accessibility
 from tests.browser.conftest import OpenContext
+from tests.browser.settled import at_rest
 from tests.factories import make_person, make_session
 
 pytestmark = pytest.mark.browser
@@ -131,7 +132,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
         "/audit/head/",
     ):
         page.goto(address)
-        page.wait_for_load_state("networkidle")
+        at_rest(page)
         found += accessibility.findings(page, address)
         if page.evaluate("document.documentElement.scrollWidth") > width:
             found.append(f"{address}: wider than {width}")

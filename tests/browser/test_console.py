@@ -17,6 +17,7 @@ from tests.browser import accessibility
 from tests.browser.conftest import OpenContext
 from tests.browser.problems import Problems
 from tests.browser.running import Server
+from tests.browser.settled import at_rest, connected
 from tests.browser.test_terminals import until
 from tests.samples import sample
 
@@ -82,7 +83,7 @@ def test_axe_finds_nothing_on_any_page_and_none_scrolls_sideways(
     found: list[str] = []
     for address in real_addresses():
         page.goto(address)
-        page.wait_for_load_state("networkidle")
+        at_rest(page)
         found += accessibility.findings(page, address)
         if page.evaluate("document.documentElement.scrollWidth") > width:
             found.append(f"{address}: wider than {width}")
@@ -115,7 +116,7 @@ def test_no_page_breaks_the_content_policy_or_prints_an_error(
     page = open_context(operator).new_page()
     for address in real_addresses():
         page.goto(address)
-        page.wait_for_load_state("networkidle")
+        at_rest(page)
     # The `problems` fixture of the context fails the test with whatever was printed.
 
 
@@ -145,10 +146,6 @@ def test_from_the_first_run_to_signed_in_and_out_again(
     page.get_by_label("Password").fill("correct horse battery")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Now")).to_be_visible()
-
-
-def connected(page: Page) -> None:
-    expect(page.locator("html[data-live=connected]")).to_be_attached(timeout=PATIENCE_MS)
 
 
 def test_an_empty_list_fills_when_another_process_imports(signed_in_page: Page, server: Server) -> None:
@@ -230,7 +227,7 @@ def test_the_list_and_a_session_are_worked_by_keyboard_alone(
     page.keyboard.press("g")
     page.keyboard.press("s")
     page.wait_for_url("**/sessions/")
-    page.wait_for_load_state("networkidle")
+    connected(page)
     page.keyboard.press("j")
     page.keyboard.press("j")
     expect(page.locator('tr[data-row][aria-selected="true"]')).to_have_count(1)
@@ -246,11 +243,11 @@ def test_the_list_and_a_session_are_worked_by_keyboard_alone(
     page.keyboard.type("orchestrator")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/sessions/\?q=orchestrator$"))
-    page.wait_for_load_state("networkidle")
+    connected(page)
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("orchestrator")
-    page.wait_for_load_state("networkidle")
+    connected(page)
     page.keyboard.press("?")
     expect(page.locator("#key-sheet")).to_be_visible()
     page.keyboard.press("Escape")
@@ -276,7 +273,7 @@ def test_enter_in_the_palette_takes_the_best_of_the_whole_text(signed_in_page: P
 def test_ticked_sessions_are_archived_and_found_again(signed_in_page: Page, histories: None) -> None:
     page = signed_in_page
     page.goto("/sessions/")
-    page.wait_for_load_state("networkidle")
+    connected(page)
     before = page.locator("tr[data-row]").count()
     page.locator(".list__select").first.check()
     page.get_by_role("button", name="Archive").click()
@@ -289,7 +286,7 @@ def test_ticked_sessions_are_archived_and_found_again(signed_in_page: Page, hist
 def test_what_was_done_to_many_is_undone_by_the_toast(signed_in_page: Page, histories: None) -> None:
     page = signed_in_page
     page.goto("/sessions/")
-    page.wait_for_load_state("networkidle")
+    connected(page)
     rows = page.locator("tr[data-row]")
     before = rows.count()
     for number in range(2):
@@ -305,7 +302,7 @@ def test_what_was_done_to_many_is_undone_by_the_toast(signed_in_page: Page, hist
 def test_enter_in_the_box_for_a_tag_adds_the_tag(signed_in_page: Page, histories: None) -> None:
     page = signed_in_page
     page.goto("/sessions/")
-    page.wait_for_load_state("networkidle")
+    connected(page)
     before = page.locator("tr[data-row]").count()
     page.locator(".list__select").first.check()
     page.get_by_label("Tag", exact=True).fill("later")
@@ -319,7 +316,7 @@ def test_a_row_leaves_the_list_with_its_session(
 ) -> None:
     page = signed_in_page
     page.goto("/sessions/")
-    page.wait_for_load_state("networkidle")
+    connected(page)
     row = page.locator("tr[data-row]").first
     session = AgentSession.objects.get(pk=str(row.get_attribute("data-id")))
     delete_session(session.pk, actor=actor_of(operator))
@@ -340,13 +337,13 @@ def test_a_view_is_named_by_typing_at_once(signed_in_page: Page, histories: None
 def test_a_session_in_the_trash_is_found_and_brought_back(signed_in_page: Page, histories: None) -> None:
     page = signed_in_page
     page.goto("/sessions/")
-    page.wait_for_load_state("networkidle")
+    connected(page)
     title = page.locator("tr[data-row] .list__link").first.inner_text()
     page.locator(".list__select").first.check()
     page.get_by_role("button", name="Move to trash").click()
     page.get_by_role("link", name="Trash").click()
     expect(page.locator("tr[data-row]")).to_have_count(1)
-    page.wait_for_load_state("networkidle")
+    connected(page)
     page.keyboard.press("j")
     page.keyboard.press("o")
     expect(page.locator("#peek").get_by_role("button", name="Restore")).to_be_visible()

@@ -6,11 +6,11 @@ from playwright.sync_api import Page, expect
 from dashboard.lib.clock import now_ms
 from sessions_app.models import AgentSession
 from tests.browser.running import Server
+from tests.browser.settled import PATIENCE_MS, connected
 from tests.factories import make_session
 
 pytestmark = pytest.mark.browser
 
-PATIENCE_MS = 15_000
 # For each row of each table: how many cells it has more than its table has headings.
 EXTRA_CELLS = """() => [...document.querySelectorAll("table")].flatMap((table) =>
   [...table.tBodies[0].rows].map((row) => row.cells.length - table.tHead.rows[0].cells.length))"""
@@ -23,7 +23,7 @@ def test_a_session_that_ends_leaves_running_and_its_table_keeps_its_columns(
     make_session(title="another", status="running")
     page = signed_in_page
     page.goto("/")
-    expect(page.locator("html[data-live=connected]")).to_be_attached(timeout=PATIENCE_MS)
+    connected(page)
     running = page.locator("section[aria-labelledby=running]")
     expect(running.locator("tr[data-row]")).to_have_count(2)
     running.get_by_role("link", name="another").focus()
@@ -47,10 +47,11 @@ def test_a_console_without_anything_fills_with_its_first_session(
 ) -> None:
     page = signed_in_page
     page.goto("/")
-    expect(page.locator("html[data-live=connected]")).to_be_attached(timeout=PATIENCE_MS)
+    connected(page)
     expect(page.get_by_role("heading", name="Needs you")).to_have_count(0)
 
-    make_session(title="the first", status="waiting", status_evidence="permission prompt recorded")
+    session = make_session(title="the first", status="waiting", status_evidence="permission prompt recorded")
+    change(session)
 
     expect(page.get_by_role("link", name="the first")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.get_by_text("permission prompt recorded")).to_be_visible()

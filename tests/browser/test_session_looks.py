@@ -19,6 +19,7 @@ from sessions_app.models import (
 from tests.browser import accessibility
 from tests.browser.conftest import OpenContext
 from tests.browser.session_pages import OPEN_FOLDS, address, opened
+from tests.browser.settled import at_rest
 from tests.factories import (
     make_event,
     make_message,
@@ -89,9 +90,9 @@ def test_axe_finds_nothing(
     tabs = [address(session) + tab for tab in ("", "?at=3", "runs/", "files/", "notes/", "raw/")]
     for place in [*tabs, raw, raw + "2/", reverse("run", args=[child.pk])]:
         page.goto(place)
-        page.wait_for_load_state("networkidle")
+        at_rest(page)
         page.evaluate(OPEN_FOLDS)
-        page.wait_for_load_state("networkidle")
+        at_rest(page)
         found += accessibility.findings(page, place)
     assert not found, "\n".join(found)
 

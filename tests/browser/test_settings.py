@@ -12,6 +12,7 @@ from sessions_app.models import ApiToken, Person, Role, Scope
 from tests.browser import accessibility
 from tests.browser.conftest import OpenContext
 from tests.browser.running import Server
+from tests.browser.settled import at_rest
 from tests.factories import PASSWORD, make_person, make_saved_view, make_session
 
 pytestmark = pytest.mark.browser
@@ -31,7 +32,7 @@ def test_axe_finds_nothing_on_forms_confirmations_and_what_is_shown_once(
     found: list[str] = []
 
     def look(at: Page) -> None:
-        at.wait_for_load_state("networkidle")
+        at_rest(at)
         found.extend(accessibility.findings(at, at.url))
         if at.evaluate("document.documentElement.scrollWidth") > width:
             found.append(f"{at.url}: wider than {width}")
