@@ -115,20 +115,22 @@ def _serve(home: Path, named_port: int | None, stack: contextlib.ExitStack, *, a
     import django
 
     django.setup()
+    from dashboard.demo_program import begin
     from dashboard.demo_seed import seed
 
     port = _free_port(named_port)
     password = secrets.token_urlsafe(9)
     _say("Importing sample histories …", as_json)
-    seed(HISTORIES, password)
+    history = home / "make-believe-agent" / f"{uuid.uuid4()}.jsonl"
+    begin(history)
+    session = seed(HISTORIES, history, password)
     server = _start(stack, home, "serve", "--port", str(port))
     url = f"http://{HOST}:{port}/"
     _wait_until(lambda: _answers(url), server, home)
-    history = home / "make-believe-agent" / f"{uuid.uuid4()}.jsonl"
-    history.parent.mkdir(exist_ok=True)
     _start(stack, home, "watch", str(history.parent))
     command = (sys.executable, "-u", str(PROGRAM), str(history))
-    _start(stack, home, "record", "--title", "House check (make-believe)", "--", *command)
+    title = ("--title", "House check (make-believe)")
+    _start(stack, home, "record", *title, "--session", session, "--", *command)
     _greet(url, password, home, as_json)
     server.wait()
     raise Refused(f"the server ended by itself. What it said is in {_kept_log(home)}")

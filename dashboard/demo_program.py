@@ -1,7 +1,7 @@
 """The program that `scrollback demo` records: a make-believe agent that checks a house for ever.
 
 It draws its work on the terminal, and writes what a coding agent would write down of it, line by line, into the
-file named by its argument. Standard library only; it ends when it is told to.
+file named by its argument, where the demo has begun. Standard library only; it ends when it is told to.
 """
 
 import json
@@ -22,12 +22,14 @@ _USAGE: Final = {"input_tokens": 420, "output_tokens": 64, "cache_read_input_tok
 
 
 class History:
-    """Writes records in the form of Claude Code's transcripts."""
+    """Writes records in the form of Claude Code's transcripts, behind those that the file has."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("a", encoding="utf-8")
+        self._file = path.open("a+", encoding="utf-8")
+        self._file.seek(0)
+        *_, newest = ("null", *self._file)
         self._session = path.stem
-        self._parent: str | None = None
+        self._parent: str | None = (json.loads(newest) or {}).get("uuid")
 
     def prompt(self, text: str) -> None:
         self._write("user", {"role": "user", "content": text})
@@ -62,6 +64,17 @@ class History:
         self._parent = own_id
         self._file.write(json.dumps(record) + "\n")
         self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def begin(path: Path) -> None:
+    """Write the line that makes the file a session, which a recorder can then be given."""
+    path.parent.mkdir(exist_ok=True)
+    history = History(path)
+    history.prompt("Please look after the house: check one room after the other.")
+    history.close()
 
 
 def check(room: str, round_number: int) -> Iterator[str]:

@@ -17,11 +17,15 @@ OPERATOR: Final = "demo"
 _NOTE: Final = "The subagents wrote the same component twice. Ask for one plan first next time."
 
 
-def seed(histories: Path, password: str) -> None:
-    """Import the histories; make people, a tag, a star, a note, a token. Again, it only changes the password."""
+def seed(histories: Path, begun: Path, password: str) -> str:
+    """Import the histories; make people, a tag, a star, a note, a token. Again, it only changes the password.
+
+    The id of the session that has begun in the file of that name, so that a terminal can be recorded into it.
+    """
     migrate_if_needed(lambda line: None)
     actor = command_line()
-    Importer(actor).import_paths([str(histories)])
+    Importer(actor).import_paths([str(histories), str(begun)])
+    session = AgentSession.objects.get(external_id=begun.stem)
     person = Person.objects.people().filter(username=OPERATOR).first()
     if person is not None:
         people.change_password(person.pk, password, actor=actor)
@@ -29,6 +33,7 @@ def seed(histories: Path, password: str) -> None:
         _add_people(password, actor)
     # A server and a recorder are started next; nothing of this process may hold the database.
     connections.close_all()
+    return str(session.pk)
 
 
 def _add_people(password: str, actor: Actor) -> None:

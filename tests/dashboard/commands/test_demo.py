@@ -80,6 +80,12 @@ def test_the_demo_has_something_on_every_page_and_leaves_nothing(tmp_path: Path)
                 found["size"] for found in shell.json("list", "--terminals", "--status", "live")["terminals"]
             )
         )
+        # The agent's session has its terminal beside it.
+        (terminal,) = shell.json("list", "--terminals", "--status", "live")["terminals"]
+        session = shell.json("show", terminal["session"])["session"]
+        assert session["agent"] == "claude-code"
+        assert session["heading"].startswith("Please look after the house")
+        assert session["terminal_count"] == 1
         assert ready["username"] == "demo"
         assert ready["password"]
 
