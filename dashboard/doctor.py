@@ -22,7 +22,7 @@ from django.db.models import Count, F, Sum
 from dashboard.lib.config import Config
 from dashboard.lib.db import database_size, engine_version, explain, sqlite_path, vendor
 from dashboard.lib.errors import Refused
-from dashboard.lib.formatting import byte_size
+from dashboard.lib.formatting import byte_size, counted
 from dashboard.lib.schema import SchemaState, schema_state
 from dashboard.serving import addresses_of, is_loopback
 from sessions_app.actions.terminals.deriving import derivable
@@ -288,7 +288,7 @@ def _schema_finding(state: SchemaState) -> Finding:
     if state.pending:
         text = f"pending migrations: {state.pending}"
         return Finding("schema", "fail", text, "Start `scrollback serve` once to apply them.")
-    return Finding("schema", "ok", f"up to date, {state.applied} migrations applied")
+    return Finding("schema", "ok", f"up to date, {counted(state.applied, 'migration')} applied")
 
 
 def _is_alive(pid: int) -> bool:

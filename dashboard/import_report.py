@@ -13,6 +13,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from dashboard.lib.formatting import counted
 from sessions_app.importers.report import Progress as ImportProgress
 from sessions_app.importers.report import Report
 
@@ -28,7 +29,7 @@ class ImportBar:
         self._left = 0
 
     def show(self, progress: ImportProgress) -> None:
-        files = f"{progress.files_done}/{progress.files} files"
+        files = f"{progress.files_done}/{counted(progress.files, 'file')}"
         self._bar.update(self._task, total=progress.bytes, completed=progress.bytes_done, files=files)
 
     def show_deriving(self, left: int) -> None:
@@ -57,34 +58,29 @@ def progress_bar(*, quiet: bool) -> Iterator[ImportBar | None]:
 def summary(report: Report) -> str:
     counts = report.counts
     if not counts.bytes and not counts.terminals:
-        text = f"Nothing new: {report.unchanged} sources are as they were."
+        are = "is as it was" if report.unchanged == 1 else "are as they were"
+        text = f"Nothing new: {counted(report.unchanged, 'source')} {are}."
     else:
         text = (
-            f"{number(counts.sessions, 'session')}, {number(counts.runs, 'run')}, "
-            f"{number(counts.messages.total(), 'message')}, {number(counts.tool_calls, 'tool call')}, "
-            f"{number(counts.terminals, 'terminal')} from {number(counts.sources, 'new source')} "
+            f"{counted(counts.sessions, 'session')}, {counted(counts.runs, 'run')}, "
+            f"{counted(counts.messages.total(), 'message')}, {counted(counts.tool_calls, 'tool call')}, "
+            f"{counted(counts.terminals, 'terminal')} from {counted(counts.sources, 'new source')} "
             f"({counts.bytes / 1e6:.1f} MB in {report.seconds:.1f} s)."
         )
     if counts.skipped_lines:
         where = "shown with the session's sources, at /api/v1/sources without one"
-        text += f"\n{number(counts.skipped_lines, 'line')} could not be read: kept, and {where}."
+        text += f"\n{counted(counts.skipped_lines, 'line')} could not be read: kept, and {where}."
     if counts.unknown_lines:
-        text += f"\n{number(counts.unknown_lines, 'line')} with something unknown in it; kept as well."
+        text += f"\n{counted(counts.unknown_lines, 'line')} with something unknown in it; kept as well."
     if report.ignored:
-        text += (
-            f"\n{number(report.ignored, 'other file')} left alone: no history in a format that is known here."
-        )
+        text += f"\n{counted(report.ignored, 'other file')} left alone: no history in a format that is known here."
     return text
-
-
-def number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def losses(report: Report) -> list[str]:
     """One line for each file of which something could not be imported, bounded."""
     lines = [f"{path}: {reason}" for path, reason in report.errors.items()]
-    lines += [f"{path}: {number(count, 'line')} could not be read" for path, count in report.skipped.items()]
+    lines += [f"{path}: {counted(count, 'line')} could not be read" for path, count in report.skipped.items()]
     if len(lines) > MAX_LISTED_ERRORS:
         return [*lines[:MAX_LISTED_ERRORS], f"… and {len(lines) - MAX_LISTED_ERRORS} more"]
     return lines

@@ -8,7 +8,16 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from dashboard.lib.clock import now_ms
-from dashboard.lib.formatting import byte_size, clock, count, dollars, duration, exact_time, relative_time
+from dashboard.lib.formatting import (
+    byte_size,
+    clock,
+    count,
+    counted,
+    dollars,
+    duration,
+    exact_time,
+    relative_time,
+)
 from dashboard.lib.text import one_line
 from sessions_app.costs import cost_of_session
 from sessions_app.exporters.rows import whole
@@ -53,9 +62,9 @@ def session_facts(session: AgentSession) -> Iterator[str]:
     evidence = f" — {session.status_evidence}" if session.status_evidence else ""
     failed = session.failed_tool_call_count
     counts = (
-        f"{count(session.turn_count)} turns, {count(session.message_count)} messages, "
-        f"{count(session.tool_call_count)} tool calls ({count(failed)} failed), "
-        f"{count(session.run_count)} runs, {count(session.terminal_count)} terminals"
+        f"{counted(session.turn_count, 'turn')}, {counted(session.message_count, 'message')}, "
+        f"{counted(session.tool_call_count, 'tool call')} ({failed:,} failed), "
+        f"{counted(session.run_count, 'run')}, {counted(session.terminal_count, 'terminal')}"
     )
     tokens = (
         f"{count(session.total_tokens)} in all: {count(session.input_tokens)} input, "
@@ -99,7 +108,7 @@ def terminal_facts(terminal: Terminal) -> Iterator[str]:
         ("started", started if terminal.is_start_known else f"not recorded; time of the file: {started}"),
         ("lasted", duration(terminal.duration_ms)),
         ("window", f"{terminal.cols} by {terminal.rows}"),
-        ("output", f"{byte_size(terminal.size)}, {count(terminal.event_count)} events"),
+        ("output", f"{byte_size(terminal.size)}, {counted(terminal.event_count, 'event')}"),
         ("last line", terminal.last_line),
     )
 

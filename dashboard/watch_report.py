@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from dashboard.import_report import losses, number, summary
+from dashboard.import_report import losses, summary
+from dashboard.lib.formatting import counted
 from dashboard.shell_text import plain, session_line
 from sessions_app.importers.report import Report
 from sessions_app.models import AgentSession
@@ -98,7 +99,7 @@ class WatchReport:
         if grown:
             self._voice.tell_growth(grown)
         for path in sorted(path for path in due if self._lost[path]):
-            lost = number(self._lost.pop(path), "line")
+            lost = counted(self._lost.pop(path), "line")
             self._voice.complain(f"{plain(path, _PATH_CHARS)}: {lost} could not be read")
         self._last_told.update(dict.fromkeys(due, self._clock()))
 
@@ -121,10 +122,10 @@ class Pipe:
     def tell_growth(self, lines: Counter[str]) -> None:
         paths = list(lines)
         for path in paths[:MAX_LISTED_FILES]:
-            self.tell(f"{plain(path, _PATH_CHARS)}: {number(lines[path], 'new line')}")
+            self.tell(f"{plain(path, _PATH_CHARS)}: {counted(lines[path], 'new line')}")
         if others := paths[MAX_LISTED_FILES:]:
             rest = sum(lines[path] for path in others)
-            self.tell(f"… and {number(len(others), 'other file')}: {number(rest, 'new line')}")
+            self.tell(f"… and {counted(len(others), 'other file')}: {counted(rest, 'new line')}")
 
 
 class Terminal:
@@ -152,8 +153,8 @@ class Terminal:
         newest = list(lines)[-1]
         files = f"{plain(newest, _PATH_CHARS)} +{lines[newest]:,}"
         if len(lines) > 1:
-            files = f"{number(len(lines), 'file')} +{lines.total():,}"
-        status = f"{time.strftime('%H:%M:%S')}  {number(self._total, 'new line')} so far · {files}"
+            files = f"{counted(len(lines), 'file')} +{lines.total():,}"
+        status = f"{time.strftime('%H:%M:%S')}  {counted(self._total, 'new line')} so far · {files}"
         self._live.update(Text(status, no_wrap=True, overflow="ellipsis"), refresh=True)
 
 

@@ -15,6 +15,7 @@ from audit.selection import Selection
 from audit.signing import newest_checkpoint, write_checkpoint
 from dashboard.audit_commands import Answer, moment
 from dashboard.lib.errors import Refused
+from dashboard.lib.formatting import counted
 from sessions_app.actions.exports import note_log_export
 from sessions_app.exporters.writing import refuse_existing, write_file
 from sessions_app.lookup import find_session, whole_id
@@ -68,7 +69,7 @@ def run(
         "filter": selection.conditions(),
         "payloads": payloads,
     }
-    text = f"{file}: {count:,} of {bundle.head.size:,} entries, {size:,} bytes"
+    text = f"{file}: {count:,} of {counted(bundle.head.size, 'entry', 'entries')}, {counted(size, 'byte')}"
     return Answer(f"{text}\nCheck it: python3 verify.py {file.name} (the verifier is inside)", document)
 
 

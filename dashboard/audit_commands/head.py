@@ -12,6 +12,7 @@ from dashboard.audit_commands import Answer
 from dashboard.audit_commands.pushing import push_note
 from dashboard.lib.clock import ms_to_iso
 from dashboard.lib.errors import Refused
+from dashboard.lib.formatting import counted
 
 NAME: Final = "head"
 TEXT: Final = "print the newest signed head of the log, to be kept elsewhere"
@@ -41,13 +42,14 @@ def run(to: Path | None, push: str | None, qr: bool, **_: Any) -> Answer:
         "checkpoint": found.note,
         "key": found.key,
     }
+    size = counted(head.size, "entry", "entries")
     if push is not None:
         status = push_note(found.note, push)
-        return Answer(f"The head of {head.size} entries was sent, and taken.", {**document, "status": status})
+        return Answer(f"The head of {size} was sent, and taken.", {**document, "status": status})
     if to is None:
         return Answer(head_qr_text(found.note) if qr else found.note.rstrip("\n"), document)
     try:
         to.write_text(found.note)
     except OSError as error:
         raise Refused(f"{to} cannot be written: {error.strerror}.") from error
-    return Answer(f"The head of {head.size} entries is in {to}.", {**document, "file": str(to)})
+    return Answer(f"The head of {size} is in {to}.", {**document, "file": str(to)})

@@ -10,7 +10,7 @@ from audit.pruning import announce, plan, remove_announced, unfinished
 from dashboard.audit_commands import Answer, add_why, moment, require_reason
 from dashboard.lib.clock import now_ms
 from dashboard.lib.errors import Refused
-from dashboard.lib.formatting import byte_size
+from dashboard.lib.formatting import byte_size, counted
 
 NAME: Final = "prune"
 TEXT: Final = "remove the payloads of old entries, and say so in the log; the entries stay"
@@ -41,7 +41,7 @@ def run(*, before: int, why: str, dry_run: bool, **_: Any) -> Answer:
 
 
 def _amount(count: int, size: int) -> str:
-    return f"{count:,} {'payload' if count == 1 else 'payloads'} ({byte_size(size)})"
+    return f"{counted(count, 'payload')} ({byte_size(size)})"
 
 
 def _answer(

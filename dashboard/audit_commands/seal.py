@@ -15,7 +15,7 @@ from audit.actors import Actor, command_line
 from dashboard.audit_commands import Answer
 from dashboard.lib.clock import now_ms
 from dashboard.lib.errors import Refused
-from dashboard.lib.formatting import byte_size
+from dashboard.lib.formatting import byte_size, counted
 from sessions_app.actions.sealing import (
     KeepsChanging,
     seal_session,
@@ -91,7 +91,8 @@ class _Sealed:
 
     def answer(self) -> Answer:
         lines = [f"{key} cannot be sealed: {why}." for key, why in self.errors.items()]
-        lines.append(f"{_count(self.sessions)} sealed: {self.rows:,} rows, {byte_size(self.bytes)} of lines.")
+        sealed, rows = counted(len(self.sessions), "session"), counted(self.rows, "row")
+        lines.append(f"{sealed} sealed: {rows}, {byte_size(self.bytes)} of lines.")
         document = {
             "sessions": len(self.sessions),
             "rows": self.rows,
@@ -99,10 +100,6 @@ class _Sealed:
             "errors": self.errors,
         }
         return Answer("\n".join(lines), document, code=1 if self.errors else 0)
-
-
-def _count(sessions: set[uuid.UUID]) -> str:
-    return "1 session" if len(sessions) == 1 else f"{len(sessions):,} sessions"
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from audit.verification import verify_and_record
 from dashboard.audit_commands import Answer
 from dashboard.audit_commands.remembered import Remembered, usual_place
 from dashboard.lib.errors import Refused
+from dashboard.lib.formatting import counted
 
 NAME: Final = "verify"
 TEXT: Final = "check that nothing in the log was changed, removed or re-ordered"
@@ -70,7 +71,7 @@ def _note_in(path: Path) -> str:
 def _text(found: Verification, unrecorded: str) -> str:
     lines = [f"{_MARKS[one.outcome]:7}{one.check:12} {one.text}" for one in found.verdicts]
     if found.is_sound:
-        lines.append(f"{found.size:,} entries verified in {found.seconds:.1f} s.")
+        lines.append(f"{counted(found.size, 'entry', 'entries')} verified in {found.seconds:.1f} s.")
     elif found.first_bad_idx is None:
         lines.append("No entry is broken, but what is stored is not what the log says of it.")
     else:

@@ -85,6 +85,11 @@ def count(number: int) -> str:
     return _scaled(number, _COUNT_UNITS, "") if abs(number) >= 10_000 else f"{number:,}"
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """With its noun, exact: `1 turn`, `12,345 turns`, `2 entries`."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def dollars(amount: Decimal) -> str:
     """`$0.004`, `$1.27`, `$1,234`: as many digits as one reads; what is less than a thousandth says so."""
     if 0 < amount < Decimal("0.0005"):

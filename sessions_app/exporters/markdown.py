@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from dashboard.lib.formatting import byte_size, count, duration, exact_time
+from dashboard.lib.formatting import byte_size, count, counted, duration, exact_time
 from dashboard.lib.text import one_line
 from sessions_app.exporters.rows import SILENT_EVENTS, TimelineItem, rows_of, whole
 from sessions_app.legible import legible
@@ -46,8 +46,8 @@ def _head(session: AgentSession) -> Iterator[str]:
         else session.get_status_display(),
         "Started": exact_time(session.started_ms),
         "Lasted": duration(session.duration_ms),
-        "Content": f"{count(session.message_count)} messages, {count(session.tool_call_count)} tool calls, "
-        f"{count(session.run_count)} runs",
+        "Content": f"{counted(session.message_count, 'message')}, {counted(session.tool_call_count, 'tool call')}, "
+        f"{counted(session.run_count, 'run')}",
         "Tokens": f"{count(session.total_tokens)} ({count(session.output_tokens)} output)",
         "Session": f"`{session.pk}` (`{_line(session.external_id)}` of the agent)",
     }
