@@ -80,7 +80,7 @@ class BackgroundVerifier(BackgroundThread):
         began = time.monotonic()
         for segment in course.segments(are_spread=False):
             course.take(segment)
-            if self.stopping.wait((time.monotonic() - began) * _RESTS):
+            if self.rest((time.monotonic() - began) * _RESTS):
                 return
             began = time.monotonic()
         found = course.verification()
@@ -117,7 +117,7 @@ class BackgroundVerifier(BackgroundThread):
         for _ in self._steps:
             if self._contents.problem:
                 return
-            if self.stopping.wait((time.monotonic() - began) * _RESTS) or time.monotonic() >= until:
+            if self.rest((time.monotonic() - began) * _RESTS) or time.monotonic() >= until:
                 return
             began = time.monotonic()
         self._steps = None

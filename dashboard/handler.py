@@ -1,9 +1,20 @@
-"""Django's handler of HTTP requests with one thread for all of a request."""
+"""Django's handler of HTTP requests with one thread for all of a request, which keeps its connection for the next."""
+
+from typing import Any, Final
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+
+from dashboard.lib.database_threads import DatabaseThreads
+from dashboard.lib.db import end_of_request
+from dashboard.lib.traffic import TRAFFIC
+
+# More requests than these at once wait for one another: one that waits for the write lock has its thread meanwhile.
+_threads: Final = DatabaseThreads("request", 16)
+#: End the threads and close their connections.
+stop_answering: Final = _threads.stop
 
 
 class OneThreadHandler(ASGIHandler):
@@ -11,11 +22,22 @@ class OneThreadHandler(ASGIHandler):
 
     Django's own chain ends in a coroutine. Around synchronous middleware that is a way back to the event loop and out
     again for the view, which costs as much as a small page; and a browser that leaves in the middle ends the
-    executor that the view would have been handed to, with a traceback in the log.
+    executor that the view would have been handed to, with a traceback in the log. Its thread would be a new one for
+    each request, with a connection of its own.
     """
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await self.handle(scope, receive, send)
 
     def load_middleware(self, is_async: bool = False) -> None:
         super().load_middleware(is_async=False)
 
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
-        return await sync_to_async(self.get_response, thread_sensitive=True)(request)
+        return await sync_to_async(self._answer, thread_sensitive=False, executor=_threads.executor)(request)
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        with TRAFFIC.answering():
+            try:
+                return self.get_response(request)
+            finally:
+                end_of_request()

@@ -8,6 +8,7 @@ from typing import Final
 from django.db import DatabaseError, connection
 
 from dashboard.lib.db import explain
+from dashboard.lib.traffic import TRAFFIC
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,10 @@ class BackgroundThread(ABC):
     def failed(self, error: DatabaseError) -> None:
         """A look ended with this; the next one gets another connection."""
         logger.warning("%s: %s", self._thread.name, explain(error))
+
+    def rest(self, seconds: float) -> bool:
+        """Between two pieces of long work: for so long, and longer beside requests. True when it is to end."""
+        return self.stopping.wait(seconds) or TRAFFIC.wait_until_quiet(self.stopping)
 
     def ended(self) -> None:  # noqa: B027  most have nothing to give back
         """After the last look."""

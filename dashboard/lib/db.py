@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from django.db import DatabaseError, OperationalError, connection, models, transaction
+from django.db import DatabaseError, OperationalError, connection, connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 type Vendor = Literal["sqlite", "postgresql"]
@@ -38,6 +38,23 @@ def sqlite_pragmas(synchronous: str) -> str:
         "PRAGMA cache_size=-32768;"
         "PRAGMA journal_size_limit=67108864"
     )
+
+
+def end_of_request() -> None:
+    """Let a thread that goes on to the next request keep SQLite's connection unless it had an error.
+
+    That of Postgres goes back to the pool.
+    """
+    for kept in connections.all(initialized_only=True):
+        if kept.vendor != "sqlite" or kept.errors_occurred:
+            kept.close()
+
+
+def end_of_thread() -> None:
+    """Close what this thread has opened. A transaction around it all is a test's, in whose thread everything runs."""
+    for opened in connections.all(initialized_only=True):
+        if not opened.in_atomic_block:
+            opened.close()
 
 
 def vendor() -> Vendor:

@@ -27,7 +27,7 @@ from sessions_app.sealed_rows import UnreadableRows
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 30.0
-# After each piece it rests for so many times as long as it worked: a fifth of a core at most.
+# After each piece it rests for so many times as long as it worked, a fifth of a core at most; longer beside pages.
 _RESTS: Final = 4
 _AT_ONCE: Final = 50
 # What is damaged is left alone for so long.
@@ -78,7 +78,7 @@ class BackgroundSealing(BackgroundThread):
         began = time.monotonic()
         try:
             for _ in pieces:
-                if self.stopping.wait((time.monotonic() - began) * _RESTS):
+                if self.rest((time.monotonic() - began) * _RESTS):
                     return
                 began = time.monotonic()
         except (UnreadableRows, UnreadableLines) as error:

@@ -5,18 +5,17 @@ of requests on one thread. A few threads that keep their connections serve hundr
 """
 
 import asyncio
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from typing import Final
 
 from django.db import DatabaseError, connections
-from django.db.backends.base.base import BaseDatabaseWrapper
 
-THREADS = 4
+from dashboard.lib.database_threads import DatabaseThreads
 
-_lock = threading.Lock()
-_executor: ThreadPoolExecutor | None = None
-_opened: list[BaseDatabaseWrapper] = []
+_threads: Final = DatabaseThreads("live", 4)
+#: End the threads and close their connections; the next call starts others.
+stop_reading: Final = _threads.stop
 
 
 async def in_database[**Arguments, Answer](
@@ -38,30 +37,4 @@ def submit[**Arguments, Answer](
             connections["default"].close()
             raise
 
-    return _threads().submit(call)
-
-
-def stop_reading() -> None:
-    """End the threads and close their connections; the next call starts others."""
-    global _executor
-    with _lock:
-        executor, _executor = _executor, None
-    if executor is not None:
-        executor.shutdown(wait=True, cancel_futures=True)
-    while _opened:
-        _opened.pop().close()
-
-
-def _threads() -> ThreadPoolExecutor:
-    global _executor
-    with _lock:
-        if _executor is None:
-            _executor = ThreadPoolExecutor(THREADS, thread_name_prefix="live", initializer=_remember)
-        return _executor
-
-
-def _remember() -> None:
-    """Let the thread's connection be closed by whoever ends the threads."""
-    connection = connections["default"]
-    connection.inc_thread_sharing()
-    _opened.append(connection)
+    return _threads.executor.submit(call)

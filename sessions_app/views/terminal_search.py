@@ -6,15 +6,16 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.http import HttpRequest, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from dashboard.lib.compression import CorruptData
 from dashboard.lib.errors import BadRequest
+from dashboard.lib.streaming import in_steps
 from sessions_app.access import READ
 from sessions_app.actions.terminals.reading import MissingOutput
 from sessions_app.actions.terminals.searching import Outcome, TerminalSearch
@@ -64,11 +65,11 @@ async def _lines(search: TerminalSearch, person_id: uuid.UUID) -> AsyncIterator[
         yield _last(Outcome(0, False, 0.0), _BUSY)
         return
     batches = search.batches()
-    step: Any = sync_to_async(_step)
     try:
-        while (found := await step(batches)) is not None:
-            if found:
-                yield b"".join(map(_line, found))
+        async with aclosing(in_steps(lambda: _step(batches))) as steps:
+            async for found in steps:
+                if found:
+                    yield b"".join(map(_line, found))
         yield _last(search.outcome)
     except (MissingOutput, LinesError, CorruptData) as error:
         logger.warning("terminal search: %s", error)

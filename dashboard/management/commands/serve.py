@@ -14,6 +14,7 @@ from audit.standing import BackgroundVerifier
 from audit.stream import stop_stream
 from dashboard import serving
 from dashboard.announcing import announced, sending_what_waits
+from dashboard.handler import stop_answering
 from dashboard.lib.commands import ConsoleCommand
 from dashboard.lib.errors import Refused
 from sessions_app.actions.background_sealing import BackgroundSealing
@@ -55,7 +56,15 @@ class Command(ConsoleCommand):
         with ExitStack() as stack:
             deriving, checkpoints = BackgroundDeriving(), CheckpointWriter(everybodys=True)
             verifier, sealing, watch = BackgroundVerifier(), BackgroundSealing(), HealthWatch()
-            stops = [stop_hub, stop_reading, deriving.stop, sealing.stop, watch.stop, stop_screens]
+            stops = [
+                stop_hub,
+                stop_answering,
+                stop_reading,
+                deriving.stop,
+                sealing.stop,
+                watch.stop,
+                stop_screens,
+            ]
             # Heads are signed last: they cover what the stream wrote as it ended.
             stops += [stop_stream, verifier.stop, checkpoints.stop]
             stack.callback(serving.close_connections, stops)
