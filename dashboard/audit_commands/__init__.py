@@ -27,6 +27,9 @@ class Verb(Protocol):
     @property
     def TEXT(self) -> str: ...
 
+    @property
+    def EXAMPLE(self) -> str: ...
+
     def add_arguments(self, parser: argparse.ArgumentParser, /) -> None: ...
 
     @property

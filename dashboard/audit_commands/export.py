@@ -23,6 +23,7 @@ from sessions_app.models.people import COMMAND_LINE
 
 NAME: Final = "export"
 TEXT: Final = "write the log, or a part of it, into a file that can be checked without this program"
+EXAMPLE: Final = "scrollback audit export november.zip --since 2026-11-01 --until 2026-12-01"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

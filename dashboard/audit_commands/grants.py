@@ -8,6 +8,7 @@ from dashboard.audit_commands import Answer
 
 NAME: Final = "grants"
 TEXT: Final = "print the script that leaves the server's role on Postgres no right to change the log"
+EXAMPLE: Final = "scrollback audit grants --web scrollback_web --owner scrollback_owner | psql scrollback"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ from dashboard.lib.formatting import counted
 
 NAME: Final = "head"
 TEXT: Final = "print the newest signed head of the log, to be kept elsewhere"
+EXAMPLE: Final = "scrollback audit head --to /media/stick/scrollback.head"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from dashboard.audit_commands import Answer, add_why, require_reason
 
 NAME: Final = "hold"
 TEXT: Final = "keep the payloads of a range of entries, whatever is pruned (a legal hold)"
+EXAMPLE: Final = 'scrollback audit hold 1200 1800 --why "case 17"'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

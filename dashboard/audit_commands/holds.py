@@ -9,6 +9,7 @@ from dashboard.audit_commands import Answer
 
 NAME: Final = "holds"
 TEXT: Final = "list the legal holds that are in force"
+EXAMPLE: Final = "scrollback audit holds --json"
 
 
 def add_arguments(_: argparse.ArgumentParser) -> None:

@@ -13,6 +13,7 @@ from dashboard.lib.errors import Refused
 
 NAME: Final = "new-key"
 TEXT: Final = "replace the key that signs the log, when it is lost or was seen by somebody"
+EXAMPLE: Final = 'scrollback audit new-key --why "the old one was in a backup that was lost"'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

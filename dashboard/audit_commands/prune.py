@@ -14,6 +14,7 @@ from dashboard.lib.formatting import byte_size, counted
 
 NAME: Final = "prune"
 TEXT: Final = "remove the payloads of old entries, and say so in the log; the entries stay"
+EXAMPLE: Final = 'scrollback audit prune --before 2026-01-01 --why "kept for a year" --dry-run'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

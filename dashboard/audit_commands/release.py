@@ -9,6 +9,7 @@ from dashboard.audit_commands import Answer, add_why, require_reason
 
 NAME: Final = "release"
 TEXT: Final = "end a legal hold"
+EXAMPLE: Final = 'scrollback audit release 1801 --why "case 17 is closed"'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

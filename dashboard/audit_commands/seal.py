@@ -31,6 +31,7 @@ from sessions_app.sealed_rows import UnreadableRows
 
 NAME: Final = "seal"
 TEXT: Final = "write the hashes of a session, or of all that are at rest, into the log"
+EXAMPLE: Final = "scrollback audit seal 7f3a91c2"
 
 type Report = Callable[[int, int], None]
 

@@ -24,6 +24,7 @@ from dashboard.lib.formatting import counted
 
 NAME: Final = "verify"
 TEXT: Final = "check that nothing in the log was changed, removed or re-ordered"
+EXAMPLE: Final = "scrollback audit verify --head /media/stick/scrollback.head"
 _MARKS: Final = {"sound": "ok", "broken": "BROKEN", "unchecked": "-"}
 
 

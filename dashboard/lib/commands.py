@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import sys
-from argparse import SUPPRESS, ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, ClassVar, Final, NoReturn
@@ -58,6 +58,19 @@ def number_from(least: int) -> Callable[[str], int]:
 def usage_error(program: str, message: str) -> str:
     """`sessions_app/client/parsing.py` says the same for the commands without Django."""
     return f"{program}: {one_line(message, MAX_USAGE_CHARS)}; see {program} --help"
+
+
+def add_verb(verbs: Any, name: str, text: str, example: str) -> ArgumentParser:
+    """The parser of one verb of a command; `verbs` is what its add_subparsers() returned."""
+    verb: ArgumentParser = verbs.add_parser(
+        name,
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}.",
+        epilog=f"example:\n  {example}",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    verb.add_argument("--json", action="store_true", help="print one JSON object")
+    return verb
 
 
 class ConsoleCommand(BaseCommand):

@@ -338,13 +338,18 @@ def diff_view(patch: str, path: str = "") -> dict[str, Any]:
 
 
 @register.inclusion_tag("components/field.html")
-def field(bound: BoundField) -> dict[str, Any]:
-    """Label, control, help and errors of a form field, wired together for a screen reader."""
+def field(bound: BoundField, *, focus: bool = False) -> dict[str, Any]:
+    """Label, control, help and errors of a form field, wired together for a screen reader.
+
+    With `focus` one may type into it as soon as the page is there.
+    """
     described = [f"{bound.id_for_label}_help"] if bound.help_text else []
     described += [f"{bound.id_for_label}_error"] if bound.errors else []
     attributes = {"class": "input", "aria-describedby": " ".join(described)}
     if bound.errors:
         attributes["aria-invalid"] = "true"
+    if focus:
+        attributes["autofocus"] = "autofocus"
     is_choice = getattr(bound.field.widget, "input_type", "") == "checkbox"
     if is_choice:
         del attributes["class"]

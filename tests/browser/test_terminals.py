@@ -23,6 +23,10 @@ from tests.sessions_app.terminals.recorder import start_recorder
 pytestmark = pytest.mark.browser
 
 PATIENCE_S = 20.0
+# What stands behind the word of its state.
+STATE_DOUBT = (
+    """() => getComputedStyle(document.querySelector("[data-state] .badge > span"), "::after").content"""
+)
 # What Chromium says about a server that is away; the page itself must say nothing.
 AWAY = r"WebSocket connection to|net::ERR_|Failed to fetch"
 # Writes a numbered line for each one it reads, so a test decides when there is output.
@@ -144,9 +148,11 @@ def test_a_page_outlives_its_server(
         until(lambda: "line 3" in screen_text(signed_in_page), "the lines before")
         server.stop()
         expect_live(signed_in_page, "offline")
+        assert signed_in_page.evaluate(STATE_DOUBT) == '" when last seen"'
         program.say(3)
         server.start()
         expect_live(signed_in_page, "connected")
+        assert signed_in_page.evaluate(STATE_DOUBT) == "none"
         until(lambda: "line 6" in screen_text(signed_in_page), "the lines that were printed meanwhile")
         program.end()
         expect_live(signed_in_page, "ended")

@@ -17,7 +17,7 @@ from dashboard.audit_commands import (
     seal,
     verify,
 )
-from dashboard.lib.commands import ConsoleCommand
+from dashboard.lib.commands import ConsoleCommand, add_verb
 
 VERBS: tuple[Verb, ...] = (verify, head, export, seal, prune, hold, holds, release, new_key, grants)
 
@@ -29,10 +29,7 @@ class Command(ConsoleCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
         for verb in VERBS:
-            own = verbs.add_parser(
-                verb.NAME, help=verb.TEXT, description=f"{verb.TEXT[0].upper()}{verb.TEXT[1:]}."
-            )
-            own.add_argument("--json", action="store_true", help="print one JSON object")
+            own = add_verb(verbs, verb.NAME, verb.TEXT, verb.EXAMPLE)
             verb.add_arguments(own)
             own.set_defaults(verb_module=verb)
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from audit.actors import command_line
 from dashboard.lib.clock import ms_to_iso, now_ms
-from dashboard.lib.commands import ConsoleCommand, number_from
+from dashboard.lib.commands import ConsoleCommand, add_verb, number_from
 from dashboard.lib.errors import Refused
 from sessions_app.actions.tokens import DEFAULT_DAYS, create_token, revoke_token
 from sessions_app.models import ApiToken, Person, Scope
@@ -18,7 +18,13 @@ class Command(ConsoleCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-        create = _verb(verbs, "create", self._create, "make a token and print it, this once")
+        create = _verb(
+            verbs,
+            "create",
+            self._create,
+            "make a token and print it, this once",
+            'scrollback token create "build box" --owner ada --scope write',
+        )
         create.add_argument("name", help="what it is for")
         create.add_argument("--owner", required=True, metavar="USERNAME")
         create.add_argument(
@@ -27,8 +33,8 @@ class Command(ConsoleCommand):
         create.add_argument(
             "--days", type=number_from(1), default=DEFAULT_DAYS, help="good for so long (%(default)s)"
         )
-        _verb(verbs, "list", self._list, "list tokens, newest first")
-        revoke = _verb(verbs, "revoke", self._revoke, "end a token now")
+        _verb(verbs, "list", self._list, "list tokens, newest first", "scrollback token list --json")
+        revoke = _verb(verbs, "revoke", self._revoke, "end a token now", "scrollback token revoke 7f3a91c2")
         revoke.add_argument("prefix", help="the eight characters after sbk_, as in the list")
 
     def run(self, **options: Any) -> int:
@@ -73,11 +79,10 @@ class Command(ConsoleCommand):
         return {"text": f"{token} {'is revoked' if changed else 'was revoked before'}."}
 
 
-def _verb(verbs: Any, name: str, answer: Callable[..., Any], text: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(
-        name, help=text, description=f"{text[0].upper()}{text[1:]}."
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+def _verb(
+    verbs: Any, name: str, answer: Callable[..., Any], text: str, example: str
+) -> argparse.ArgumentParser:
+    parser = add_verb(verbs, name, text, example)
     parser.set_defaults(answer=answer)
     return parser
 

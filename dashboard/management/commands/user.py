@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 
 from audit.actors import command_line
 from dashboard.lib.clock import ms_to_iso
-from dashboard.lib.commands import ConsoleCommand
+from dashboard.lib.commands import ConsoleCommand, add_verb
 from dashboard.lib.errors import Refused
 from sessions_app.actions import people, setup
 from sessions_app.models import Person, Role
@@ -24,23 +24,51 @@ class Command(ConsoleCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-        add = _verb(verbs, "add", self._add, "add a person; without a password, print a link to choose one")
+        add = _verb(
+            verbs,
+            "add",
+            self._add,
+            "add a person; without a password, print a link to choose one",
+            "scrollback user add ada --role operator",
+        )
         add.add_argument("name")
         add.add_argument("--role", choices=Role.values, default=Role.VIEWER, help="default: %(default)s")
         add.add_argument("--display-name", default="", help="the name shown on pages")
         add.add_argument(
             "--password-stdin", action="store_true", help="read the password from standard input"
         )
-        role = _verb(verbs, "role", self._role, "change a role")
+        role = _verb(verbs, "role", self._role, "change a role", "scrollback user role ada auditor")
         role.add_argument("name")
         role.add_argument("role", choices=Role.values)
-        _verb(verbs, "disable", self._disable, "end all access of a person").add_argument("name")
-        _verb(verbs, "enable", self._enable, "give it back").add_argument("name")
-        password = _verb(verbs, "password", self._password, "set a password, read from standard input")
+        _verb(
+            verbs, "disable", self._disable, "end all access of a person", "scrollback user disable ada"
+        ).add_argument("name")
+        _verb(verbs, "enable", self._enable, "give it back", "scrollback user enable ada").add_argument(
+            "name"
+        )
+        password = _verb(
+            verbs,
+            "password",
+            self._password,
+            "set a password, read from standard input",
+            "scrollback user password ada < password.txt",
+        )
         password.add_argument("name")
-        _verb(verbs, "link", self._link, "print a link to choose a password, good once").add_argument("name")
-        _verb(verbs, "setup-link", self._setup_link, "print a new first-run link while nobody exists")
-        _verb(verbs, "list", self._list, "list people")
+        _verb(
+            verbs,
+            "link",
+            self._link,
+            "print a link to choose a password, good once",
+            "scrollback user link ada",
+        ).add_argument("name")
+        _verb(
+            verbs,
+            "setup-link",
+            self._setup_link,
+            "print a new first-run link while nobody exists",
+            "scrollback user setup-link",
+        )
+        _verb(verbs, "list", self._list, "list people", "scrollback user list --json")
 
     def run(self, **options: Any) -> int:
         found: dict[str, Any] = options.pop("answer")(**options)
@@ -122,11 +150,10 @@ class Command(ConsoleCommand):
         return answer if options["json"] else {"text": f"{person.username} {what}."}
 
 
-def _verb(verbs: Any, name: str, answer: Callable[..., Any], text: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(
-        name, help=text, description=f"{text[0].upper()}{text[1:]}."
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+def _verb(
+    verbs: Any, name: str, answer: Callable[..., Any], text: str, example: str
+) -> argparse.ArgumentParser:
+    parser = add_verb(verbs, name, text, example)
     parser.set_defaults(answer=answer)
     return parser
 
