@@ -12,7 +12,7 @@ from sessions_app import bodies, markdown
 from sessions_app.access import READ
 from sessions_app.costs import cost_of_run
 from sessions_app.legible import legible
-from sessions_app.models import Run, ToolCall, ToolKind
+from sessions_app.models import Run, Status, ToolCall, ToolKind
 from sessions_app.run_tree import MAX_RUNS, axis_of, place
 from sessions_app.sign_in import requires
 from sessions_app.timeline import Timeline, calls_of
@@ -29,8 +29,12 @@ def run(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     found = _run(request, run_id)
     timeline = Timeline(found.session, found)
     at = place_asked_for(request, timeline)
+    # What is over is read from its beginning; of what goes on one wants the end.
+    is_over = found.status != Status.RUNNING
+    opens_first = is_over and at is None and not {"before", "after"} & request.GET.keys()
+    page = timeline.after(0) if opens_first else page_asked_for(request, timeline, at)
     context = {
-        **transcript_context(found.session, found, page_asked_for(request, timeline, at)),
+        **transcript_context(found.session, found, page),
         "started_by": _calling(found),
         "children": _children(found),
         "token_sum": token_sum(found),
@@ -41,7 +45,8 @@ def run(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         "program": AGENT_NAMES.get(found.session.agent, found.session.agent),
         "rail_path": "/runs/",
         "at": at,
-        "is_newest": at is None and not {"before", "after"} & request.GET.keys(),
+        "from_top": is_over,
+        "newest": f"?before={found.session.last_seq + 1}#newest" if is_over else request.path,
         "unread_moment": unread_moment_in(request),
     }
     return render(request, "sessions_app/run/run.html", context)

@@ -307,3 +307,42 @@ def test_without_script_the_transcript_is_read_by_links(
     page.goto(address(session))
     page.get_by_role("link", name="Earlier").click()
     expect(page.get_by_role("link", name="Later")).to_be_visible()
+
+
+def test_a_run_that_is_over_is_read_from_its_beginning(signed_in_page: Page, session: AgentSession) -> None:
+    fill(session, 200)
+    run = session.runs.get()
+    page = signed_in_page
+    page.goto(f"/runs/{run.pk}/")
+    expect(page.locator("live-session")).to_have_attribute("data-live", "connected")
+    assert places(page)[0] == 1
+    assert 200 not in places(page)
+    assert page.evaluate("document.scrollingElement.scrollTop") == 0
+    page.get_by_role("link", name="Newest").click()
+    expect(page.locator("#seq-200")).to_be_in_viewport()
+    expect(page.get_by_role("link", name="Later")).to_be_hidden()
+
+
+def test_nothing_is_put_in_front_of_a_page_before_one_has_moved(
+    signed_in_page: Page, session: AgentSession
+) -> None:
+    fill(session, 200)
+    page = opened(signed_in_page, session, "?before=150")
+    first = places(page)[0]
+    # Whatever was asked for as the page came would be here before its news.
+    make_message(session, "Meanwhile.", role=MessageRole.ASSISTANT)
+    expect(page.locator("[data-new]")).to_be_visible()
+    assert places(page)[0] == first
+    assert page.evaluate("document.scrollingElement.scrollTop") == 0
+    page.mouse.move(700, 500)
+    page.mouse.wheel(0, 40)
+    expect(page.locator("[data-transcript] > .row").first).not_to_have_id(f"seq-{first}", timeout=5_000)
+    expect(page.locator(f"#seq-{first}")).to_be_in_viewport()
+
+
+def test_a_run_that_goes_on_opens_at_its_end(signed_in_page: Page, session: AgentSession) -> None:
+    fill(session, 200)
+    session.runs.update(status="running")
+    page = signed_in_page
+    page.goto(f"/runs/{session.runs.get().pk}/")
+    expect(page.locator("#seq-200")).to_be_in_viewport()

@@ -45,7 +45,7 @@ def transcript(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
         **terminal_context(request, session, page),
         "main": main,
         "at": at,
-        "is_newest": at is None and not {"before", "after"} & request.GET.keys(),
+        "newest": f"{request.path}?run={run.pk}" if run and "run" in request.GET else request.path,
         "unread_moment": unread_moment_in(request),
     }
     return render(request, "sessions_app/session/transcript.html", context)

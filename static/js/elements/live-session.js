@@ -1,7 +1,7 @@
 // <live-session session through rows-url [read-url] [at] [detached]> around a transcript: on news it fetches the rows after `through`
 // and appends them. A reader at the end stays at the end; anybody else is told "3 new" and keeps their place.
 // `at` is the row the page was opened for; `detached` says that later rows are not shown yet, so nothing can be
-// appended: then news only moves the header. `from-top` opens the page at its top. The cursor is a place on the timeline, so after a reconnect nothing is
+// appended: then news only moves the header. `from-top` opens the page at its top, `#newest` at its end. The cursor is a place on the timeline, so after a reconnect nothing is
 // missed and nothing comes twice. Sets data-live on itself: connecting, connected, offline or closed. When the session is not there
 // any more the page says so (session-gone), and is loaded anew once it is back.
 
@@ -61,7 +61,8 @@ class LiveSession extends HTMLElement {
       url.search = new URLSearchParams([...url.searchParams].filter(([name]) => name === "run"));
       url.searchParams.set("at", location.hash.slice("#seq-".length));
       location.replace(url);
-    } else if (!this.matches("[detached], [from-top]") && !location.hash && !/[?&](before|after)=/.test(location.search)) this.toEnd();
+    } else if (location.hash === "#newest") this.toEnd();
+    else if (!this.matches("[detached], [from-top]") && !location.hash && !/[?&](before|after)=/.test(location.search)) this.toEnd();
   }
 
   find(row) {

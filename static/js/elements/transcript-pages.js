@@ -12,6 +12,8 @@ class TranscriptPages extends HTMLElement {
       later: this.querySelector(":scope > [data-later]"),
     };
     this.addEventListener("click", this);
+    // Nothing is put in front of a page that opens at its top before one has moved: it would push away what one reads.
+    document.addEventListener("scroll", () => this.began(), { once: true, passive: true });
     for (const type of ["rows:next", "rows:previous", "rows:peek"]) document.addEventListener(type, this);
     this.observer = new IntersectionObserver((entries) => this.near(entries), { rootMargin: "600px 0px" });
     // The page is first put where it is to be read: a link that passes by meanwhile was not come near to.
@@ -23,8 +25,14 @@ class TranscriptPages extends HTMLElement {
     for (const type of ["rows:next", "rows:previous", "rows:peek"]) document.removeEventListener(type, this);
   }
 
+  began() {
+    this.moved = true;
+    this.watch();
+  }
+
   watch() {
-    for (const link of Object.values(this.links)) if (link && !link.hidden) this.observer.observe(link);
+    const { earlier, later } = this.links;
+    for (const link of this.moved ? [earlier, later] : [later]) if (link && !link.hidden) this.observer.observe(link);
   }
 
   near(entries) {
