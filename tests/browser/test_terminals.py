@@ -450,3 +450,32 @@ def test_a_phone_shows_the_whole_width(open_context: OpenContext, operator: Pers
         box = page.get_by_role("button", name=name).bounding_box()
         assert box is not None
         assert box["y"] + box["height"] < 844 - 56, f"{name} is above the places"
+
+
+@pytest.mark.parametrize("way", ["button", "key"])
+def test_who_scrolled_up_is_told_and_comes_back_to_the_end(
+    signed_in_page: Page, server: Server, way: str
+) -> None:
+    recorder = start_recorder()
+    recorder.write(b"".join(b"line %d\r\n" % number for number in range(200)))
+    page = signed_in_page
+    open_terminal(page, recorder.terminal)
+    until(lambda: "line 199" in screen_text(page), "the end")
+    follow = page.get_by_role("button", name="Follow")
+    expect(follow).to_have_attribute("aria-pressed", "true")
+    page.locator("[data-screen]").hover()
+    page.mouse.wheel(0, -400)
+    expect(follow).to_have_attribute("aria-pressed", "false")
+    expect(follow).to_contain_text("newer below")
+    recorder.write(b"and on\r\n")
+    until(lambda: "and on" in screen_text(page), "it goes on following")
+    expect(follow).to_have_attribute("aria-pressed", "false")
+
+    if way == "button":
+        follow.click()
+    else:
+        page.keyboard.press("End")
+
+    expect(follow).to_have_attribute("aria-pressed", "true")
+    expect(follow).not_to_contain_text("newer below")
+    assert page.locator("terminal-view").evaluate("(view) => view.screen.atBottom")

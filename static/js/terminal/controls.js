@@ -34,18 +34,19 @@ export class Controls {
   }
 
   /** `does`: what the play button would do (play, again, pause). */
-  show({ does, following, ended, atUs, endUs }) {
+  show({ does, following, isScrolledUp, ended, atUs, endUs }) {
     if (does !== this.does) {
       this.does = does;
       this.play.setAttribute("aria-label", PLAY_WORDS[does]);
       this.play.title = `${PLAY_WORDS[does]} (Space)`;
       this.play.querySelector("use").setAttribute("href", does === "pause" ? "#i-pause" : "#i-play");
     }
-    this.followButton.setAttribute("aria-pressed", String(following));
+    this.followButton.setAttribute("aria-pressed", String(following && !isScrolledUp));
     this.words.goesOn.hidden = ended;
     this.words.atEnd.hidden = !ended;
     const behindUs = endUs - atUs;
-    const words = following || ended || behindUs < NEAR_US ? "" : `${shortClock(behindUs)} behind`;
+    const isBehind = !following && !ended && behindUs >= NEAR_US;
+    const words = isBehind ? `${shortClock(behindUs)} behind` : following && isScrolledUp ? "newer below" : "";
     if (this.behind.textContent !== words) this.behind.textContent = words;
   }
 }

@@ -24,6 +24,8 @@ export class Screen {
   // {offset, marker} for some rows, ascending.
   #marks = [];
 
+  #wasAtBottom = true;
+
   // Whether the whole window is to be seen at once, or its letters are to be read.
   fits = true;
 
@@ -55,6 +57,7 @@ export class Screen {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#recolour(), options);
     host.addEventListener("keydown", (event) => this.#scroll(event), options);
     host.addEventListener("wheel", ({ deltaY }) => deltaY < 0 && this.atTop && this.#above(), { passive: true, ...options });
+    this.terminal.onRender(() => this.#drawn());
     this.#observer = new ResizeObserver(() => this.fit());
     this.#observer.observe(host);
     this.fit();
@@ -200,6 +203,23 @@ export class Screen {
     event.preventDefault();
     if (event.key.endsWith("Up") && this.atTop) this.#above();
     act();
+  }
+
+  /** However one scrolls, it is drawn. Who leaves the end, or comes back to it, is told of by the event screen:moved. */
+  #drawn() {
+    if (this.atBottom === this.#wasAtBottom) return;
+    this.#wasAtBottom = this.atBottom;
+    this.#host.dispatchEvent(new CustomEvent("screen:moved", { bubbles: true }));
+  }
+
+  get atBottom() {
+    const { active } = this.terminal.buffer;
+    return active.viewportY >= active.baseY;
+  }
+
+  toBottom() {
+    this.terminal.scrollToBottom();
+    this.#host.scrollTop = this.#host.scrollHeight;
   }
 
   get atTop() {

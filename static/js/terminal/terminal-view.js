@@ -84,7 +84,7 @@ class TerminalView extends HTMLElement {
   }
 
   follow() {
-    if (this.following) return;
+    if (this.following) return this.screen.toBottom();
     this.player.stop();
     this.screen.clear(this.number("cols"), this.number("rows"));
     this.shownFrom = 0;

@@ -51,6 +51,7 @@ export class ViewParts {
     this.selection.watch(terminal);
     view.addEventListener("screen:sized", ({ target, detail }) => target === part("screen") && this.#sized(detail));
     view.addEventListener("screen:above", () => this.#offerEarlier(true));
+    view.addEventListener("screen:moved", ({ target }) => target === part("screen") && view.show());
     view.addEventListener("terminal:state", () => this.#refreshState());
     document.addEventListener("keydown", (event) => event.key === "Escape" && this.#escape(event), { signal });
     part("above").addEventListener("click", () => {
@@ -76,7 +77,7 @@ export class ViewParts {
     const hits = this.#hits;
     this.timeline.show({ atUs, endUs, activity, events, hits, stepUs, shortensPauses: player.skipsPauses });
     this.clock.show(atUs, endUs);
-    this.controls.show({ does, following, ended, atUs, endUs });
+    this.controls.show({ does, following, isScrolledUp: !view.screen.atBottom, ended, atUs, endUs });
     this.part("moment").setAttribute("text", view.address);
     this.text.moved(does !== "pause" && !player.busy, `At ${shortClock(atUs)}${ended ? ` of ${shortClock(endUs)}` : ""}`);
     this.#offerEarlier(false);
