@@ -43,6 +43,7 @@ _MAKE = """async (id) => {
   };
   window.player = new Player(id, {
     apply,
+    reveal: (done) => setTimeout(done, 1),
     changed() {},
     failed: (error) => window.failures.push(String(error)),
     caughtUp: () => (window.caught += 1),

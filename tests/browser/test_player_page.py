@@ -365,3 +365,27 @@ def test_axe_finds_nothing(open_context: OpenContext, operator: Person, server: 
     page.get_by_role("button", name="Full window").click()
     found += accessibility.findings(page, "text over the whole window")
     assert found == []
+
+
+@pytest.mark.once  # What xterm.js holds back is no matter of the engine.
+def test_who_stops_in_the_middle_of_an_update_sees_what_it_has_drawn(signed_in_page: Page) -> None:
+    recorder = start_recorder()
+    recorder.write(b"before\r\n", after_us=SECOND_US)
+    recorder.write(b"\x1b[?2026hhalf of it", after_us=SECOND_US)
+    recorder.write(b" and the rest\x1b[?2026l", after_us=2 * SECOND_US)
+    ended(recorder)
+    page = signed_in_page
+    open_terminal(page, recorder.terminal)
+    expect_screen(page, "before\nhalf of it and the rest")
+    # xterm.js would show it by itself after a second, so it is looked at as soon as one has arrived.
+    shown = page.locator("terminal-view").evaluate(
+        """async (view) => {
+          await view.seek(3e6);
+          await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+          const { modes } = view.screen.terminal;
+          return [view.querySelector("[data-screen] .xterm-rows").textContent, modes.synchronizedOutputMode];
+        }"""
+    )
+    assert "half of it" in shown[0]
+    assert "rest" not in shown[0]
+    assert not shown[1]

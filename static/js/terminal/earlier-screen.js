@@ -76,8 +76,8 @@ export class EarlierScreen {
   async #draw({ frames }, rows) {
     this.#screen ??= this.makeScreen(this.host);
     await new Promise((resolve) => {
-      frames.forEach((frame, at) => this.#screen.apply(frame, at === frames.length - 1 ? resolve : () => {}));
-      if (!frames.length) resolve();
+      for (const frame of frames) this.#screen.apply(frame, () => {});
+      this.#screen.reveal(resolve);
     });
     const { terminal } = this.#screen;
     terminal.scrollToBottom();

@@ -8,6 +8,7 @@
 //   const player = new Player(terminalId, {
 //     apply(frame, done),   // draw one frame {type: "keyframe" | "output" | "resize" | "marker" | "exit", offset, timeUs, …}
 //                           // and call done() when it is on the screen; a keyframe begins with a reset to its own size
+//     reveal(done),         // show what the program holds back: one has come to rest here
 //     changed(),            // something to be shown moved: any of the properties below
 //     failed(error),        // it stopped because the recording could not be read; seek() or play() tries again
 //     caughtUp(),           // optional: played to the end of a recording that goes on. Follow with
@@ -81,8 +82,8 @@ export class Player {
   busy = false;
   skipped = null;
 
-  constructor(terminal, { apply, changed, failed, caughtUp, fetch }) {
-    Object.assign(this, { terminal, apply, changed, failed, caughtUp });
+  constructor(terminal, { apply, reveal, changed, failed, caughtUp, fetch }) {
+    Object.assign(this, { terminal, apply, reveal, changed, failed, caughtUp });
     this.#recording = new Recording(terminal, { fetch });
   }
 
@@ -211,6 +212,7 @@ export class Player {
 
   async #arrive(turn) {
     this.#prefetch();
+    if (!this.playing) this.reveal(this.#drawing.begin(0));
     await this.#drawing.done();
     if (turn !== this.#turn) return false;
     this.busy = false;
@@ -318,6 +320,7 @@ export class Player {
   }
 
   pause() {
+    if (this.playing) this.reveal(this.#drawing.begin(0));
     this.playing = false;
     this.skipped = null;
     this.changed();

@@ -112,6 +112,18 @@ export class Screen {
     this.#inTurn(() => this.terminal.write(bytes, done));
   }
 
+  /**
+   * A program that draws its screen anew holds it back meanwhile (mode 2026), and xterm.js for a second at most. Who came to
+   * rest in between sees what is there.
+   */
+  reveal(done) {
+    this.#inTurn(() => this.terminal.write("", () => (this.#holdsBack ? this.terminal.write("\x1b[?2026l", done) : done())));
+  }
+
+  get #holdsBack() {
+    return this.terminal.modes.synchronizedOutputMode;
+  }
+
   /** An empty screen of this size, after all that was written before. */
   reset(cols, rows, done) {
     this.#between(() => {

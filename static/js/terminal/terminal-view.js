@@ -23,6 +23,7 @@ class TerminalView extends HTMLElement {
     this.screen = this.makeScreen(this.querySelector("[data-screen]"));
     this.player = new Player(this.id_, {
       apply: (frame, done) => this.screen.apply(frame, done),
+      reveal: (done) => this.screen.reveal(done),
       changed: () => this.show(),
       failed: () => this.notify("The recording could not be read. Try again."),
       caughtUp: () => this.connect(this.player.follower),
