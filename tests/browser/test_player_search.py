@@ -81,7 +81,7 @@ def test_a_hit_is_a_link_to_its_moment_and_its_search(page: Page) -> None:
     assert address is not None
     page.goto(address)
     expect_screen(page, lines(4))
-    expect(status(page)).to_have_text("1 hit")
+    expect(status(page)).to_have_text("1 of 1 hit")
 
 
 @pytest.mark.once  # What a page does by itself is no matter of the engine.

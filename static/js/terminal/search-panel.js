@@ -10,6 +10,7 @@ export class SearchPanel {
   #request = null;
   #timer = 0;
   #asked = "";
+  #isWhole = false;
   #landWhenFound = false;
   // The millisecond that the address names beside the query: the hit at it is what the link is about.
   #wantedMs = null;
@@ -120,6 +121,8 @@ export class SearchPanel {
       this.#say("The search was not answered.", { failed: true, retry: true });
     }
     this.panel.removeAttribute("aria-busy");
+    // Where one landed meanwhile; what was cut short is the more important news.
+    if (this.current >= 0 && this.#isWhole) this.#place();
   }
 
   #found(hits) {
@@ -136,6 +139,7 @@ export class SearchPanel {
 
   #finish({ hits, is_cut, searched, error }) {
     this.#landWhenFound = false;
+    this.#isWhole = !error && !is_cut && searched >= 1;
     if (error) return this.#say(error, { failed: true });
     const rest = searched < 1 ? `The time was up after ${Math.floor(searched * 100)} % of the recording.` : "";
     if (is_cut) this.#say(`The first ${counted(this.hits.length)}. ${rest || "A longer search finds fewer."}`.trim());

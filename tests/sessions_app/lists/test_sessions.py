@@ -191,6 +191,16 @@ def test_archived_and_deleted_sessions_are_apart(client: Client) -> None:
     assert sorted(shown(client, "?show=all")) == ["archived", "listed"]
 
 
+@pytest.mark.parametrize(
+    ("show", "words"), [("trash", "The trash is empty"), ("archived", "Nothing is archived")]
+)
+def test_an_empty_shelf_says_that_it_is_empty(client: Client, show: str, words: str) -> None:
+    make_session()
+    assert words in client.get("/sessions/", {"show": show}).content.decode()
+    filtered = client.get("/sessions/", {"show": show, "agent": "codex"}).content.decode()
+    assert "No session matches" in filtered
+
+
 def test_the_trash_is_shown_to_operators_only() -> None:
     named("deleted", deleted_ms=START_MS)
     for role in (Role.VIEWER, Role.AUDITOR):
