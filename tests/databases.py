@@ -4,11 +4,12 @@ Making the tables takes seconds; so it is done once for each process of pytest, 
 """
 
 import os
+import sqlite3
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -43,7 +44,12 @@ def _migrate(url: str, folder: Path) -> None:
 def copied(template_url: str, folder: Path) -> Iterator[str]:
     if template_url.startswith("sqlite"):
         copy = folder / "console.sqlite3"
-        copy.write_bytes(Path(template_url.removeprefix("sqlite:///")).read_bytes())
+        # Not the bytes of the file: the last of what was written may lie in the one beside it.
+        with (
+            closing(sqlite3.connect(template_url.removeprefix("sqlite:///"))) as template_file,
+            closing(sqlite3.connect(copy)) as copied_file,
+        ):
+            template_file.backup(copied_file)
         yield f"sqlite:///{copy}"
         return
     template = urlsplit(template_url).path.lstrip("/")

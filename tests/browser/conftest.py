@@ -6,9 +6,11 @@ pointed at that database, so factories and actions work as another process of th
 """
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import dj_database_url
 import pytest
@@ -44,17 +46,33 @@ def static_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("static-cache")
 
 
+class Template(NamedTuple):
+    """The console that a test gets a copy of."""
+
+    database_url: str
+    # What lies in its home and belongs to the database: without the log's key its entries would be another's.
+    keys: tuple[Path, ...] = ()
+
+
 @pytest.fixture
-def database_url(unblocked_database: None, migrated_database: str, tmp_path: Path) -> Iterator[str]:
-    """URL of this test's own migrated database, to which the ORM is pointed meanwhile."""
-    with copied(migrated_database, tmp_path) as url, connected_to(url):
+def template(migrated_database: str) -> Template:
+    """Nothing but the tables; tests that begin with more define their own."""
+    return Template(migrated_database)
+
+
+@pytest.fixture
+def database_url(unblocked_database: None, template: Template, tmp_path: Path) -> Iterator[str]:
+    """URL of this test's own database, a copy of the template, to which the ORM is pointed meanwhile."""
+    with copied(template.database_url, tmp_path) as url, connected_to(url):
         yield url
 
 
 @pytest.fixture
-def server(database_url: str, static_cache: Path) -> Iterator[Server]:
+def server(database_url: str, template: Template, static_cache: Path) -> Iterator[Server]:
     with temporary_home() as home:
         shared_cache(static_cache, Path(home))
+        for key in template.keys:
+            shutil.copy2(key, home)
         with Server(Path(home), database_url, secret_key=settings.SECRET_KEY) as running:
             yield running
 

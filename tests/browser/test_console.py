@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from playwright.sync_api import Page, expect
 
 from sessions_app.actions.sessions import delete_session
@@ -14,11 +15,12 @@ from sessions_app.actors import actor_of
 from sessions_app.models import AgentSession, Person, Run, Terminal
 from sessions_app.terminal.engine.version import ENGINE
 from tests.browser import accessibility
-from tests.browser.conftest import OpenContext
+from tests.browser.conftest import OpenContext, Template, connected_to
 from tests.browser.problems import Problems
-from tests.browser.running import Server
+from tests.browser.running import Server, shared_cache
 from tests.browser.settled import at_rest, connected
 from tests.browser.test_terminals import until
+from tests.databases import copied
 from tests.samples import sample
 
 pytestmark = pytest.mark.browser
@@ -30,12 +32,42 @@ PHONE = {"width": 390, "height": 844}
 PATIENCE_MS = 20_000
 
 
+@pytest.fixture(scope="session")
+def imported(
+    unblocked_database: None,
+    migrated_database: str,
+    static_cache: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Template]:
+    """A console that has imported the samples, which takes many seconds: done once, and copied for each test."""
+    folder = tmp_path_factory.mktemp("imported")
+    home = folder / "home"
+    shared_cache(static_cache, home)
+    with copied(migrated_database, folder) as url:
+        with connected_to(url), Server(home, url, secret_key=settings.SECRET_KEY) as server:
+            done = server.run(
+                "import", *(str(sample(name)) for name in ("claude-code", "codex", "asciicast"))
+            )
+            assert done.returncode in {0, 1}, done.stderr
+            # While the server derives screens, pages that show them come to no rest.
+            until(
+                lambda: not ENGINE or not derivable().exists(), "the server should derive what was imported"
+            )
+        yield Template(url, (*home.glob("*.key"), home / "agent.token"))
+
+
+@pytest.fixture
+def template(request: pytest.FixtureRequest, template: Template) -> Template:
+    if "histories" not in request.fixturenames:
+        return template
+    found: Template = request.getfixturevalue("imported")
+    return found
+
+
 @pytest.fixture
 def histories(server: Server) -> None:
-    done = server.run("import", str(sample("claude-code")), str(sample("codex")), str(sample("asciicast")))
-    assert done.returncode in {0, 1}, done.stderr
-    # While the server derives screens, pages that show them come to no rest.
-    until(lambda: not ENGINE or not derivable().exists(), "the server should derive what was imported")
+    """The test begins with the real histories: `template` looks for this name."""
+    assert AgentSession.objects.exists()
 
 
 def real_addresses() -> list[str]:
