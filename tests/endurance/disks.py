@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from tests.databases import copied
 from tests.postgres import NOBODY, running_postgres
 
 _BLOCK_BYTES = 64 * 1024
@@ -51,10 +52,11 @@ def small_disk(megabytes: int) -> Iterator[SmallDisk]:
 
 
 @contextmanager
-def database_on(disk: SmallDisk) -> Iterator[str]:
-    """URL of an empty database of the chosen engine whose rows lie on this disk."""
-    if os.environ["SCROLLBACK_DATABASE_URL"].startswith("sqlite"):
-        yield f"sqlite:///{disk.folder}/scrollback.sqlite3"
+def database_on(disk: SmallDisk, template_url: str) -> Iterator[str]:
+    """URL of a database of the chosen engine whose rows lie on this disk: empty, or on SQLite with its tables."""
+    if template_url.startswith("sqlite"):
+        with copied(template_url, disk.folder) as url:
+            yield url
         return
     place = disk.folder / "rows"
     place.mkdir()

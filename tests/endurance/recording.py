@@ -19,11 +19,11 @@ from sessions_app.actions.terminals.reading import read_bytes
 from sessions_app.models import Terminal, TerminalState
 from tests.browser.running import Server
 from tests.endurance.sizes import full_or
-from tests.launching import SCROLLBACK
+from tests.launching import launch, run_program
 
 SIZE = full_or(100_000_000, 2_000_000)
 # A server is back while the program still runs.
-BYTES_PER_S = full_or(2_500_000, 200_000)
+BYTES_PER_S = full_or(2_500_000, 400_000)
 STATUS = 7
 # The machine may be busy, but this long no write may take that nothing holds up.
 LONGEST_WRITE_S = 5.0
@@ -90,8 +90,7 @@ class Recording:
 
     def send_rest(self) -> str:
         """What is kept once the recorder has given up, as a person would send it; what the command said."""
-        command = [str(SCROLLBACK), "upload", "--json", *self.options]
-        done = subprocess.run(command, env=self.environment, capture_output=True, timeout=DEADLINE_S)
+        done = run_program("upload", "--json", *self.options, env=self.environment, timeout=DEADLINE_S)
         return (done.stdout + done.stderr).decode()
 
     def noticed(self) -> dict[str, float]:
@@ -114,20 +113,13 @@ def recording(
             "--token-file",
             str(server.home / "agent.token"),
         ]
-        command = [
-            str(SCROLLBACK),
-            "record",
-            "--quiet",
-            "--title",
-            title,
-            *options,
-            "--",
-            sys.executable,
-            "-c",
-        ]
-        command += [_PROGRAM, str(SIZE), str(BYTES_PER_S), str(STATUS), str(report)]
-        process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=shown, stderr=stderr
+        program = [sys.executable, "-c", _PROGRAM, str(SIZE), str(BYTES_PER_S), str(STATUS), str(report)]
+        process = launch(
+            *("record", "--quiet", "--title", title, *options, "--", *program),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=shown,
+            stderr=stderr,
         )
         try:
             yield Recording(process, title, report, screen, proxy, environment, options)

@@ -112,11 +112,14 @@ def test_a_full_disk_under_the_spool_is_not_noticed_by_the_program(
 
 
 def test_a_full_disk_under_the_database_is_waited_out(
-    tmp_path: Path, django_db_blocker: DjangoDbBlocker, capsys: pytest.CaptureFixture[str]
+    migrated_database: str,
+    tmp_path: Path,
+    django_db_blocker: DjangoDbBlocker,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     with (
         small_disk(64 + SIZE // MB) as disk,
-        database_on(disk) as url,
+        database_on(disk, migrated_database) as url,
         temporary_home() as home,
         Server(Path(home), url, secret_key=settings.SECRET_KEY) as server,
         django_db_blocker.unblock(),

@@ -1,6 +1,5 @@
 """A full disk, a locked database, a key that is gone: nothing strict is done without its entry, and it is told."""
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -16,7 +15,7 @@ from audit.keys import key_path
 from audit.models import Checkpoint, Log
 from audit.record import LOG_LOCK
 from tests.browser.running import Server
-from tests.databases import own_postgres_database
+from tests.databases import copied
 from tests.endurance.console import Console, serving
 from tests.endurance.disks import SmallDisk, database_on, small_disk
 from tests.endurance.recording import wait_until
@@ -33,12 +32,8 @@ def static_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    engine_url = os.environ["SCROLLBACK_DATABASE_URL"]
-    if engine_url.startswith("sqlite"):
-        yield f"sqlite:///{tmp_path_factory.mktemp('database')}/scrollback.sqlite3"
-        return
-    with own_postgres_database(engine_url, template="") as url:
+def database_url(migrated_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with copied(migrated_database, tmp_path_factory.mktemp("database")) as url:
         yield url
 
 
@@ -118,11 +113,11 @@ def test_while_the_database_is_locked_nothing_is_done_and_it_is_told(
 
 
 def test_with_a_full_disk_nothing_is_done_without_its_entry_and_it_is_told(
-    static_cache: Path, django_db_blocker: DjangoDbBlocker
+    migrated_database: str, static_cache: Path, django_db_blocker: DjangoDbBlocker
 ) -> None:
     with (
         small_disk(160) as disk,
-        database_on(disk) as url,
+        database_on(disk, migrated_database) as url,
         serving(url, static_cache, django_db_blocker) as server,
     ):
         console = Console(server)
