@@ -5,8 +5,9 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
-from benchmarks.harness import ENGINES, Options, fresh_console, machine, result_line, say
+from benchmarks.harness import ENGINES, Options, copy_tables, fresh_console, machine, result_line, say
 from benchmarks.processes import Failed
 
 BENCHMARKS = {
@@ -58,6 +59,8 @@ def main(arguments: Sequence[str]) -> int:
 def _run_here(name: str, options: argparse.Namespace) -> int:
     asked = Options(options.engine, tuple(options.size), options.quick, options.peer)
     say(f"\n=== {name} on {options.engine}")
+    if options.tables:
+        copy_tables(options.tables)
     began = machine()
     try:
         with fresh_console(asked.engine, keep=options.keep) as console:
@@ -75,6 +78,7 @@ def _passed_on(options: argparse.Namespace) -> list[str]:
         *(["--quick"] if options.quick else []),
         *([] if options.peer else ["--no-peer"]),
         *(["--keep"] if options.keep else []),
+        *(["--tables", str(options.tables)] if options.tables else []),
     ]
 
 
@@ -88,6 +92,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="a tenth of the default size")
     parser.add_argument("--no-peer", dest="peer", action="store_false", help="leave the other program out")
     parser.add_argument("--keep", action="store_true", help="leave the scratch files in .cache/benchmarks")
+    parser.add_argument(
+        "--tables",
+        type=Path,
+        metavar="FILE",
+        help="on SQLite, begin with a copy of this migrated, empty database instead of making the tables",
+    )
     return parser
 
 

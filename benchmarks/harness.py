@@ -119,6 +119,12 @@ def fresh_console(engine: Engine, *, keep: bool = False) -> Iterator[Console]:
 _empty_file = b""
 
 
+def copy_tables(file: Path) -> None:
+    """Let every console on SQLite begin with a copy of this file, instead of making its tables."""
+    global _empty_file
+    _empty_file = file.read_bytes()
+
+
 def _migrated(console: Console) -> Console:
     """Make the tables. On SQLite the second console of a process gets a copy of the first one's, as it began."""
     global _empty_file
