@@ -6,6 +6,7 @@ session's counters move with them, so a page or an API answer made of them is tr
 
 import json
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
@@ -160,6 +161,30 @@ def make_message(
     return message
 
 
+def make_replies(session: AgentSession, texts: Sequence[str]) -> None:
+    """As `make_message` of the assistant for each of many short texts, in a few statements."""
+    with transaction.atomic():
+        moment, run = _next_moment(session), _main_run(session)
+        first = take_places(session.pk, len(texts), at_ms=moment + 1000 * (len(texts) - 1))
+        assert all(len(text) <= INLINE_CHARS for text in texts)
+        Message.objects.bulk_create(
+            Message(
+                session=session,
+                run=run,
+                seq=first + number,
+                at_ms=moment + 1000 * number,
+                role=MessageRole.ASSISTANT,
+                kind=MessageKind.REPLY,
+                **_body("text", text),
+            )
+            for number, text in enumerate(texts)
+        )
+        _count(session, run, message_count=len(texts))
+        AgentSession.objects.filter(pk=session.pk).update(
+            assistant_message_count=F("assistant_message_count") + len(texts)
+        )
+
+
 def make_tool_call(
     session: AgentSession,
     name: str = "Bash",
@@ -208,6 +233,17 @@ def make_event(
     with transaction.atomic():
         return append_event(
             session.pk, kind, text=text, at_ms=_next_moment(session) if at_ms is None else at_ms, **fields
+        )
+
+
+def make_events(session: AgentSession, texts: Sequence[str], kind: EventKind = EventKind.NOTED) -> None:
+    """As `make_event` for each of many, in a few statements."""
+    with transaction.atomic():
+        moment = _next_moment(session)
+        first = take_places(session.pk, len(texts), at_ms=moment + 1000 * (len(texts) - 1))
+        Event.objects.bulk_create(
+            Event(session=session, seq=first + number, at_ms=moment + 1000 * number, kind=kind, text=text)
+            for number, text in enumerate(texts)
         )
 
 

@@ -1,7 +1,18 @@
+from typing import Any
+
 import pytest
 
-from sessions_app.models import AgentSession
-from tests.factories import make_event, make_message, make_run, make_session, make_terminal, make_tool_call
+from sessions_app.models import AgentSession, Event, Message, MessageRole, Run
+from tests.factories import (
+    make_event,
+    make_events,
+    make_message,
+    make_replies,
+    make_run,
+    make_session,
+    make_terminal,
+    make_tool_call,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -23,3 +34,26 @@ def test_rows_fill_the_timeline_without_a_gap_and_the_counters_agree() -> None:
     assert long.text_blob is not None
     assert long.text_blob.read() == b"x" * 10_000
     assert found.last_activity_ms == rows[-1].at_ms
+
+
+def test_many_rows_at_once_are_as_those_that_are_made_one_by_one() -> None:
+    texts = ["one", "two", "three"]
+    single, many = make_session(with_main_run=True), make_session(with_main_run=True)
+    for text in texts:
+        make_message(single, text, role=MessageRole.ASSISTANT)
+    for text in texts:
+        make_event(single, text=text)
+
+    make_replies(many, texts)
+    make_events(many, texts)
+
+    assert everything_of(many) == everything_of(single) != []
+
+
+def everything_of(session: AgentSession) -> list[dict[str, Any]]:
+    """The session and its rows, but for what is each one's own."""
+    own = {"_state", "id", "session_id", "run_id", "external_id", "created_ms", "updated_ms"}
+    rows: list[Any] = [AgentSession.objects.get(pk=session.pk), *Run.objects.filter(session=session)]
+    for model in (Message, Event):
+        rows += model._default_manager.filter(session=session).order_by("seq")
+    return [{name: value for name, value in vars(row).items() if name not in own} for row in rows]

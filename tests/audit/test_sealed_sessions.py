@@ -16,7 +16,15 @@ from dashboard.lib.ids import new_id
 from sessions_app.actions.sealing import seal_session, seal_source
 from sessions_app.models import AgentSession, Blob, Event, Message, SourceChunk, ToolCall
 from sessions_app.models.blob import pack
-from tests.factories import make_blob, make_event, make_message, make_session, make_source, make_tool_call
+from tests.factories import (
+    make_blob,
+    make_event,
+    make_events,
+    make_message,
+    make_session,
+    make_source,
+    make_tool_call,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -63,8 +71,7 @@ def sealed_session() -> Sealed:
             {"sha256": picture.pk, "media_type": "image/png", "size": picture.size, "name": "a.png"}
         ],
     )
-    for number in range(99):
-        make_event(session, text=f"note {number}")
+    make_events(session, [f"note {number}" for number in range(99)])
     return Sealed(session, seal(session))
 
 

@@ -3,13 +3,8 @@
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from sessions_app.models import (
-    AgentSession,
-    MessageRole,
-)
-from tests.factories import (
-    make_message,
-)
+from sessions_app.models import AgentSession
+from tests.factories import make_replies
 
 OPEN_FOLDS = (
     "document.querySelectorAll('main details:not(.menu, .rename)').forEach((fold) => { fold.open = true })"
@@ -21,8 +16,7 @@ def address(session: AgentSession, query: str = "") -> str:
 
 
 def fill(session: AgentSession, number: int) -> None:
-    for count in range(1, number + 1):
-        make_message(session, f"Message {count}.\n\n" + "Some words. " * 20, role=MessageRole.ASSISTANT)
+    make_replies(session, [f"Message {count}.\n\n" + "Some words. " * 20 for count in range(1, number + 1)])
 
 
 def opened(page: Page, session: AgentSession, query: str = "") -> Page:

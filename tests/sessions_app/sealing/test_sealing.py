@@ -31,6 +31,7 @@ from tests.factories import (
     START_MS,
     make_blob,
     make_event,
+    make_events,
     make_message,
     make_session,
     make_source,
@@ -45,8 +46,7 @@ HOUR_MS = 3_600_000
 
 def session_of(rows: int, **fields: Any) -> AgentSession:
     session = make_session(**fields)
-    for number in range(rows):
-        make_event(session, text=f"note {number}")
+    make_events(session, [f"note {number}" for number in range(rows)])
     return session
 
 
@@ -86,8 +86,7 @@ def test_a_session_is_sealed_in_pieces_of_a_hundred_rows() -> None:
 def test_what_is_appended_later_is_sealed_alone_and_later_pieces_end_where_the_others_do() -> None:
     session = session_of(130)
     seal(session)
-    for _ in range(90):
-        make_event(session)
+    make_events(session, ["noted"] * 90)
     seal(session)
     assert spans() == [(1, 100), (101, 130), (131, 200), (201, 220)]
     assert verify().verdict("contents").outcome == "sound"

@@ -21,6 +21,7 @@ from tests.factories import (
     make_blob,
     make_event,
     make_message,
+    make_replies,
     make_run,
     make_session,
     make_source,
@@ -43,8 +44,7 @@ def shown(page: str) -> list[int]:
 
 
 def test_the_newest_page_comes_first_and_leads_back_by_links(operator: Client, session: AgentSession) -> None:
-    for number in range(200):
-        make_message(session, f"Message number {number}.")
+    make_replies(session, [f"Message number {number}." for number in range(200)])
     page = page_of(operator, session)
     assert shown(page) == list(range(121, 201))
     assert 'href="?before=121"' in page
@@ -57,16 +57,14 @@ def test_the_newest_page_comes_first_and_leads_back_by_links(operator: Client, s
 
 
 def test_a_hit_stands_in_the_middle_with_its_surroundings(operator: Client, session: AgentSession) -> None:
-    for _ in range(200):
-        make_message(session)
+    make_replies(session, ["Please look at the login form."] * 200)
     page = page_of(operator, session, "?at=100")
     assert shown(page) == list(range(60, 140))
     assert 'at="100"' in page
 
 
 def test_a_moment_opens_the_row_nearest_to_it(operator: Client, session: AgentSession) -> None:
-    for _ in range(200):
-        make_message(session)
+    make_replies(session, ["Please look at the login form."] * 200)
     # The row at place 100 is 100 seconds after the session's start.
     page = page_of(operator, session, "?t=00:01:40.400")
     assert shown(page) == list(range(60, 140))
@@ -91,8 +89,7 @@ def test_a_moment_opens_the_row_nearest_to_it(operator: Client, session: AgentSe
 
 
 def test_a_moment_is_found_in_few_looks(operator: Client, session: AgentSession) -> None:
-    for _ in range(200):
-        make_message(session)
+    make_replies(session, ["Please look at the login form."] * 200)
     with CaptureQueriesContext(connection) as newest:
         page_of(operator, session)
     with CaptureQueriesContext(connection) as sought:
