@@ -5,17 +5,18 @@ Making the tables takes seconds; so it is done once for each process of pytest, 
 
 import os
 import sqlite3
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 import psycopg
 
-ROOT = Path(__file__).parents[1]
+from tests.launching import run_program
+
+_DEADLINE_S: Final = 120
 
 
 @contextmanager
@@ -24,20 +25,20 @@ def migrated(folder: Path) -> Iterator[str]:
     server = os.environ["SCROLLBACK_DATABASE_URL"]
     if server.startswith("sqlite"):
         url = f"sqlite:///{folder}/template.sqlite3"
-        _migrate(url, folder)
+        _make_tables(url, folder)
         yield url
         return
     with own_postgres_database(server, template="") as url:
-        _migrate(url, folder)
+        _make_tables(url, folder)
         yield url
 
 
-def _migrate(url: str, folder: Path) -> None:
-    subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), "migrate", "--verbosity", "0"],
-        env=os.environ | {"SCROLLBACK_DATABASE_URL": url, "SCROLLBACK_HOME": str(folder)},
-        check=True,
-    )
+def _make_tables(url: str, folder: Path) -> None:
+    """As the first command on an empty database does it. Forked it takes half as long as `manage.py migrate`."""
+    environment = os.environ | {"SCROLLBACK_DATABASE_URL": url, "SCROLLBACK_HOME": str(folder)}
+    done = run_program("list", env=environment, timeout=_DEADLINE_S)
+    if done.returncode:
+        raise RuntimeError(f"the tables could not be made: {done.stderr.decode(errors='replace')}")
 
 
 @contextmanager
