@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run_here(name: str, options: argparse.Namespace) -> int:
-    asked = Options(options.engine, tuple(options.size), options.quick, options.peer)
+    asked = Options(options.engine, tuple(options.size), options.quick, options.peer, options.samples)
     say(f"\n=== {name} on {options.engine}")
     if options.tables:
         copy_tables(options.tables)
@@ -77,6 +77,7 @@ def _passed_on(options: argparse.Namespace) -> list[str]:
         *(part for size in options.size for part in ("--size", str(size))),
         *(["--quick"] if options.quick else []),
         *([] if options.peer else ["--no-peer"]),
+        *(["--samples", str(options.samples)] if options.samples else []),
         *(["--keep"] if options.keep else []),
         *(["--tables", str(options.tables)] if options.tables else []),
     ]
@@ -90,6 +91,9 @@ def _parser() -> argparse.ArgumentParser:
         "--size", type=int, action="append", default=[], help="instead of the default; repeatable"
     )
     parser.add_argument("--quick", action="store_true", help="a tenth of the default size")
+    parser.add_argument(
+        "--samples", type=int, metavar="N", help="what a percentile is made of, instead of the default"
+    )
     parser.add_argument("--no-peer", dest="peer", action="store_false", help="leave the other program out")
     parser.add_argument("--keep", action="store_true", help="leave the scratch files in .cache/benchmarks")
     parser.add_argument(

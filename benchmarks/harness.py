@@ -44,6 +44,8 @@ class Options:
     sizes: tuple[int, ...] = ()
     quick: bool = False
     with_peer: bool = True
+    # Instead of as many as a benchmark takes by default.
+    samples: int | None = None
 
     def scaled(self, *defaults: int) -> tuple[int, ...]:
         """The sizes to measure at: those that were asked for, else the defaults, a tenth of them when quick."""
@@ -51,7 +53,7 @@ class Options:
 
     def requests(self, full: int = 200) -> int:
         """How many samples a percentile is made of."""
-        return max(5, full // 10) if self.quick else full
+        return self.samples or max(5, full // 10) if self.quick else full
 
 
 class Console:

@@ -78,7 +78,7 @@ def engine() -> str:
 def test_it_runs_and_prints_one_line(name: str, request: pytest.FixtureRequest) -> None:
     if name in IN_BROWSER and find() is None:
         pytest.skip("no browser to paint with")
-    options = ["--engine", engine(), "--quick", "--no-peer", "--size", str(TOY_SIZES[name])]
+    options = ["--engine", engine(), "--quick", "--no-peer", "--size", str(TOY_SIZES[name]), "--samples", "5"]
     if name not in MAKES_TABLES:
         options += ["--tables", request.getfixturevalue("migrated_database").removeprefix("sqlite:///")]
 
