@@ -195,9 +195,8 @@ def test_a_checkout_that_was_moved_gets_a_new_environment(
 
 @pytest.mark.once
 def test_a_selection_may_leave_a_stage_empty_but_not_all_of_them() -> None:
-    done = run_dev(
-        "test", "--no-browser", "--", "-q", "tests/test_bootstrap.py", "-k", "no_test_is_called_so"
-    )
+    options = ("-q", "-n1", "tests/test_bootstrap.py", "-k", "no_test_is_called_so")
+    done = run_dev("test", "--no-browser", "--", *options)
     assert done.returncode == 1
     assert done.stderr.count("nothing selected") == 2
     assert "no test ran" in done.stderr
