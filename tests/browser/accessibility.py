@@ -40,8 +40,11 @@ def _small_targets(page: Page) -> list[str]:
     """
     size = page.viewport_size
     assert size is not None
-    height = min(page.evaluate("document.scrollingElement.scrollHeight"), _TALLEST)
-    page.set_viewport_size({"width": size["width"], "height": max(height, size["height"])})
+    # What takes a share of the window, as a terminal does, grows with it.
+    height = size["height"]
+    while height < (whole := min(page.evaluate("document.scrollingElement.scrollHeight"), _TALLEST)):
+        height = whole
+        page.set_viewport_size({"width": size["width"], "height": height})
     violations: list[str] = page.evaluate(_RUN, _TARGETS)
     page.set_viewport_size(size)
     return violations
