@@ -82,6 +82,8 @@ AUDIT_ACTIONS: Final[dict[str, str]] = {
     "source.unfollowed": "stopped following histories",
     "source.deleted": "found a history deleted at its source",
     "source.sealed": "sealed the lines of a history",
+    # The server
+    "settings.changed": "started with other settings",
     # Agents
     **REPORTED,
 }
@@ -96,6 +98,7 @@ CHANGES_NOTHING: Final = frozenset(
         "sign_out.completed",
         "session.exported",
         "terminal.exported",
+        "settings.changed",
         *REPORTED,
     }
 )

@@ -18,6 +18,7 @@ from dashboard.handler import stop_answering
 from dashboard.lib.commands import ConsoleCommand
 from dashboard.lib.errors import Refused
 from sessions_app.actions.background_sealing import BackgroundSealing
+from sessions_app.actions.console_settings import note_settings
 from sessions_app.actions.setup import issue_setup_link
 from sessions_app.actions.terminals.background import BackgroundDeriving
 from sessions_app.actions.terminals.screens import stop_screens
@@ -44,6 +45,7 @@ class Command(ConsoleCommand):
         serving.prepare_home(settings.HOME)
         serving.migrate_if_needed(self._say)
         require_sound_log()
+        note_settings(socket.gethostname(), settings_in_force(), actor=SYSTEM)
         ensure_agent_token()
         serving.lose_recorders_before_boot()
         # What a watch that was killed left open, and logins that are long over.
@@ -100,6 +102,11 @@ class Command(ConsoleCommand):
         self.stdout.write(line)
         # Whoever reads this through a pipe waits for it.
         self.stdout.flush()
+
+
+def settings_in_force() -> dict[str, str]:
+    """By name, as `scrollback doctor` shows them: the database without its password, secrets as "set"."""
+    return {setting.name: setting.value for setting in settings.CONFIG.settings}
 
 
 def _port(text: str) -> int:

@@ -23,6 +23,7 @@ from dashboard.lib.clock import now_ms
 from dashboard.lib.db import write_transaction
 from dashboard.lib.ids import new_id
 from sessions_app.actions import (
+    console_settings,
     denials,
     exports,
     people,
@@ -546,6 +547,12 @@ def read_the_log() -> Act:
 @scenario(entries=("log.exported",))
 def export_from_the_page() -> Act:
     return lambda: reading.note_log_export(Query(), "csv", actor=ADA)
+
+
+@scenario("console_settings.note_settings", entries=("settings.changed",))
+def start_with_other_settings() -> Act:
+    console_settings.note_settings("box", {"log_level": "INFO"}, actor=ADA)
+    return lambda: console_settings.note_settings("box", {"log_level": "DEBUG"}, actor=ADA)
 
 
 @scenario("exports.note_log_export", entries=("log.exported",))

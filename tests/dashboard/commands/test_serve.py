@@ -112,3 +112,17 @@ def test_a_foreign_host_header_is_no_traceback_in_the_log(shell: Shell) -> None:
         refused.value.close()
         assert refused.value.code == 400
     assert "evil.example" not in server.output
+
+
+def test_a_start_with_other_settings_is_in_the_log(shell: Shell) -> None:
+    def entries_after(**environment: str) -> int:
+        server = server_on(shell)
+        server.environment |= environment
+        with server:
+            pass
+        size: int = shell.json("audit", "verify")["size"]
+        return size
+
+    first, same, other = entries_after(), entries_after(), entries_after(SCROLLBACK_SEAL_AFTER_HOURS="48")
+    # A start writes others too (a link to set up), and so does a verification.
+    assert other - same == same - first + 1
