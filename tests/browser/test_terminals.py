@@ -309,8 +309,11 @@ def test_a_moment_of_a_session_moves_its_clock_and_its_terminal(signed_in_page: 
     expect(page.locator("time-scrubber [data-clock]")).to_have_text("00:00:20")
     expect(page.locator("terminal-view [data-clock]")).to_have_text(re.compile("^00:00:20 / "))
     until(lambda: screen_text(page).endswith("second 20"), "the terminal should be at the moment too")
-    # Moving the clock puts the new moment into the address, and nothing that would say otherwise.
+    # A link to a row, as that of a hit, is a link to its moment.
     page.goto(f"/sessions/{session.pk}/?at=3#seq-3")
+    expect(page.locator("time-scrubber [data-clock]")).to_have_text("00:00:03")
+    until(lambda: screen_text(page).endswith("second 3"), "the terminal should be at that moment")
+    # Moving the clock puts the new moment into the address, and nothing that would say otherwise.
     page.get_by_label("Moment in the session").focus()
     page.keyboard.press("Home")
     expect(page).to_have_url(re.compile(rf"/sessions/{session.pk}/\?t=\S+$"))

@@ -42,7 +42,7 @@ def transcript(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     context = {
         **frame(request, session, "transcript"),
         **transcript_context(session, run, page),
-        **terminal_context(request, session, page),
+        **terminal_context(request, session, page, at),
         "main": main,
         "at": at,
         "newest": f"{request.path}?run={run.pk}" if run and "run" in request.GET else request.path,
@@ -91,8 +91,13 @@ def outline(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     return render(request, "sessions_app/session/_outline.html", context)
 
 
-def terminal_context(request: HttpRequest, session: AgentSession, page: Page) -> dict[str, Any]:
-    """The session's newest terminal, or the one that `?terminal=` names, and the clock that both panes share."""
+def terminal_context(
+    request: HttpRequest, session: AgentSession, page: Page, at: int | None
+) -> dict[str, Any]:
+    """The session's newest terminal, or the one that `?terminal=` names, and the clock that both panes share.
+
+    The clock stands where `?t=` says, else at the row of place `at`.
+    """
     if not session.terminal_count:
         return {}
     found = Terminal.objects.visible_to(request.user).filter(session=session).order_by("-started_ms", "-id")
@@ -103,6 +108,8 @@ def terminal_context(request: HttpRequest, session: AgentSession, page: Page) ->
     )
     clock = clock_of(session, terminals, page)
     moment = moment_in(request)
+    if moment is None and at is not None:
+        moment = next((row.offset_ms for row in page.rows if row.seq == at), None)
     at_ms = None if moment is None else min(moment, clock.length_ms)
     return {"terminals": terminals, "terminal": shown, "clock": clock, "at_ms": at_ms}
 
