@@ -19,3 +19,4 @@ import "scrollback/elements/toast-region";
 import "scrollback/dialogs";
 import "scrollback/failures";
 import "scrollback/menus";
+import "scrollback/tabs";

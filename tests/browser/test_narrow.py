@@ -128,3 +128,16 @@ def test_a_long_command_scrolls_in_its_own_line(open_context: OpenContext, opera
     assert command["x"] >= 0
     assert command["x"] + command["width"] <= 390
     assert page.evaluate(SIDEWAYS) == 0
+
+
+def test_the_tab_that_is_open_is_in_sight(open_context: OpenContext, operator: Person) -> None:
+    session = make_session(with_main_run=True)
+    page = phone_of(open_context, operator)
+    page.goto(reverse("session-raw", args=[session.pk]))
+    tabs, tab = page.locator(".tabs"), page.locator(".tabs [aria-current]")
+    expect(tab).to_have_text("Raw")
+    expect(tab).to_be_in_viewport(ratio=1)
+    assert page.evaluate(SIDEWAYS) == 0
+    # Those that were there fit without that: nothing has moved.
+    page.goto(reverse("session", args=[session.pk]))
+    assert tabs.evaluate("(tabs) => tabs.scrollLeft") == 0
