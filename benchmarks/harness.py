@@ -68,6 +68,8 @@ class Console:
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("SCROLLBACK_")},
             "SCROLLBACK_HOME": str(self.home),
+            # Where a verification remembers heads: not among those of whoever measures.
+            "XDG_STATE_HOME": str(folder / "state"),
             "SCROLLBACK_DATABASE_URL": database_url,
             "SCROLLBACK_SECRET_KEY": self.secret_key,
             "SCROLLBACK_LOG_LEVEL": "WARNING",

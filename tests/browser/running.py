@@ -36,6 +36,8 @@ class Server:
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("SCROLLBACK_")},
             "SCROLLBACK_HOME": str(home),
+            # Copies of one database have one log, and whoever verified another copy remembers its head.
+            "XDG_STATE_HOME": str(home / "state"),
             "SCROLLBACK_DATABASE_URL": database_url,
             "SCROLLBACK_SECRET_KEY": secret_key,
             "SCROLLBACK_LOG_LEVEL": "WARNING",
