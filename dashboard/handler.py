@@ -4,6 +4,8 @@ from typing import Any, Final
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIHandler
+from django.core.signals import request_started
+from django.db import close_old_connections, reset_queries
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -25,6 +27,13 @@ class OneThreadHandler(ASGIHandler):
     executor that the view would have been handed to, with a traceback in the log. Its thread would be a new one for
     each request, with a connection of its own.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Theirs is a thread that all sockets share as they connect: whoever waits for the database there would keep
+        # every request waiting. The threads here see to their connections themselves.
+        request_started.disconnect(close_old_connections)
+        request_started.disconnect(reset_queries)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         await self.handle(scope, receive, send)
