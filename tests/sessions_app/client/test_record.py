@@ -298,7 +298,7 @@ def test_input_is_recorded_only_when_asked_for(directory: Path) -> None:
 
 def test_a_full_disk_stops_the_recording_and_not_the_program(directory: Path) -> None:
     """A limit on the size of files stands for the disk; the program writes far more than fits."""
-    # Of 512 bytes each: several of the largest pieces in which output is read, as a piece that does not fit is left out.
+    # Of 512 bytes each: room for several of the largest pieces, as one that does not fit is left out.
     limit = ["sh", "-c", 'ulimit -f 400; exec "$@"', "sh"]
     program = "i=0; while [ $i -lt 20000 ]; do echo line number $i; i=$((i+1)); done; exit 5"
     done = run_recorder("--", "sh", "-c", program, prefix=limit)
