@@ -53,7 +53,7 @@ class Options:
 
     def requests(self, full: int = 200) -> int:
         """How many samples a percentile is made of."""
-        return self.samples or max(5, full // 10) if self.quick else full
+        return self.samples or (max(5, full // 10) if self.quick else full)
 
 
 class Console:

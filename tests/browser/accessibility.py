@@ -3,9 +3,12 @@
 The page's context needs `bypass_csp=True`: axe puts style elements of its own into the page to measure it.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from playwright.sync_api import Page
+
+from tests.browser.settled import at_rest
 
 _AXE = Path(__file__).resolve().parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 # All that a theme changes.
@@ -31,6 +34,18 @@ def findings(page: Page, where: str) -> list[str]:
             page.evaluate(_AXE.read_text())
         found += [f"{where}, {theme}: {violation}" for violation in page.evaluate(_RUN, rules)]
     return found + [f"{where}: {violation}" for violation in _small_targets(page)]
+
+
+def of_each(page: Page, addresses: Iterable[str]) -> list[str]:
+    """The findings on each page once it is at rest, and whether it is wider than the window."""
+    found: list[str] = []
+    for address in addresses:
+        page.goto(address)
+        at_rest(page)
+        found += findings(page, address)
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            found.append(f"{address}: wider than the window")
+    return found
 
 
 def _small_targets(page: Page) -> list[str]:

@@ -112,13 +112,7 @@ def test_axe_finds_nothing_on_any_page_and_none_scrolls_sideways(
     open_context: OpenContext, operator: Person, histories: None, width: int
 ) -> None:
     page = open_context(operator, viewport={"width": width, "height": 900}, bypass_csp=True).new_page()
-    found: list[str] = []
-    for address in real_addresses():
-        page.goto(address)
-        at_rest(page)
-        found += accessibility.findings(page, address)
-        if page.evaluate("document.documentElement.scrollWidth") > width:
-            found.append(f"{address}: wider than {width}")
+    found = accessibility.of_each(page, real_addresses())
     assert not found, "\n".join(found)
 
 

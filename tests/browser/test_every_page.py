@@ -18,7 +18,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.once]  # How a page looks is no m
 
 # A set-up link that is none, and what is said of it; Chromium prints such answers.
 GOES_NOWHERE = 404
-WIDTH = 390
 
 
 def addresses(context: BrowserContext, person: Person) -> list[str]:
@@ -59,13 +58,6 @@ def test_axe_finds_nothing_on_any_page(
     open_context: OpenContext, operator: Person, problems: Problems
 ) -> None:
     problems.allow(str(GOES_NOWHERE))
-    context = open_context(operator, viewport={"width": WIDTH, "height": 844}, bypass_csp=True)
-    page = context.new_page()
-    found: list[str] = []
-    for path in addresses(context, operator):
-        page.goto(path)
-        at_rest(page)
-        found += accessibility.findings(page, path)
-        if page.evaluate("document.documentElement.scrollWidth") > WIDTH:
-            found.append(f"{path}: wider than {WIDTH}")
+    context = open_context(operator, viewport={"width": 390, "height": 844}, bypass_csp=True)
+    found = accessibility.of_each(context.new_page(), addresses(context, operator))
     assert not found, "\n".join(found)

@@ -1,8 +1,8 @@
 // <live-session session through rows-url [read-url] [at] [detached]> around a transcript: on news it fetches the rows after `through`
 // and appends them. A reader at the end stays at the end; anybody else is told "3 new" and keeps their place.
 // `at` is the row the page was opened for; `detached` says that later rows are not shown yet, so nothing can be
-// appended: then news only moves the header. `from-top` opens the page at its top, `#newest` at its end. The cursor is a place on the timeline, so after a reconnect nothing is
-// missed and nothing comes twice. Sets data-live on itself: connecting, connected, offline or closed. When the session is not there
+// appended: then news only moves the header. `from-top` opens the page at its top, `#newest` at its end. The cursor is a place on the
+// timeline, so after a reconnect nothing is missed and nothing comes twice. Sets data-live on itself: connecting, connected, offline or closed. When the session is not there
 // any more the page says so (session-gone), and is loaded anew once it is back.
 
 import { showGone } from "scrollback/elements/session-gone";

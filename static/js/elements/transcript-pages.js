@@ -13,7 +13,7 @@ class TranscriptPages extends HTMLElement {
     };
     this.addEventListener("click", this);
     // Nothing is put in front of a page that opens at its top before one has moved: it would push away what one reads.
-    document.addEventListener("scroll", () => this.began(), { once: true, passive: true });
+    document.addEventListener("scroll", this, { once: true, passive: true });
     for (const type of ["rows:next", "rows:previous", "rows:peek"]) document.addEventListener(type, this);
     this.observer = new IntersectionObserver((entries) => this.near(entries), { rootMargin: "600px 0px" });
     // The page is first put where it is to be read: a link that passes by meanwhile was not come near to.
@@ -22,7 +22,7 @@ class TranscriptPages extends HTMLElement {
 
   disconnectedCallback() {
     this.observer.disconnect();
-    for (const type of ["rows:next", "rows:previous", "rows:peek"]) document.removeEventListener(type, this);
+    for (const type of ["scroll", "rows:next", "rows:previous", "rows:peek"]) document.removeEventListener(type, this);
   }
 
   began() {
@@ -42,7 +42,8 @@ class TranscriptPages extends HTMLElement {
   }
 
   handleEvent(event) {
-    if (event.type === "rows:next") this.move(1, event);
+    if (event.type === "scroll") this.began();
+    else if (event.type === "rows:next") this.move(1, event);
     else if (event.type === "rows:previous") this.move(-1, event);
     else if (event.type === "rows:peek") this.toggle(event);
     else this.clicked(event);

@@ -10,7 +10,6 @@ export class SearchPanel {
   #request = null;
   #timer = 0;
   #asked = "";
-  #isWhole = false;
   #landWhenFound = false;
   // The millisecond that the address names beside the query: the hit at it is what the link is about.
   #wantedMs = null;
@@ -112,17 +111,17 @@ export class SearchPanel {
     const request = (this.#request = new AbortController());
     this.#say("Searching…");
     this.panel.setAttribute("aria-busy", "true");
+    const { signal } = request;
+    let outcome = null;
     try {
-      const { signal } = request;
       const found = (hits) => signal.aborted || this.#found(hits);
-      this.#finish(await searchTerminal(this.terminal, { query, regex: this.regex.checked }, { signal, found }));
+      outcome = await searchTerminal(this.terminal, { query, regex: this.regex.checked }, { signal, found });
     } catch (error) {
-      if (request.signal.aborted) return;
+      if (signal.aborted) return;
       this.#say("The search was not answered.", { failed: true, retry: true });
     }
     this.panel.removeAttribute("aria-busy");
-    // Where one landed meanwhile; what was cut short is the more important news.
-    if (this.current >= 0 && this.#isWhole) this.#place();
+    if (outcome) this.#finish(outcome);
   }
 
   #found(hits) {
@@ -139,10 +138,11 @@ export class SearchPanel {
 
   #finish({ hits, is_cut, searched, error }) {
     this.#landWhenFound = false;
-    this.#isWhole = !error && !is_cut && searched >= 1;
     if (error) return this.#say(error, { failed: true });
     const rest = searched < 1 ? `The time was up after ${Math.floor(searched * 100)} % of the recording.` : "";
     if (is_cut) this.#say(`The first ${counted(this.hits.length)}. ${rest || "A longer search finds fewer."}`.trim());
+    // Where one landed meanwhile; what was cut short is the more important news.
+    else if (this.current >= 0 && !rest) this.#place();
     else this.#say(`${hits ? counted(hits) : "No hits"}. ${rest}`.trim().replace(/\.$/, ""));
   }
 
