@@ -8,7 +8,7 @@ from dashboard.lib.clock import now_ms
 from dashboard.lib.db import database_size, engine_version
 from sessions_app.access import READ_AUDIT, may
 from sessions_app.models import AgentSession, Person, Source, Status, Terminal
-from sessions_app.session_list import SessionEntry, entries_of, with_columns
+from sessions_app.session_list import SessionEntry, entries_of, facts_of
 from sessions_app.wall import FEW_TILES, Wall, wall_of
 
 ROWS = 12
@@ -53,21 +53,20 @@ class Overview:
 def overview(person: Person) -> Overview:
     """A fixed number of queries, each bounded."""
     visible = AgentSession.objects.visible_to(person)
-    light = with_columns(visible)
-    needing = light.needing_attention().newest_first()
+    needing = visible.needing_attention().newest_first()
     # What waits for an answer waits however often one has looked at it.
     waiting = needing.filter(status=Status.WAITING)[:ROWS]
     failed = needing.filter(status=Status.FAILED).unread_by(person)[:ROWS]
-    running = light.listed().running().newest_first()[:ROWS]
+    running = visible.listed().running().newest_first()[:ROWS]
     ended = (
-        light.listed().unread_by(person).exclude(status__in=[Status.RUNNING, Status.WAITING, Status.FAILED])
+        visible.listed().unread_by(person).exclude(status__in=[Status.RUNNING, Status.WAITING, Status.FAILED])
     )
     day = activity(person, now_ms())
     return Overview(
-        needs_me=entries_of([*waiting, *failed][:ROWS], person),
-        running=entries_of(list(running), person),
+        needs_me=entries_of([*facts_of(waiting), *facts_of(failed)][:ROWS], person),
+        running=entries_of(list(facts_of(running)), person),
         wall=wall_of(person, FEW_TILES),
-        ended=entries_of(list(ended.newest_first()[:ROWS]), person),
+        ended=entries_of(list(facts_of(ended.newest_first()[:ROWS])), person),
         day=day,
         day_sessions=sum(hour.sessions for hour in day),
         health=health(person),

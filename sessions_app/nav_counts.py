@@ -6,10 +6,12 @@ from typing import Any, Final
 
 from django.db import models
 
+from dashboard.lib.formatting import MOST_SHOWN
 from sessions_app.models import AgentSession, Person, Run, Status, Terminal
 
-# Counting stops here: the rail says that there is much, not how much.
-COUNT_LIMIT: Final = 1_000
+# Counting stops here, and "99+" is shown (MOST_SHOWN in dashboard/lib/formatting.py and favicon-state.js): every page
+# pays for it, and the rail says that there is much, not how much.
+COUNT_LIMIT: Final = MOST_SHOWN + 1
 _FRESH_S: Final = 1.0
 _MAX_REMEMBERED: Final = 256
 

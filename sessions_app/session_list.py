@@ -4,6 +4,10 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Protocol, cast
+
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import QuerySet
 
 from dashboard.lib.clock import now_ms
 from dashboard.lib.formatting import relative_time
@@ -11,22 +15,38 @@ from dashboard.lib.keyset import Page, page_of_link
 from sessions_app.access import KEEP_OWN, OPERATE, may
 from sessions_app.costs import costs_of_sessions
 from sessions_app.filters import SessionFilter
-from sessions_app.models import AgentSession, Person, ReadMark, SessionTag, Star
+from sessions_app.models import AgentSession, Person, Project, ReadMark, SessionTag, Star
 from sessions_app.models.session import TRASHED, SessionQuerySet
 from sessions_app.pricing.cost import Cost
 
 ORDER = ("last_activity_ms", "id")
 PAGE_ROWS = 50
 # What a row shows; summaries and evidence stay where they are.
-_COLUMNS = (
-    "id", "agent", "external_id", "title", "first_prompt", "model", "status", "status_evidence", "started_ms",
-    "ended_ms", "last_activity_ms", "created_ms", "archived_ms", "deleted_ms", "last_seq", "run_count",
-    "message_count", "tool_call_count", "terminal_count", "total_tokens", "updated_ms", "project__name",
-    "project__path",
-)  # fmt: skip
+_COLUMNS = frozenset({
+    "id", "project_id", "agent", "external_id", "title", "first_prompt", "model", "status", "status_evidence",
+    "started_ms", "ended_ms", "last_activity_ms", "created_ms", "archived_ms", "deleted_ms", "last_seq", "run_count",
+    "message_count", "tool_call_count", "terminal_count", "total_tokens", "updated_ms",
+})  # fmt: skip
+# In the order in which a model is made of them.
+_FIELDS = tuple(field.attname for field in AgentSession._meta.concrete_fields if field.attname in _COLUMNS)
+_PROJECT_FIELDS = ("id", "path", "name")
 
 
-_FIELDS = tuple(column for column in _COLUMNS if "__" not in column)
+class SessionFacts(Protocol):
+    """A row as the database gave it: a named tuple of _FIELDS and of the project's path and name.
+
+    Most rows of a page were drawn before and are never asked for as models, which would cost more than reading them.
+    """
+
+    id: uuid.UUID
+    started_ms: int
+    last_activity_ms: int
+    created_ms: int
+    last_seq: int
+    project__path: str | None
+    project__name: str | None
+
+    def __getitem__(self, places: slice, /) -> tuple[Any, ...]: ...
 
 
 class _Costs:
@@ -44,15 +64,24 @@ class _Costs:
 class SessionEntry:
     """One row. Two are equal when they look the same, so one drawing serves both."""
 
-    session: AgentSession
-    tags: Sequence[str]
+    facts: SessionFacts
+    tags: tuple[str, ...]
     is_unread: bool
     is_starred: bool
     costs: _Costs
 
+    @cached_property
+    def session(self) -> AgentSession:
+        """With the fields that a row shows; others are fetched when they are asked for."""
+        session = AgentSession.from_db(DEFAULT_DB_ALIAS, _FIELDS, self.facts[: len(_FIELDS)])
+        if session.project_id is not None:
+            values = (session.project_id, self.facts.project__path, self.facts.project__name)
+            session.project = Project.from_db(DEFAULT_DB_ALIAS, _PROJECT_FIELDS, values)
+        return session
+
     @property
     def cost(self) -> Cost:
-        return self.costs.by_session[self.session.pk]
+        return self.costs.by_session[self.facts.id]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SessionEntry) and self._look == other._look
@@ -66,11 +95,9 @@ class SessionEntry:
 
         `updated_ms` stands for what it cost: tokens are only ever counted together with it.
         """
-        session, now = self.session, now_ms()
-        project = session.project and (session.project.name, session.project.path)
-        ages = (relative_time(at_ms, now_ms=now) for at_ms in (session.started_ms, session.last_activity_ms))
-        facts = (getattr(session, name) for name in _FIELDS)
-        return (*facts, project, tuple(self.tags), self.is_unread, self.is_starred, *ages)
+        now, facts = now_ms(), self.facts
+        ages = (relative_time(at_ms, now_ms=now) for at_ms in (facts.started_ms, facts.last_activity_ms))
+        return (facts, self.tags, self.is_unread, self.is_starred, *ages)
 
 
 def sessions_of(person: Person, chosen: SessionFilter) -> SessionQuerySet:
@@ -89,41 +116,50 @@ def trash_of(person: Person) -> SessionQuerySet:
 
 def session_page(
     person: Person, chosen: SessionFilter, *, after: str | None = None, before: str | None = None
-) -> Page[AgentSession]:
+) -> Page[SessionFacts]:
     return page_of_link(
-        with_columns(sessions_of(person, chosen)), order=ORDER, limit=PAGE_ROWS, after=after, before=before
+        facts_of(sessions_of(person, chosen)), order=ORDER, limit=PAGE_ROWS, after=after, before=before
     )
 
 
+def facts_of(sessions: QuerySet[AgentSession]) -> QuerySet[AgentSession, SessionFacts]:
+    """What rows are made of, for `entries_of`."""
+    facts = sessions.values_list(*_FIELDS, "project__path", "project__name", named=True)
+    return cast("QuerySet[AgentSession, SessionFacts]", facts)
+
+
 def with_columns(sessions: SessionQuerySet) -> SessionQuerySet:
-    return sessions.select_related("project").only(*_COLUMNS)
+    """Models with what `facts_of` reads."""
+    columns = (*_FIELDS, *(f"project__{name}" for name in _PROJECT_FIELDS))
+    return sessions.select_related("project").only(*columns)
 
 
-def entries_of(sessions: Sequence[AgentSession], person: Person) -> list[SessionEntry]:
+def entries_of(rows: Sequence[SessionFacts], person: Person) -> list[SessionEntry]:
     """The rows with what is personal about them and what they cost: three queries, and a fourth when a row is drawn."""
-    ids = [session.pk for session in sessions]
+    ids = [row.id for row in rows]
     seen = dict(ReadMark.objects.filter(person=person, session__in=ids).values_list("session_id", "seq"))
     starred = set(Star.objects.filter(person=person, session__in=ids).values_list("session_id", flat=True))
     tags = _tags_of(ids)
     costs = _Costs(ids)
     # Who keeps no marks would have all of them unread for ever.
     marks = may(person, KEEP_OWN)
+    read_before_ms = person.read_before_ms
     return [
         SessionEntry(
-            session,
-            tags.get(session.pk, ()),
-            is_unread=marks and _is_unread(session, seen.get(session.pk), person),
-            is_starred=session.pk in starred,
+            row,
+            tuple(tags.get(row.id, ())),
+            is_unread=marks and _is_unread(row, seen.get(row.id), read_before_ms),
+            is_starred=row.id in starred,
             costs=costs,
         )
-        for session in sessions
+        for row in rows
     ]
 
 
-def _is_unread(session: AgentSession, seen: int | None, person: Person) -> bool:
-    if max(session.last_activity_ms, session.created_ms) <= person.read_before_ms:
+def _is_unread(row: SessionFacts, seen: int | None, read_before_ms: int) -> bool:
+    if max(row.last_activity_ms, row.created_ms) <= read_before_ms:
         return False
-    return seen is None or seen < session.last_seq
+    return seen is None or seen < row.last_seq
 
 
 def _tags_of(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[str]]:

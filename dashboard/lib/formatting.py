@@ -3,7 +3,10 @@
 import re
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Final
 
+# Of a count that only says that there is much.
+MOST_SHOWN: Final = 99
 _DURATION_UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "m"), (60, "m", 1, "s"))
 _COUNT_UNITS = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
 # Down to this step while it is less than that.
@@ -83,6 +86,11 @@ def moment_us(text: str) -> int | None:
 def count(number: int) -> str:
     """Exact below ten thousand, then three digits and a unit: `998`, `1,204`, `12.3k`, `33.9M`."""
     return _scaled(number, _COUNT_UNITS, "") if abs(number) >= 10_000 else f"{number:,}"
+
+
+def nav_count(number: int) -> str:
+    """Beside a place, where it is enough to know that there are many: `7`, `99+`."""
+    return f"{MOST_SHOWN}+" if number > MOST_SHOWN else str(number)
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from dashboard.lib.errors import BadRequest
 
@@ -24,7 +24,7 @@ class BrokenCursor(BadRequest):
 
 
 @dataclass(frozen=True)
-class Page[Row: Model]:
+class Page[Row]:
     """One page of rows in display order, with the cursors that lead on (None at an end)."""
 
     rows: Sequence[Row]
@@ -60,8 +60,8 @@ def decode_cursor(cursor: str, width: int) -> list[str | int]:
     return values
 
 
-def page_of[Row: Model](
-    rows: QuerySet[Row],
+def page_of[Row](
+    rows: QuerySet[Any, Row],
     *,
     order: Sequence[str],
     limit: int,
@@ -99,8 +99,8 @@ def page_of[Row: Model](
     )
 
 
-def page_of_link[Row: Model](
-    rows: QuerySet[Row], *, order: Sequence[str], limit: int, after: str | None, before: str | None
+def page_of_link[Row](
+    rows: QuerySet[Any, Row], *, order: Sequence[str], limit: int, after: str | None, before: str | None
 ) -> Page[Row]:
     """As page_of, for a page that a person looks at: a link that cannot be read leads to the beginning."""
     try:
@@ -109,7 +109,7 @@ def page_of_link[Row: Model](
         return replace(page_of(rows, order=order, limit=limit), is_lost=True)
 
 
-def _cursor_of(row: Model, order: Sequence[str]) -> str:
+def _cursor_of(row: object, order: Sequence[str]) -> str:
     return encode_cursor([getattr(row, name) for name in order])
 
 

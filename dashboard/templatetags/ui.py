@@ -183,6 +183,12 @@ def count(number: int | None) -> SafeString | str:
 
 
 @register.filter
+def nav_count(number: int) -> str:
+    """A count beside a place, `99+` for whatever is more."""
+    return formatting.nav_count(number)
+
+
+@register.filter
 def exact_count(number: int) -> str:
     """`12,345`, for sums that one wants to add up."""
     return f"{number:,}"

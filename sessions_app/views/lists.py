@@ -16,7 +16,7 @@ from sessions_app.actions.saved_views import save_view
 from sessions_app.costs import cost_of_session
 from sessions_app.filters import Filter, RunFilter, SessionFilter, distinct_agents, session_facets
 from sessions_app.models import AgentSession, Person, Project, Run, SavedView, Status
-from sessions_app.session_list import PAGE_ROWS, entries_of, session_page, trash_of, with_columns
+from sessions_app.session_list import PAGE_ROWS, entries_of, facts_of, session_page, trash_of
 from sessions_app.sign_in import requires
 
 _FILTER_NAMES = {
@@ -69,11 +69,11 @@ def session_facets_part(request: HttpRequest) -> HttpResponse:
 def session_row(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     """One row again, after it changed; nothing of a session that went to the trash meanwhile."""
     person = cast(Person, request.user)
-    session = with_columns(AgentSession.objects.visible_to(person)).filter(pk=session_id).first()
-    if session is None:
+    row = facts_of(AgentSession.objects.visible_to(person).filter(pk=session_id)).first()
+    if row is None:
         get_object_or_404(AgentSession, pk=session_id)
         return HttpResponse()
-    (entry,) = entries_of([session], person)
+    (entry,) = entries_of([row], person)
     context = {"entry": entry, "selectable": may(person, OPERATE)}
     return render(request, "sessions_app/lists/_session_row.html", context)
 

@@ -5,6 +5,7 @@ from django.test.utils import CaptureQueriesContext
 
 from dashboard.lib.clock import now_ms
 from dashboard.overview import HOUR_MS, activity
+from sessions_app import nav_counts
 from sessions_app.models import AgentSession, Person, Role
 from tests.factories import START_MS, make_person, make_read_mark, make_session, make_terminal, signed_in
 
@@ -67,6 +68,8 @@ def test_live_terminals_show_their_last_line(client: Client) -> None:
 
 def test_the_page_costs_the_same_queries_however_much_there_is(client: Client) -> None:
     def cost() -> int:
+        # The counts of the rail are kept for a second, which a slow machine may take over a page.
+        nav_counts._remembered.clear()
         with CaptureQueriesContext(connection) as queries:
             assert client.get("/").status_code == 200
         return len(queries)

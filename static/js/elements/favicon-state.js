@@ -3,7 +3,9 @@
 
 import { consoleConnection } from "scrollback/live";
 
-const TITLE_COUNT = /^\(\d+\) /;
+const TITLE_COUNT = /^\(\d+\+?\) /;
+// The server counts no further than to know that there are more.
+const MOST_SHOWN = 99;
 
 class FaviconState extends HTMLElement {
   connectedCallback() {
@@ -19,7 +21,7 @@ class FaviconState extends HTMLElement {
   handleEvent({ detail: counts }) {
     for (const [name, number] of Object.entries(counts)) {
       for (const count of document.querySelectorAll(`[data-count="${CSS.escape(name)}"]`)) {
-        count.textContent = number;
+        count.textContent = shown(number);
         count.hidden = !number;
       }
     }
@@ -33,8 +35,12 @@ class FaviconState extends HTMLElement {
     const icon = document.querySelector('link[rel="icon"]');
     const state = waiting ? "waiting" : Number(this.getAttribute("live")) ? "live" : "idle";
     icon.href = waiting ? withCount(waiting) : icon.dataset[state];
-    document.title = (waiting ? `(${waiting}) ` : "") + document.title.replace(TITLE_COUNT, "");
+    document.title = (waiting ? `(${shown(waiting)}) ` : "") + document.title.replace(TITLE_COUNT, "");
   }
+}
+
+function shown(number) {
+  return number > MOST_SHOWN ? `${MOST_SHOWN}+` : String(number);
 }
 
 // The mark with its cursor grown into a disc that bears the count; as static/img/favicon-waiting.svg.

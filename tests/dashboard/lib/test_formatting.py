@@ -67,6 +67,10 @@ def test_count_is_exact_below_ten_thousand(number: int, words: str) -> None:
     assert formatting.count(number) == words
 
 
+def test_a_count_beside_a_place_stops_at_99() -> None:
+    assert [formatting.nav_count(number) for number in (0, 99, 100, 1_000)] == ["0", "99", "99+", "99+"]
+
+
 @pytest.mark.parametrize(
     "number,words",
     [(0, "0 B"), (999, "999 B"), (1_000, "1.0 kB"), (4_812_337_219, "4.8 GB"), (150_000, "150 kB")],

@@ -13,7 +13,7 @@ from django.db.models import F, Sum
 from sessions_app.costs import cost_of_session
 from sessions_app.importers import reading
 from sessions_app.models import AgentSession, ModelUsage, Run
-from sessions_app.session_list import SessionEntry, entries_of, with_columns
+from sessions_app.session_list import SessionEntry, entries_of, facts_of
 from tests.factories import make_person
 from tests.samples import sample
 from tests.sessions_app.importers import codex_records as codex
@@ -141,7 +141,7 @@ def test_a_reply_that_grows_after_it_was_written_counts_its_growth(tmp_path: Pat
 def test_what_counts_tokens_makes_the_session_newer(tmp_path: Path) -> None:
     # Rows of the list are kept by `updated_ms` instead of their cost.
     def entry() -> SessionEntry:
-        (found,) = entries_of([with_columns(AgentSession.objects.all()).get()], person)
+        (found,) = entries_of([facts_of(AgentSession.objects.all()).get()], person)
         return found
 
     person = make_person()
