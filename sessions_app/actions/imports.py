@@ -1,14 +1,18 @@
 """Writing what importers read: one short transaction for a batch, one audit entry for a source and pass.
 
+What a followed source grows by, line after line, is gathered into an entry a minute: a log with one for each line
+that agents write would hide everything else.
+
 A batch carries rows, counters, raw lines and the source's cursor together, so a killed import goes on
 exactly where its last committed batch ended, and reading the same lines again finds every row there.
 """
 
+import time
 import uuid
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 from audit.actors import Actor
 from audit.record import Draft as EntryDraft
@@ -31,6 +35,8 @@ from sessions_app.search import index
 # Of a source, this many unreadable lines get a row; all are counted.
 MAX_SKIPPED_ROWS = 1_000
 MAX_NAMED_SESSIONS = 20
+# What a followed source grew by has its entry at the latest after so long.
+GATHER_S: Final = 60.0
 
 
 @dataclass
@@ -88,17 +94,52 @@ def make_batch(draft: Draft, raw: RawLines, progress: SourceProgress, *, closes_
     return Batch(draft, sessions, blobs.rows, raw.pack(), raw.size, progress, closes_pass)
 
 
+@dataclass
+class _Unrecorded:
+    """What was written of a source since its last entry: of a pass that goes on, or of passes that are gathered."""
+
+    source: Source
+    began_offset: int
+    progress: SourceProgress
+    # When the first of the passes that are gathered had ended; None while the only one goes on.
+    ended: float | None
+    counts: ImportCounts = field(default_factory=ImportCounts)
+
+    def draft(self, actor: Actor) -> EntryDraft:
+        source, counts = self.source, self.counts
+        return EntryDraft(
+            "source.imported",
+            actor,
+            Target("source", str(source.pk), source.path),
+            details={
+                "format": source.format,
+                "from": self.began_offset,
+                "to": self.progress.read_offset,
+                "sha256": self.progress.sha256,
+                "sessions": counts.sessions,
+                "runs": counts.runs,
+                "messages": counts.messages.total(),
+                "tool_calls": counts.tool_calls,
+                "terminals": counts.terminals,
+                "skipped_lines": counts.skipped_lines,
+            },
+        )
+
+
 class ImportWriter:
-    """Writes batches, in order, and remembers what it wrote of each source until the pass is closed."""
+    """Writes batches, in order, and remembers what it wrote of each source until that has its entry."""
 
     def __init__(self, actor: Actor) -> None:
         self.actor = actor
         self.total = ImportCounts()
-        self._of_source: dict[uuid.UUID, ImportCounts] = {}
+        self._unrecorded: dict[uuid.UUID, _Unrecorded] = {}
 
-    def write(self, batches: Sequence[tuple[Source, Batch]]) -> ImportCounts:
-        """Commit these batches together. Raises DatabaseError, with nothing of them written."""
-        written: list[tuple[Source, Batch, ImportCounts]] = []
+    def write(self, batches: Sequence[tuple[Source, Batch]], *, is_followed: bool = False) -> ImportCounts:
+        """Commit these batches together. Raises DatabaseError, with nothing of them written.
+
+        A pass over a followed source that was read before gets its entry from `record_growth`.
+        """
+        written: list[tuple[Batch, ImportCounts, _Unrecorded]] = []
         entries: list[EntryDraft] = []
         with write_transaction():
             advances = [
@@ -112,54 +153,64 @@ class ImportWriter:
             )
             for source, batch in batches:
                 counts = _BatchWrite(source, batch, unit, self.actor, entries).run()
-                written.append((source, batch, counts))
+                written.append((batch, counts, self._with(source, batch, counts)))
             unit.finish()
             entries += unit.rewriting.unseal(self.actor)
             entries += [
-                self._pass_draft(source, batch, counts)
-                for source, batch, counts in written
-                if batch.closes_pass
+                known.draft(self.actor) for batch, _, known in written if _has_entry(batch, is_followed)
             ]
             append(entries)
             nudge()
-        for source, batch, _ in written:
+        for source, batch in batches:
             source._state.adding = False
             source.read_offset = batch.progress.read_offset
-        return self._remember(written)
-
-    def _remember(self, written: list[tuple[Source, Batch, ImportCounts]]) -> ImportCounts:
         added = ImportCounts()
-        for source, batch, counts in written:
+        for batch, counts, known in written:
             added.add(counts)
-            if batch.closes_pass:
-                self._of_source.pop(source.pk, None)
+            if _has_entry(batch, is_followed):
+                self._unrecorded.pop(known.source.pk, None)
             else:
-                self._of_source.setdefault(source.pk, ImportCounts()).add(counts)
+                self._unrecorded[known.source.pk] = known
         self.total.add(added)
         return added
 
-    def _pass_draft(self, source: Source, batch: Batch, counts: ImportCounts) -> EntryDraft:
-        """One entry for the whole pass over this source, with what its earlier batches wrote."""
-        whole = ImportCounts()
-        whole.add(self._of_source.get(source.pk, ImportCounts()))
-        whole.add(counts)
-        return EntryDraft(
-            "source.imported",
-            self.actor,
-            Target("source", str(source.pk), source.path),
-            details={
-                "format": source.format,
-                "from": batch.progress.pass_offset,
-                "to": batch.progress.read_offset,
-                "sha256": batch.progress.sha256,
-                "sessions": whole.sessions,
-                "runs": whole.runs,
-                "messages": whole.messages.total(),
-                "tool_calls": whole.tool_calls,
-                "terminals": whole.terminals,
-                "skipped_lines": whole.skipped_lines,
-            },
-        )
+    def _with(self, source: Source, batch: Batch, counts: ImportCounts) -> _Unrecorded:
+        """What is unrecorded of the source together with this batch; nothing is remembered of it yet."""
+        before = self._unrecorded.get(source.pk)
+        ended = time.monotonic() if batch.closes_pass else None
+        if before is None:
+            known = _Unrecorded(source, batch.progress.pass_offset, batch.progress, ended)
+        else:
+            known = replace(
+                before, progress=batch.progress, ended=before.ended or ended, counts=ImportCounts()
+            )
+            known.counts.add(before.counts)
+        known.counts.add(counts)
+        return known
+
+    def record_growth(self, *, after_s: float = 0.0) -> None:
+        """Append the entries of what followed sources grew by, of each that waits for so many seconds or more.
+
+        Raises DatabaseError: they wait on then. What a process that is killed had gathered has no entry of its own;
+        it is covered when the source is sealed.
+        """
+        now = time.monotonic()
+        due = [
+            known
+            for known in self._unrecorded.values()
+            if known.ended is not None and now - known.ended >= after_s
+        ]
+        if not due:
+            return
+        with write_transaction():
+            append([known.draft(self.actor) for known in due])
+        for known in due:
+            del self._unrecorded[known.source.pk]
+
+
+def _has_entry(batch: Batch, is_followed: bool) -> bool:
+    """Whether an entry is written with this batch: it closes a pass, and is not to be gathered with others."""
+    return batch.closes_pass and not (is_followed and batch.progress.pass_offset)
 
 
 class _BatchWrite:

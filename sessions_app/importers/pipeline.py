@@ -54,7 +54,11 @@ _MOST_ROUNDS = 3
 
 
 class Importer:
-    """Imports paths. One instance may be used again and again; it keeps no file open in between."""
+    """Imports paths. One instance may be used again and again; it keeps no file open in between.
+
+    While it follows, what a source grows by has no entry in the audit log before `record_growth`: whoever follows
+    calls that now and then, and in the end.
+    """
 
     def __init__(
         self,
@@ -91,6 +95,10 @@ class Importer:
         """
         with held_interrupts() as self._interrupts:
             return self._import_paths(paths)
+
+    def record_growth(self, *, after_s: float = 0.0) -> None:
+        """What followed sources grew by gets its entries, where it waits for so long. Raises DatabaseError."""
+        self._writer.record_growth(after_s=after_s)
 
     def _import_paths(self, paths: Sequence[str]) -> Report:
         started = time.monotonic()
@@ -250,6 +258,7 @@ class Importer:
                 self._take(job.source, batches, report)
             except SourceRewritten:
                 self._flush(report)
+                self.record_growth()
                 mark_source_rewritten(job.source, actor=self.actor)
                 source = open_source(
                     self.host, job.source.path, job.format, generation=job.source.generation + 1
@@ -304,7 +313,7 @@ class Importer:
         if not batches:
             return
         try:
-            report.counts.add(self._writer.write(batches))
+            report.counts.add(self._writer.write(batches, is_followed=self.following))
         except (OperationalError, InterfaceError):
             self.at = batches[0][0].path
             raise
@@ -315,7 +324,7 @@ class Importer:
 
     def _write_alone(self, source: Source, batch: Batch, report: Report) -> None:
         try:
-            report.counts.add(self._writer.write([(source, batch)]))
+            report.counts.add(self._writer.write([(source, batch)], is_followed=self.following))
         except (OperationalError, InterfaceError):
             self.at = source.path
             raise
@@ -341,6 +350,7 @@ class Importer:
             if path.startswith(unseen) or not _is_below(path, found.folders):
                 continue
             if _is_gone(path):
+                self.record_growth()
                 mark_source_deleted(source, actor=self.actor)
 
 

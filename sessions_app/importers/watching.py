@@ -11,6 +11,7 @@ from django.db import InterfaceError, OperationalError
 
 from audit.actors import Actor
 from dashboard.lib.db import explain
+from sessions_app.actions.imports import GATHER_S
 from sessions_app.importers.finding import SUFFIXES
 from sessions_app.importers.leases import settle, watch_lease
 from sessions_app.importers.pipeline import Importer
@@ -67,7 +68,11 @@ class Watcher:
                 else:
                     self._stop.wait(RETRY_SECONDS)
         finally:
+            self._importer.record_growth()
             self._settle()
+
+    def _record_growth(self) -> None:
+        self._importer.record_growth(after_s=GATHER_S)
 
     def _settle(self) -> None:
         settle(self._importer.host, actor=self._actor)
@@ -76,6 +81,7 @@ class Watcher:
         """Until stopped, or until other places are to be watched."""
         due = 0.0
         for changed in self._changes(roots):
+            self._when_possible(self._record_growth)
             if changed:
                 self._import(sorted(changed))
                 continue

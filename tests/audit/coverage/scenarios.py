@@ -430,6 +430,17 @@ def import_more_of_what_is_sealed() -> Act:
     return lambda: Importer(ADA).import_paths([str(path)])
 
 
+@scenario("imports.ImportWriter.record_growth", entries=("source.imported",))
+def record_growth_of_a_followed_history() -> Act:
+    path = _history(tempfile.mkdtemp())
+    importer = Importer(ADA, following=True)
+    importer.import_paths([str(path)])
+    with path.open("a") as handle:
+        handle.write(json.dumps(_reply("Ready.")) + "\n")
+    importer.import_paths([str(path)])
+    return importer.record_growth
+
+
 @scenario("sealing.seal_session", entries=("session.sealed",))
 def seal_session() -> Act:
     session = make_session()

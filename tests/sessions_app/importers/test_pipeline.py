@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from audit.actors import SYSTEM
 from audit.models import Entry
 from dashboard.lib.interrupts import held_interrupts
-from sessions_app.actions.imports import ImportWriter
+from sessions_app.actions import imports
+from sessions_app.actions.imports import GATHER_S, ImportWriter
 from sessions_app.importers import reading
 from sessions_app.importers.pipeline import Importer
 from sessions_app.importers.report import Progress
@@ -304,12 +305,12 @@ def test_an_import_that_dies_goes_on_where_it_ended(
 ) -> None:
     real_write, writes = ImportWriter.write, 0
 
-    def write(self: ImportWriter, batches: Any) -> Any:
+    def write(self: ImportWriter, batches: Any, **options: Any) -> Any:
         nonlocal writes
         writes += 1
         if writes == fails_at + 1:
             raise KeyboardInterrupt
-        return real_write(self, batches)
+        return real_write(self, batches, **options)
 
     monkeypatch.setattr(ImportWriter, "write", write)
     with pytest.raises(KeyboardInterrupt):
@@ -379,6 +380,64 @@ def test_a_pass_is_one_audit_entry_for_each_source(codex_file: Path, claude_file
     assert details[str(codex_file)]["tool_calls"] == 365
     assert details[str(codex_file)]["to"] == codex_file.stat().st_size
     assert len(details[str(claude_file)]["sha256"]) == 64
+
+
+def test_what_a_followed_file_grows_by_is_gathered_into_one_entry(codex_file: Path) -> None:
+    lines = codex_file.read_bytes().splitlines(keepends=True)
+    codex_file.write_bytes(b"".join(lines[:-20]))
+    importer = Importer(SYSTEM, following=True)
+    importer.import_paths([str(codex_file)])
+    begun = codex_file.stat().st_size
+    for line in lines[-20:]:
+        with codex_file.open("ab") as handle:
+            handle.write(line)
+        importer.import_paths([str(codex_file)])
+        importer.record_growth(after_s=GATHER_S)
+    entries = Entry.objects.filter(action="source.imported").order_by("idx")
+    assert len(entries) == 1
+
+    importer.record_growth()
+    importer.record_growth()
+    found = [json.loads(entry.body)["details"] for entry in entries.all()]
+    assert [(details["from"], details["to"]) for details in found] == [
+        (0, begun),
+        (begun, codex_file.stat().st_size),
+    ]
+    assert sum(details["messages"] for details in found) == Message.objects.count()
+    assert sum(details["tool_calls"] for details in found) == ToolCall.objects.count()
+
+
+def test_growth_has_its_entry_before_the_file_is_found_gone(codex_file: Path) -> None:
+    importer = Importer(SYSTEM, following=True)
+    importer.import_paths([str(codex_file)])
+    with codex_file.open("ab") as handle:
+        handle.write(b'{"type":"unknown"}\n')
+    importer.import_paths([str(codex_file)])
+    codex_file.unlink()
+    importer.import_paths([str(codex_file.parent)])
+
+    actions = Entry.objects.order_by("idx").values_list("action", flat=True)
+    assert list(actions) == ["source.imported", "source.imported", "source.deleted"]
+
+
+def test_growth_is_not_forgotten_when_its_entry_cannot_be_written(
+    codex_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    importer = Importer(SYSTEM, following=True)
+    importer.import_paths([str(codex_file)])
+    with codex_file.open("ab") as handle:
+        handle.write(b'{"type":"unknown"}\n')
+    importer.import_paths([str(codex_file)])
+
+    def fail(drafts: object) -> None:
+        raise OperationalError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(imports, "append", fail)
+        with pytest.raises(OperationalError):
+            importer.record_growth()
+    importer.record_growth()
+    assert Entry.objects.filter(action="source.imported").count() == 2
 
 
 def test_progress_moves_within_a_file_and_ends_at_its_end(

@@ -1,15 +1,18 @@
 """Following histories as they are written, on real files with the system's own change notices."""
 
+import json
 import shutil
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
 
 from audit.actors import SYSTEM
+from audit.models import Entry
 from sessions_app.actions.imports import ImportWriter
 from sessions_app.importers.report import Report
 from sessions_app.importers.watching import Watcher
@@ -76,7 +79,17 @@ def test_what_is_there_is_imported_and_what_is_appended_follows(folder: Path) ->
                 handle.write(line)
         wanted = file.stat().st_size
         wait_for(lambda: Source.objects.get().read_offset == wanted, "ten appended lines")
-    assert Source.objects.get().line_count == 60
+    source = Source.objects.get()
+    assert source.line_count == 60
+    # The history as it was found, then all that it grew by; not ten times one line.
+    entries = [
+        json.loads(entry.body) for entry in Entry.objects.filter(action="source.imported").order_by("idx")
+    ]
+    begun = sum(map(len, lines[:50]))
+    assert [(entry["details"]["from"], entry["details"]["to"]) for entry in entries] == [
+        (0, begun),
+        (begun, wanted),
+    ]
 
 
 def test_a_line_in_two_writes_is_read_once_it_is_whole(folder: Path) -> None:
@@ -139,11 +152,11 @@ def test_a_database_that_is_away_for_a_while_is_waited_for(
     monkeypatch.setattr("sessions_app.importers.watching.RETRY_SECONDS", 0.05)
     real_write, refusals = ImportWriter.write, [3]
 
-    def write(self: ImportWriter, batches: object) -> object:
+    def write(self: ImportWriter, batches: Any, **options: Any) -> object:
         if refusals[0]:
             refusals[0] -= 1
             raise OperationalError("database is locked")
-        return real_write(self, batches)  # type: ignore[arg-type]
+        return real_write(self, batches, **options)
 
     with Following(folder) as following:
         monkeypatch.setattr(ImportWriter, "write", write)
