@@ -18,6 +18,10 @@ from tests.engine import ENGINES
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / ".cache" / "test-results"
+# Kept from one run to the next. The environment may say that nothing is to be cached, and then every process of
+# pytest and every program that a test starts compiles all that it imports.
+COMPILED = ROOT / ".cache" / "compiled"
+BROWSER_TESTS = "tests/browser"
 NO_TESTS_COLLECTED = 5  # pytest's exit status
 # A process for each core, each with databases, servers and a browser of its own.
 PARALLEL = ("-n", "auto", "--dist", "worksteal")
@@ -78,8 +82,11 @@ def run_stage(kind: str, engine: str, options: Sequence[str]) -> Result:
     name = f"{kind} tests on {engine}"
     report = REPORTS / f"{kind}-{engine}.xml"
     report.unlink(missing_ok=True)
-    how = ("-m", kind if kind == "browser" else "not browser", *PARALLEL)
-    command = ("-m", "pytest", "--engine", engine, *how, f"--junit-xml={report}", *options)
+    # Each process of pytest imports all tests that it might run.
+    which = (
+        ("-m", "browser", "-o", f"testpaths={BROWSER_TESTS}") if kind == "browser" else ("-m", "not browser")
+    )
+    command = ("-m", "pytest", "--engine", engine, *which, *PARALLEL, f"--junit-xml={report}", *options)
     status, seconds = run(name, command)
     if status == NO_TESTS_COLLECTED:
         # With a selection of the operator's own it is theirs to leave a stage empty.
@@ -102,7 +109,9 @@ def run(name: str, arguments: Sequence[str]) -> tuple[int, float]:
     """Run one stage of this Python in the foreground; returns its exit status and its seconds."""
     print(f"\n=== {name}", file=sys.stderr, flush=True)
     started = time.monotonic()
-    with subprocess.Popen([sys.executable, *arguments], cwd=ROOT) as process:
+    environment = os.environ | {"PYTHONPYCACHEPREFIX": str(COMPILED)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    with subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment) as process:
         try:
             status = process.wait()
         except KeyboardInterrupt:

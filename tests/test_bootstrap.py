@@ -15,9 +15,9 @@ from pathlib import Path
 import psycopg
 import pytest
 from django.db import connection
-from playwright.sync_api import Browser
 
 import dev
+from tests import stages
 
 VENDOR = dev.ROOT / "static" / "vendor"
 PACKAGE_LOCKS = [dev.ROOT / "frontend" / "package-lock.json", dev.ROOT / "frontend/browser/package-lock.json"]
@@ -202,6 +202,13 @@ def test_a_selection_may_leave_a_stage_empty_but_not_all_of_them() -> None:
     assert "no test ran" in done.stderr
 
 
+def test_every_browser_test_lies_where_its_stage_looks() -> None:
+    modules = {path for path in (dev.ROOT / "tests").rglob("test_*.py") if "mark.browser" in path.read_text()}
+    modules.discard(Path(__file__))
+    assert modules
+    assert {path.parent for path in modules} == {dev.ROOT / stages.BROWSER_TESTS}
+
+
 def test_browser_assets_are_all_there_with_their_licences() -> None:
     files = {str(path.relative_to(VENDOR)) for path in VENDOR.rglob("*") if path.is_file()}
     for folder in {path.split("/")[0] for path in files if "/" in path}:
@@ -213,30 +220,6 @@ def test_browser_assets_name_no_source_map_that_is_not_shipped() -> None:
     scripts = [*VENDOR.rglob("*.js"), *VENDOR.rglob("*.css")]
     assert scripts
     assert [path.name for path in scripts if "sourceMappingURL" in path.read_text()] == []
-
-
-@pytest.mark.browser
-def test_the_browser_loads_every_script_as_a_module(chromium: Browser) -> None:
-    page = chromium.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.route(
-        "http://assets.test/**",
-        lambda route: (
-            route.fulfill(
-                path=VENDOR / route.request.url.removeprefix("http://assets.test/"),
-                content_type="text/javascript",
-            )
-            if route.request.url.endswith(".js")
-            else route.fulfill(body="<title>assets</title>", content_type="text/html")
-        ),
-    )
-    page.goto("http://assets.test/")
-    for path in sorted(VENDOR.rglob("*.js")):
-        exported = page.evaluate("path => import(path).then(Object.keys)", f"/{path.relative_to(VENDOR)}")
-        assert exported, f"{path.name} exports nothing"
-    assert problems == []
-    page.close()
 
 
 @pytest.mark.django_db
