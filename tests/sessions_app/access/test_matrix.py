@@ -126,9 +126,11 @@ def test_a_page_is_for_whom_the_table_says(route: str, role: str) -> None:
     person = make_person(Role.OPERATOR if role == "stranger" else role)
     make_person()
     path = World(person).path(route, row)
+    cookies = Client().cookies if role == "stranger" else signed_in(person).cookies
     for method in METHODS:
-        # A fresh login each time: the method before may have ended it.
-        client = Client() if role == "stranger" else signed_in(person)
+        # The login of before: what the last method made of it is undone, and its cookies are not kept.
+        client = Client()
+        client.cookies.update(cookies)
         answer = send(client, method, path, row)
         what = f"{method} {path} as {role}: {answer.status_code}"
         if row.kind == "open":
