@@ -91,7 +91,7 @@ def run_dev(*arguments: str, prelude: str = "", **variables: str) -> subprocess.
         env=os.environ | variables,
         text=True,
         capture_output=True,
-        timeout=60,
+        timeout=240,
     )
 
 
@@ -195,7 +195,7 @@ def test_a_checkout_that_was_moved_gets_a_new_environment(
 
 @pytest.mark.once
 def test_a_selection_may_leave_a_stage_empty_but_not_all_of_them() -> None:
-    options = ("-q", "-n1", "tests/test_bootstrap.py", "-k", "no_test_is_called_so")
+    options = ("-q", "-n0", "tests/test_bootstrap.py", "-k", "no_test_is_called_so")
     done = run_dev("test", "--no-browser", "--", *options)
     assert done.returncode == 1
     assert done.stderr.count("nothing selected") == 2
