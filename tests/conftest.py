@@ -6,6 +6,8 @@ import pytest
 from django.apps import apps
 from django.db import connection
 from django.db.models.signals import post_migrate
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from playwright.sync_api import Browser
 from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
@@ -16,6 +18,12 @@ from tests import launching
 from tests.chromium import running_chromium
 from tests.databases import migrated
 from tests.flushing import triggers_let_go_of_flushes
+
+# No test is timed: how long an example takes is for the machine, and for what else runs on it, to say.
+hypothesis_settings.register_profile(
+    "tests", hypothesis_settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

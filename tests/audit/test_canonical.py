@@ -22,7 +22,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=400, derandomize=True)
 @given(st.dictionaries(TEXTS, VALUES, max_size=5))
 def test_it_is_rfc_8785(details: dict[str, Any]) -> None:
     assert canonical(details).encode() == rfc8785.dumps(details)

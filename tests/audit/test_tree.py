@@ -156,7 +156,7 @@ def test_consistency_proofs_are_the_published_ones(first: int, second: int, proo
     assert verify_consistency(first, roots[0], second, roots[1], from_hex(proof))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.data())
 def test_every_entry_can_be_proved_in_a_tree_of_any_size(data: st.DataObject) -> None:
     size = data.draw(st.integers(1, 3_000))
@@ -168,7 +168,7 @@ def test_every_entry_can_be_proved_in_a_tree_of_any_size(data: st.DataObject) ->
     assert verify_inclusion(leaves[index], other, size, proof, root) == (other == index)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.data())
 def test_every_tree_is_the_beginning_of_a_larger_one(data: st.DataObject) -> None:
     second = data.draw(st.integers(0, 3_000))

@@ -47,7 +47,7 @@ def test_whatever_is_asked_is_answered_as_described(name: str) -> None:
     operation: Any = schema.find_operation_by_id(name)
 
     @hypothesis.settings(
-        max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck), derandomize=True
+        max_examples=25, suppress_health_check=list(hypothesis.HealthCheck), derandomize=True
     )
     @hypothesis.given(case=operation.as_strategy())
     def ask(case: Any) -> None:

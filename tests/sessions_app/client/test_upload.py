@@ -144,7 +144,7 @@ faults: st.SearchStrategy[Fault] = st.sampled_from(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(faults, max_size=5), recordings())
 def test_faults_of_the_server_neither_lose_nor_repeat_anything(
     directory: Path, planned: list[Fault], events: list[Event]
@@ -293,7 +293,7 @@ def test_an_answer_that_is_none_is_refused(
     assert "not that of a Scrollback server" in reason
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.integers(0, 20_000))
 def test_a_recorder_killed_at_any_byte_leaves_a_spool_that_can_be_finished(directory: Path, cut: int) -> None:
     events = a_recording(writes=6)

@@ -235,7 +235,7 @@ def test_other_files_are_not_taken_for_recordings(head: bytes) -> None:
     assert not DOCUMENT_FORMAT.recognises("a.cast", head)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.binary(max_size=30) | st.sampled_from([b"[1,", b'[1, "o", "a"]', b'[0, "x", ""]']), max_size=8

@@ -214,7 +214,7 @@ def places_in(value: Any, before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]
     return found
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(data=st.data())
 def test_any_value_in_any_place_of_any_record_is_survived(data: st.DataObject) -> None:
     entry = json.loads(json.dumps(data.draw(st.sampled_from(EVERY_KIND))))
@@ -233,7 +233,7 @@ def test_any_value_in_any_place_of_any_record_is_survived(data: st.DataObject) -
     feed_alone(json.dumps(entry).encode())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200) | ODD_VALUE.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_are_survived(line: bytes) -> None:
     feed_alone(line.replace(b"\n", b" "))

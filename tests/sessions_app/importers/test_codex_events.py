@@ -167,13 +167,13 @@ def hostile_records(draw: st.DrawFn) -> dict[str, Any]:
     return record
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(hostile_records(), max_size=8), st.sets(st.integers(1, 8)))
 def test_no_shape_of_a_record_does_harm(values: list[dict[str, Any]], cuts: set[int]) -> None:
     assert read(*values, cuts=cuts) == read(*values)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=60))
 def test_no_bytes_do_harm(content: bytes) -> None:
     parser = FORMAT.parser(SourceFacts("x.jsonl"), {})

@@ -317,7 +317,7 @@ def hostile_messages(draw: st.DrawFn) -> dict[str, Any]:
     return message
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(hostile_messages() | VALUES, max_size=6), st.sets(st.integers(1, 6)), VALUES)
 def test_no_shape_of_a_message_does_harm(messages: list[object], cuts: set[int], meta: object) -> None:
     companions = {
@@ -329,7 +329,7 @@ def test_no_shape_of_a_message_does_harm(messages: list[object], cuts: set[int],
     document(messages)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=60))
 def test_no_bytes_do_harm(content: bytes) -> None:
     for known in (FORMAT, LEGACY_FORMAT):

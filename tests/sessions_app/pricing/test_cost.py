@@ -2,7 +2,7 @@ import tomllib
 from datetime import date
 from decimal import Decimal
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sessions_app.pricing.cost import NO_NAME, Cost, Parts, Usage, cost_of
@@ -86,7 +86,6 @@ def test_own_prices_are_told_from_the_list() -> None:
     assert not cost(("gpt-5", Parts(input=1))).has_own_prices
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["claude-haiku-4-5", "gpt-5-nano", "gpt-9"]), st.integers(0, 2**50)),

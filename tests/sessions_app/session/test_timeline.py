@@ -64,7 +64,6 @@ def add_row(session: AgentSession, main: Run, other: Run, kind: str) -> int | No
 @given(kinds=st.lists(ROW, max_size=40), rows=st.integers(1, 12), data=st.data())
 @settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_every_row_is_met_once_both_ways(kinds: list[str], rows: int, data: st.DataObject) -> None:
@@ -94,7 +93,6 @@ def test_every_row_is_met_once_both_ways(kinds: list[str], rows: int, data: st.D
 )
 @settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_the_row_nearest_to_a_moment_is_found(gaps: list[tuple[str, int]], moment: int) -> None:

@@ -86,7 +86,7 @@ def test_what_was_exported_imports_as_the_same(form: str, tmp_path: Path) -> Non
 
 
 @BOTH
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(events=recordings())
 def test_any_recording_comes_back_byte_for_byte(form: str, tmp_path: Path, events: list[Event]) -> None:
     terminal = recorded(events)

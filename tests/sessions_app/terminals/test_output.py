@@ -168,7 +168,7 @@ def test_events_stand_between_the_bytes_where_they_happened() -> None:
     assert size_at(recorder.terminal, 2) == (100, 30)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(everything=st.binary(min_size=1, max_size=300), seed=st.integers(0, 2**32))
 def test_whatever_is_sent_again_the_stored_bytes_are_the_written_ones(everything: bytes, seed: int) -> None:
     """A recorder that falls back to any earlier position, as after a lost answer."""

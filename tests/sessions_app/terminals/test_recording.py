@@ -85,7 +85,7 @@ def test_a_recording_without_output_can_end() -> None:
     assert list(read_items(terminal)) == []
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     data=st.binary(min_size=1, max_size=400),
     gaps_us=st.lists(st.sampled_from([0, 1, 4_000_000, 12_000_000]), min_size=1, max_size=12),

@@ -172,7 +172,7 @@ FRAGMENTS = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(FRAGMENTS, max_size=12), st.lists(st.integers(1, 40), min_size=1, max_size=8), st.booleans())
 def test_any_chunking_of_anything_gives_the_same(
     fragments: list[bytes], sizes: list[int], has_width: bool
@@ -186,14 +186,14 @@ def test_any_chunking_of_anything_gives_the_same(
     assert (cut, cut_counts) == (whole, counts)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet="abcdefghijklmnop \n.,;:-_/()0123456789", max_size=400), st.integers(1, 50))
 def test_text_without_secrets_is_unchanged(text: str, size: int) -> None:
     data = text.encode()
     assert masked(data, itertools.repeat(size)) == (data, {})
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from(SECRETS),
     st.lists(st.integers(1, 12), min_size=1, max_size=6),

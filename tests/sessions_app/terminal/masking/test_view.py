@@ -18,7 +18,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.lists(PIECES, max_size=10))
 def test_both_ways_read_the_same(pieces: list[bytes]) -> None:
     raw = b"".join(pieces)
@@ -33,7 +33,7 @@ def test_both_ways_read_the_same(pieces: list[bytes]) -> None:
     assert bytes(careful.strings.data).strip(b"\x1b") == strings.strip(b"\x1b")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.one_of(PIECES, st.just(b"x\b")), max_size=10))
 def test_every_character_knows_where_it_came_from(pieces: list[bytes]) -> None:
     raw = b"".join(pieces)
