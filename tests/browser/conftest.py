@@ -18,16 +18,20 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django import DjangoDbBlocker
 
 from sessions_app.models import AgentSession, Person, Role
 from tests.browser.problems import Problems
 from tests.browser.running import Server, shared_cache, temporary_home
+from tests.browser.settled import PATIENCE_MS
 from tests.databases import copied
 from tests.factories import make_person, make_session
 
 type OpenContext = Callable[..., BrowserContext]
+
+# Playwright's own five seconds are too short where others use the processors as well.
+expect.set_options(timeout=PATIENCE_MS)
 
 # Where a database is, of what Django keeps of it.
 _PLACE = ("NAME", "HOST", "PORT", "USER", "PASSWORD")

@@ -238,7 +238,7 @@ def test_more_links_than_anybody_follows_are_only_text(signed_in_page: Page, ser
 def test_a_drawing_that_was_never_finished_is_shown(signed_in_page: Page, server: Server) -> None:
     recorder = opened(signed_in_page)
     recorder.write(b"\x1b[?2026hdrawn but never shown")
-    expect(signed_in_page.locator(".xterm-rows")).to_contain_text("drawn but never shown", timeout=8_000)
+    expect(signed_in_page.locator(".xterm-rows")).to_contain_text("drawn but never shown")
 
 
 HARMFUL = (

@@ -224,7 +224,7 @@ def test_a_recording_that_goes_on_grows_and_says_how_far_behind_one_is(
     expect_screen(page, lines(5))
     expect(page.locator("[data-behind]")).to_have_text("0:05 behind")
     recorder.write(b"line 11\r\n", after_us=65 * SECOND_US)
-    expect(page.locator("[data-behind]")).to_have_text("1:10 behind", timeout=10_000)
+    expect(page.locator("[data-behind]")).to_have_text("1:10 behind")
     expect(page.locator("[data-clock]")).to_have_text("00:00:05 / 00:01:15")
     page.get_by_role("button", name="Follow").click()
     expect_screen(page, lines(11))
@@ -251,7 +251,7 @@ def test_an_end_is_seen_by_those_who_follow_and_those_who_do_not(
     expect_screen(playing, lines(5))
     recorder.exit(3)
     for page in (following, playing):
-        expect(page.get_by_role("button", name="Exit 3, at 0:10")).to_be_attached(timeout=10_000)
+        expect(page.get_by_role("button", name="Exit 3, at 0:10")).to_be_attached()
         expect(page.get_by_role("button", name="End", exact=True)).to_be_visible()
         expect(page.locator("[data-state]")).to_contain_text("Exit 3")
     expect_screen(playing, lines(5))

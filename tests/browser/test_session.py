@@ -74,7 +74,7 @@ def test_a_session_that_starts_empty_fills_while_one_looks(
     page = opened(signed_in_page, session)
     expect(page.get_by_text("appears here as it is recorded")).to_be_visible()
     make_message(session, "The very first words.")
-    expect(page.get_by_text("The very first words.")).to_be_visible(timeout=2_000)
+    expect(page.get_by_text("The very first words.")).to_be_visible()
     expect(page.get_by_text("appears here as it is recorded")).to_have_count(0)
     expect(page.locator("#session-figures")).to_contain_text("1 message")
 
@@ -85,7 +85,7 @@ def test_a_reader_at_the_end_stays_at_the_end(signed_in_page: Page, session: Age
     assert at_end(page)
     for number in range(5):
         make_message(session, f"Live line {number}.", role=MessageRole.ASSISTANT)
-        expect(page.get_by_text(f"Live line {number}.")).to_be_in_viewport(timeout=2_000)
+        expect(page.get_by_text(f"Live line {number}.")).to_be_in_viewport()
     assert places(page) == list(range(1, 46))
 
 
@@ -114,7 +114,7 @@ def test_a_call_that_ends_changes_in_place_and_stays_open(
     row.locator("summary").click()
     expect(row).to_contain_text("Still running")
     end_call(call, "62 passed")
-    expect(row).to_contain_text("62 passed", timeout=2_000)
+    expect(row).to_contain_text("62 passed")
     expect(row).to_contain_text("340 ms")
     assert places(page) == [call.seq]
 
@@ -129,7 +129,7 @@ def test_earlier_rows_come_near_the_top_and_nothing_moves(
     row = page.locator(f"#seq-{first}")
     row.scroll_into_view_if_needed()
     before = row.bounding_box()
-    expect(page.locator("[data-transcript] > .row").first).not_to_have_id(f"seq-{first}", timeout=5_000)
+    expect(page.locator("[data-transcript] > .row").first).not_to_have_id(f"seq-{first}")
     after = row.bounding_box()
     assert before is not None
     assert after is not None
@@ -137,7 +137,7 @@ def test_earlier_rows_come_near_the_top_and_nothing_moves(
     while (places(page)[0]) != 1:
         top = places(page)[0]
         page.locator(f"#seq-{top}").scroll_into_view_if_needed()
-        expect(page.locator("[data-transcript] > .row").first).not_to_have_id(f"seq-{top}", timeout=5_000)
+        expect(page.locator("[data-transcript] > .row").first).not_to_have_id(f"seq-{top}")
     assert places(page) == list(range(1, 201))
     expect(page.locator("transcript-pages > [data-earlier]")).to_be_hidden()
 
@@ -155,12 +155,12 @@ def test_a_hit_is_opened_in_the_middle_and_leads_on_to_the_live_end(
     while 201 not in places(page):
         last = places(page)[-1]
         page.locator(f"#seq-{last}").scroll_into_view_if_needed()
-        expect(page.locator("[data-transcript] > .row").last).not_to_have_id(f"seq-{last}", timeout=5_000)
+        expect(page.locator("[data-transcript] > .row").last).not_to_have_id(f"seq-{last}")
     found = places(page)
     assert found == list(range(found[0], 202))
     page.evaluate("document.scrollingElement.scrollTop = document.scrollingElement.scrollHeight")
     make_message(session, "And on.", role=MessageRole.ASSISTANT)
-    expect(page.get_by_text("And on.")).to_be_visible(timeout=2_000)
+    expect(page.get_by_text("And on.")).to_be_visible()
 
 
 @pytest.mark.once  # What the page opens is no matter of the engine.
@@ -207,7 +207,7 @@ def test_a_restarted_server_leaves_no_gap_and_no_duplicate(
     server.start()
     expect(page.get_by_text("While it was away.")).to_be_visible(timeout=20_000)
     make_message(session, "After it came back.", role=MessageRole.ASSISTANT)
-    expect(page.get_by_text("After it came back.")).to_be_visible(timeout=5_000)
+    expect(page.get_by_text("After it came back.")).to_be_visible()
     assert places(page) == [1, 2, 3, 4, 5]
 
 
@@ -218,7 +218,7 @@ def test_a_subagent_opens_in_place_and_its_figures_move(signed_in_page: Page, se
     row = page.locator(f"#seq-{call.seq}")
     expect(row).to_contain_text("0 messages")
     make_message(session, "Inside the subagent.", run=child)
-    expect(row).to_contain_text("1 message ", timeout=2_000)
+    expect(row).to_contain_text("1 message ")
     row.locator(".child-run summary").click()
     expect(row.get_by_text("Inside the subagent.")).to_be_visible()
 
@@ -287,7 +287,7 @@ def test_a_viewer_reads_live_and_has_nothing_to_press(
 ) -> None:
     page = opened(open_context(make_person(Role.VIEWER)).new_page(), session)
     make_message(session, "Seen by a viewer.")
-    expect(page.get_by_text("Seen by a viewer.")).to_be_visible(timeout=2_000)
+    expect(page.get_by_text("Seen by a viewer.")).to_be_visible()
     expect(page.get_by_role("button", name="Archive")).to_have_count(0)
 
 
@@ -336,7 +336,7 @@ def test_nothing_is_put_in_front_of_a_page_before_one_has_moved(
     assert page.evaluate("document.scrollingElement.scrollTop") == 0
     page.mouse.move(700, 500)
     page.mouse.wheel(0, 40)
-    expect(page.locator("[data-transcript] > .row").first).not_to_have_id(f"seq-{first}", timeout=5_000)
+    expect(page.locator("[data-transcript] > .row").first).not_to_have_id(f"seq-{first}")
     expect(page.locator(f"#seq-{first}")).to_be_in_viewport()
 
 

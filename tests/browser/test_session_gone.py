@@ -22,7 +22,7 @@ pytestmark = pytest.mark.browser
 
 def in_the_trash(page: Page) -> Locator:
     notice = page.get_by_role("status").filter(has_text="This session was moved to the trash.")
-    expect(notice).to_be_in_viewport(ratio=1, timeout=5_000)
+    expect(notice).to_be_in_viewport(ratio=1)
     return notice
 
 
