@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+import psutil  # type: ignore[import-untyped]  # its types are a package of their own
+
 from tests import chromium
 from tests.engine import ENGINES
 
@@ -23,8 +25,10 @@ REPORTS = ROOT / ".cache" / "test-results"
 COMPILED = ROOT / ".cache" / "compiled"
 BROWSER_TESTS = "tests/browser"
 NO_TESTS_COLLECTED = 5  # pytest's exit status
-# A process for each core, each with databases, servers and a browser of its own.
-PARALLEL = ("-n", "auto", "--dist", "worksteal")
+# Processes of pytest, each with databases, servers and a browser of its own. Tests wait for a third of their time, for
+# pages and programs: with one for each core the cores would wait as well.
+WORKERS = (psutil.cpu_count(logical=False) or 1) * 3 // 2
+PARALLEL = ("-n", str(WORKERS), "--dist", "worksteal")
 MIGRATIONS = ("manage.py", "makemigrations", "--check", "--dry-run")
 CHECKS = {
     "lint": ("-m", "ruff", "check"),
