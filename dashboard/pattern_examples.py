@@ -4,7 +4,9 @@ from typing import Any
 
 from dashboard.lib.clock import now_ms
 from dashboard.pattern_tiles import tiles
-from dashboard.templatetags.ui import percent
+from dashboard.templatetags.ui import percent as percent_of
+from sessions_app.clock_scale import scale_of
+from sessions_app.session_clock import Clock, percent, placed
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -146,25 +148,45 @@ QUALIFIERS = [
 ]
 
 
-def _mark(at_ms: int, kind: str, label: str) -> dict[str, Any]:
-    return {
-        "at": percent(at_ms, SESSION_MS),
-        "at_ms": at_ms,
-        "kind": kind,
-        "label": label,
-        "href": f"?t={at_ms}",
-    }
-
-
 def _span(name: str, start_ms: int, end_ms: int, status: str = "completed", lane: int = 0) -> dict[str, Any]:
     return {
         "name": name,
-        "at": percent(start_ms, SESSION_MS),
-        "size": percent(end_ms - start_ms, SESSION_MS),
+        "at": percent_of(start_ms, SESSION_MS),
+        "size": percent_of(end_ms - start_ms, SESSION_MS),
         "duration_ms": end_ms - start_ms,
         "status": status,
         "lane": lane,
     }
+
+
+def _clock() -> Clock:
+    """Left in the evening and gone on with the next day."""
+    left_ms, pause_ms = 30 * MINUTE, 21 * HOUR + 40 * MINUTE
+    scale = scale_of(SESSION_MS + pause_ms, [(left_ms, left_ms + pause_ms)])
+
+    def mark(worked_ms: int, kind: str, label: str) -> dict[str, Any]:
+        at_ms = worked_ms if worked_ms <= left_ms else worked_ms + pause_ms
+        at = percent(scale.share(at_ms))
+        return {"at": at, "at_ms": at_ms, "kind": kind, "label": label, "href": f"?t={at_ms}"}
+
+    def span(name: str, from_ms: int, to_ms: int, status: str = "completed") -> dict[str, Any]:
+        return {"name": name, "status": status, "lane": 1, **placed(scale, from_ms, to_ms)}
+
+    marks = [
+        mark(8_000, "prompt", "Prompt at 00:00:08"),
+        *[mark(m * 97_000, "call", f"Call at {m * 97} s") for m in range(1, 27)],
+        mark(16 * MINUTE, "prompt", "Prompt at 00:16:00"),
+        mark(28 * MINUTE + 40_000, "error", "pytest exited 1"),
+        mark(32 * MINUTE, "decision", "Approved by ada"),
+        mark(46 * MINUTE, "checkpoint", "Checkpoint: push to main"),
+    ]
+    spans = [
+        {"name": "make watch", "status": "live", **placed(scale, pause_ms + 31 * MINUTE, scale.length_ms)},
+        span("explore the queue", 4 * MINUTE, 11 * MINUTE),
+        span("write tests", 17 * MINUTE, 29 * MINUTE, "failed"),
+        span("fix and verify", pause_ms + 33 * MINUTE, pause_ms + 44 * MINUTE),
+    ]
+    return Clock(now_ms() - scale.length_ms, scale, spans, marks)
 
 
 def session() -> dict[str, Any]:
@@ -181,22 +203,8 @@ def session() -> dict[str, Any]:
             ("Audit", 38, False),
             ("Raw", None, False),
         ],
-        "length_ms": SESSION_MS,
-        "at_ms": 31 * MINUTE + 12_000,
-        "spans": [
-            _span("main", 0, SESSION_MS, "running"),
-            _span("explore the queue", 4 * MINUTE, 11 * MINUTE, lane=1),
-            _span("write tests", 17 * MINUTE, 29 * MINUTE, "failed", lane=1),
-            _span("fix and verify", 33 * MINUTE, 44 * MINUTE, lane=1),
-        ],
-        "marks": [
-            _mark(8_000, "prompt", "Prompt at 00:00:08"),
-            *[_mark(m * 97_000, "call", f"Call at {m * 97} s") for m in range(1, 27)],
-            _mark(16 * MINUTE, "prompt", "Prompt at 00:16:00"),
-            _mark(28 * MINUTE + 40_000, "error", "pytest exited 1"),
-            _mark(32 * MINUTE, "decision", "Approved by ada"),
-            _mark(46 * MINUTE, "checkpoint", "Checkpoint: push to main"),
-        ],
+        "clock": _clock(),
+        "at_ms": 28 * MINUTE + 12_000,
         "patch": PATCH,
         "moments": [
             8_000,

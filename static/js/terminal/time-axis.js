@@ -1,6 +1,8 @@
 // Where a moment stands on the bar, from 0 to 1. While pauses are skipped a long one takes little more room than the
 // player spends on it, so that an hour of waiting does not press everything else into a few pixels.
 
+import { between } from "scrollback/scale";
+
 // Shorter ones are part of how a program writes.
 export const LONGEST_PAUSE_US = 2_000_000;
 
@@ -50,17 +52,4 @@ function pausesOf(endUs, activity, stepUs) {
     before = Math.min(from + stepUs, endUs);
   }
   return pauses;
-}
-
-/** The value among `values` at which `at` stands among the ascending `places`. */
-function between(places, values, at) {
-  let low = 0;
-  let high = places.length - 1;
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if (places[middle] <= at) low = middle;
-    else high = middle;
-  }
-  const length = places[high] - places[low];
-  return length ? values[low] + ((at - places[low]) / length) * (values[high] - values[low]) : values[high];
 }
