@@ -5,8 +5,8 @@ from typing import Any
 from dashboard.lib.clock import now_ms
 from dashboard.pattern_tiles import tiles
 from dashboard.templatetags.ui import percent as percent_of
-from sessions_app.clock_scale import scale_of
-from sessions_app.session_clock import Clock, percent, placed
+from sessions_app.clock_scale import percent, scale_of
+from sessions_app.session_clock import Clock, placed
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -167,7 +167,8 @@ def _clock() -> Clock:
     def mark(worked_ms: int, kind: str, label: str) -> dict[str, Any]:
         at_ms = worked_ms if worked_ms <= left_ms else worked_ms + pause_ms
         at = percent(scale.share(at_ms))
-        return {"at": at, "at_ms": at_ms, "kind": kind, "label": label, "href": f"?t={at_ms}"}
+        row = {"offset_ms": at_ms, "href": f"?t={at_ms}", "seq": at_ms}
+        return {"at": at, "row": row, "kind": kind, "label": label, "is_sparse": kind != "call"}
 
     def span(name: str, from_ms: int, to_ms: int, status: str = "completed") -> dict[str, Any]:
         return {"name": name, "status": status, "lane": 1, **placed(scale, from_ms, to_ms)}

@@ -51,6 +51,11 @@ def scale_of(length_ms: int, pauses: Iterable[tuple[int, int]]) -> Scale:
     return Scale(kept, breaks)
 
 
+def percent(share: float) -> str:
+    """For --at and --size."""
+    return f"{100 * share:.2f}%"
+
+
 def _drawn_short(length_ms: int, pauses: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """The longest of them that are worth it, in their order."""
     lengths = sorted(after - before for before, after in pauses)

@@ -1,4 +1,4 @@
-"""A session's one clock: its scale, when its terminals were open, its pauses, and marks for the rows on a page."""
+"""A session's one clock: its scale, when its terminals were open, its pauses and its marks."""
 
 import json
 from collections.abc import Sequence
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboard.lib.formatting import duration
-from sessions_app.clock_scale import Scale, scale_of
-from sessions_app.models import AgentSession, MessageKind, Terminal, ToolCallStatus
+from sessions_app.clock_marks import marks_of, rows_to_mark, run_spans
+from sessions_app.clock_scale import Scale, percent, scale_of
+from sessions_app.models import AgentSession, Run, Terminal
 from sessions_app.session_pauses import pauses_of
 from sessions_app.timeline import Page
-from sessions_app.timeline_rows import AnyRow, CallRow, MessageRow
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,9 @@ class Clock:
     started_ms: int
     scale: Scale
     spans: list[dict[str, Any]]
-    marks: list[dict[str, Any]]
+    marks: list[Any]
+    # What of the whole session has no mark, in words.
+    cut: str = ""
 
     @property
     def length_ms(self) -> int:
@@ -40,8 +42,21 @@ class Clock:
 
 
 def clock_of(session: AgentSession, terminals: Sequence[Terminal], page: Page) -> Clock:
+    """The clock with marks for the rows of a page alone."""
     scale = scale_of_session(session, terminals)
-    spans = [
+    return Clock(session.started_ms, scale, _spans_of(session, terminals, scale), marks_of(page.rows, scale))
+
+
+def whole_clock_of(session: AgentSession, terminals: Sequence[Terminal], main: Run | None) -> Clock:
+    """The clock with the marks and the subagents' runs of the whole session."""
+    scale = scale_of_session(session, terminals)
+    rows, cut = rows_to_mark(session, main)
+    spans = _spans_of(session, terminals, scale) + run_spans(session, scale)
+    return Clock(session.started_ms, scale, spans, marks_of(rows, scale), cut)
+
+
+def _spans_of(session: AgentSession, terminals: Sequence[Terminal], scale: Scale) -> list[dict[str, Any]]:
+    return [
         {
             "status": terminal.state,
             "name": str(terminal),
@@ -49,18 +64,6 @@ def clock_of(session: AgentSession, terminals: Sequence[Terminal], page: Page) -
         }
         for terminal in terminals
     ]
-    marks = [
-        {
-            "at": percent(scale.share(row.offset_ms)),
-            "kind": kind,
-            "label": label,
-            "href": row.href,
-            "at_ms": row.offset_ms,
-        }
-        for row in page.rows
-        for kind, label in _mark_of(row)
-    ]
-    return Clock(session.started_ms, scale, spans, marks)
 
 
 def scale_of_session(session: AgentSession, terminals: Sequence[Terminal]) -> Scale:
@@ -79,17 +82,5 @@ def placed(scale: Scale, from_ms: int, to_ms: int) -> dict[str, str]:
     return {"at": percent(first), "size": percent(last - first)}
 
 
-def percent(share: float) -> str:
-    return f"{100 * share:.2f}%"
-
-
 def _open_in(terminal: Terminal) -> tuple[int, int]:
     return terminal.started_ms, terminal.started_ms + terminal.duration_ms
-
-
-def _mark_of(row: AnyRow) -> list[tuple[str, str]]:
-    if isinstance(row, MessageRow) and row.subject.kind == MessageKind.PROMPT:
-        return [("prompt", f"Prompt: {row.line[:80]}")]
-    if isinstance(row, CallRow) and row.subject.status == ToolCallStatus.FAILED:
-        return [("error", f"{row.subject.name} failed: {row.title[:80]}")]
-    return []

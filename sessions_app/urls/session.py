@@ -7,6 +7,7 @@ urlpatterns: list[URLPattern] = [
     path("sessions/<uuid:session_id>/", transcript.transcript, name="session"),
     path("sessions/<uuid:session_id>/rows/", transcript.rows, name="session-rows"),
     path("sessions/<uuid:session_id>/outline/", transcript.outline, name="session-outline"),
+    path("sessions/<uuid:session_id>/clock/", transcript.clock, name="session-clock"),
     path("sessions/<uuid:session_id>/calls/<uuid:call_id>/", bodies.call, name="session-call"),
     path(
         "sessions/<uuid:session_id>/calls/<uuid:call_id>/<str:part>/",

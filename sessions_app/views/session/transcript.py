@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from dashboard.lib.errors import BadRequest
 from sessions_app.access import READ
 from sessions_app.models import AgentSession, Message, MessageKind, Person, Run, Terminal
-from sessions_app.session_clock import clock_of
+from sessions_app.session_clock import clock_of, whole_clock_of
 from sessions_app.session_list import trash_of
 from sessions_app.sign_in import requires
 from sessions_app.timeline import Page, Timeline, main_run_of
@@ -42,7 +42,7 @@ def transcript(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     context = {
         **frame(request, session, "transcript"),
         **transcript_context(session, run, page),
-        **terminal_context(request, session, page, at),
+        **clock_context(request, session, page, at),
         "main": main,
         "at": at,
         "newest": f"{request.path}?run={run.pk}" if run and "run" in request.GET else request.path,
@@ -91,21 +91,34 @@ def outline(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     return render(request, "sessions_app/session/_outline.html", context)
 
 
-def terminal_context(
-    request: HttpRequest, session: AgentSession, page: Page, at: int | None
-) -> dict[str, Any]:
-    """The session's newest terminal, or the one that `?terminal=` names, and the clock that both panes share.
+@require_safe
+@requires(READ)
+def clock(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
+    """What is drawn on the clock's bar, with the marks of the whole session: a request of its own, as the outline."""
+    session = find_session(request, session_id)
+    drawn = whole_clock_of(session, terminals_of(request, session), main_run_of(session))
+    return render(request, "components/scrubber-drawing.html", {"clock": drawn})
 
-    The clock stands where `?t=` says, else at the row of place `at`.
-    """
+
+def terminals_of(request: HttpRequest, session: AgentSession) -> list[Terminal]:
+    """The session's newest terminals, the newest first."""
     if not session.terminal_count:
-        return {}
+        return []
     found = Terminal.objects.visible_to(request.user).filter(session=session).order_by("-started_ms", "-id")
-    terminals = list(found[:MAX_TERMINALS])
+    return list(found[:MAX_TERMINALS])
+
+
+def clock_context(request: HttpRequest, session: AgentSession, page: Page, at: int | None) -> dict[str, Any]:
+    """The clock that both panes share, and the newest terminal, or the one that `?terminal=` names.
+
+    The clock stands where `?t=` says, else at the row of place `at`. Without rows there is nothing to move through.
+    """
+    terminals = terminals_of(request, session)
+    if not terminals and not page.rows:
+        return {}
     named = request.GET.get("terminal")
-    shown = next(
-        (terminal for terminal in terminals if str(terminal.pk) == named), terminals[0] if terminals else None
-    )
+    newest = terminals[0] if terminals else None
+    shown = next((terminal for terminal in terminals if str(terminal.pk) == named), newest)
     clock = clock_of(session, terminals, page)
     moment = moment_in(request)
     if moment is None and at is not None:

@@ -33,6 +33,7 @@ class TimeScrubber extends HTMLElement {
     this.addEventListener("keyup", this);
     this.range.addEventListener("input", this);
     this.range.addEventListener("change", this);
+    this.addEventListener("htmx:afterSwap", this);
     for (const type of ["pointermove", "pointerleave"]) this.track.addEventListener(type, this);
     document.addEventListener("click", this);
     document.addEventListener("clock:at", this);
@@ -49,9 +50,17 @@ class TimeScrubber extends HTMLElement {
     else if (event.type === "keydown") this.pressed(event);
     else if (event.type === "keyup") this.released();
     else if (event.type === "clock:at") this.show(event.detail.at_ms);
+    else if (event.type === "htmx:afterSwap") this.redrawn();
     else if (event.type === "pointermove") this.point(event);
     else if (event.type === "pointerleave") this.hint.hidden = true;
     else this.clicked(event);
+  }
+
+  /** What is drawn was fetched anew. A clock that stood at the end of a session that grew stands there still. */
+  redrawn() {
+    const wasAtEnd = this.at >= this.length;
+    this.read();
+    if (wasAtEnd) this.show(this.length);
   }
 
   /** Take up what is drawn. */
@@ -60,7 +69,7 @@ class TimeScrubber extends HTMLElement {
     this.moments = knots.map(([moment]) => moment);
     this.places = knots.map(([, place]) => place);
     this.marks = [...this.querySelectorAll(".scrubber__mark")];
-    settle(this.marks);
+    settle(this.marks, this.marks.includes(document.activeElement) ? document.activeElement : this.marks[0]);
     this.range.max = this.places.at(-1);
     this.querySelector("[data-length]").textContent = clockText(this.length);
     this.show(this.at);

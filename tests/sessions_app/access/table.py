@@ -141,6 +141,7 @@ TABLE: Final[dict[str, Row]] = {
     SESSION: page(),
     SESSION + "rows/": page(),
     SESSION + "outline/": page(),
+    SESSION + "clock/": page(),
     SESSION + "calls/<uuid:call_id>/": page(),
     SESSION + "calls/<uuid:call_id>/<str:part>/": page(),
     SESSION + "messages/<uuid:message_id>/": page(),

@@ -27,6 +27,7 @@ def pages(session: AgentSession, person: Person) -> list[str]:
     named = [
         "session",
         "session-outline",
+        "session-clock",
         "session-runs",
         "session-terminals",
         "session-files",

@@ -1,22 +1,27 @@
 """The session's clock: where its pauses are, and how it is drawn around them."""
 
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sessions_app import session_pauses
+from sessions_app import clock_marks, session_pauses
 from sessions_app.clock_scale import BREAK_SHARE, MOST_BREAKS, scale_of
-from sessions_app.models import AgentSession
+from sessions_app.models import AgentSession, EventKind, ToolCallStatus
 from sessions_app.session_clock import scale_of_session
 from sessions_app.session_pauses import LEAST_PAUSE_MS, pauses_of
 from tests.factories import (
     make_event,
     make_message,
     make_replies,
+    make_run,
     make_session,
     make_terminal,
     make_tool_call,
@@ -63,10 +68,15 @@ def test_the_pauses_are_those_that_reading_every_row_finds(gaps: list[tuple[str,
         session = make_session(with_main_run=True)
         at_ms = session.started_ms
         moments = [at_ms]
+        make: dict[str, Callable[..., Any]] = {
+            "message": make_message,
+            "call": make_tool_call,
+            "event": make_event,
+        }
         for kind, gap in gaps:
             at_ms += gap
             moments.append(at_ms)
-            {"message": make_message, "call": make_tool_call, "event": make_event}[kind](session, at_ms=at_ms)
+            make[kind](session, at_ms=at_ms)
         expected = [(one, two) for one, two in pairwise(moments) if two - one > LEAST_PAUSE_MS]
         start_ms = session.started_ms
         found = [(start_ms + before, start_ms + after) for before, after in found_pauses(session)]
@@ -153,3 +163,85 @@ def test_the_scale_rises_and_leaves_three_quarters_to_the_work(pieces: list[tupl
     left_out = [pause[1] - pause[0] for pause in pauses if pause not in scale.breaks]
     if len(scale.breaks) == MOST_BREAKS and left_out:
         assert max(left_out) <= min(after - before for before, after in scale.breaks)
+
+
+def drawn(client: Client, session: AgentSession) -> str:
+    return client.get(reverse("session-clock", args=[session.pk])).content.decode()
+
+
+def test_the_whole_session_has_its_marks_and_runs(operator: Client, session: AgentSession) -> None:
+    main = session.runs.get()
+    first = make_message(session, "Look at the login.", at_ms=session.started_ms)
+    child = make_run(
+        session,
+        parent=main,
+        title="Explore",
+        started_ms=session.started_ms + 100_000,
+        ended_ms=session.started_ms + 200_000,
+    )
+    make_message(session, "Of the agent alone.", run=child, at_ms=session.started_ms + 150_000)
+    make_tool_call(
+        session, run=child, status=ToolCallStatus.FAILED, title="make", at_ms=session.started_ms + 180_000
+    )
+    make_event(session, EventKind.SESSION_COMPACTED, at_ms=session.started_ms + 300_000)
+    make_replies(session, ["Done."] * 100)
+    make_message(session, "Go on.", at_ms=session.started_ms + 400_000)
+    page = drawn(operator, session)
+    assert f'id="mark-{first.seq}" data-kind="prompt" data-sparse' in page
+    assert 'title="Prompt: Look at the login."' in page
+    assert 'title="Bash failed: make"' in page
+    assert 'title="Context compacted"' in page
+    assert 'title="Prompt: Go on."' in page
+    assert "Of the agent alone" not in page
+    assert (
+        'data-lane="1" data-status="completed" title="Explore" style="--at: 25.00%; --size: 25.00%"' in page
+    )
+    assert "scrubber__cut" not in page
+
+
+def test_marks_that_would_overlap_are_one_the_more_important(operator: Client, session: AgentSession) -> None:
+    for number in range(30):
+        make_message(session, f"Prompt {number}", at_ms=session.started_ms + number * 10)
+    make_tool_call(session, status=ToolCallStatus.FAILED, title="make", at_ms=session.started_ms + 500)
+    make_message(session, "The end.", at_ms=session.started_ms + 100_000)
+    page = drawn(operator, session)
+    assert page.count("scrubber__mark") == 2
+    assert "Bash failed: make, and 30 more" in page
+
+
+def test_runs_that_touch_are_drawn_as_one(operator: Client, session: AgentSession) -> None:
+    main = session.runs.get()
+    for number in range(3):
+        at_ms = session.started_ms + number * 10_000
+        make_run(session, parent=main, started_ms=at_ms, ended_ms=at_ms + 11_000)
+    make_message(session, at_ms=session.started_ms + 100_000)
+    page = drawn(operator, session)
+    assert page.count('data-lane="1"') == 1
+    assert 'title="3 subagents" style="--at: 0.00%; --size: 31.00%"' in page
+
+
+def test_what_has_no_mark_is_said(
+    operator: Client, session: AgentSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock_marks, "MOST_MARKS", 3)
+    for number in range(5):
+        make_message(session, f"Prompt {number}", at_ms=session.started_ms + number * MINUTE)
+    page = drawn(operator, session)
+    assert "Marks: the newest 3 prompts" in page
+    assert "Prompt 4" in page
+    assert "Prompt 1" not in page
+    monkeypatch.setattr(clock_marks, "MOST_PLACES", 2)
+    page = drawn(operator, session)
+    assert "Marks: the newest 2 rows" in page
+    assert "Prompt 2" not in page
+
+
+def test_the_marks_are_found_without_reading_bodies(operator: Client, session: AgentSession) -> None:
+    make_message(session)
+    make_tool_call(session, status=ToolCallStatus.FAILED)
+    with CaptureQueriesContext(connection) as queries:
+        drawn(operator, session)
+    read = " ".join(query["sql"] for query in queries)
+    assert '"sessions_app_message"."text"' in read
+    for body in ('message"."reasoning"', 'toolcall"."output"', 'toolcall"."input"', 'event"."document"'):
+        assert f'"sessions_app_{body}' not in read
