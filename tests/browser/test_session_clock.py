@@ -5,10 +5,10 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from sessions_app.models import AgentSession
+from sessions_app.models import AgentSession, MessageRole, ToolCallStatus
 from tests.browser.running import Server
 from tests.browser.session_pages import opened
-from tests.factories import make_message, make_session, make_terminal
+from tests.factories import make_message, make_replies, make_session, make_terminal, make_tool_call
 
 pytestmark = pytest.mark.browser
 
@@ -71,3 +71,67 @@ def test_arrow_keys_move_the_clock_by_time_and_step_over_a_pause(
     expect(clock).to_have_text("24:10:00")
     page.keyboard.press("Home")
     expect(clock).to_have_text("00:00:00")
+
+
+@pytest.fixture
+def long(server: Server) -> AgentSession:
+    """A row each second, ten times what a page holds; no terminal."""
+    session = make_session(with_main_run=True)
+    make_message(session, "The first prompt.")
+    make_replies(session, ["Some words. " * 20] * 800)
+    make_tool_call(session, status=ToolCallStatus.FAILED, title="make")
+    return session
+
+
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
+def test_the_transcript_follows_the_clock_beyond_the_rows_that_are_there(
+    signed_in_page: Page, long: AgentSession
+) -> None:
+    page = opened(signed_in_page, long)
+    expect(page.locator("#seq-802")).to_be_in_viewport()
+    # The marks of the whole session come by themselves.
+    first = page.locator(".scrubber__mark[data-kind=prompt]")
+    expect(first).to_have_attribute("title", "Prompt: The first prompt.")
+    box = bar(page)
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] - 3)
+    current = page.locator('[aria-current="time"]')
+    expect(current).to_have_count(1)
+    expect(current).to_be_in_viewport()
+    assert abs(int(current.get_attribute("data-seq") or 0) - 401) < 8
+    expect(page.get_by_label("Moment in the session")).to_be_focused()
+    expect(page.locator("live-session")).to_have_attribute("detached", "")
+    # A mark leads to its own row, and the end is the end again.
+    first.dispatch_event("click")
+    expect(page.locator("#seq-1")).to_have_attribute("aria-current", "time")
+    expect(page.locator("#seq-1")).to_be_in_viewport()
+    expect(page.locator("[data-earlier]")).to_be_hidden()
+    page.get_by_label("Moment in the session").focus()
+    page.keyboard.press("End")
+    expect(page.locator("#seq-802")).to_be_in_viewport()
+    expect(page.locator("live-session:not([detached])")).to_be_attached()
+    make_message(long, "And on it goes.", role=MessageRole.ASSISTANT)
+    expect(page.get_by_text("And on it goes.")).to_be_attached()
+
+
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
+def test_a_playing_terminal_moves_the_mark_and_not_a_page_that_is_read_elsewhere(
+    signed_in_page: Page, long: AgentSession
+) -> None:
+    page = opened(signed_in_page, long, "?t=00:06:40")
+    expect(page.locator("#seq-400")).to_be_in_viewport()
+    tell = "at => document.dispatchEvent(new CustomEvent('clock:at', { detail: { at_ms: at } }))"
+    page.evaluate(tell, 400_000)
+    expect(page.locator("#seq-400")).to_have_attribute("aria-current", "time")
+    before = page.evaluate("document.scrollingElement.scrollTop")
+    page.evaluate(tell, 401_500)
+    expect(page.locator("#seq-401")).to_have_attribute("aria-current", "time")
+    assert page.evaluate("document.scrollingElement.scrollTop") == before
+    # Far on, and one reads along: the page goes with it.
+    page.evaluate(tell, 430_000)
+    expect(page.locator("#seq-430")).to_be_in_viewport()
+    # Scrolled away from it, nothing moves.
+    page.locator("#seq-385").scroll_into_view_if_needed()
+    away = page.evaluate("document.scrollingElement.scrollTop")
+    page.evaluate(tell, 435_000)
+    expect(page.locator("#seq-435")).to_have_attribute("aria-current", "time")
+    assert page.evaluate("document.scrollingElement.scrollTop") == away

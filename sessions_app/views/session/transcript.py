@@ -54,15 +54,18 @@ def transcript(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
 @require_safe
 @requires(READ)
 def rows(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    """Rows before or after a place, with whatever changed of those that stand before it."""
+    """Rows before or after a place, with whatever changed of those that stand before it; or around a moment (`?t=`)."""
     session = find_session(request, session_id)
     run = find_run(request, session, main_run_of(session))
     timeline = Timeline(session, run)
     after, before = seq_in(request, "after"), seq_in(request, "before")
-    if (after is None) == (before is None):
-        raise BadRequest("Say after which place, or before which, the rows are wanted.")
+    around = place_asked_for(request, timeline)
+    if sum(place is not None for place in (after, before, around)) != 1:
+        raise BadRequest("Say after which place, before or around which, the rows are wanted.")
     context: dict[str, Any]
-    if before is not None:
+    if around is not None:
+        context = transcript_context(session, run, timeline.around(around))
+    elif before is not None:
         context = transcript_context(session, run, timeline.before(before))
     else:
         context = news_context(request, timeline, after or 0)

@@ -27,6 +27,7 @@ class LiveSession extends HTMLElement {
     this.abort = new AbortController();
     const options = { signal: this.abort.signal };
     this.addEventListener("transcript:attached", ({ detail }) => this.attached(detail), options);
+    this.addEventListener("transcript:replaced", ({ detail }) => this.replaced(detail), options);
     this.pill.addEventListener("click", (event) => this.pressed(event), options);
     document.addEventListener("click", (event) => this.jumped(event), options);
     document.addEventListener("scroll", () => this.scrolled(), { ...options, passive: true });
@@ -211,6 +212,12 @@ class LiveSession extends HTMLElement {
     address.searchParams.set("before", rows[0].dataset.seq);
     link.href = address.search;
     nav.hidden = false;
+  }
+
+  /** Other rows are shown: the end of the transcript, or what may be far from it. */
+  replaced(found) {
+    if (found.later === null) this.attached(found);
+    else this.setAttribute("detached", "");
   }
 
   attached({ through }) {

@@ -1,7 +1,8 @@
 // <time-scrubber>: the session's one clock. Moving it, or pressing any link with data-seek, dispatches on the document
 //   clock:seek {at_ms}
-// and whoever shows something on the clock follows; clock:at {at_ms} moves the playhead without seeking. The address
-// gets ?t=00:12:31.250, so that copying the link copies the moment. Its marks are one stop of the Tab key.
+// and whoever shows something on the clock follows; clock:at {at_ms} moves the playhead without seeking. Where it comes to
+// rest (not while it is dragged) it dispatches clock:settled {at_ms, place}, the place of the row whose link was
+// pressed, and the address gets ?t=00:12:31.250, so that copying the link copies the moment. Its marks are one stop of the Tab key.
 // Moments are always the session's own; only the bar is drawn on the scale of data-knots, which shortens pauses.
 
 import { moveAmong, settle } from "scrollback/roving";
@@ -46,7 +47,7 @@ class TimeScrubber extends HTMLElement {
 
   handleEvent(event) {
     if (event.type === "input") this.seek(this.momentAt(Number(this.range.value)));
-    else if (event.type === "change") this.address();
+    else if (event.type === "change") this.settle();
     else if (event.type === "keydown") this.pressed(event);
     else if (event.type === "keyup") this.released();
     else if (event.type === "clock:at") this.show(event.detail.at_ms);
@@ -107,7 +108,7 @@ class TimeScrubber extends HTMLElement {
 
   /** A key that is held down moves the clock often, and the address once. */
   released() {
-    if (this.moved) this.address();
+    if (this.moved) this.settle();
     this.moved = false;
   }
 
@@ -116,7 +117,12 @@ class TimeScrubber extends HTMLElement {
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     this.seek(Number(link.dataset.seek));
+    this.settle(link.dataset.place ?? link.closest("[data-transcript] > .row")?.dataset.seq);
+  }
+
+  settle(place) {
     this.address();
+    document.dispatchEvent(new CustomEvent("clock:settled", { detail: { at_ms: this.at, place } }));
   }
 
   seek(at) {

@@ -1,6 +1,8 @@
 // <transcript-pages rows-url>: the links to earlier and later rows fetch them in place, by a press or by coming near, and what is being
 // read stays where it is. j and k choose a row, o opens what is folded in it. Without script the links open pages.
 
+import { ClockRow } from "scrollback/elements/clock-row";
+import { clockText } from "scrollback/elements/time-scrubber";
 import { insertRows, parseRows } from "scrollback/elements/transcript-rows";
 import { tellOfFetch } from "scrollback/failures";
 
@@ -11,6 +13,7 @@ class TranscriptPages extends HTMLElement {
       earlier: this.querySelector(":scope > [data-earlier]"),
       later: this.querySelector(":scope > [data-later]"),
     };
+    this.clockRow = new ClockRow(this.list, (at) => this.loadAround(at));
     this.addEventListener("click", this);
     // Nothing is put in front of a page that opens at its top before one has moved: it would push away what one reads.
     document.addEventListener("scroll", this, { once: true, passive: true });
@@ -21,6 +24,7 @@ class TranscriptPages extends HTMLElement {
   }
 
   disconnectedCallback() {
+    this.clockRow.stop();
     this.observer.disconnect();
     for (const type of ["scroll", "rows:next", "rows:previous", "rows:peek"]) document.removeEventListener(type, this);
   }
@@ -97,6 +101,43 @@ class TranscriptPages extends HTMLElement {
       address.searchParams.set(name, next);
       anchor.href = address.search;
     } else if (direction === "later") this.dispatchEvent(new CustomEvent("transcript:attached", { bubbles: true, detail: found }));
+  }
+
+  /** The rows around this moment instead of those that are here; the newest wish counts. A Promise of whether they came. */
+  async loadAround(at) {
+    this.asked?.abort();
+    this.asked = new AbortController();
+    const { signal } = this.asked;
+    const url = new URL(this.getAttribute("rows-url"), document.baseURI);
+    url.searchParams.set("t", clockText(at, true));
+    try {
+      const response = await fetch(url, { headers: { "HX-Request": "true" }, signal });
+      if (!response.ok) throw response;
+      const found = parseRows(await response.text());
+      if (signal.aborted) return false;
+      this.replace(found);
+      return true;
+    } catch (problem) {
+      if (!signal.aborted) tellOfFetch(problem instanceof Response ? problem : null, document.activeElement, () => this.loadAround(at));
+      return false;
+    }
+  }
+
+  replace(found) {
+    this.observer.disconnect();
+    this.list.replaceChildren();
+    insertRows(this.list, found.rows, "end");
+    for (const [direction, name] of [["earlier", "before"], ["later", "after"]]) {
+      const anchor = this.links[direction].querySelector("a");
+      const next = found[direction];
+      this.links[direction].hidden = next === null;
+      if (next === null) continue;
+      const address = new URL(anchor.href);
+      address.searchParams.set(name, next);
+      anchor.href = address.search;
+    }
+    this.dispatchEvent(new CustomEvent("transcript:replaced", { bubbles: true, detail: found }));
+    requestAnimationFrame(() => requestAnimationFrame(() => this.watch()));
   }
 
   get rows() {

@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from sessions_app.models import AgentSession, EventKind, MessageRole, ToolCall, ToolCallStatus
-from tests.factories import make_event, make_message, make_run, make_tool_call
+from tests.factories import make_event, make_message, make_replies, make_run, make_tool_call
 
 pytestmark = pytest.mark.django_db
 
@@ -88,3 +88,18 @@ def test_earlier_rows_say_how_to_go_on(operator: Client, session: AgentSession) 
     assert places(page) == list(range(11, 91))
     assert 'data-earlier="11"' in page
     assert "data-changed" not in page
+
+
+def test_the_rows_around_a_moment_lead_on_both_ways(operator: Client, session: AgentSession) -> None:
+    make_replies(session, ["Done."] * 300)
+    rows = reverse("session-rows", args=[session.pk])
+    page = operator.get(rows + "?t=00:02:30").content.decode()
+    found = places(page)
+    assert found[0] < 150 < found[-1]
+    assert f'data-earlier="{found[0]}"' in page
+    assert f'data-later="{found[-1]}"' in page
+    end = operator.get(rows + "?t=99:00:00").content.decode()
+    assert places(end)[-1] == 300
+    assert "data-later" not in end
+    for nothing in ("", "?t=soon"):
+        assert operator.get(rows + nothing).status_code == 400
