@@ -1,6 +1,7 @@
 """The transcript: a page of it, and the rows that lead on from there."""
 
 import uuid
+from collections.abc import Sequence
 from typing import Any, cast
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -112,22 +113,35 @@ def terminals_of(request: HttpRequest, session: AgentSession) -> list[Terminal]:
 
 
 def clock_context(request: HttpRequest, session: AgentSession, page: Page, at: int | None) -> dict[str, Any]:
-    """The clock that both panes share, and the newest terminal, or the one that `?terminal=` names.
+    """The clock that both panes share, and the terminal beside the transcript.
 
-    The clock stands where `?t=` says, else at the row of place `at`. Without rows there is nothing to move through.
+    The clock stands where `?t=` says, else at the row of place `at`. Without a second to move through there is none.
     """
     terminals = terminals_of(request, session)
-    if not terminals and not page.rows:
+    if not terminals and (not page.rows or session.duration_ms < 1000):
         return {}
-    named = request.GET.get("terminal")
-    newest = terminals[0] if terminals else None
-    shown = next((terminal for terminal in terminals if str(terminal.pk) == named), newest)
     clock = clock_of(session, terminals, page)
     moment = moment_in(request)
     if moment is None and at is not None:
         moment = next((row.offset_ms for row in page.rows if row.seq == at), None)
     at_ms = None if moment is None else min(moment, clock.length_ms)
+    shown = terminal_asked_for(request, terminals, None if at_ms is None else session.started_ms + at_ms)
     return {"terminals": terminals, "terminal": shown, "clock": clock, "at_ms": at_ms}
+
+
+def terminal_asked_for(
+    request: HttpRequest, terminals: Sequence[Terminal], at_ms: int | None
+) -> Terminal | None:
+    """The one that `?terminal=` names, else the newest that was open at this moment, else the newest."""
+    named = request.GET.get("terminal")
+    found = [terminal for terminal in terminals if str(terminal.pk) == named]
+    if at_ms is not None:
+        found += [
+            terminal
+            for terminal in terminals
+            if terminal.started_ms <= at_ms <= terminal.started_ms + terminal.duration_ms
+        ]
+    return next(iter([*found, *terminals]), None)
 
 
 def place_asked_for(request: HttpRequest, timeline: Timeline) -> int | None:

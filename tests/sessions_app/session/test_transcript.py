@@ -380,6 +380,18 @@ def test_a_session_with_terminals_shows_one_beside_the_transcript_on_the_same_cl
     assert str(gone.pk) not in page
     assert f'terminal="{first.pk}"' in page_of(operator, session, f"?terminal={first.pk}")
     assert f'terminal="{second.pk}"' in page_of(operator, session, "?terminal=nonsense")
+    # A link to a moment shows the terminal that was open then.
+    assert f'terminal="{first.pk}"' in page_of(operator, session, "?t=2")
+    assert f'terminal="{second.pk}"' in page_of(operator, session, "?t=7")
+    assert f'terminal="{first.pk}"' in page_of(operator, session, f"?t=7&terminal={first.pk}")
+
+
+def test_a_session_that_took_no_time_has_no_clock(operator: Client, session: AgentSession) -> None:
+    assert "<time-scrubber" not in page_of(operator, session)
+    make_message(session, at_ms=session.started_ms)
+    assert "<time-scrubber" not in page_of(operator, session)
+    make_message(session, at_ms=session.started_ms + 1000)
+    assert "<time-scrubber" in page_of(operator, session)
 
 
 def test_a_session_without_terminals_gives_the_room_to_its_prompts(
