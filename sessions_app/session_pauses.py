@@ -12,12 +12,17 @@ from typing import Final
 from sessions_app.models import AgentSession
 
 type Stretch = tuple[int, int]
+# A row's place and moment, and two rows that one looks between.
+type Row = tuple[int, int]
+type Between = tuple[Row, Row]
 
 # Below this a person reads, thinks or waits for a tool; it is part of how a session goes.
 LEAST_PAUSE_MS: Final = 10 * 60_000
 # Rows that are looked at together, and how many stretches are looked into further, the longest.
 _ROWS: Final = 128
 _STRETCHES: Final = 32
+# Of the time that is not known to be a pause: a dozen that are shorter would win nothing.
+_LEAST_SHARE: Final = 0.01
 # More than any timeline takes; it ends at the latest where places are missing.
 _LOOKS: Final = 16
 
@@ -25,7 +30,8 @@ _LOOKS: Final = 16
 def pauses_of(session: AgentSession, others: Iterable[Stretch], until_ms: int) -> list[Stretch]:
     """Stretches (from, to; Unix milliseconds) longer than LEAST_PAUSE_MS without a row and outside all `others`.
 
-    In a session with more of them than are looked for, some of the shorter ones are left out.
+    In a session with more of them than are looked for, some of the shorter ones are left out, and those of less than
+    1 % of the time that remains beside the long ones.
     """
     start_ms = session.started_ms
     if until_ms - start_ms <= LEAST_PAUSE_MS:
@@ -41,42 +47,57 @@ def pauses_of(session: AgentSession, others: Iterable[Stretch], until_ms: int) -
 
 def _busy_with_rows(session: AgentSession, others: Sequence[Stretch]) -> list[Stretch]:
     """Stretches that are full of rows, as far as one need know."""
-    busy: list[Stretch] = []
-    known = _moments(session, _spread(1, session.last_seq, _ROWS))
-    pending = list(pairwise(known))
-    busy += [(at_ms, at_ms) for _, at_ms in known]
+    places = {1, session.last_seq, *_spread(1, session.last_seq, _ROWS)}
+    known = _moments(session, sorted(places))
+    busy = [(at_ms, at_ms) for _, at_ms in known]
+    fresh, unknown = list(pairwise(known)), list[Between]()
+    rest_ms = max(last for _, last in others) - session.started_ms
     for _ in range(_LOOKS):
-        long = []
-        for (seq, at_ms), (next_seq, next_ms) in pending:
-            stretch = min(at_ms, next_ms), max(at_ms, next_ms)
-            if stretch[1] - stretch[0] <= LEAST_PAUSE_MS:
-                busy.append(stretch)
-            elif next_seq - seq > 1 and not any(
-                first <= stretch[0] and stretch[1] <= last for first, last in others
-            ):
-                long.append(((seq, at_ms), (next_seq, next_ms)))
+        for one, two in fresh:
+            if two[0] - one[0] > 1 and not any(_covers(other, (one, two)) for other in others):
+                unknown.append((one, two))
+            elif _length(one, two) <= LEAST_PAUSE_MS:
+                busy.append(_stretch(one, two))
+            else:
+                rest_ms -= _length(one, two)
+        least_ms = max(LEAST_PAUSE_MS, rest_ms * _LEAST_SHARE)
+        unknown.sort(key=lambda ends: _length(*ends), reverse=True)
+        long = [ends for ends in unknown[:_STRETCHES] if _length(*ends) > least_ms]
         if not long:
-            return busy
-        long.sort(key=lambda ends: abs(ends[1][1] - ends[0][1]), reverse=True)
-        # What there is no time to look into counts as work.
-        busy += [(min(one[1], two[1]), max(one[1], two[1])) for one, two in long[_STRETCHES:]]
-        long = long[:_STRETCHES]
-        inside = [_spread(one[0] + 1, two[0] - 1, _ROWS // len(long)) for one, two in long]
+            break
+        unknown = unknown[len(long) :]
+        inside = [_spread(one[0] + 1, two[0] - 1, max(1, _ROWS // len(long))) for one, two in long]
         found = dict(_moments(session, [seq for seqs in inside for seq in seqs]))
-        pending = []
+        fresh = []
         for (one, two), seqs in zip(long, inside, strict=True):
             rows = [one, *((seq, found[seq]) for seq in seqs if seq in found), two]
-            pending += pairwise(rows)
+            fresh += pairwise(rows)
             busy += [(at_ms, at_ms) for _, at_ms in rows]
-    return busy + [(min(one[1], two[1]), max(one[1], two[1])) for one, two in pending]
+    else:
+        unknown += fresh
+    # What was not looked into counts as work.
+    return busy + [_stretch(*ends) for ends in unknown]
+
+
+def _length(one: Row, two: Row) -> int:
+    return abs(two[1] - one[1])
+
+
+def _stretch(one: Row, two: Row) -> Stretch:
+    return min(one[1], two[1]), max(one[1], two[1])
+
+
+def _covers(other: Stretch, ends: Between) -> bool:
+    first, last = _stretch(*ends)
+    return other[0] <= first and last <= other[1]
 
 
 def _spread(first: int, last: int, count: int) -> list[int]:
-    """At most `count` places from `first` to `last`, evenly, with both ends."""
+    """At most `count` places from `first` to `last`, as far from each other and from what lies around as can be."""
     number = last - first + 1
     if number <= count:
         return list(range(first, last + 1))
-    return [first + place * (number - 1) // (count - 1) for place in range(count)]
+    return [first + place * number // (count + 1) for place in range(1, count + 1)]
 
 
 def _moments(session: AgentSession, seqs: Sequence[int]) -> list[tuple[int, int]]:

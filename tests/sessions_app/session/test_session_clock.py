@@ -65,6 +65,7 @@ def test_the_pauses_are_those_that_reading_every_row_finds(gaps: list[tuple[str,
     with pytest.MonkeyPatch.context() as few:
         few.setattr(session_pauses, "_ROWS", 9)
         few.setattr(session_pauses, "_STRETCHES", 40)
+        few.setattr(session_pauses, "_LEAST_SHARE", 0)
         session = make_session(with_main_run=True)
         at_ms = session.started_ms
         moments = [at_ms]
@@ -93,6 +94,15 @@ def test_a_pause_is_found_in_few_statements_however_many_rows_there_are() -> Non
         assert found_pauses(session) == [(left_ms, left_ms + DAY)]
     # One of them reads the session anew.
     assert len(queries) <= 4
+
+
+def test_short_pauses_count_once_the_long_one_beside_them_is_known() -> None:
+    session = make_session(with_main_run=True)
+    make_replies(session, ["Done."] * 300)
+    session.refresh_from_db()
+    at_ms = session.last_activity_ms - session.started_ms
+    say(session, at_ms + HOUR, at_ms + 365 * DAY)
+    assert found_pauses(session) == [(at_ms, at_ms + HOUR), (at_ms + HOUR, at_ms + 365 * DAY)]
 
 
 def test_an_open_terminal_is_no_pause() -> None:
