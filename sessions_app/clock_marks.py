@@ -31,7 +31,8 @@ LEAST_GAP: Final = 0.01
 LEAST_GAP_NARROW: Final = 0.04
 RUN_GAP: Final = 0.002
 _LABEL_CHARS: Final = 80
-_EVENTS: Final = {
+_MESSAGES: Final[dict[str, str]] = {MessageKind.PROMPT: "prompt", MessageKind.ERROR: "error"}
+_EVENTS: Final[dict[str, str]] = {
     EventKind.ERROR_REPORTED: "error",
     EventKind.SESSION_COMPACTED: "event",
     EventKind.SESSION_RESUMED: "event",
@@ -152,16 +153,16 @@ def _joined(
 
 def _name_of(row: AnyRow) -> tuple[str, str] | None:
     """The kind of its mark and what it says."""
-    if isinstance(row, MessageRow):
-        kind = {MessageKind.PROMPT: "prompt", MessageKind.ERROR: "error"}.get(MessageKind(row.subject.kind))
-        text = row.line
-    elif isinstance(row, CallRow):
+    if isinstance(row, CallRow):
         failed = row.subject.status == ToolCallStatus.FAILED
         return ("error", f"{row.subject.name} failed: {row.title[:_LABEL_CHARS]}") if failed else None
-    else:
-        kind, text = _EVENTS.get(EventKind(row.subject.kind)), row.title
+    kind = (_MESSAGES if isinstance(row, MessageRow) else _EVENTS).get(row.subject.kind)
+    if kind is None:
+        return None
+    # Made of the whole text, and most rows have no mark.
+    text = row.line if isinstance(row, MessageRow) else row.title
     said = [row.subject.get_kind_display(), text[:_LABEL_CHARS]]
-    return (kind, ": ".join(part for part in said if part)) if kind else None
+    return kind, ": ".join(part for part in said if part)
 
 
 def _nearest(marks: Sequence[Mark], place: float) -> Mark | None:
