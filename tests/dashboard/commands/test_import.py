@@ -64,12 +64,12 @@ def test_a_database_that_fails_in_the_middle_is_a_loss_and_at_the_beginning_a_re
         (tmp_path / name).write_bytes(CODEX.read_bytes().replace(b"019c8a59", name[0].encode() * 8))
     real_write, writes = ImportWriter.write, 0
 
-    def write(self: ImportWriter, batches: Any) -> Any:
+    def write(self: ImportWriter, batches: Any, **options: Any) -> Any:
         nonlocal writes
         writes += 1
         if writes > written:
             raise OperationalError("database or disk is full")
-        return real_write(self, batches)
+        return real_write(self, batches, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(ImportWriter, "write", write)

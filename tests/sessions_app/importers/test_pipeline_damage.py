@@ -126,14 +126,14 @@ def test_a_file_replaced_while_it_is_read_loses_neither(
     before, after = codex_file.read_bytes(), codex_file.read_bytes().replace(b"019c8a59", b"019c8a60")
     real_write, writes = ImportWriter.write, 0
 
-    def write(self: ImportWriter, batches: Any) -> Any:
+    def write(self: ImportWriter, batches: Any, **options: Any) -> Any:
         nonlocal writes
         writes += 1
         if writes == 2:
             other = codex_file.with_suffix(".new")
             other.write_bytes(after)
             other.replace(codex_file)
-        return real_write(self, batches)
+        return real_write(self, batches, **options)
 
     monkeypatch.setattr(ImportWriter, "write", write)
     assert run_import(codex_file).errors == {}
@@ -154,12 +154,12 @@ def test_a_file_truncated_while_it_is_read_keeps_what_was_read(
     before = codex_file.read_bytes()
     real_write, writes = ImportWriter.write, 0
 
-    def write(self: ImportWriter, batches: Any) -> Any:
+    def write(self: ImportWriter, batches: Any, **options: Any) -> Any:
         nonlocal writes
         writes += 1
         if writes == 2:
             os.truncate(codex_file, 1_000)
-        return real_write(self, batches)
+        return real_write(self, batches, **options)
 
     monkeypatch.setattr(ImportWriter, "write", write)
     assert run_import(codex_file).errors == {}
