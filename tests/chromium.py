@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parent.parent
-# The same Chromium without windows of its own, as the package of npm is: a page costs it a third less of a processor.
-SHELL = "chromium-headless-shell"
-NAMES = (SHELL, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ON_MACOS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
@@ -75,15 +73,13 @@ def find() -> str | None:
 def install() -> str | None:
     """Get a browser from the distribution or from npm; None where neither has one that starts here."""
     if os.geteuid() == 0 and shutil.which("apt-get"):
-        say("this is root, so the distribution's Chromium is installed with apt-get")
+        say("this is root, so the distribution's chromium is installed with apt-get")
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        # Debian has both, others the second only.
-        install = "install -qq -y --no-install-recommends"
-        for arguments in ("update -qq", f"{install} {SHELL}", f"{install} chromium"):
+        for arguments in ("update -qq", "install -qq -y --no-install-recommends chromium"):
             command = ["apt-get", *arguments.split()]
             subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=sys.stderr)
-            if path := find():
-                return path
+        if path := shutil.which("chromium"):
+            return path
     say("the npm package @sparticuz/chromium is unpacked into .cache")
     try:
         return unpack_from_npm()
