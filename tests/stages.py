@@ -25,10 +25,10 @@ REPORTS = ROOT / ".cache" / "test-results"
 COMPILED = ROOT / ".cache" / "compiled"
 BROWSER_TESTS = "tests/browser"
 NO_TESTS_COLLECTED = 5  # pytest's exit status
-# Processes of pytest, each with databases, servers and a browser of its own. Tests wait for a third of their time, for
-# pages and programs: with one for each core the cores would wait as well.
-WORKERS = (psutil.cpu_count(logical=False) or 1) * 3 // 2
-PARALLEL = ("-n", str(WORKERS), "--dist", "worksteal")
+# Processes of pytest, each with databases, servers and a browser of its own. Browser tests wait for pages: with one for
+# each core the cores would wait as well. Others start programs that keep all of them busy.
+CORES = psutil.cpu_count(logical=False) or 1
+WORKERS = {"unit": CORES, "browser": CORES * 3 // 2}
 MIGRATIONS = ("manage.py", "makemigrations", "--check", "--dry-run")
 CHECKS = {
     "lint": ("-m", "ruff", "check"),
@@ -90,7 +90,8 @@ def run_stage(kind: str, engine: str, options: Sequence[str]) -> Result:
     which = (
         ("-m", "browser", "-o", f"testpaths={BROWSER_TESTS}") if kind == "browser" else ("-m", "not browser")
     )
-    command = ("-m", "pytest", "--engine", engine, *which, *PARALLEL, f"--junit-xml={report}", *options)
+    parallel = ("-n", str(WORKERS[kind]), "--dist", "worksteal")
+    command = ("-m", "pytest", "--engine", engine, *which, *parallel, f"--junit-xml={report}", *options)
     status, seconds = run(name, command)
     if status == NO_TESTS_COLLECTED:
         # With a selection of the operator's own it is theirs to leave a stage empty.
