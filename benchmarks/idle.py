@@ -16,8 +16,8 @@ SOCKETS = 20
 SETTLE_S = 3.0
 # A server that starts looks through all that was sealed, at a fifth of a core at most, and then once a day: that is
 # over when it has taken less than so much processor time for so long.
-SETTLED_WITHIN_S = 10.0
-SETTLED_CPU_S = 0.2
+SETTLED_WITHIN_S = 30.0
+SETTLED_CPU_S = 0.35
 LONGEST_SETTLING_S = 600.0
 # A folder as agents leave it: so many histories, none of them growing.
 HISTORIES = 200
