@@ -18,6 +18,7 @@ from django.http import HttpRequest
 
 from audit.health import last_health
 from audit.models import Checkpoint, Log
+from audit.standing import standing
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import database_size, rows_inserted
 from sessions_app.live.hub import get_hub
@@ -125,6 +126,19 @@ def _log() -> Iterable[Metric]:
         yield _plain(
             "scrollback_audit_checkpoint_age_seconds", "gauge", "Age of the newest signed head.", age_s
         )
+    stands = standing()
+    yield _plain(
+        "scrollback_audit_verified_entries",
+        "gauge",
+        "Entries that this process verified last, up to the first that is broken.",
+        stands.verified_size,
+    )
+    yield _plain(
+        "scrollback_audit_contents_verified_entries",
+        "gauge",
+        "Entries whose sealed contents this process has looked at.",
+        stands.contents_size,
+    )
     sound = float(bool(last_health()))
     yield _plain(
         "scrollback_audit_sound", "gauge", "1 when entries can be written, signed and protected.", sound

@@ -167,7 +167,10 @@ def test_the_strip_says_how_far_the_log_is_verified_and_what_is_wrong(
     assert "Nothing is verified yet" in client.get("/audit/head/").content.decode()
     BackgroundVerifier().look()
     for path in ("/audit/", "/audit/0/", "/audit/head/"):
-        assert "<b>Verified</b> to 3" in client.get(path).content.decode(), path
+        assert "<b>Verified</b> to 3, <" in client.get(path).content.decode(), path
+    behind = Standing(3, START_MS, contents_size=2)
+    monkeypatch.setattr("audit.strip.standing", lambda: behind)
+    assert "<b>Verified</b> to 3, sealed contents to 2," in client.get("/audit/").content.decode()
     broken = Standing(1, START_MS, "The leaf does not belong to its text.", 1)
     monkeypatch.setattr("audit.strip.standing", lambda: broken)
     for path in ("/audit/", "/audit/0/", "/audit/head/"):

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from audit.actors import SYSTEM
 from audit.record import record
 from audit.signing import write_checkpoint
+from audit.standing import Standing
 from dashboard import metrics
 from dashboard.lib.db import write_transaction
 from sessions_app.actions.tokens import create_token, revoke_token
@@ -56,7 +57,8 @@ def bearer(person: Person, *scopes: Scope) -> dict[str, str]:
     return {"Authorization": f"Bearer {text}"}
 
 
-def test_a_console_in_use_tells_its_numbers() -> None:
+def test_a_console_in_use_tells_its_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("audit.standing._standing", Standing(verified_size=3, contents_size=2))
     session = make_session(with_main_run=True)
     make_message(session)
     make_terminal(session)
@@ -71,6 +73,8 @@ def test_a_console_in_use_tells_its_numbers() -> None:
     assert found["scrollback_sessions"] == 1
     assert (found["scrollback_terminals"], found["scrollback_live_terminals"]) == (2, 1)
     assert found["scrollback_audit_entries"] == found["scrollback_audit_signed_entries"] == 1
+    assert found["scrollback_audit_verified_entries"] == 3
+    assert found["scrollback_audit_contents_verified_entries"] == 2
     assert 0 <= found["scrollback_audit_checkpoint_age_seconds"] < 60
     assert found["scrollback_audit_sound"] in {0, 1}
     assert found["scrollback_database_up"] == 1
