@@ -30,12 +30,12 @@ def cost_of_run(run: Run) -> Cost:
 
 def costs_of_sessions(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Cost]:
     """One query, however many."""
-    return _costs(ModelUsage.objects.filter(run__session__in=ids), "run__session_id", ids)
+    return _costs(ModelUsage.objects.filter(run__session__among=ids), "run__session_id", ids)
 
 
 def costs_of_runs(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Cost]:
     """One query, however many."""
-    return _costs(ModelUsage.objects.filter(run__in=ids), "run_id", ids)
+    return _costs(ModelUsage.objects.filter(run__among=ids), "run_id", ids)
 
 
 def _costs(rows: QuerySet[ModelUsage], by: str, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Cost]:

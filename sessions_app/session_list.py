@@ -137,8 +137,8 @@ def with_columns(sessions: SessionQuerySet) -> SessionQuerySet:
 def entries_of(rows: Sequence[SessionFacts], person: Person) -> list[SessionEntry]:
     """The rows with what is personal about them and what they cost: three queries, and a fourth when a row is drawn."""
     ids = [row.id for row in rows]
-    seen = dict(ReadMark.objects.filter(person=person, session__in=ids).values_list("session_id", "seq"))
-    starred = set(Star.objects.filter(person=person, session__in=ids).values_list("session_id", flat=True))
+    seen = dict(ReadMark.objects.filter(person=person, session__among=ids).values_list("session_id", "seq"))
+    starred = set(Star.objects.filter(person=person, session__among=ids).values_list("session_id", flat=True))
     tags = _tags_of(ids)
     costs = _Costs(ids)
     # Who keeps no marks would have all of them unread for ever.
@@ -164,7 +164,7 @@ def _is_unread(row: SessionFacts, seen: int | None, read_before_ms: int) -> bool
 
 def _tags_of(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
     found: dict[uuid.UUID, list[str]] = {}
-    tagged = SessionTag.objects.filter(session__in=ids).order_by("tag__name")
+    tagged = SessionTag.objects.filter(session__among=ids).order_by("tag__name")
     for pk, name in tagged.values_list("session_id", "tag__name"):
         found.setdefault(pk, []).append(name)
     return found

@@ -147,6 +147,18 @@ class MessageRow(Row[Message]):
         return "fail" if self.subject.kind == MessageKind.ERROR else ""
 
     @property
+    def notes(self) -> list[str]:
+        """What is said beside its author."""
+        message, notes = self.subject, list[str]()
+        if message.model and message.model != self.session.model:
+            notes.append(message.model)
+        if message.is_hidden:
+            notes.append("hidden by the agent")
+        if message.stop_reason == "max_tokens":
+            notes.append("cut off at the token limit")
+        return notes
+
+    @property
     def html(self) -> SafeString:
         """The text, drawn. What is longer than a row holds goes on behind a link."""
         return markdown.to_html(self.subject.text)

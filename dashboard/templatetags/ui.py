@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, lru_cache
 from pathlib import Path
@@ -29,9 +30,10 @@ from dashboard.lib import formatting
 from dashboard.lib.clock import ms_to_iso, now_ms
 from dashboard.lib.unified_diff import read_unified_diff
 from sessions_app.access import may
-from sessions_app.models import Person
+from sessions_app.models import Person, Run
 from sessions_app.pricing.cost import Cost
 from sessions_app.session_list import SessionEntry
+from sessions_app.timeline_rows import AnyRow
 
 register = template.Library()
 
@@ -252,6 +254,25 @@ def short_id(identifier: object) -> SafeString:
     return format_html('<span class="id" title="{}">{}</span>', whole, whole[-8:])
 
 
+@register.simple_tag
+def row_place(row: AnyRow, run: Run | None) -> SafeString:
+    """Where a row of a transcript stands: the line of its source, and its moment, on the page of `run`."""
+    subject, session_id = row.subject, row.session.pk
+    line = subject.source_line
+    raw_link = ""
+    if subject.source_id and line:
+        address = url_of("session-raw-line", session_id, subject.source_id, line)
+        raw_link = (
+            f'<a class="raw-link" href="{address}" title="The source\'s own line"'
+            f' aria-label="Source line {line}">line {line}</a>'
+        )
+    page = url_of("run", run.pk) if run and run.parent_id else url_of("session", session_id)
+    return mark_safe(  # noqa: S308  UUIDs and numbers
+        f'{raw_link}<a class="moment" href="{page}?at={row.seq}" title="{row.stamp}"'
+        f' data-seek="{row.offset_ms}">{formatting.clock(row.offset_ms)}</a>'
+    )
+
+
 @register.filter
 def percent(part: float, whole: float) -> str:
     """`12.3%` of the whole, for `--at` and `--size` of bars and marks; clamped to 0 to 100."""
@@ -269,17 +290,37 @@ def _with_exact(shown: str, exact: str) -> SafeString | str:
     return shown if shown == exact else format_html('<span title="{}">{}</span>', exact, shown)
 
 
+@dataclass(frozen=True, slots=True)
+class RailEntry:
+    place: places.Place
+    is_current: bool
+    number: int
+
+
 @register.simple_tag(takes_context=True)
-def rail_places(context: template.Context, beginning: str = "") -> list[dict[str, Any]]:
-    """The places that this person may read whose names begin so, with `current` and `number` from `nav_counts`, which
-    may be absent.
+def rail_places(context: template.Context) -> SafeString:
+    """The places that this person may read, the present one marked, with the numbers of `nav_counts`, which may be
+    absent.
     """
     request: HttpRequest | None = context.get("request")
-    allowed = _rights(context)
     path = context.get("rail_path") or (request.path if request else "")
     counts: Mapping[str, int] = context.get("nav_counts") or {}
+    return _drawn_places(
+        tuple(RailEntry(place, place.holds(path), counts.get(place.count, 0)) for place in places_of(context))
+    )
+
+
+@_drawn_once(200)
+def _drawn_places(entries: tuple[RailEntry, ...]) -> SafeString:
+    return render_to_string("components/rail-places.html", {"entries": entries})
+
+
+@register.simple_tag(takes_context=True)
+def places_of(context: template.Context, beginning: str = "") -> list[places.Place]:
+    """Those that this person may read whose names begin so."""
+    allowed = _rights(context)
     return [
-        {"place": place, "current": place.holds(path), "number": counts.get(place.count, 0)}
+        place
         for place in places.PLACES
         if allowed(place.right) and place.name.lower().startswith(beginning.lower())
     ]
@@ -289,6 +330,13 @@ def _rights(context: template.Context) -> Callable[[str], bool]:
     """What whoever looks at this page may do; everything where nobody is known, as on the page of patterns."""
     user = getattr(context.get("request"), "user", None)
     return (lambda right: may(user, right)) if isinstance(user, Person) else (lambda _right: True)
+
+
+@register.simple_tag
+@_drawn_once(1)
+def document_head() -> SafeString:
+    """What the head of every document begins with."""
+    return render_to_string("components/head.html")
 
 
 @register.simple_tag
