@@ -32,6 +32,8 @@ SCRATCH = ROOT / ".cache" / "benchmarks"
 SCROLLBACK = Path(sys.executable).parent / "scrollback"
 MB = 1_000_000
 _PROBE_STEPS = 2_000_000
+# Some two milliseconds, beside each sample.
+_SHORT_PROBE_STEPS = 30_000
 # The server of the tests forgets about durability; what is measured must not.
 DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "autovacuum": "on"}
 
@@ -171,6 +173,38 @@ def percentiles(milliseconds: Sequence[float]) -> dict[str, float | int]:
     return {"samples": len(ordered), "p50_ms": round(middle, 2), "p95_ms": round(high, 2)}
 
 
+class Pace:
+    """How fast the processor is between two samples. Neighbours on its core halve its speed, seconds at a time."""
+
+    # Of the fastest that was seen: what counts as full speed, and how many samples are worth percentiles.
+    FULL = 1.15
+    LEAST_SAMPLES = 20
+
+    def __init__(self) -> None:
+        self._costs: list[Cost] = []
+        self._paces: list[float] = [_probe_ms(_SHORT_PROBE_STEPS)]
+
+    def take(self, cost: Cost) -> None:
+        self._costs.append(cost)
+        self._paces.append(_probe_ms(_SHORT_PROBE_STEPS))
+
+    @property
+    def slowdown(self) -> float:
+        """The median pace, as a multiple of the fastest."""
+        ordered = sorted(self._paces)
+        return round(ordered[len(ordered) // 2] / ordered[0], 2)
+
+    def at_full_speed(self) -> dict[str, float | int] | None:
+        """Percentiles of the samples before and after which the processor ran at full speed; None of too few."""
+        most = min(self._paces) * self.FULL
+        samples = [
+            cost.wall_ms
+            for cost, before, after in zip(self._costs, self._paces, self._paces[1:], strict=False)
+            if before <= most and after <= most
+        ]
+        return percentiles(samples) if len(samples) >= self.LEAST_SAMPLES else None
+
+
 def machine() -> dict[str, Any]:
     """What the figures were taken on."""
     return {
@@ -198,12 +232,12 @@ def result_line(name: str, options: Options, began: Mapping[str, Any], figures: 
     )
 
 
-def _probe_ms() -> float:
+def _probe_ms(steps: int = _PROBE_STEPS) -> float:
     """Processor milliseconds of a fixed piece of work: how fast this machine is at the moment, neighbours included."""
     began, total = time.process_time(), 0
-    for number in range(_PROBE_STEPS):
+    for number in range(steps):
         total += number * number
-    return round((time.process_time() - began) * 1000, 1)
+    return round((time.process_time() - began) * 1000, 3)
 
 
 def _load() -> list[float]:

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
 
-from benchmarks.harness import Console, percentiles, timed
+from benchmarks.harness import Console, Pace, percentiles, timed
 from benchmarks.processes import Failed
 from sessions_app.models import Person, Role
 from tests.browser.running import Server
@@ -112,14 +112,19 @@ def get_in_process(client: Client, path: str) -> None:
         raise Failed(f"GET {path} gave {response.status_code}")
 
 
-def page_figures(
-    path: str, client: Client, visitor: Visitor, count: int
-) -> dict[str, dict[str, float | int]]:
-    """Percentiles of `count` requests each: of the application alone, and over HTTP with the server around it."""
+def page_figures(path: str, client: Client, visitor: Visitor, count: int) -> dict[str, dict[str, Any]]:
+    """Percentiles of `count` requests each: of the application alone, and over HTTP with the server around it.
+
+    `at_full_speed` are those of the first while no neighbour slowed the processor down; `slowdown` says how much the
+    others did (harness.Pace).
+    """
     # The first request of each kind finds caches and plans cold; it belongs to no percentile.
     get_in_process(client, path)
     visitor.rest()
-    costs = [timed(lambda: get_in_process(client, path)) for _ in range(count)]
+    costs, pace = [], Pace()
+    for _ in range(count):
+        costs.append(timed(lambda: get_in_process(client, path)))
+        pace.take(costs[-1])
     processor = percentiles([cost.processor_ms for cost in costs])
     visitor.get(path)
     return {
@@ -128,6 +133,8 @@ def page_figures(
             # On a busy machine the time that it took is mostly waiting; this is not.
             "cpu_p50_ms": processor["p50_ms"],
             "cpu_p95_ms": processor["p95_ms"],
+            "slowdown": pace.slowdown,
+            "at_full_speed": pace.at_full_speed(),
         },
         "over_http": percentiles([visitor.get(path).milliseconds for _ in range(count)]),
     }

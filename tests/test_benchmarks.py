@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks import harness
 from benchmarks.__main__ import BENCHMARKS
-from benchmarks.harness import percentiles
+from benchmarks.harness import Cost, Pace, percentiles
 from tests.chromium import find
 
 ROOT = Path(__file__).parents[1]
@@ -223,3 +224,25 @@ def test_percentiles_are_samples() -> None:
         "p95_ms": 95.0,
     }
     assert percentiles([7.0])["p95_ms"] == 7.0
+
+
+def test_samples_count_as_at_full_speed_when_nothing_slowed_the_processor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    paces = iter([2.0, *[2.0] * 20, 4.0, 4.0, 2.1])
+    monkeypatch.setattr(harness, "_probe_ms", lambda _steps: next(paces))
+    pace = Pace()
+    for _ in range(20):
+        pace.take(Cost(10.0, 10.0))
+    assert pace.at_full_speed() == {"samples": 20, "p50_ms": 10.0, "p95_ms": 10.0}
+    # Slower after it, before and after it, before it.
+    for _ in range(3):
+        pace.take(Cost(20.0, 20.0))
+    assert pace.at_full_speed() == {"samples": 20, "p50_ms": 10.0, "p95_ms": 10.0}
+    assert pace.slowdown == 1.0
+
+
+def test_too_few_samples_at_full_speed_have_no_percentiles() -> None:
+    pace = Pace()
+    pace.take(Cost(10.0, 10.0))
+    assert pace.at_full_speed() is None
