@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from dashboard.lib.formatting import counted
 from sessions_app.clock_scale import Scale, percent
 from sessions_app.models import (
+    PROMPT_KINDS,
     AgentSession,
     Event,
     EventKind,
@@ -31,7 +32,7 @@ LEAST_GAP: Final = 0.01
 LEAST_GAP_NARROW: Final = 0.04
 RUN_GAP: Final = 0.002
 _LABEL_CHARS: Final = 80
-_MESSAGES: Final[dict[str, str]] = {MessageKind.PROMPT: "prompt", MessageKind.ERROR: "error"}
+_MESSAGES: Final[dict[str, str]] = {**dict.fromkeys(PROMPT_KINDS, "prompt"), MessageKind.ERROR: "error"}
 _EVENTS: Final[dict[str, str]] = {
     EventKind.ERROR_REPORTED: "error",
     EventKind.SESSION_COMPACTED: "event",
@@ -85,7 +86,7 @@ def rows_to_mark(session: AgentSession, main: Run | None) -> tuple[list[AnyRow],
     Prompts are those of the main run: those of a subagent were written by another agent.
     """
     after = max(0, session.last_seq - MOST_PLACES)
-    prompts: QuerySet[Message] = session.messages.filter(kind__in=[MessageKind.PROMPT, MessageKind.ERROR])
+    prompts: QuerySet[Message] = session.messages.filter(kind__in=list(_MESSAGES))
     if main is not None:
         prompts = prompts.filter(run=main)
     light = ("id", "seq", "at_ms", "run_id")

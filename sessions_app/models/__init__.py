@@ -16,6 +16,7 @@ from sessions_app.models.terminal import (
 )
 from sessions_app.models.terminal_derived import TerminalKeyframe, TerminalText
 from sessions_app.models.transcript import (
+    PROMPT_KINDS,
     Event,
     EventKind,
     Message,
@@ -28,6 +29,7 @@ from sessions_app.models.transcript import (
 from sessions_app.models.usage import ModelUsage
 
 __all__ = [
+    "PROMPT_KINDS",
     "AgentSession",
     "ApiToken",
     "Blob",

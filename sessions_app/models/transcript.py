@@ -6,7 +6,7 @@ its number (a tool call that ends, a message that grows) gets an Event that poin
 follows the numbers learns of every change.
 """
 
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from django.db import models
 
@@ -76,6 +76,10 @@ class MessageKind(models.TextChoices):
     SUMMARY = "summary", "Summary of what was compacted"
     NOTICE = "notice", "Notice"
     ERROR = "error", "Error"
+
+
+# What a person asked for: in words of their own, or by a command.
+PROMPT_KINDS: Final = (MessageKind.PROMPT, MessageKind.COMMAND)
 
 
 class Message(TimelineRow):

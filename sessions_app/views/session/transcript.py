@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard.lib.errors import BadRequest
 from sessions_app.access import READ
-from sessions_app.models import AgentSession, Message, MessageKind, Person, Run, Terminal
+from sessions_app.models import PROMPT_KINDS, AgentSession, Message, Person, Run, Terminal
 from sessions_app.session_clock import clock_of, whole_clock_of
 from sessions_app.session_list import trash_of
 from sessions_app.sign_in import requires
@@ -80,11 +80,7 @@ def outline(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     session = find_session(request, session_id)
     run = find_run(request, session, main_run_of(session))
     messages = Message.objects.filter(session=session) if run is None else Message.objects.filter(run=run)
-    prompts = (
-        messages.filter(kind__in=[MessageKind.PROMPT, MessageKind.COMMAND])
-        .only("id", "seq", "at_ms", "text")
-        .order_by("-seq")
-    )
+    prompts = messages.filter(kind__in=PROMPT_KINDS).only("id", "seq", "at_ms", "text").order_by("-seq")
     found = list(prompts[: OUTLINE_PROMPTS + 1])
     address = reverse("session", args=[session.pk])
     context = {

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sessions_app import clock_marks, session_pauses
 from sessions_app.clock_scale import BREAK_SHARE, MOST_BREAKS, scale_of
-from sessions_app.models import AgentSession, EventKind, ToolCallStatus
+from sessions_app.models import AgentSession, EventKind, MessageKind, ToolCallStatus
 from sessions_app.session_clock import scale_of_session
 from sessions_app.session_pauses import LEAST_PAUSE_MS, pauses_of
 from tests.factories import (
@@ -207,6 +207,22 @@ def test_the_whole_session_has_its_marks_and_runs(operator: Client, session: Age
         'data-lane="1" data-status="completed" title="Explore" style="--at: 25.00%; --size: 25.00%"' in page
     )
     assert "scrubber__cut" not in page
+
+
+def test_what_begins_with_a_command_has_its_mark_at_the_start(
+    operator: Client, session: AgentSession
+) -> None:
+    first = make_message(
+        session, "/orchestrator Mend the login.", kind=MessageKind.COMMAND, at_ms=session.started_ms
+    )
+    make_message(session, "Said by a program.", kind=MessageKind.CONTEXT, at_ms=session.started_ms + 100_000)
+    page = drawn(operator, session)
+    assert f'id="mark-{first.seq}" data-kind="prompt"' in page
+    assert 'title="Command: /orchestrator Mend the login."' in page
+    assert page.count("scrubber__mark") == 1
+    outline = operator.get(reverse("session-outline", args=[session.pk])).content.decode()
+    assert f'data-jump="{first.seq}"' in outline
+    assert outline.count("data-jump") == 1
 
 
 def test_marks_that_would_overlap_are_one_the_more_important(operator: Client, session: AgentSession) -> None:
