@@ -24,7 +24,8 @@ from sessions_app.models import (
 from sessions_app.timeline_rows import AnyRow, CallRow, MessageRow, row_of
 
 MOST_MARKS: Final = 200
-MOST_RUNS: Final = 200
+# Those that touch are drawn as one, so that this many take no more room than a few.
+MOST_RUNS: Final = 1_000
 # No index holds the kinds: so many of the newest places are looked through, and nothing before them.
 MOST_PLACES: Final = 50_000
 # Of the bar: between marks, between those that a narrow page shows as well, and between runs that are drawn as one.
@@ -80,8 +81,8 @@ def marks_of(rows: Iterable[AnyRow], scale: Scale) -> list[Mark]:
     return kept
 
 
-def rows_to_mark(session: AgentSession, main: Run | None) -> tuple[list[AnyRow], str]:
-    """The rows of the whole session that may get a mark, without their bodies, and what was left out, in words.
+def rows_to_mark(session: AgentSession, main: Run | None) -> tuple[list[AnyRow], list[str]]:
+    """The rows of the whole session that may get a mark, without their bodies; in words, of which only the newest.
 
     Prompts are those of the main run: those of a subagent were written by another agent.
     """
@@ -105,24 +106,25 @@ def rows_to_mark(session: AgentSession, main: Run | None) -> tuple[list[AnyRow],
         )
         rows += [row_of(session, subject) for subject in found[:MOST_MARKS]]
         if len(found) > MOST_MARKS:
-            cut.append(f"the newest {MOST_MARKS} {name}")
+            cut.append(f"{MOST_MARKS} {name}")
     if after:
-        cut.append(f"the newest {MOST_PLACES:,} rows")
-    return rows, f"Marks: {', '.join(cut)}" if cut else ""
+        cut.append(f"{MOST_PLACES:,} rows")
+    return rows, cut
 
 
-def run_spans(session: AgentSession, scale: Scale) -> list[dict[str, Any]]:
-    """The subagents' runs, those that touch as one; the first MOST_RUNS of the newest."""
+def run_spans(session: AgentSession, scale: Scale) -> tuple[list[dict[str, Any]], list[str]]:
+    """The subagents' runs, those that touch as one; in words, of how many only the newest."""
     if session.run_count < 2:
-        return []
-    found = (
+        return [], []
+    found = list(
         session.runs.filter(kind=RunKind.SUBAGENT)
         .only(
             "id", "kind", "key", "title", "agent_name", "status", "started_ms", "ended_ms", "last_activity_ms"
         )
-        .order_by("-started_ms", "-id")[:MOST_RUNS]
+        .newest_first()[: MOST_RUNS + 1]
     )
-    return [
+    cut = [counted(MOST_RUNS, "subagent")] if len(found) > MOST_RUNS else []
+    spans = [
         {
             "at": percent(first),
             "size": percent(last - first),
@@ -130,8 +132,9 @@ def run_spans(session: AgentSession, scale: Scale) -> list[dict[str, Any]]:
             "status": group[0].status if len(group) == 1 else "",
             "name": str(group[0]) if len(group) == 1 else counted(len(group), "subagent"),
         }
-        for first, last, group in _joined(list(found)[::-1], session, scale)
+        for first, last, group in _joined(found[:MOST_RUNS][::-1], session, scale)
     ]
+    return spans, cut
 
 
 def _joined(

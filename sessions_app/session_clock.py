@@ -50,9 +50,11 @@ def clock_of(session: AgentSession, terminals: Sequence[Terminal], page: Page) -
 def whole_clock_of(session: AgentSession, terminals: Sequence[Terminal], main: Run | None) -> Clock:
     """The clock with the marks and the subagents' runs of the whole session."""
     scale = scale_of_session(session, terminals)
-    rows, cut = rows_to_mark(session, main)
-    spans = _spans_of(session, terminals, scale) + run_spans(session, scale)
-    return Clock(session.started_ms, scale, spans, marks_of(rows, scale), cut)
+    rows, cut_rows = rows_to_mark(session, main)
+    runs, cut_runs = run_spans(session, scale)
+    cut = ", ".join(cut_rows + cut_runs)
+    spans = _spans_of(session, terminals, scale) + runs
+    return Clock(session.started_ms, scale, spans, marks_of(rows, scale), cut and f"Only the newest {cut}")
 
 
 def _spans_of(session: AgentSession, terminals: Sequence[Terminal], scale: Scale) -> list[dict[str, Any]]:

@@ -253,13 +253,29 @@ def test_what_has_no_mark_is_said(
     for number in range(5):
         make_message(session, f"Prompt {number}", at_ms=session.started_ms + number * MINUTE)
     page = drawn(operator, session)
-    assert "Marks: the newest 3 prompts" in page
+    assert "Only the newest 3 prompts<" in page
     assert "Prompt 4" in page
     assert "Prompt 1" not in page
     monkeypatch.setattr(clock_marks, "MOST_PLACES", 2)
     page = drawn(operator, session)
-    assert "Marks: the newest 2 rows" in page
+    assert "Only the newest 2 rows<" in page
     assert "Prompt 2" not in page
+
+
+def test_more_runs_than_are_read_are_said(
+    operator: Client, session: AgentSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main = session.runs.get()
+    for number in range(4):
+        at_ms = session.started_ms + number * MINUTE
+        make_run(session, parent=main, title=f"Look {number}", started_ms=at_ms, ended_ms=at_ms + 1000)
+    make_message(session, at_ms=session.started_ms + 4 * MINUTE)
+    assert "scrubber__cut" not in drawn(operator, session)
+    monkeypatch.setattr(clock_marks, "MOST_RUNS", 3)
+    page = drawn(operator, session)
+    assert "Only the newest 3 subagents<" in page
+    assert 'title="Look 1"' in page
+    assert "Look 0" not in page
 
 
 def test_the_marks_are_found_without_reading_bodies(operator: Client, session: AgentSession) -> None:
