@@ -3,12 +3,12 @@
 import time
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from sessions_app.models import Person
 from tests.browser import accessibility
 from tests.browser.conftest import OpenContext
-from tests.browser.player_pages import SECOND_US, bar, box_of, counted, ended, lines
+from tests.browser.player_pages import SECOND_US, bar, box_of, counted, ended, lines, wait_for_text
 from tests.browser.running import Server
 from tests.browser.test_terminals import expect_screen, open_terminal, screen_text, until
 from tests.factories import make_message, make_session
@@ -204,6 +204,37 @@ def test_running_output_is_not_read_out(signed_in_page: Page) -> None:
     expect_screen(page, lines(10))
     until(lambda: bool(page.evaluate("window.spoken")), "the end should be told")
     assert page.evaluate("window.spoken") == ["At 0:10 of 0:10. Last line: line 10"]
+
+
+def test_nothing_earlier_is_offered_where_all_of_it_is_on_the_screen(signed_in_page: Page) -> None:
+    page = signed_in_page
+    recorder = counted()
+    # By then screens are kept that the player could begin with.
+    wait_for_text(recorder)
+    for query in ("", "?t=00:00:10", "?t=00:00:05"):
+        page.goto(f"/terminals/{recorder.terminal.pk}/{query}")
+        expect_screen(page, lines(5 if query.endswith("05") else 10))
+        expect(page.locator("terminal-view[data-busy]")).to_have_count(0)
+        expect(page.locator("[data-above]")).to_be_hidden()
+
+
+def test_the_clock_is_at_the_end_no_sooner_than_the_screen(signed_in_page: Page) -> None:
+    page = signed_in_page
+    recorder = counted()
+    holds_back = True
+
+    def connect(socket: WebSocketRoute) -> None:
+        if not holds_back:
+            socket.connect_to_server()
+
+    page.route_web_socket("**/live/terminals/**", connect)
+    page.goto(f"/terminals/{recorder.terminal.pk}/")
+    expect(page.locator("[data-player] [data-clock]")).to_contain_text("/ 00:00:10")
+    expect(bar(page)).to_have_value("0")
+    holds_back = False
+    page.reload()
+    expect_screen(page, lines(10))
+    expect(bar(page)).to_have_value("1000")
 
 
 def test_what_was_above_the_screen_opens_over_it_and_one_comes_back(

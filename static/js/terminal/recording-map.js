@@ -4,6 +4,8 @@
 const SETTLED_BYTES = 8 * 1024 * 1024;
 // Without a screen nearer than this the server is asked to find a place to begin.
 const REACH_BYTES = 2 * 1024 * 1024;
+// As near to the first byte, all is drawn from there: a kept screen would cost the lines above it, or offer lines that never were.
+const WHOLE_BYTES = 64 * 1024;
 
 export class RecordingMap {
   version = "";
@@ -68,7 +70,8 @@ export class RecordingMap {
   startFor({ us, offset }) {
     const key = us === undefined ? "offset" : "atUs";
     const target = us ?? offset;
-    const keyframe = this.keyframes[Math.max(0, lastBefore(this.keyframes, key, target))];
+    const nearest = this.keyframes[Math.max(0, lastBefore(this.keyframes, key, target))];
+    const keyframe = nearest.offset > WHOLE_BYTES ? nearest : this.keyframes[0];
     const bytes = offset ?? this.activity[lastBefore(this.activity, "atUs", us)]?.offset ?? 0;
     return bytes - keyframe.offset > REACH_BYTES ? bytes : keyframe.offset;
   }

@@ -81,7 +81,10 @@ class TerminalView extends HTMLElement {
   }
 
   get atUs() {
-    return this.following ? this.endUs : Math.min(this.player.atUs, this.endUs);
+    if (!this.following) return Math.min(this.player.atUs, this.endUs);
+    // What was written before comes first: until the screen has reached the end, the clock has not either.
+    const size = Math.max(this.player.size, this.number("size"));
+    return this.drawn.offset < size ? Math.min(this.drawn.us, this.endUs) : this.endUs;
   }
 
   follow() {
@@ -93,6 +96,7 @@ class TerminalView extends HTMLElement {
   }
 
   connect(follower) {
+    this.drawn = { offset: follower.expected, us: follower.expected ? this.player.atUs : 0 };
     this.player.stop();
     this.connection = new TerminalConnection(this.id_, follower, {
       apply: (frame, done) => this.applyLive(frame, done),
@@ -115,12 +119,18 @@ class TerminalView extends HTMLElement {
     if (frame.type === "gap") this.parts.gap(frame);
     if (frame.type === "info") this.changeState(frame.members.state);
     if (frame.type === "end") this.changeState("ended");
-    this.show();
     this.screen.apply(frame, () => {
       done();
+      this.drew(frame);
       // What is said of the screen is to be true of it.
-      if (this.ended) this.show();
+      this.show();
     });
+  }
+
+  drew({ type, offset, timeUs, bytes }) {
+    // These two say where the recording stands, not what is on the screen.
+    if (type === "info" || type === "gap") return;
+    this.drawn = { offset: offset + (type === "output" ? bytes.length : 0), us: Math.max(this.drawn.us, timeUs) };
   }
 
   get ended() {
@@ -159,7 +169,7 @@ class TerminalView extends HTMLElement {
 
   get does() {
     if (this.player.playing || (this.following && !this.ended)) return "pause";
-    return this.atUs >= this.endUs ? "again" : "play";
+    return this.following || this.atUs >= this.endUs ? "again" : "play";
   }
 
   /** Show this moment; it plays on if it was playing. */
