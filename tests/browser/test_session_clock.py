@@ -3,9 +3,10 @@
 import re
 
 import pytest
+from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from sessions_app.models import AgentSession, MessageRole, ToolCallStatus
+from sessions_app.models import AgentSession, MessageRole, Terminal, TerminalState, ToolCallStatus
 from tests.browser.running import Server
 from tests.browser.session_pages import opened
 from tests.factories import make_message, make_replies, make_session, make_terminal, make_tool_call
@@ -71,6 +72,77 @@ def test_arrow_keys_move_the_clock_by_time_and_step_over_a_pause(
     expect(clock).to_have_text("24:10:00")
     page.keyboard.press("Home")
     expect(clock).to_have_text("00:00:00")
+
+
+@pytest.fixture
+def two_terminals(server: Server) -> list[Terminal]:
+    """In a session of ten minutes: one was open in the second minute, one in the eighth."""
+    session = make_session(with_main_run=True)
+    for at_ms in range(0, 11 * MINUTE, MINUTE):
+        make_message(session, f"At {at_ms // 1000} s.", at_ms=session.started_ms + at_ms)
+    parts = (("First", b"made first", MINUTE), ("Second", b"made second", 8 * MINUTE))
+    return [
+        make_terminal(
+            session,
+            text,
+            title=title,
+            started_ms=session.started_ms + at_ms,
+            duration_us=60_000_000,
+            state=TerminalState.ENDED,
+        )
+        for title, text, at_ms in parts
+    ]
+
+
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
+def test_the_terminal_that_was_open_at_the_moment_takes_the_place_of_the_other(
+    signed_in_page: Page, two_terminals: list[Terminal]
+) -> None:
+    first, second = two_terminals
+    page = opened(signed_in_page, first.session, "?t=00:01:30")
+    view, screen = page.locator("terminal-view"), page.locator("[data-screen] .xterm-rows")
+    expect(view).to_have_attribute("terminal", str(first.pk))
+    moment = page.get_by_label("Moment in the session")
+    box = bar(page)
+
+    def rest_at(share: float) -> None:
+        page.mouse.click(box["x"] + box["width"] * share, box["y"] + box["height"] - 3)
+
+    rest_at(0.85)
+    expect(view).to_have_attribute("terminal", str(second.pk))
+    expect(screen).to_contain_text("made second")
+    expect(page.get_by_role("link", name="Second")).to_have_attribute("aria-current", "true")
+    expect(page.get_by_role("link", name="First")).not_to_have_attribute("aria-current", "true")
+    expect(moment).to_be_focused()
+    expect(page.locator("#seq-9, #seq-10").and_(page.locator("[aria-current=time]"))).to_be_in_viewport()
+    expect(page).to_have_url(re.compile(f"t=00%3A08%3A.*terminal={second.pk}"))
+    # While none was open the one that is there stays.
+    rest_at(0.5)
+    expect(page).to_have_url(re.compile("t=00%3A0[45]%3A"))
+    expect(view).to_have_attribute("terminal", str(second.pk))
+    rest_at(0.15)
+    expect(view).to_have_attribute("terminal", str(first.pk))
+    expect(screen).to_contain_text("made first")
+
+
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
+def test_back_leaves_the_page_however_often_the_clock_moved(
+    signed_in_page: Page, resumed: AgentSession
+) -> None:
+    signed_in_page.goto(reverse("sessions"))
+    page = opened(signed_in_page, resumed, "?t=00:01:00")
+    before = page.evaluate("history.length")
+    clock = page.locator("time-scrubber [data-clock]")
+    page.get_by_label("Moment in the session").focus()
+    for shown in ("00:01:10", "00:01:20", "00:01:30"):
+        page.keyboard.press("ArrowRight")
+        expect(clock).to_have_text(shown)
+    expect(page).to_have_url(re.compile("t=00%3A01%3A30.000"))
+    assert page.evaluate("history.length") == before
+    page.go_back()
+    expect(page).to_have_url(re.compile(f"{reverse('sessions')}$"))
+    page.go_forward()
+    expect(clock).to_have_text("00:01:30")
 
 
 @pytest.fixture
