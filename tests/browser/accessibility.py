@@ -15,7 +15,22 @@ _AXE = Path(__file__).resolve().parents[2] / "frontend" / "node_modules" / "axe-
 _COLOURS = ["color-contrast", "link-in-text-block"]
 # New in WCAG 2.2 and off unless it is asked for by name.
 _TARGETS = ["target-size"]
-_TALLEST = 20_000
+# Bars stand where they would without sticking, and what is fixed to the window below all of the page.
+_LET_GO = """() => {
+  const below = `0 ${document.scrollingElement.scrollHeight}px`;
+  const changes = { sticky: { position: "relative", inset: "auto" }, fixed: { translate: below } };
+  window.letGo = [...document.querySelectorAll("body *")].flatMap((element) => {
+    const change = changes[getComputedStyle(element).position];
+    return change ? [{ element, change, before: element.getAttribute("style") }] : [];
+  });
+  for (const { element, change } of window.letGo)
+    for (const [name, value] of Object.entries(change)) element.style.setProperty(name, value, "important");
+}"""
+_TAKE_BACK = """() => {
+  for (const { element, before } of window.letGo)
+    if (before === null) element.removeAttribute("style");
+    else element.setAttribute("style", before);
+}"""
 _RUN = """async (rules) => {
   const only = rules ? { runOnly: { type: "rule", values: rules } } : {};
   const { violations } = await axe.run({ resultTypes: ["violations"], ...only });
@@ -49,17 +64,12 @@ def of_each(page: Page, addresses: Iterable[str]) -> list[str]:
 
 
 def _small_targets(page: Page) -> list[str]:
-    """What is too small to be hit, in a window as tall as the page.
+    """What is too small to be hit, with nothing that stays in sight over the rest of the page.
 
-    What is half behind a bar that stays in sight is scrolled, not small.
+    What is half behind such a bar is scrolled, not small. The window keeps its size: a terminal would take a share of
+    it, and a browser needs minutes to draw one as tall as a long page.
     """
-    size = page.viewport_size
-    assert size is not None
-    # What takes a share of the window, as a terminal does, grows with it.
-    height = size["height"]
-    while height < (whole := min(page.evaluate("document.scrollingElement.scrollHeight"), _TALLEST)):
-        height = whole
-        page.set_viewport_size({"width": size["width"], "height": height})
+    page.evaluate(_LET_GO)
     violations: list[str] = page.evaluate(_RUN, _TARGETS)
-    page.set_viewport_size(size)
+    page.evaluate(_TAKE_BACK)
     return violations
