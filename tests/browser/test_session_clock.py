@@ -99,6 +99,7 @@ def test_the_terminal_that_was_open_at_the_moment_takes_the_place_of_the_other(
     signed_in_page: Page, two_terminals: list[Terminal]
 ) -> None:
     first, second = two_terminals
+    assert first.session is not None
     page = opened(signed_in_page, first.session, "?t=00:01:30")
     view, screen = page.locator("terminal-view"), page.locator("[data-screen] .xterm-rows")
     expect(view).to_have_attribute("terminal", str(first.pk))
