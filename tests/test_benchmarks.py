@@ -14,6 +14,7 @@ from benchmarks import harness
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.harness import Cost, Pace, percentiles
 from tests.chromium import find
+from tests.endurance.sizes import IS_FULL
 
 ROOT = Path(__file__).parents[1]
 # Megabytes, sessions, messages or seconds, as the benchmark counts them.
@@ -42,7 +43,7 @@ TOY_SIZES = {
     "terminal-fuzz": 1,
 }
 # They are made alike for all; once is enough.
-MAKES_TABLES = {"idle"}
+MAKES_TABLES = {"import"}
 IN_BROWSER = {
     "append-to-page",
     "terminal-seek",
@@ -53,10 +54,9 @@ IN_BROWSER = {
 }
 
 
-# They take minutes with what two others have in common with them, so they wait for the long run.
-LONG = {"terminal-attach", "terminal-latency", "terminal-wall", "terminal-fuzz"}
-if os.environ.get("SCROLLBACK_TEST_ENDURANCE") == "full":
-    LONG = set()
+# What these have in common with the others, they show: files that are imported, pages that are asked for, output that
+# is stored, and a browser. The others take minutes and wait for the long run.
+ALWAYS = {"import", "session-list", "open-session", "terminal-ingest", "append-to-page"}
 
 
 def run_benchmark(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -75,7 +75,7 @@ def engine() -> str:
 
 # Minutes of work, of which only that it runs is looked at here; what it runs is tested on both engines elsewhere.
 @pytest.mark.once
-@pytest.mark.parametrize("name", [name for name in BENCHMARKS if name not in LONG])
+@pytest.mark.parametrize("name", [name for name in BENCHMARKS if IS_FULL or name in ALWAYS])
 def test_it_runs_and_prints_one_line(name: str, request: pytest.FixtureRequest) -> None:
     if name in IN_BROWSER and find() is None:
         pytest.skip("no browser to paint with")

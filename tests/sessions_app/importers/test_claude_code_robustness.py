@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sessions_app.drafts import Place, SkipLine, SourceFacts
 from sessions_app.importers.claude_code import FORMAT
 from sessions_app.importers.claude_code.memory import CALL_LIMIT, MESSAGE_LIMIT, RUN_LIMIT, SEEN_LIMIT
+from tests.endurance.sizes import full_or
 from tests.samples import sample
 from tests.sessions_app.importers.claude_records import (
     PATH,
@@ -214,7 +215,7 @@ def places_in(value: Any, before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]
     return found
 
 
-@settings(max_examples=600)
+@settings(max_examples=full_or(600, 150))
 @given(data=st.data())
 def test_any_value_in_any_place_of_any_record_is_survived(data: st.DataObject) -> None:
     entry = json.loads(json.dumps(data.draw(st.sampled_from(EVERY_KIND))))

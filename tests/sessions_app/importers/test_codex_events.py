@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sessions_app.drafts import Place, SkipLine, SourceFacts
 from sessions_app.importers.codex import FORMAT, events
 from sessions_app.models.transcript import EventKind
+from tests.endurance.sizes import full_or
 from tests.sessions_app.importers.codex_records import (
     THREAD,
     event,
@@ -167,7 +168,7 @@ def hostile_records(draw: st.DrawFn) -> dict[str, Any]:
     return record
 
 
-@settings(max_examples=400)
+@settings(max_examples=full_or(400, 100))
 @given(st.lists(hostile_records(), max_size=8), st.sets(st.integers(1, 8)))
 def test_no_shape_of_a_record_does_harm(values: list[dict[str, Any]], cuts: set[int]) -> None:
     assert read(*values, cuts=cuts) == read(*values)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sessions_app.drafts import Place, SkipLine, SourceFacts
 from sessions_app.importers.picoclaw import FORMAT, LEGACY_FORMAT
+from tests.endurance.sizes import full_or
 from tests.samples import sample
 from tests.sessions_app.importers.driving import MODIFIED_MS, Outcome, drive, drive_file, lines
 
@@ -317,7 +318,7 @@ def hostile_messages(draw: st.DrawFn) -> dict[str, Any]:
     return message
 
 
-@settings(max_examples=300)
+@settings(max_examples=full_or(300, 100))
 @given(st.lists(hostile_messages() | VALUES, max_size=6), st.sets(st.integers(1, 6)), VALUES)
 def test_no_shape_of_a_message_does_harm(messages: list[object], cuts: set[int], meta: object) -> None:
     companions = {
