@@ -13,7 +13,6 @@ import pytest
 from sessions_app.terminal.engine.deriver import Deriver, Spacing
 from sessions_app.terminal.engine.ghostty import GhosttyEngine
 from sessions_app.terminal.engine.model import Keyframe, Output, Resize, Screen
-from tests.endurance.sizes import full_or
 from tests.sessions_app.terminal.engine.judge import Judge, JudgeError, Look, State, judging
 from tests.sessions_app.terminal.engine.recordings import Recording, random_writes, sampled, written
 
@@ -385,7 +384,7 @@ def test_asking_for_a_keyframe_changes_nothing() -> None:
 
 
 def test_a_stream_fed_in_other_parts_is_the_same() -> None:
-    for seed in range(full_or(20, 5)):
+    for seed in range(20):
         whole, parts = GhosttyEngine(20, 6), GhosttyEngine(20, 6)
         output = b"".join(random_writes("wild", seed, 60, 20, 6))
         whole.feed(output)
