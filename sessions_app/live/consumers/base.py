@@ -21,6 +21,8 @@ from sessions_app.models import Person
 logger = logging.getLogger(__name__)
 
 MAX_MESSAGE_CHARS = 1_000
+# A page cannot see the pings of the protocol, so it asks whether anybody is there.
+PING = {"type": "ping"}
 # While the database is away a consumer asks again by itself, should nobody tell that it is back.
 RETRY_S = 2.0
 
@@ -95,7 +97,10 @@ class LiveConsumer(_Socket, ABC):
             message = json.loads(text_data) if text_data and len(text_data) <= MAX_MESSAGE_CHARS else None
             if not isinstance(message, dict):
                 raise Refusal(CloseCode.MISTAKE)
-            await self.take(message)
+            if message == PING:
+                await self.send_message("pong")
+            else:
+                await self.take(message)
         except Refusal as refusal:
             await self.close(refusal.code)
         except (ValueError, RecursionError):

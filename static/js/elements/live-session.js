@@ -7,14 +7,12 @@
 
 import { showGone } from "scrollback/elements/session-gone";
 import { insertRows, parseRows, replaceRow } from "scrollback/elements/transcript-rows";
+import { LiveSocket } from "scrollback/live-socket";
 
 const NEAR_PX = 120;
-const FIRST_DELAY_MS = 500;
-const LONGEST_DELAY_MS = 15_000;
 const READ_AFTER_MS = 800;
 const MOST_ROWS = 400;
 const GONE = 4004;
-const FINAL_CODES = new Set([4001, 4003, GONE, 4009]);
 
 class LiveSession extends HTMLElement {
   connectedCallback() {
@@ -23,7 +21,6 @@ class LiveSession extends HTMLElement {
     this.cursor = Number(this.getAttribute("through"));
     this.seen = 0;
     this.unseen = 0;
-    this.failures = 0;
     this.abort = new AbortController();
     const options = { signal: this.abort.signal };
     this.addEventListener("transcript:attached", ({ detail }) => this.attached(detail), options);
@@ -33,17 +30,18 @@ class LiveSession extends HTMLElement {
     document.addEventListener("scroll", () => this.scrolled(), { ...options, passive: true });
     document.addEventListener("visibilitychange", () => this.markRead(), options);
     document.addEventListener("scrollback:changed", ({ detail }) => this.heard(detail), options);
-    addEventListener("pagehide", () => this.disconnect(), options);
-    addEventListener("pageshow", ({ persisted }) => persisted && this.connect(), options);
-    addEventListener("online", () => this.connect(), options);
+    this.connection = new LiveSocket(() => `/live/sessions/${this.getAttribute("session")}/?after=${this.cursor}`, {
+      receive: (message) => this.receive(message),
+      show: (state, code) => this.turned(state, code),
+    });
     this.show();
-    this.connect();
+    this.connection.start();
     this.markRead();
   }
 
   disconnectedCallback() {
     this.abort.abort();
-    this.disconnect();
+    this.connection.stop();
     clearTimeout(this.reading);
   }
 
@@ -88,39 +86,9 @@ class LiveSession extends HTMLElement {
     this.find(row);
   }
 
-  connect() {
-    this.disconnect();
-    const url = new URL(`/live/sessions/${this.getAttribute("session")}/?after=${this.cursor}`, document.baseURI);
-    url.protocol = url.protocol.replace("http", "ws");
-    this.dataset.live = this.failures ? "offline" : "connecting";
-    const socket = new WebSocket(url);
-    this.socket = socket;
-    const listen = (type, act) => socket.addEventListener(type, (event) => socket === this.socket && act(event));
-    listen("open", () => {
-      this.failures = 0;
-      this.dataset.live = "connected";
-    });
-    listen("message", ({ data }) => this.receive(JSON.parse(data)));
-    listen("close", ({ code }) => this.closed(code));
-  }
-
-  disconnect() {
-    clearTimeout(this.retry);
-    const socket = this.socket;
-    this.socket = null;
-    socket?.close(1000);
-  }
-
-  closed(code) {
-    this.socket = null;
-    if (FINAL_CODES.has(code)) {
-      this.dataset.live = "closed";
-      if (code === GONE) this.gone();
-      return;
-    }
-    this.dataset.live = "offline";
-    const ceiling = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.failures++);
-    this.retry = setTimeout(() => this.connect(), 100 + Math.random() * ceiling);
+  turned(state, code) {
+    this.dataset.live = state;
+    if (code === GONE) this.gone();
   }
 
   gone() {
@@ -132,7 +100,7 @@ class LiveSession extends HTMLElement {
 
   /** Somebody may have restored it; whoever asks too early is told the same again. */
   heard({ kind, id }) {
-    if (this.isGone && kind === "session" && id === this.getAttribute("session")) this.connect();
+    if (this.isGone && kind === "session" && id === this.getAttribute("session")) this.connection.restart();
   }
 
   receive({ type, seq }) {

@@ -152,6 +152,18 @@ def test_a_socket_closes_within_two_seconds_of_being_revoked(revoke: Callable[[P
     run(scenario)
 
 
+def test_every_socket_says_that_somebody_is_there() -> None:
+    async def scenario() -> None:
+        cookie, session = await here(lambda: (cookie_of(make_person()), make_session()))
+        for path in ("/live/console/", f"/live/sessions/{session.pk}/"):
+            async with Socket(path, cookie) as socket:
+                for _ in range(2):
+                    await socket.send('{"type": "ping"}')
+                    assert await socket.message("pong") == {"type": "pong"}
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("message", ["nonsense", "[1]", "{}", '{"ack": 1}', "9" * 2_000, "[" * 900])
 def test_a_socket_that_takes_no_messages_closes_on_one(message: str) -> None:
     async def scenario() -> None:
