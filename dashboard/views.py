@@ -1,8 +1,9 @@
 """Pages of the shell itself: health, and what is shown when something is wrong."""
 
 import sys
-from typing import cast
+from typing import Final, cast
 
+from django.core.exceptions import DisallowedHost
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -15,9 +16,13 @@ from dashboard.metrics import CONTENT_TYPE, exposition, is_from_this_machine
 from dashboard.overview import overview
 from sessions_app.access import READ
 from sessions_app.api.callers import caller_of, require
-from sessions_app.api.problems import UNAUTHENTICATED, Problem
+from sessions_app.api.problems import BAD_REQUEST, UNAUTHENTICATED, Problem
+from sessions_app.legible import legible
 from sessions_app.models import Person
 from sessions_app.sign_in import record_denied, requires, signed_out
+
+# No name of a host is longer.
+_HOST_CHARS: Final = 253
 
 
 @require_safe
@@ -62,7 +67,23 @@ def now(request: HttpRequest) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return render(request, "400.html", {"message": "This request cannot be read."}, status=400)
+    message = "Something in the address or the form is not valid."
+    title = ""
+    if isinstance(exception, DisallowedHost):
+        title = "This console does not go by that name"
+        message = (
+            f"{_host_of(request)} is none of the names that it answers to. Call it by its address, or add the name to "
+            "serve.allowed_hosts in its settings file and start it again."
+        )
+    if request.path.startswith("/api/"):
+        return Problem(BAD_REQUEST, message).response()
+    return render(request, "400.html", {"title": title, "message": message}, status=400)
+
+
+def _host_of(request: HttpRequest) -> str:
+    """As the browser called it, without the port."""
+    host = legible(str(request.META.get("HTTP_HOST", "")))
+    return host.rpartition(":")[0][:_HOST_CHARS] or host[:_HOST_CHARS] or "This address"
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
