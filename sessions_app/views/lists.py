@@ -10,6 +10,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.lib.keyset import Page, page_of_link
+from dashboard.lib.text import cut
+from sessions_app import markdown
 from sessions_app.access import KEEP_ACCOUNT, KEEP_OWN, OPERATE, READ, may
 from sessions_app.actions import read_marks
 from sessions_app.actions.saved_views import save_view
@@ -19,6 +21,8 @@ from sessions_app.models import AgentSession, Person, Project, Run, SavedView, S
 from sessions_app.session_list import PAGE_ROWS, entries_of, facts_of, session_page, trash_of
 from sessions_app.sign_in import requires
 
+# Of the newest reply: what it is about.
+_PEEKED_CHARS = 600
 _FILTER_NAMES = {
     "q": "Title",
     "show": "Shown",
@@ -89,7 +93,7 @@ def session_peek(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     context = {
         "session": session,
         "cost": cost_of_session(session),
-        "newest": newest,
+        "newest_reply": markdown.to_html(cut(newest.text, _PEEKED_CHARS)) if newest else "",
         "runs": session.runs.order_by("started_ms")[:8],
     }
     return render(request, "sessions_app/lists/_peek.html", context)

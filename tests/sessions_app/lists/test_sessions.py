@@ -21,6 +21,7 @@ from tests.factories import (
     make_person,
     make_project,
     make_read_mark,
+    make_replies,
     make_run,
     make_session,
     make_star,
@@ -433,6 +434,10 @@ def test_who_cannot_bring_back_what_is_in_the_trash_does_not_see_it(role: Role) 
 
 
 def test_a_peek_shows_the_session_beside_the_list(client: Client) -> None:
-    session = named("one", first_prompt="Fix it, please")
-
-    assert "Fix it, please" in client.get(f"/sessions/{session.pk}/peek/").content.decode()
+    session = named("one", first_prompt="Fix it, please", with_main_run=True)
+    make_replies(session, ["**Done.**\n\n- one\n- two " + "x" * 900])
+    peek = client.get(f"/sessions/{session.pk}/peek/").content.decode()
+    assert "Fix it, please" in peek
+    assert "<strong>Done.</strong>" in peek
+    assert "<li>one</li>" in peek
+    assert "x" * 600 not in peek
