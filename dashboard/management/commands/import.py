@@ -17,6 +17,8 @@ from sessions_app.importers.pipeline import Importer
 from sessions_app.importers.registry import FORMATS
 from sessions_app.importers.report import Report
 
+_NOT_PREPARED = "Everything was imported; the server goes on preparing output for seeking and search"
+
 
 class Command(ConsoleCommand):
     help = "Detect and import histories of agents and terminal recordings, each once."
@@ -35,9 +37,13 @@ class Command(ConsoleCommand):
             importer = Importer(command_line(), only_format=only, on_progress=bar.show if bar else None)
             try:
                 report = importer.import_paths(options["paths"])
-                finish(bar.show_deriving if bar else None)
             except (DatabaseError, InterfaceError) as error:
                 report = _cut_off(importer, error)
+            else:
+                try:
+                    finish(bar.show_deriving if bar else None)
+                except (DatabaseError, InterfaceError) as error:
+                    report.errors["terminals"] = f"{explain(error).rstrip('.')}. {_NOT_PREPARED}"
         if options["json"]:
             self.print_json(report.as_json())
         elif _found_something(report):

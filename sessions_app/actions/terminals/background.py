@@ -47,6 +47,8 @@ _AT_ONCE: Final = 50
 _MOST_REMEMBERED: Final = 1_000
 _STOP_S: Final = 5.0
 _FINISH_EVERY_S: Final = 0.2
+# Whoever waits for the end of it waits so long for a database that fails: others' writes are over by then.
+_GIVE_UP_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ class BackgroundDeriving:
         self._current: uuid.UUID | None = None
         self._current_since = 0.0
         self._troubles: dict[uuid.UUID, _Trouble] = {}
+        # Why the database fails, and since when, while it does.
+        self._failure: tuple[DatabaseError, float] | None = None
 
     def start(self) -> None:
         if ENGINE:
@@ -102,7 +106,8 @@ class BackgroundDeriving:
     def finish(self, changed_since_ms: int, on_progress: Callable[[int], None] | None = None) -> None:
         """Wait until what changed since then is derived; `on_progress` gets the bytes that are left.
 
-        When another process does this work, it is not waited for.
+        When another process does this work, it is not waited for. Raises DatabaseError when the database has failed for
+        a while: what is left is derived by whoever comes next.
         """
         recent = derivable().filter(updated_ms__gte=changed_since_ms)
         while self._thread is not None and self._thread.is_alive() and self._has_turn is not False:
@@ -111,6 +116,9 @@ class BackgroundDeriving:
             )
             if not left["count"]:
                 return
+            failure = self._failure
+            if failure is not None and time.monotonic() - failure[1] >= _GIVE_UP_S:
+                raise failure[0]
             if on_progress is not None:
                 on_progress(left["size"])
             time.sleep(_FINISH_EVERY_S)
@@ -125,8 +133,9 @@ class BackgroundDeriving:
                 try:
                     if detector.changed() or (due is not None and time.monotonic() >= due):
                         due = self._work_off() if self._take_turn() else time.monotonic() + TURN_EVERY_S
-                    away_s = 0.0
+                    away_s, self._failure = 0.0, None
                 except DatabaseError as error:
+                    self._failure = error, self._failure[1] if self._failure else time.monotonic()
                     away_s = min(_LONGEST_AWAY_S, away_s * 2 or LOOK_EVERY_S)
                     logger.debug("nothing can be derived: %s", explain(error))
                     connection.close()

@@ -5,12 +5,14 @@ import pytest
 from django.db import OperationalError
 
 from sessions_app.actions.imports import ImportWriter
+from sessions_app.actions.terminals import background
 from sessions_app.importers import pipeline
 from sessions_app.models import AgentSession
 from tests.dashboard.commands.calling import Caller
 from tests.samples import sample
 
 pytestmark = pytest.mark.django_db
+CAST = sample("recorded/vim-edit.cast")
 CODEX = sample("codex/sessions/rollout-2026-02-23T12-54-34-019c8a59-e9dd-71f0-9ae3-4079fe9726a9.jsonl")
 
 
@@ -90,3 +92,21 @@ def test_a_database_that_fails_in_the_middle_is_a_loss_and_at_the_beginning_a_re
         assert done.text.startswith("1 session, 1 run, ")
     assert call("import", tmp_path).status == 0
     assert list(AgentSession.objects.values_list("tool_call_count", flat=True)) == [365] * 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_disk_that_fills_up_after_everything_was_imported_is_said_and_ends_it(
+    call: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr(background, "_GIVE_UP_S", 1.0)
+    monkeypatch.setattr(background, "derive", fail)
+    done = call("import", CAST)
+    assert done.status == 1
+    assert done.errors.startswith(
+        "terminals: The disk that holds the database is full. Free some space; nothing"
+    )
+    assert "Everything was imported" in done.errors
+    assert "1 terminal from 1 new source" in done.text

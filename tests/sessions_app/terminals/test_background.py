@@ -11,13 +11,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import ChangeDetector
 from dashboard.lib.only_one import OnlyOne
 from sessions_app.actions.terminals import background
-from sessions_app.actions.terminals.background import BackgroundDeriving
+from sessions_app.actions.terminals.background import BackgroundDeriving, deriving_meanwhile
 from sessions_app.actions.terminals.deriving import derivable, derive_all
 from sessions_app.actions.terminals.reading import MissingOutput
 from sessions_app.actions.terminals.working import Workshop
@@ -258,3 +258,36 @@ def database_url() -> str:
     if connection.vendor == "sqlite":
         return f"sqlite:///{name}"
     return urlsplit(os.environ["SCROLLBACK_DATABASE_URL"])._replace(path=f"/{name}").geturl()
+
+
+def test_whoever_waits_for_its_end_is_told_that_the_database_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr(background, "_GIVE_UP_S", 1.0)
+    with monkeypatch.context() as patch, deriving_meanwhile() as finish:
+        patch.setattr(background, "derive", fail)
+        recorded(log_of(10))
+        with pytest.raises(OperationalError, match="disk is full"):
+            finish(None)
+    with deriving_meanwhile() as finish:
+        Terminal.objects.update(updated_ms=now_ms())
+        finish(None)
+    assert not derivable().exists()
+
+
+def test_a_database_that_fails_for_a_moment_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, failed = background.derive, list[bool]()
+
+    def fail_once(*arguments: Any) -> Any:
+        if not failed:
+            failed.append(True)
+            raise OperationalError("database is locked")
+        return real(*arguments)
+
+    monkeypatch.setattr(background, "derive", fail_once)
+    with deriving_meanwhile() as finish:
+        recorded(log_of(10))
+        finish(None)
+    assert failed
+    assert not derivable().exists()
