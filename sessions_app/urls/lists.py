@@ -8,6 +8,7 @@ urlpatterns: list[URLPattern] = [
     path("sessions/change/", bulk.change_sessions, name="sessions-change"),
     path("sessions/change/<slug:token>/undo/", bulk.undo_change_of_sessions, name="sessions-change-undo"),
     path("sessions/read/", lists.mark_all_read, name="sessions-read"),
+    path("sessions/read/<int:before_ms>/undo/", lists.take_back_all_read, name="sessions-read-undo"),
     path("sessions/views/", lists.save_sessions_view, name="sessions-save-view"),
     path("sessions/<uuid:session_id>/row/", lists.session_row, name="session-row"),
     path("sessions/<uuid:session_id>/peek/", lists.session_peek, name="session-peek"),

@@ -9,6 +9,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from dashboard.lib.clock import now_ms
+from dashboard.lib.errors import BadRequest
 from dashboard.lib.keyset import Page, page_of_link
 from dashboard.lib.text import cut
 from sessions_app import markdown
@@ -108,8 +110,24 @@ def back_to_list(request: HttpRequest) -> str:
 @require_POST
 @requires(KEEP_OWN)
 def mark_all_read(request: HttpRequest) -> HttpResponse:
-    read_marks.mark_all_read(cast(Person, request.user))
+    before_ms = read_marks.mark_all_read(cast(Person, request.user))
+    messages.success(
+        request, "Everything is marked as read", extra_tags=reverse("sessions-read-undo", args=[before_ms])
+    )
     return redirect(back_to_list(request))
+
+
+@require_POST
+@requires(KEEP_OWN)
+def take_back_all_read(request: HttpRequest, before_ms: int) -> HttpResponse:
+    """What the toast of it offers."""
+    if before_ms > now_ms():
+        raise BadRequest("This moment is still to come.")
+    read_marks.take_back_all_read(cast(Person, request.user), before_ms)
+    messages.success(request, "What was unread is unread again")
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+    return redirect("sessions")
 
 
 @require_POST

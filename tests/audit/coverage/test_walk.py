@@ -103,6 +103,7 @@ def test_what_may_leave_no_entry_leaves_none() -> None:
     session, person, source = make_session(), make_person(), make_source()
     message = make_message(session)
     before = stored()
+    read_marks.take_back_all_read(person, read_marks.mark_all_read(person))
     read_marks.mark_all_read(person)
     sessions.mark_read(session.pk, message.seq, person)
     sources.note_source_error(source.pk, "is a folder")

@@ -104,6 +104,7 @@ TABLE: Final[dict[str, Row]] = {
     "sessions/change/": verb(),
     "sessions/change/<slug:token>/undo/": verb().at(token="none"),
     "sessions/read/": verb(KEEP_OWN),
+    "sessions/read/<int:before_ms>/undo/": verb(KEEP_OWN).at(before_ms="0"),
     "sessions/views/": verb(KEEP_ACCOUNT),
     SESSION + "row/": page(),
     SESSION + "peek/": page(),

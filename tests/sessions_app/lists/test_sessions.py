@@ -221,6 +221,18 @@ def test_unread_is_what_moved_since_the_person_looked(client: Client, ada: Perso
     assert len(shown(signed_in(make_person()), "?unread=1")) == 3
 
 
+def test_that_all_was_read_is_taken_back(client: Client, ada: Person) -> None:
+    named("never opened")
+    marked = client.post("/sessions/read/", follow=True).content.decode()
+    undo = marked.partition('hx-post="')[2].partition('"')[0]
+    assert undo == f"/sessions/read/{ada.read_before_ms}/undo/"
+    client.post("/sessions/read/")
+    assert client.post(undo, headers={"HX-Request": "true"})["HX-Refresh"] == "true"
+    assert shown(client, "?unread=1") == ["never opened"]
+    assert client.post(f"/sessions/read/{2**62}/undo/").status_code == 400
+    assert shown(client, "?unread=1") == ["never opened"], "nothing becomes read by it"
+
+
 def test_a_history_that_arrives_after_all_was_read_is_unread_however_old_it_is(
     client: Client, ada: Person
 ) -> None:
