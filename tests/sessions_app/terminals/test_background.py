@@ -18,7 +18,7 @@ from dashboard.lib.db import ChangeDetector
 from dashboard.lib.only_one import OnlyOne
 from sessions_app.actions.terminals import background
 from sessions_app.actions.terminals.background import BackgroundDeriving, deriving_meanwhile
-from sessions_app.actions.terminals.deriving import derivable, derive_all
+from sessions_app.actions.terminals.deriving import derivable, derive, derive_all
 from sessions_app.actions.terminals.reading import MissingOutput
 from sessions_app.actions.terminals.working import Workshop
 from sessions_app.models import Terminal, TerminalChunk, TerminalKeyframe
@@ -277,7 +277,7 @@ def test_whoever_waits_for_its_end_is_told_that_the_database_fails(monkeypatch: 
 
 
 def test_a_database_that_fails_for_a_moment_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    real, failed = background.derive, list[bool]()
+    real, failed = derive, list[bool]()
 
     def fail_once(*arguments: Any) -> Any:
         if not failed:
