@@ -21,6 +21,7 @@ const LEAST_ENTRY_US = 50_000;
 
 export class ViewParts {
   #hits = NOTHING;
+  #wantsEarlier = false;
   #landing = false;
 
   constructor(view) {
@@ -87,6 +88,7 @@ export class ViewParts {
   left() {
     if (this.#landing) return;
     this.mark.clear();
+    this.#wantsEarlier = false;
     if (this.search.current >= 0) this.search.left();
     this.earlier.close();
   }
@@ -95,11 +97,12 @@ export class ViewParts {
     return (this.view.following ? this.view.shownFrom : this.view.player.shownFrom) ?? 0;
   }
 
+  /** Who wanted to go beyond the top keeps the offer for as long as they stay there, whatever is written meanwhile. */
   #offerEarlier(wanted) {
-    const button = this.part("above");
     const { player, following, screen } = this.view;
     const possible = screen.atTop && !this.earlier.on && screen.above(this.shownFrom);
-    button.hidden = !possible || !(wanted || button.matches(":focus, :hover") || (!player.playing && !following));
+    this.#wantsEarlier = Boolean(possible) && (wanted || this.#wantsEarlier);
+    this.part("above").hidden = !possible || !(this.#wantsEarlier || (!player.playing && !following));
   }
 
   gap({ offset, to }) {
