@@ -68,7 +68,7 @@ def now(request: HttpRequest) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     message = "Something in the address or the form is not valid."
-    title = ""
+    title = "This request cannot be read"
     if isinstance(exception, DisallowedHost):
         title = "This console does not go by that name"
         message = (
