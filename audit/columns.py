@@ -15,6 +15,9 @@ from typing import Any, Final
 type Row = tuple[
     int, str, int, str, str, str, str, str, str, str, str | None, str | None, str, bytes, bytes
 ]  # fmt: skip
+# The same as SQLite says it in short: idx, body, leaf, action, the beginning of the text up to the decision and a
+# brace, id, session and run as 32 digits, the target as JSON.
+type TextRow = tuple[int, bytes, bytes, str, str, str, str | None, str | None, str]
 COLUMNS: Final = (
     "idx", "id", "at_ms", "actor_type", "actor_id", "actor_label", "action", "target_type", "target_id", "target_label",
     "session_id", "run_id", "decision",
@@ -46,6 +49,29 @@ def odd_rows(rows: Sequence[Row]) -> list[Row]:
             # Not the kinds of values that belong there.
             odd.append(row)
     return odd
+
+
+def odd_texts(rows: Sequence[TextRow]) -> list[int]:
+    """The indices of those for which `odd_rows` would give the row, or of some more."""
+    odd = []
+    for idx, body, _, _, start, id_, session, run, target in rows:
+        try:
+            end = (
+                f'}},"id":"{id_[:8]}-{id_[8:12]}-{id_[12:16]}-{id_[16:20]}-{id_[20:]}","idx":{idx},'
+                f'"run":"{_dashed(run)}","session":"{_dashed(session)}","target":{target},"v":1}}'
+            )
+            beginning = f'{start[:-1]},"details":{{'
+            if not body.startswith(beginning.encode()) or not body.endswith(end.encode()):
+                odd.append(idx)
+        except (TypeError, UnicodeEncodeError):
+            odd.append(idx)
+    return odd
+
+
+def _dashed(digits: str | None) -> str:
+    if not digits:
+        return ""
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def parsed(body: bytes) -> dict[str, Any] | None:

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from audit.columns import Row, difference, odd_rows, parsed
+from audit.columns import Row, difference, parsed
 from audit.notes import NoteError, TreeHead, Verifier
-from audit.rows import Rows
+from audit.rows import Batch, Rows
 from audit.tree import HASH_BYTES, leaf_hash
 from audit.verdicts import Finding
 
@@ -81,11 +81,11 @@ def check(rows: Rows, start: int, end: int, sizes: Iterable[int] = ()) -> Segmen
     commitments: dict[int, Any] = {}
     for batch in rows.entries(start, end):
         hashes = _sequence(segment, batch, start + len(leaves), leaves)
-        if [row[-1] for row in batch] != hashes:
+        if list(batch.leaves) != hashes:
             segment.findings += _wrong_leaf(batch, hashes)
-        for row in odd_rows(batch):
+        for row in batch.odd:
             _look_closely(segment, row, commitments)
-        segment.statements += [found for row in batch if row[6] in HEEDED for found in _statement(row)]
+        segment.statements += _statements(batch)
     if len(leaves) < end - start:
         segment.findings.append(_gap(start + len(leaves), end - 1))
         leaves += [_HOLE] * (end - start - len(leaves))
@@ -100,22 +100,22 @@ def check(rows: Rows, start: int, end: int, sizes: Iterable[int] = ()) -> Segmen
     return segment
 
 
-def _sequence(segment: Segment, batch: Sequence[Row], expected: int, leaves: list[bytes]) -> list[bytes]:
+def _sequence(segment: Segment, batch: Batch, expected: int, leaves: list[bytes]) -> list[bytes]:
     """Put each leaf in its place, from `expected` on; returns what the rows' own leaves should be."""
     sha256 = hashlib.sha256
     hashes = [
-        sha256(b"\0" + row[13]).digest() if type(row[13]) is bytes else _odd_leaf(row[13]) for row in batch
+        sha256(b"\0" + body).digest() if type(body) is bytes else _odd_leaf(body) for body in batch.bodies
     ]
-    if [row[0] for row in batch] == list(range(expected, expected + len(batch))):
+    if list(batch.idx) == list(range(expected, expected + len(hashes))):
         leaves += hashes
         return hashes
-    for row, found in zip(batch, hashes, strict=True):
-        place = row[0] - segment.start
+    for idx, found in zip(batch.idx, hashes, strict=True):
+        place = idx - segment.start
         if place < len(leaves):
-            segment.findings.append(Finding("sequence", row[0], row[0], f"Entry {row[0]:,} is there twice."))
+            segment.findings.append(Finding("sequence", idx, idx, f"Entry {idx:,} is there twice."))
             continue
         if place > len(leaves):
-            segment.findings.append(_gap(segment.start + len(leaves), row[0] - 1))
+            segment.findings.append(_gap(segment.start + len(leaves), idx - 1))
             leaves += [_HOLE] * (place - len(leaves))
         leaves.append(found)
     return hashes
@@ -130,11 +130,11 @@ def _gap(first: int, last: int) -> Finding:
     return Finding("sequence", first, last, text)
 
 
-def _wrong_leaf(batch: Sequence[Row], hashes: Sequence[bytes]) -> Iterator[Finding]:
-    for row, expected in zip(batch, hashes, strict=True):
-        if row[-1] != expected:
-            text = f"The text of entry {row[0]:,} is not the one that was hashed when it was written."
-            yield Finding("leaves", row[0], row[0], text)
+def _wrong_leaf(batch: Batch, hashes: Sequence[bytes]) -> Iterator[Finding]:
+    for idx, leaf, expected in zip(batch.idx, batch.leaves, hashes, strict=True):
+        if leaf != expected:
+            text = f"The text of entry {idx:,} is not the one that was hashed when it was written."
+            yield Finding("leaves", idx, idx, text)
             return
 
 
@@ -151,10 +151,12 @@ def _look_closely(segment: Segment, row: Row, commitments: dict[int, Any]) -> No
         commitments[row[0]] = payload.get("commitment") if isinstance(payload, dict) else None
 
 
-def _statement(row: Row) -> Iterator[Statement]:
-    details = (parsed(row[13]) or {}).get("details")
-    if isinstance(details, dict):
-        yield Statement(row[0], row[6], details)
+def _statements(batch: Batch) -> Iterator[Statement]:
+    for idx, action, body in zip(batch.idx, batch.actions, batch.bodies, strict=True):
+        if action in HEEDED:
+            details = (parsed(body) or {}).get("details")
+            if isinstance(details, dict):
+                yield Statement(idx, action, details)
 
 
 def _payloads(segment: Segment, rows: Rows, commitments: dict[int, Any]) -> None:

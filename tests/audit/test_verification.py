@@ -7,10 +7,10 @@ import pytest
 from django.db import connection, transaction
 
 from audit import parallel
-from audit.actors import SYSTEM
+from audit.actors import SYSTEM, Actor
 from audit.models import Checkpoint, Entry, Log, Payload, Pruning
 from audit.new_key import replace_key
-from audit.record import Attachment, Draft, append
+from audit.record import Attachment, Draft, Target, append
 from audit.rows import Rows
 from audit.segments import HOLD_PLACED, HOLD_RELEASED, check, ranges
 from audit.signing import tree_head, write_checkpoint
@@ -73,6 +73,62 @@ def test_text_that_is_no_utf8_is_found_out() -> None:
     with connection.cursor() as cursor:
         cursor.execute("UPDATE audit_entry SET actor_label = CAST(x'ff41' AS TEXT) WHERE idx = 17")
     assert verify().verdict("columns").first_bad_idx == 17
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="Postgres keeps nothing else in such a column")
+@pytest.mark.parametrize(
+    "change",
+    [
+        "target_label = target_label || char(0) || 'more'",
+        "target_label = CAST(target_label AS BLOB)",
+        "actor_label = CAST(actor_label AS BLOB)",
+        "actor_label = actor_label || char(0)",
+        "actor_type = 7",
+        "at_ms = 'x'",
+        "at_ms = at_ms + 0.5",
+        "action = action || '\"'",
+        "id = upper(id)",
+        "id = substr(id, 1, 31)",
+        "run_id = 'x'",
+        """session_id = '","session":"'""",
+        'body = replace(body, \'"details":{\', \'"decision":"","details":{\')',
+    ],
+)
+def test_a_column_that_says_it_in_another_way_is_found_out(change: str) -> None:
+    grow(random.Random(4), 30)
+    drop_triggers()
+    with connection.cursor() as cursor:
+        # Letters, so that each of these changes something.
+        cursor.execute(
+            "UPDATE audit_entry SET id = 'abcdef' || substr(id, 7), body = replace(body, substr(id, 1, 6), 'abcdef')"
+            " WHERE idx = 17"
+        )
+        assert not verify().verdict("columns").first_bad_idx
+        cursor.execute(f"UPDATE audit_entry SET {change} WHERE idx = 17")  # noqa: S608  from above
+    assert verify().verdict("columns").first_bad_idx == 17
+
+
+def test_any_text_is_held_against_its_columns() -> None:
+    odd = [
+        'a "quote"',
+        "back\\slash",
+        "tab\tline\nfeed\r",
+        "\x01\x1f\x7f",
+        "é ß 漢 🙂",
+        "</script>",
+        "a/b",
+        " ",
+        "}",
+    ]
+    with transaction.atomic():
+        append([Draft("note.added", Actor("person", text, text), Target(text, text, text)) for text in odd])
+    assert verify().is_sound
+    drop_triggers()
+    for idx in range(len(odd)):
+        with transaction.atomic():
+            Entry.objects.filter(idx=idx).update(actor_label="another")
+            assert verify().verdict("columns").first_bad_idx == idx
+            transaction.set_rollback(True)
 
 
 def test_a_pruned_payload_is_explained_by_its_entry() -> None:
