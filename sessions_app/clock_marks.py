@@ -1,6 +1,7 @@
 """Marks on a session's clock: of the rows on a page at once, of the whole session by a request of its own."""
 
-from bisect import bisect, insort
+import uuid
+from bisect import bisect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,18 +13,15 @@ from sessions_app.clock_scale import Scale, percent
 from sessions_app.models import (
     PROMPT_KINDS,
     AgentSession,
-    Event,
     EventKind,
     Message,
     MessageKind,
     Run,
     RunKind,
-    ToolCall,
     ToolCallStatus,
 )
 from sessions_app.timeline_rows import AnyRow, CallRow, MessageRow, row_of
 
-MOST_MARKS: Final = 200
 # Those that touch are drawn as one, so that this many take no more room than a few.
 MOST_RUNS: Final = 1_000
 # No index holds the kinds: so many of the newest places are looked through, and nothing before them.
@@ -39,6 +37,7 @@ _EVENTS: Final[dict[str, str]] = {
     EventKind.SESSION_COMPACTED: "event",
     EventKind.SESSION_RESUMED: "event",
 }
+_CALLS: Final[dict[str, str]] = {ToolCallStatus.FAILED: "error"}
 # What stays where there is room for one alone.
 _ORDER: Final = ("error", "prompt", "event")
 
@@ -51,8 +50,8 @@ class Mark:
     kind: str
     text: str
     place: float
-    more: int = 0
-    is_sparse: bool = False
+    more: int
+    is_sparse: bool
 
     @property
     def at(self) -> str:
@@ -60,29 +59,36 @@ class Mark:
 
     @property
     def label(self) -> str:
-        return f"{self.text}, and {self.more} more" if self.more else self.text
+        return f"{self.text}, and {self.more:,} more" if self.more else self.text
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """A row that may get a mark: enough to say whether it does, before anything of it is read."""
+
+    seq: int
+    kind: str
+    place: float
+    pk: uuid.UUID
+    more: int = 0
+    is_sparse: bool = False
 
 
 def marks_of(rows: Iterable[AnyRow], scale: Scale) -> list[Mark]:
     """Those of these rows that are worth one, in the order of their places, the more important before the nearest."""
-    found = [Mark(row, *named, scale.share(row.offset_ms)) for row in rows if (named := _name_of(row))]
-    found.sort(key=lambda mark: (_ORDER.index(mark.kind), -mark.row.seq))
-    kept: list[Mark] = []
-    sparse: list[float] = []
-    for mark in found:
-        near = _nearest(kept, mark.place)
-        if near is not None and abs(near.place - mark.place) < LEAST_GAP:
-            near.more += 1
-            continue
-        mark.is_sparse = all(abs(place - mark.place) >= LEAST_GAP_NARROW for place in sparse)
-        if mark.is_sparse:
-            sparse.append(mark.place)
-        insort(kept, mark, key=lambda other: other.place)
-    return kept
+    named = {row.subject.pk: (row, *name) for row in rows if (name := _name_of(row))}
+    candidates = [
+        _Candidate(row.seq, kind, scale.share(row.offset_ms), pk) for pk, (row, kind, _) in named.items()
+    ]
+    return [
+        Mark(row, kind, text, chosen.place, chosen.more, chosen.is_sparse)
+        for chosen in _thinned(candidates)
+        for row, kind, text in [named[chosen.pk]]
+    ]
 
 
-def rows_to_mark(session: AgentSession, main: Run | None) -> tuple[list[AnyRow], list[str]]:
-    """The rows of the whole session that may get a mark, without their bodies; in words, of which only the newest.
+def marks_of_session(session: AgentSession, main: Run | None, scale: Scale) -> tuple[list[Mark], list[str]]:
+    """Those of the whole session; in words, of what only the newest. Only what gets a mark is read, and no bodies.
 
     Prompts are those of the main run: those of a subagent were written by another agent.
     """
@@ -91,25 +97,49 @@ def rows_to_mark(session: AgentSession, main: Run | None) -> tuple[list[AnyRow],
     if main is not None:
         prompts = prompts.filter(run=main)
     light = ("id", "seq", "at_ms", "run_id")
-    streams: list[tuple[str, QuerySet[Any]]] = [
-        ("prompts", prompts.only(*light, "kind", "role", "text")),
-        ("events", session.events.filter(kind__in=list(_EVENTS)).only(*light, "kind", "text")),
+    streams: list[tuple[QuerySet[Any], dict[str, str], str]] = [
+        (prompts.only(*light, "kind", "role", "text"), _MESSAGES, "kind"),
+        (session.events.filter(kind__in=list(_EVENTS)).only(*light, "kind", "text"), _EVENTS, "kind"),
     ]
     if session.failed_tool_call_count:
         failed = session.toolcalls.filter(status=ToolCallStatus.FAILED)
-        streams.append(("failed calls", failed.only(*light, "name", "title", "status")))
-    rows: list[AnyRow] = []
-    cut = []
-    for name, stream in streams:
-        found: list[Message | ToolCall | Event] = list(
-            stream.filter(seq__gt=after).order_by("-seq")[: MOST_MARKS + 1]
+        streams.append((failed.only(*light, "name", "title", "status"), _CALLS, "status"))
+    candidates = [
+        _Candidate(seq, kinds[kind], scale.share(max(0, at_ms - session.started_ms)), pk)
+        for stream, kinds, column in streams
+        for pk, seq, at_ms, kind in stream.filter(seq__gt=after).values_list("pk", "seq", "at_ms", column)
+    ]
+    chosen = {candidate.pk: candidate for candidate in _thinned(candidates)}
+    rows = [row_of(session, subject) for stream, _, _ in streams for subject in stream.filter(pk__in=chosen)]
+    marks = [
+        Mark(row, *name, candidate.place, candidate.more, candidate.is_sparse)
+        for row in rows
+        for candidate in [chosen[row.subject.pk]]
+        if (name := _name_of(row))
+    ]
+    marks.sort(key=lambda mark: mark.place)
+    return marks, [f"{MOST_PLACES:,} rows"] if after else []
+
+
+def _thinned(candidates: list[_Candidate]) -> list[_Candidate]:
+    """Those that have room, in the order of their places; each knows how many others stand too near."""
+    kept: list[_Candidate] = []
+    places: list[float] = []
+    sparse: list[float] = []
+    for candidate in sorted(candidates, key=lambda one: (_ORDER.index(one.kind), -one.seq)):
+        at = bisect(places, candidate.place)
+        near = min(
+            kept[max(0, at - 1) : at + 1], key=lambda one: abs(one.place - candidate.place), default=None
         )
-        rows += [row_of(session, subject) for subject in found[:MOST_MARKS]]
-        if len(found) > MOST_MARKS:
-            cut.append(f"{MOST_MARKS} {name}")
-    if after:
-        cut.append(f"{MOST_PLACES:,} rows")
-    return rows, cut
+        if near is not None and abs(near.place - candidate.place) < LEAST_GAP:
+            near.more += 1
+            continue
+        if all(abs(place - candidate.place) >= LEAST_GAP_NARROW for place in sparse):
+            candidate.is_sparse = True
+            sparse.append(candidate.place)
+        kept.insert(at, candidate)
+        places.insert(at, candidate.place)
+    return kept
 
 
 def run_spans(session: AgentSession, scale: Scale) -> tuple[list[dict[str, Any]], list[str]]:
@@ -167,9 +197,3 @@ def _name_of(row: AnyRow) -> tuple[str, str] | None:
     text = row.line if isinstance(row, MessageRow) else row.title
     said = [row.subject.get_kind_display(), text[:_LABEL_CHARS]]
     return kind, ": ".join(part for part in said if part)
-
-
-def _nearest(marks: Sequence[Mark], place: float) -> Mark | None:
-    """The one of these, in the order of their places, that stands nearest."""
-    at = bisect(marks, place, key=lambda mark: mark.place)
-    return min(marks[max(0, at - 1) : at + 1], key=lambda mark: abs(mark.place - place), default=None)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboard.lib.formatting import duration
-from sessions_app.clock_marks import marks_of, rows_to_mark, run_spans
+from sessions_app.clock_marks import marks_of, marks_of_session, run_spans
 from sessions_app.clock_scale import Scale, percent, scale_of
 from sessions_app.models import AgentSession, Run, Terminal
 from sessions_app.session_pauses import pauses_of
@@ -50,11 +50,11 @@ def clock_of(session: AgentSession, terminals: Sequence[Terminal], page: Page) -
 def whole_clock_of(session: AgentSession, terminals: Sequence[Terminal], main: Run | None) -> Clock:
     """The clock with the marks and the subagents' runs of the whole session."""
     scale = scale_of_session(session, terminals)
-    rows, cut_rows = rows_to_mark(session, main)
+    marks, cut_rows = marks_of_session(session, main, scale)
     runs, cut_runs = run_spans(session, scale)
     cut = ", ".join(cut_rows + cut_runs)
     spans = _spans_of(session, terminals, scale) + runs
-    return Clock(session.started_ms, scale, spans, marks_of(rows, scale), cut and f"Only the newest {cut}")
+    return Clock(session.started_ms, scale, spans, marks, cut and f"Only the newest {cut}")
 
 
 def _spans_of(session: AgentSession, terminals: Sequence[Terminal], scale: Scale) -> list[dict[str, Any]]:

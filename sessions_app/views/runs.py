@@ -1,7 +1,7 @@
 """The page of one run, and what is behind its folds."""
 
 import uuid
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -9,10 +9,10 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
 from sessions_app import bodies, markdown
-from sessions_app.access import READ
+from sessions_app.access import OPERATE, READ, may
 from sessions_app.costs import cost_of_run
 from sessions_app.legible import legible
-from sessions_app.models import Run, Status, ToolCall, ToolKind
+from sessions_app.models import Person, Run, Status, ToolCall, ToolKind
 from sessions_app.run_tree import MAX_RUNS, axis_of, place
 from sessions_app.sign_in import requires
 from sessions_app.timeline import Timeline, calls_of
@@ -43,6 +43,7 @@ def run(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         "output": markdown.to_html(found.output),
         "error": legible(found.error[:ERROR_CHARS]),
         "program": AGENT_NAMES.get(found.session.agent, found.session.agent),
+        "may_operate": may(cast(Person, request.user), OPERATE),
         "rail_path": "/runs/",
         "at": at,
         "from_top": is_over,

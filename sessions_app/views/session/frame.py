@@ -1,17 +1,20 @@
 """What every tab of a session shares: finding it, its header, its tabs, its neighbours."""
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any, cast
 
 from django.db.models import Count, Max, Q, QuerySet, Sum
-from django.http import HttpRequest
-from django.shortcuts import get_object_or_404
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
 from sessions_app.access import OPERATE, may
 from sessions_app.costs import cost_of_session
 from sessions_app.models import AgentSession, Person, ReadMark, Run, SourceState, Star
+from sessions_app.session_list import trash_of
 from sessions_app.timeline import run_id_at
 
 AGENT_NAMES = {
@@ -38,6 +41,22 @@ def find_session(request: HttpRequest, session_id: uuid.UUID) -> AgentSession:
     """The session, when this person may see it; Http404 otherwise."""
     sessions = AgentSession.objects.visible_to(request.user).select_related("project")
     return get_object_or_404(sessions.defer("summary"), pk=session_id)
+
+
+def or_in_the_trash[**P](page: Callable[P, HttpResponse]) -> Callable[P, HttpResponse]:
+    """A page of a session that is in the trash says so, to who may bring it back."""
+
+    @wraps(page)
+    def found(*args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        try:
+            return page(*args, **kwargs)
+        except Http404:
+            request = cast(HttpRequest, args[0])
+            session = get_object_or_404(trash_of(cast(Person, request.user)), pk=kwargs["session_id"])
+            context = {"session": session, "rail_path": "/sessions/"}
+            return render(request, "sessions_app/session/trashed.html", context)
+
+    return found
 
 
 def find_run(request: HttpRequest, session: AgentSession, main: Run | None) -> Run | None:

@@ -12,7 +12,7 @@ from sessions_app.access import READ
 from sessions_app.models import AgentSession, SkippedLine, Source
 from sessions_app.raw_lines import PAGE_LINES, legible_beginning, line_at, lines_from
 from sessions_app.sign_in import requires
-from sessions_app.views.session.frame import find_session, frame
+from sessions_app.views.session.frame import find_session, frame, or_in_the_trash
 from sessions_app.views.session.transcript import seq_in
 
 MAX_SOURCES = 500
@@ -21,6 +21,7 @@ MAX_SKIPPED = 200
 
 @require_safe
 @requires(READ)
+@or_in_the_trash
 def sources(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     session = find_session(request, session_id)
     found = _light(session).order_by("path", "generation")
@@ -30,6 +31,7 @@ def sources(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
 
 @require_safe
 @requires(READ)
+@or_in_the_trash
 def lines(request: HttpRequest, session_id: uuid.UUID, source_id: uuid.UUID) -> HttpResponse:
     """A page of lines from `?line=` on, and those that could not be read."""
     session = find_session(request, session_id)
@@ -53,6 +55,7 @@ def lines(request: HttpRequest, session_id: uuid.UUID, source_id: uuid.UUID) -> 
 
 @require_safe
 @requires(READ)
+@or_in_the_trash
 def line(request: HttpRequest, session_id: uuid.UUID, source_id: uuid.UUID, number: int) -> HttpResponse:
     session = find_session(request, session_id)
     source = _source(session, source_id)

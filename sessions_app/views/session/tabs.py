@@ -12,7 +12,7 @@ from sessions_app.models import Note, Run, Terminal
 from sessions_app.run_tree import tree_of
 from sessions_app.sign_in import requires
 from sessions_app.touched_files import touched_files
-from sessions_app.views.session.frame import find_session, frame
+from sessions_app.views.session.frame import find_session, frame, or_in_the_trash
 
 MAX_TERMINALS = 200
 MAX_NOTES = 500
@@ -20,6 +20,7 @@ MAX_NOTES = 500
 
 @require_safe
 @requires(READ)
+@or_in_the_trash
 def runs(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     session = find_session(request, session_id)
     first: Run | None = None
@@ -31,6 +32,7 @@ def runs(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
 
 @require_safe
 @requires(READ)
+@or_in_the_trash
 def terminals(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     session = find_session(request, session_id)
     found = Terminal.objects.visible_to(request.user).filter(session=session).order_by("-started_ms", "-id")
@@ -40,6 +42,7 @@ def terminals(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
 
 @require_safe
 @requires(READ)
+@or_in_the_trash
 def files(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     session = find_session(request, session_id)
     context = {**frame(request, session, "files"), "touched": touched_files(session)}
@@ -48,6 +51,7 @@ def files(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
 
 @require_safe
 @requires(READ)
+@or_in_the_trash
 def notes(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     session = find_session(request, session_id)
     found = Note.objects.filter(session=session, deleted_ms=None).select_related("author")

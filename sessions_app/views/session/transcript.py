@@ -2,39 +2,43 @@
 
 import uuid
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from dashboard.lib.errors import BadRequest
 from sessions_app.access import READ
-from sessions_app.models import PROMPT_KINDS, AgentSession, Message, Person, Run, Terminal
+from sessions_app.models import PROMPT_KINDS, AgentSession, Message, Run, Terminal
 from sessions_app.session_clock import clock_of, whole_clock_of
-from sessions_app.session_list import trash_of
 from sessions_app.sign_in import requires
 from sessions_app.timeline import Page, Timeline, main_run_of
 from sessions_app.timeline_rows import MessageRow
 from sessions_app.views.moments import moment_in, unread_moment_in
-from sessions_app.views.session.frame import AGENT_NAMES, find_run, find_session, frame, header
+from sessions_app.views.session.frame import (
+    AGENT_NAMES,
+    find_run,
+    find_session,
+    frame,
+    header,
+    or_in_the_trash,
+    tabs,
+)
 
 MAX_SEQ = 2**62
 OUTLINE_PROMPTS = 100
+# As many again and again are asked for by hand; this bounds what is drawn anew when there is news.
+MOST_OUTLINE_PROMPTS = 2_000
 MAX_TERMINALS = 50
 
 
 @require_safe
 @requires(READ)
+@or_in_the_trash
 def transcript(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    try:
-        session = find_session(request, session_id)
-    except Http404:
-        trashed = get_object_or_404(trash_of(cast(Person, request.user)), pk=session_id)
-        return render(
-            request, "sessions_app/session/trashed.html", {"session": trashed, "rail_path": "/sessions/"}
-        )
+    session = find_session(request, session_id)
     main = main_run_of(session)
     run = find_run(request, session, main)
     timeline = Timeline(session, run)
@@ -76,19 +80,30 @@ def rows(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
 @require_safe
 @requires(READ)
 def outline(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    """The newest prompts of a run, to jump to; a request of its own, as it looks through the run."""
+    """The newest prompts of a run, to jump to; a request of its own, as it looks through the run.
+
+    `?before=` answers with those before a place alone, `?from=` with all from a place on.
+    """
     session = find_session(request, session_id)
     run = find_run(request, session, main_run_of(session))
     messages = Message.objects.filter(session=session) if run is None else Message.objects.filter(run=run)
     prompts = messages.filter(kind__in=PROMPT_KINDS).only("id", "seq", "at_ms", "text").order_by("-seq")
-    found = list(prompts[: OUTLINE_PROMPTS + 1])
+    before, first = seq_in(request, "before"), seq_in(request, "from")
+    if before is not None:
+        prompts = prompts.filter(seq__lt=before)
+    limit = OUTLINE_PROMPTS
+    if first is not None:
+        limit = min(MOST_OUTLINE_PROMPTS, max(limit, prompts.filter(seq__gte=first).count()))
+    found = list(prompts[: limit + 1])
     address = reverse("session", args=[session.pk])
     context = {
         "address": f"{address}?run={run.pk}&" if run and run.parent_id else f"{address}?",
-        "prompts": [MessageRow(session, prompt) for prompt in found[:OUTLINE_PROMPTS][::-1]],
-        "more": len(found) > OUTLINE_PROMPTS,
+        "earlier_url": f"{request.path}?run={run.pk}&" if run else f"{request.path}?",
+        "prompts": [MessageRow(session, prompt) for prompt in found[:limit][::-1]],
+        "more": len(found) > limit,
     }
-    return render(request, "sessions_app/session/_outline.html", context)
+    template = "_outline_prompts" if before is not None else "_outline"
+    return render(request, f"sessions_app/session/{template}.html", context)
 
 
 @require_safe
@@ -186,6 +201,8 @@ def news_context(request: HttpRequest, timeline: Timeline, after: int) -> dict[s
     through = page.later or timeline.through
     return {
         **header(request, timeline.session),
+        "tabs": tabs(timeline.session, "transcript"),
+        "terminals": terminals_of(request, timeline.session),
         **transcript_context(timeline.session, timeline.run, page),
         "through": through,
         "changed": timeline.changed(after, through),

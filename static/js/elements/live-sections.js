@@ -1,69 +1,74 @@
 // <live-sections kind="session" refresh-url="/" data-whole> around several short lists that belong together: when something of
 // its kind changed, the page is fetched again, at most every EVERY_MS, and each [data-section] that differs is replaced; a page that
-// had nothing to show becomes another one. A hidden tab waits until it is looked at. Keyboard focus stays on the row it was on.
+// had nothing to show becomes another one. With `rows` only what one of its rows shows counts, with `on` an event of the document as
+// well, and with `page` the sections are those of the whole page, wherever they stand. A section in use waits until it is not. A
+// hidden tab waits until it is looked at.
 
 import { consoleConnection } from "scrollback/live";
+import { rememberSections, replaceSections } from "scrollback/sections";
 
 const GATHER_MS = 120;
 const EVERY_MS = 1_000;
+// A page that is slow to draw is asked for less often.
+const REST = 5;
 
 class LiveSections extends HTMLElement {
   connectedCallback() {
-    this.taken = -Infinity;
-    for (const name of ["scrollback:changed", "scrollback:refresh", "visibilitychange"]) document.addEventListener(name, this);
+    this.next = -Infinity;
+    this.abort = new AbortController();
+    for (const name of ["scrollback:changed", "scrollback:refresh", "visibilitychange", this.getAttribute("on")]) {
+      if (name) document.addEventListener(name, this, { signal: this.abort.signal });
+    }
+    rememberSections(this.hasAttribute("page") ? document : this);
     consoleConnection();
   }
 
   disconnectedCallback() {
-    for (const name of ["scrollback:changed", "scrollback:refresh", "visibilitychange"]) document.removeEventListener(name, this);
+    this.abort.abort();
     clearTimeout(this.timer);
+    clearTimeout(this.waiting);
   }
 
   handleEvent({ type, detail }) {
-    if (type === "scrollback:refresh" || (type === "scrollback:changed" && detail.kind === this.getAttribute("kind"))) this.missed = true;
+    if (type !== "visibilitychange" && (type !== "scrollback:changed" || this.shows(detail))) this.missed = true;
     if (document.hidden || this.timer || !this.missed) return;
-    this.timer = setTimeout(() => this.compare(), Math.max(GATHER_MS, this.taken + EVERY_MS - performance.now()));
+    this.timer = setTimeout(() => this.compare(), Math.max(GATHER_MS, this.next - performance.now()));
+  }
+
+  shows({ kind, id }) {
+    if (kind !== this.getAttribute("kind")) return false;
+    return !this.hasAttribute("rows") || this.querySelector(`[data-row][data-id="${CSS.escape(id)}"]`) !== null;
   }
 
   async compare() {
-    clearTimeout(this.timer);
-    this.timer = 0;
     this.missed = false;
-    this.taken = performance.now();
-    const response = await fetch(this.getAttribute("refresh-url")).catch(() => null);
-    // Offline or refused: the connection says so, and what it tells when it is back leads here again.
-    if (!response?.ok || !this.isConnected) return;
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const asked = performance.now();
+    try {
+      const response = await fetch(this.getAttribute("refresh-url"), { signal: this.abort.signal });
+      // Refused, as offline: the connection says so, and what it tells when it is back leads here again.
+      if (response.ok) this.take(new DOMParser().parseFromString(await response.text(), "text/html"));
+    } catch {
+      // Offline, or this page was left.
+    }
+    const done = performance.now();
+    this.next = Math.max(asked + EVERY_MS, done + REST * (done - asked));
+    this.timer = 0;
+    if (this.missed) this.handleEvent({ type: "visibilitychange" });
+  }
+
+  take(page) {
+    clearTimeout(this.waiting);
     const fresh = page.querySelector("live-sections");
-    if (!fresh) return;
-    const sections = [...this.querySelectorAll("[data-section]")];
-    const found = [...fresh.querySelectorAll("[data-section]")];
-    if (sections.length !== found.length) return this.become(fresh);
-    sections.forEach((section, place) => sameWords(section, found[place]) || this.replace(section, found[place]));
+    if (!fresh || !this.isConnected) return;
+    const kept = this.hasAttribute("page") ? replaceSections(document, page) : replaceSections(this, fresh);
+    if (kept === null) this.become(fresh);
+    else if (kept) this.waiting = setTimeout(() => this.take(page), EVERY_MS);
   }
 
   become(fresh) {
     this.replaceChildren(...fresh.childNodes);
     window.htmx.process(this);
   }
-
-  replace(section, fresh) {
-    const focused = section.contains(document.activeElement) ? document.activeElement.closest("[data-row]")?.dataset.id : undefined;
-    section.replaceWith(fresh);
-    window.htmx.process(fresh);
-    if (focused) fresh.querySelector(`[data-row][data-id="${CSS.escape(focused)}"] a`)?.focus({ preventScroll: true });
-  }
-}
-
-/** Relative times, the reader's choice and the form's own token differ without any news. */
-function sameWords(shown, fresh) {
-  const words = (section) => {
-    const copy = section.cloneNode(true);
-    for (const part of copy.querySelectorAll("relative-time, input[type=hidden]")) part.remove();
-    for (const row of copy.querySelectorAll("[aria-selected]")) row.removeAttribute("aria-selected");
-    return copy.textContent.replace(/\s+/g, " ") + [...copy.querySelectorAll("[data-row]")].map((row) => row.dataset.id);
-  };
-  return words(shown) === words(fresh);
 }
 
 customElements.define("live-sections", LiveSections);

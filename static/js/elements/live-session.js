@@ -2,17 +2,16 @@
 // and appends them. A reader at the end stays at the end; anybody else is told "3 new" and keeps their place.
 // `at` is the row the page was opened for; `detached` says that later rows are not shown yet, so nothing can be
 // appended: then news only moves the header. `from-top` opens the page at its top, `#newest` at its end. The cursor is a place on the
-// timeline, so after a reconnect nothing is missed and nothing comes twice. Sets data-live on itself: connecting, connected, offline or closed. When the session is not there
-// any more the page says so (session-gone), and is loaded anew once it is back.
+// timeline, so after a reconnect nothing is missed and nothing comes twice. Sets data-live on itself: connecting, connected, offline or
+// closed. Dispatches session:grown on the document when it has looked.
 
-import { showGone } from "scrollback/elements/session-gone";
 import { insertRows, parseRows, replaceRow } from "scrollback/elements/transcript-rows";
-import { LiveSocket } from "scrollback/live-socket";
+import { replacePart } from "scrollback/sections";
+import { SessionSocket } from "scrollback/session-socket";
 
 const NEAR_PX = 120;
 const READ_AFTER_MS = 800;
 const MOST_ROWS = 400;
-const GONE = 4004;
 
 class LiveSession extends HTMLElement {
   connectedCallback() {
@@ -29,10 +28,11 @@ class LiveSession extends HTMLElement {
     document.addEventListener("click", (event) => this.jumped(event), options);
     document.addEventListener("scroll", () => this.scrolled(), { ...options, passive: true });
     document.addEventListener("visibilitychange", () => this.markRead(), options);
-    document.addEventListener("scrollback:changed", ({ detail }) => this.heard(detail), options);
-    this.connection = new LiveSocket(() => `/live/sessions/${this.getAttribute("session")}/?after=${this.cursor}`, {
-      receive: (message) => this.receive(message),
-      show: (state, code) => this.turned(state, code),
+    this.connection = new SessionSocket(this.getAttribute("session"), {
+      cursor: () => this.cursor,
+      news: () => this.fetchNews(),
+      show: (state) => (this.dataset.live = state),
+      gone: () => this.gone(),
     });
     this.show();
     this.connection.start();
@@ -86,28 +86,9 @@ class LiveSession extends HTMLElement {
     this.find(row);
   }
 
-  turned(state, code) {
-    this.dataset.live = state;
-    if (code === GONE) this.gone();
-  }
-
   gone() {
-    this.isGone = true;
     clearTimeout(this.reading);
     this.removeAttribute("read-url");
-    showGone(this.isTrashed);
-  }
-
-  /** Somebody may have restored it; whoever asks too early is told the same again. */
-  heard({ kind, id }) {
-    if (this.isGone && kind === "session" && id === this.getAttribute("session")) this.connection.restart();
-  }
-
-  receive({ type, seq }) {
-    if (type === "trashed") this.isTrashed = true;
-    else if (type !== "news" && type !== "changed") return;
-    else if (this.isGone) location.reload();
-    else this.fetchNews(seq);
   }
 
   /** One look at a time; news that come meanwhile ask for another. */
@@ -145,7 +126,10 @@ class LiveSession extends HTMLElement {
     document.dispatchEvent(new CustomEvent("session:grown"));
     const wasAtEnd = this.isAtEnd();
     for (const row of found.changed) replaceRow(row);
-    for (const part of found.replacing) this.replacePart(part);
+    for (const part of found.replacing) {
+      const old = document.getElementById(part.id);
+      if (old) replacePart(old, part);
+    }
     this.cursor = Math.max(this.cursor, found.through);
     if (this.hasAttribute("detached")) {
       this.unseen += found.rows.length;
@@ -159,14 +143,6 @@ class LiveSession extends HTMLElement {
     if (wasAtEnd && !this.hasAttribute("detached")) this.toEnd();
     this.announce();
     this.markRead();
-  }
-
-  /** A header part is left alone while somebody uses it. */
-  replacePart(part) {
-    const old = document.getElementById(part.id);
-    if (!old || old.contains(document.activeElement) || old.matches("[open]") || old.querySelector("[open]")) return;
-    old.replaceWith(part);
-    window.htmx.process(part);
   }
 
   /** A page that is left open for days does not grow without end: the earliest rows go where "Earlier" finds them. */

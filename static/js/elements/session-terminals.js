@@ -8,6 +8,9 @@ import { tellOfFetch } from "scrollback/failures";
 class SessionTerminals extends HTMLElement {
   connectedCallback() {
     document.addEventListener("clock:settled", this);
+    // Drawn anew as terminals start and end, by a server that does not know which one was chosen here.
+    const shown = this.parentElement.querySelector("terminal-view")?.getAttribute("terminal");
+    this.querySelector(`[data-terminal="${CSS.escape(shown)}"]`)?.setAttribute("aria-current", "true");
   }
 
   disconnectedCallback() {

@@ -1,5 +1,6 @@
 """The session's clock: where its pauses are, and how it is drawn around them."""
 
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from sessions_app import clock_marks, session_pauses
 from sessions_app.clock_scale import BREAK_SHARE, MOST_BREAKS, scale_of
-from sessions_app.models import AgentSession, EventKind, MessageKind, ToolCallStatus
+from sessions_app.models import AgentSession, EventKind, MessageKind, MessageRole, ToolCallStatus
 from sessions_app.session_clock import scale_of_session
 from sessions_app.session_pauses import LEAST_PAUSE_MS, pauses_of
 from tests.factories import (
@@ -246,16 +247,26 @@ def test_runs_that_touch_are_drawn_as_one(operator: Client, session: AgentSessio
     assert 'title="3 subagents" style="--at: 0.00%; --size: 31.00%"' in page
 
 
+def test_two_thousand_prompts_have_marks_along_the_whole_bar(operator: Client, session: AgentSession) -> None:
+    make_replies(session, ["Said."] * 2000)
+    session.messages.update(kind=MessageKind.PROMPT, role=MessageRole.USER)
+    with CaptureQueriesContext(connection) as queries:
+        page = drawn(operator, session)
+    assert "scrubber__cut" not in page
+    places = [float(place) for place in re.findall(r'data-seek="\d+".*?--at: ([\d.]+)%"', page)]
+    assert 90 <= len(places) <= 101
+    assert max(after - before for before, after in pairwise(places)) < 2.1
+    assert sum(int(more) for more in re.findall(r'title="[^"]*, and (\d+) more"', page)) == 2000 - len(places)
+    texts = [query["sql"] for query in queries if '"sessions_app_message"."text"' in query["sql"]]
+    assert len(texts) == 1, "only those that are drawn are read"
+
+
 def test_what_has_no_mark_is_said(
     operator: Client, session: AgentSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clock_marks, "MOST_MARKS", 3)
     for number in range(5):
         make_message(session, f"Prompt {number}", at_ms=session.started_ms + number * MINUTE)
-    page = drawn(operator, session)
-    assert "Only the newest 3 prompts<" in page
-    assert "Prompt 4" in page
-    assert "Prompt 1" not in page
+    assert "scrubber__cut" not in drawn(operator, session)
     monkeypatch.setattr(clock_marks, "MOST_PLACES", 2)
     page = drawn(operator, session)
     assert "Only the newest 2 rows<" in page

@@ -358,6 +358,31 @@ def test_the_outline_names_the_newest_prompts(operator: Client, session: AgentSe
     assert f"at={205}#seq-205" in page
 
 
+def test_the_outline_leads_on_to_the_first_prompt(operator: Client, session: AgentSession) -> None:
+    for number in range(230):
+        make_message(session, f"Prompt {number}.")
+    address = reverse("session-outline", args=[session.pk])
+
+    def places(query: str) -> tuple[list[int], str]:
+        page = operator.get(address + query).content.decode()
+        return [int(place) for place in re.findall(r'data-jump="(\d+)"', page)], page
+
+    newest, page = places("")
+    assert newest == list(range(131, 231))
+    assert f"{address}?run={session.runs.get().pk}&amp;before=131" in page
+    earlier, page = places("?before=131")
+    assert earlier == list(range(31, 131))
+    assert "outline__head" not in page, "only what takes the place of the way there"
+    first, page = places("?before=31")
+    assert first == list(range(1, 31))
+    assert "before=" not in page
+    # What was asked for stays when there is news.
+    assert 'name="from" value="1"' in page
+    make_message(session, "Another.")
+    assert places("?from=1")[0] == list(range(1, 232))
+    assert places("?from=200")[0] == list(range(132, 232))
+
+
 def test_a_session_with_terminals_shows_one_beside_the_transcript_on_the_same_clock(
     operator: Client, session: AgentSession
 ) -> None:
