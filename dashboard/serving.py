@@ -29,7 +29,7 @@ from dashboard.lib.schema import bring_up_to_date
 from sessions_app.actions.terminals import mark_lost
 
 _PORT_PROBLEMS = {
-    errno.EADDRINUSE: "Port {port} is taken by another program. "
+    errno.EADDRINUSE: "Port {port} is taken, by a Scrollback that runs already or by another program. "
     "Stop that one, or choose another: --port {other}.",
     errno.EACCES: "Port {port} needs the rights of root. Choose one above 1023: --port 8765.",
     errno.EADDRNOTAVAIL: "This machine has no address {host}. "

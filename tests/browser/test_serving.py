@@ -43,7 +43,7 @@ def test_a_taken_port_is_refused_in_one_line(server: Server) -> None:
     assert refused.returncode == 2
     assert refused.stdout == b""
     assert refused.stderr.decode().strip() == (
-        f"scrollback: Port {server.port} is taken by another program. "
+        f"scrollback: Port {server.port} is taken, by a Scrollback that runs already or by another program. "
         f"Stop that one, or choose another: --port {server.port + 1}."
     )
 

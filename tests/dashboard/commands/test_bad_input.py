@@ -91,7 +91,7 @@ def test_a_taken_port_is_refused_before_anything_is_made(shell: Shell) -> None:
 
     assert ended.returncode == 2
     assert only_line(ended.stderr) == (
-        f"scrollback: Port {port} is taken by another program. "
+        f"scrollback: Port {port} is taken, by a Scrollback that runs already or by another program. "
         f"Stop that one, or choose another: --port {port + 1}."
     )
 
