@@ -283,6 +283,19 @@ def bulk_writing() -> Iterator[None]:
             opened.execute(f"PRAGMA wal_autocheckpoint={int(usual)}")
 
 
+def refresh_statistics(tables: Iterable[type[models.Model]]) -> None:
+    """What queries are planned with, once very many rows were written; some tenths of a second for each table.
+
+    Postgres looks by itself within a minute or two, and until then takes a table of a million rows for an empty one.
+    SQLite plans by the indices alone.
+    """
+    if vendor() == "sqlite":
+        return
+    names = ", ".join(connection.ops.quote_name(table._meta.db_table) for table in tables)
+    with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {names}")
+
+
 def existing_keys[Key: (str, int)](model: type[models.Model], keys: Iterable[Key]) -> set[Key]:
     """Which of these primary keys exist already; UUIDs as 32 hexadecimal digits."""
     wanted = list(keys)

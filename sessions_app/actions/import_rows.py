@@ -58,7 +58,7 @@ class PreparedRow:
     run: str | None
     rest: tuple[object, ...]
     # What the search shall find it by, as the index takes it; "" for nothing. And its place in the index.
-    searchable: str = ""
+    searchable: index.Indexable = ""
     entry: int = 0
     # Of a message: its role, its model, and what it cost.
     role: str = ""
@@ -113,7 +113,7 @@ def _place(place: Place | None) -> tuple[int | None, int | None, int | None]:
     return NO_PLACE if place is None else (place.offset, place.size, place.line)
 
 
-def _searchable(text: str) -> str:
+def _searchable(text: str) -> index.Indexable:
     return index.indexable(storable(text)) if text and not text.isspace() else ""
 
 

@@ -39,6 +39,8 @@ from sessions_app.models import (
 from sessions_app.search import index
 
 type _Named = tuple[str, str]
+# An entry of the search, the kind, id and session of what it finds, and its words.
+type _Words = tuple[int, str, str, str, index.Indexable]
 
 _TIMELINE: dict[RowKind, tuple[type[Message] | type[ToolCall] | type[Event], tuple[str, ...]]] = {
     # Messages first: calls name them.
@@ -75,7 +77,7 @@ class UnitOfWork:
         self._look_up_rows(row for session in sessions for row in session.rows)
         self._look_up_sessions([session.draft for session in sessions])
         self._rows: dict[RowKind, list[tuple[Any, ...]]] = {kind: [] for kind in _TIMELINE}
-        self._words: list[tuple[int, str, str, str, str]] = []
+        self._words: list[_Words] = []
         self._session_sources: list[tuple[uuid.UUID, uuid.UUID, uuid.UUID]] = []
         self._new_aliases: list[tuple[uuid.UUID, uuid.UUID, str, str]] = []
         self._new_sessions: dict[uuid.UUID, AgentSession] = {}
@@ -114,7 +116,9 @@ class UnitOfWork:
     def add_row(self, kind: RowKind, row: tuple[Any, ...]) -> None:
         self._rows[kind].append(row)
 
-    def add_words(self, entry: int, kind: str, object_id: str, session_id: str, indexable: str) -> None:
+    def add_words(
+        self, entry: int, kind: str, object_id: str, session_id: str, indexable: index.Indexable
+    ) -> None:
         """What the search shall find something by; `indexable` is what index.indexable made of its text."""
         self._words.append((entry, kind, object_id, session_id, indexable))
 
@@ -254,7 +258,7 @@ class UnitOfWork:
                 rows.append((new_id(), run_id, model, *counts))
         return rows
 
-    def _words_with_own_ids(self) -> list[tuple[int, str, str, str, str]]:
+    def _words_with_own_ids(self) -> list[_Words]:
         """Entries of one millisecond may clash in their lower bits; the later one takes the next free id."""
         taken = existing_keys(SearchEntry, [row[0] for row in self._words])
         found = []

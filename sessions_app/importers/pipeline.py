@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from django.db import IntegrityError, InterfaceError, OperationalError
 
 from audit.actors import Actor
-from dashboard.lib.db import bulk_writing, explain
+from dashboard.lib.db import bulk_writing, explain, refresh_statistics
 from dashboard.lib.interrupts import Interrupts, held_interrupts
 from sessions_app.actions.imports import Batch, ImportWriter
 from sessions_app.actions.sources import (
@@ -41,7 +41,7 @@ from sessions_app.importers.reading import (
 from sessions_app.importers.reading_ahead import WORTHWHILE_BYTES, jobs_reader
 from sessions_app.importers.registry import detect, format_named
 from sessions_app.importers.report import Progress, Report
-from sessions_app.models import Source, SourceState
+from sessions_app.models import AgentSession, Event, Message, Run, SearchEntry, Source, SourceState, ToolCall
 from sessions_app.search.merging import merging_beside
 
 # Sources whose batches are committed together, so that ten thousand small files do not cost as many syncs.
@@ -363,6 +363,8 @@ def _in_bulk(size: int) -> Iterator[None]:
         if size >= WORTHWHILE_BYTES:
             stack.enter_context(merging_beside())
         yield
+    if size > BATCH_BYTES:
+        refresh_statistics([AgentSession, Run, Message, ToolCall, Event, SearchEntry])
 
 
 def _is_below(path: str, folders: Sequence[str]) -> bool:

@@ -41,7 +41,7 @@ class _Block:
 
     row: tuple[Any, ...]
     entry: int
-    words: str
+    words: index.Indexable
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from audit.models import Entry
 from dashboard.lib.interrupts import held_interrupts
 from sessions_app.actions import imports
 from sessions_app.actions.imports import GATHER_S, ImportWriter
-from sessions_app.importers import reading
+from sessions_app.importers import pipeline, reading
 from sessions_app.importers.pipeline import Importer
 from sessions_app.importers.report import Progress
 from sessions_app.models import (
@@ -461,3 +461,18 @@ def test_progress_moves_within_a_file_and_ends_at_its_end(
     seen.clear()
     Importer(SYSTEM, on_progress=note).import_paths(paths)
     assert seen[-1] == sum(sizes)
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite plans without counting rows")
+def test_after_many_rows_postgres_knows_how_many(claude_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def counted() -> dict[str, int]:
+        tables = ("sessions_app_message", "sessions_app_toolcall", "sessions_app_agentsession")
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT relname, reltuples FROM pg_class WHERE relname = ANY(%s)", [list(tables)])
+            return {name: int(rows) for name, rows in cursor.fetchall()}
+
+    before = counted()
+    monkeypatch.setattr(pipeline, "BATCH_BYTES", 1_000)
+    run_import(claude_file)
+    assert counted() != before
+    assert counted()["sessions_app_message"] == Message.objects.count()

@@ -1,4 +1,5 @@
 import uuid
+from itertools import islice, product
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
@@ -93,6 +94,17 @@ def test_long_outputs_are_searched_to_their_end(ada: Person) -> None:
 
     (hit,) = find(parse("needle"), ada).hits
     assert ("needle", True) in hit.excerpt
+
+
+def test_a_text_without_a_word_and_one_with_too_many_do_no_harm(ada: Person) -> None:
+    letters = [chr(code) for code in range(0x10428, 0x10450)]
+    many = " ".join(islice(map("".join, product(letters, repeat=4)), 100_000))
+    assert len(many.encode()) > 2**20, "more than a tsvector holds"
+    session = make_session()
+    said(session, f"{many} needle")
+    said(session, "!?", START_MS + 1)
+
+    assert len(find(parse("needle"), ada).hits) == 1
 
 
 def test_qualifiers_narrow_the_hits(ada: Person) -> None:

@@ -9,8 +9,9 @@ from sessions_app.search.words import distinct_words, words_of
     | st.text()
 )
 def test_distinct_words_are_the_words(text: str) -> None:
-    assert distinct_words(text) == set(words_of(text))
+    assert distinct_words(text) == {word.encode() for word in words_of(text)}
 
 
 def test_long_runs_are_cut() -> None:
-    assert distinct_words("x" * 100 + " " + "é" * 100) == {"x" * 64, "é" * 64}
+    assert distinct_words("x" * 100 + " " + "é" * 100) == {b"x" * 64, "é".encode() * 64}
+    assert distinct_words("x" * 100 + " " + "x" * 90) == {b"x" * 64}
