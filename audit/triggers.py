@@ -22,6 +22,8 @@ LOG: Final = "audit_log"
 _REFUSAL: Final = "the audit log is append-only"
 _GAP: Final = "an audit entry must follow the newest one"
 _SHRINKING: Final = "the audit log only grows"
+# An empty log may take the name of one that is restored in its place: it has nothing that could be lost.
+_RENAMED: Final = "(NEW.log_id <> OLD.log_id AND OLD.size > 0)"
 
 
 def install(chosen: Collection[str] | None = None) -> None:
@@ -92,7 +94,7 @@ def _sqlite() -> dict[str, str]:
     )
     made["audit_log_grows"] = (
         "CREATE TRIGGER audit_log_grows BEFORE UPDATE ON audit_log"
-        " WHEN NEW.size < OLD.size OR NEW.id <> OLD.id OR NEW.log_id <> OLD.log_id"
+        f" WHEN NEW.size < OLD.size OR NEW.id <> OLD.id OR {_RENAMED}"
         f" BEGIN SELECT RAISE(ABORT, '{_SHRINKING}'); END"
     )
     return made
@@ -132,7 +134,7 @@ def _postgres() -> dict[str, tuple[str, str, str]]:
     made["audit_log_grows"] = (
         "audit_log",
         "BEFORE UPDATE ON audit_log FOR EACH ROW",
-        "BEGIN IF NEW.size < OLD.size OR NEW.id <> OLD.id OR NEW.log_id <> OLD.log_id "
+        f"BEGIN IF NEW.size < OLD.size OR NEW.id <> OLD.id OR {_RENAMED} "
         f"THEN RAISE EXCEPTION '{_SHRINKING}'; END IF; RETURN NEW; END",
     )
     return made

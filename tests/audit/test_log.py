@@ -16,6 +16,7 @@ from audit.keys import KeyUnavailable, key_path
 from audit.models import Checkpoint, Entry, Log, Payload, Subtree
 from audit.notes import TreeHead, Verifier
 from audit.record import Attachment, Draft, append, commitment, record
+from audit.restored import put_log
 from audit.signing import CheckpointWriter, signing, tree_head, write_checkpoint
 from audit.tree import leaf_hash, perfect_root, root_of
 from dashboard.lib.errors import Refused
@@ -76,6 +77,7 @@ def test_a_payload_lies_apart_and_is_committed_to() -> None:
         "DELETE FROM audit_entry",
         "DELETE FROM audit_log",
         "UPDATE audit_log SET size = 0",
+        "UPDATE audit_log SET log_id = {new}",
         "DELETE FROM audit_checkpoint",
         "UPDATE audit_checkpoint SET note = ''",
         "DELETE FROM audit_subtree",
@@ -243,3 +245,17 @@ def test_the_log_has_a_name_of_its_own() -> None:
     log = Log.objects.get()
     assert log.origin == f"scrollback/{log.log_id.hex[:16]}"
     assert log.origin.rpartition("/")[2] in key_path(log.origin).name
+
+
+def test_a_log_takes_the_name_of_another_while_it_is_empty_and_no_longer() -> None:
+    """As a restore does, into tables that were just made."""
+    name = uuid.uuid4()
+    Log.objects.get_or_create(pk=Log.THE_ONE, defaults={"size": 0, "frontier": b""})
+    put_log(Log(log_id=name, size=0, frontier=b""))
+    assert Log.objects.get().log_id == name
+    entries(1)
+    with pytest.raises((DatabaseError, IntegrityError)), transaction.atomic():
+        put_log(Log(pk=Log.THE_ONE, log_id=uuid.uuid4(), size=1, frontier=bytes(32)))
+    with pytest.raises((DatabaseError, IntegrityError)), transaction.atomic():
+        Log.objects.update(log_id=uuid.uuid4())
+    assert Log.objects.get().log_id == name
