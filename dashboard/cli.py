@@ -27,6 +27,8 @@ The operator's console for AI agents on one's own machines.
   token      tokens for programs
   doctor     settings in force, and how the installation stands
   stats      how much there is of what
+  backup     write everything into one file, and check such a file
+  restore    fill an empty database from it
   terminals  make keyframes and text of terminals again
   demo       a living example with data of its own
 

@@ -84,6 +84,9 @@ AUDIT_ACTIONS: Final[dict[str, str]] = {
     "source.sealed": "sealed the lines of a history",
     # The server
     "settings.changed": "started with other settings",
+    # Everything at once
+    "backup.made": "made a backup",
+    "backup.restored": "restored a backup",
     # Agents
     **REPORTED,
 }
@@ -99,6 +102,7 @@ CHANGES_NOTHING: Final = frozenset(
         "session.exported",
         "terminal.exported",
         "settings.changed",
+        "backup.made",
         *REPORTED,
     }
 )

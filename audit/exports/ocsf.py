@@ -34,7 +34,7 @@ _ACCOUNTS: Final = {
 }  # fmt: skip
 _CREATE, _READ, _UPDATE, _DELETE, _OTHER = 1, 2, 3, 4, 99
 # Activities of API Activity, by the last word of the action; what is not here changes something.
-_READING: Final = frozenset({"read", "exported", "verified", "used"})
+_READING: Final = frozenset({"read", "exported", "verified", "used", "made"})
 _CREATING: Final = frozenset({"created", "added", "opened", "imported", "saved", "completed"})
 _DELETING: Final = frozenset({"deleted", "revoked", "pruned", "removed"})
 _TELLING: Final = frozenset({"denied", "failed", "lost", "masked"})

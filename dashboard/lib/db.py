@@ -76,9 +76,10 @@ def write_transaction() -> Iterator[None]:
 
 @contextmanager
 def read_snapshot() -> Iterator[None]:
-    """All that is read inside is of one moment, while others go on writing. For short looks.
+    """All that is read inside is of one moment, while others go on writing. For short looks, and for a backup.
 
-    A transaction of Django's would take SQLite's write lock. Inside of one, this adds nothing.
+    What others change meanwhile is kept for it, and on SQLite their write-ahead log grows until it ends. A
+    transaction of Django's would take SQLite's write lock. Inside of one, this adds nothing.
     """
     if connection.in_atomic_block:
         yield

@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +11,7 @@ from django.apps import apps
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
 
 from dashboard.lib.db import sqlite_path, vendor
 from dashboard.lib.errors import Refused
@@ -44,6 +45,12 @@ def schema_state() -> SchemaState:
     newer = sorted(f"{app}.{name}" for app, name in applied if (app, name) not in loader.disk_migrations)
     pending = 0 if newer else len(executor.migration_plan(loader.graph.leaf_nodes()))
     return SchemaState(len(applied), pending, tuple(newer))
+
+
+def applied_migrations(labels: Collection[str]) -> tuple[str, ...]:
+    """What the database has of these apps, as `app.name`, in order. Raises DatabaseError."""
+    applied = MigrationRecorder(connection).applied_migrations()
+    return tuple(sorted(f"{app}.{name}" for app, name in applied if app in labels))
 
 
 def require_schema() -> None:

@@ -88,7 +88,7 @@ def change_text(terminal: Terminal, runs: Sequence[Lines], *, at_end: bool) -> T
     for row in replaced:
         kept = decode_runs(row.read())
         whole += kept
-        stored.append(_Stored(row.pk, _entry_of(terminal, row.pk, row.first_us), _indexed(kept)))
+        stored.append(_Stored(row.pk, _entry_of(terminal, row.pk, row.first_us), indexed_text(kept)))
     whole += runs
     added = tuple(_packed(terminal, block) for block in blocks(whole))
     return TextChange(terminal.session_id, tuple(stored), added)
@@ -98,7 +98,7 @@ def forget_some_text(terminal: Terminal) -> bool:
     """Some blocks and their words, inside a transaction; whether there were any."""
     rows = list(TerminalText.objects.filter(terminal=terminal).order_by("offset")[:_FORGOTTEN_AT_ONCE])
     stored = [
-        _Stored(row.pk, _entry_of(terminal, row.pk, row.first_us), _indexed(decode_runs(row.read())))
+        _Stored(row.pk, _entry_of(terminal, row.pk, row.first_us), indexed_text(decode_runs(row.read())))
         for row in rows
     ]
     entries = _remove(stored)
@@ -142,10 +142,11 @@ def _packed(terminal: Terminal, runs: Sequence[Lines]) -> _Block:
         identity, terminal.pk, runs[0].offset, runs[-1].offset, first_us, last_us, len(plain), codec, data
     )  # fmt: skip
     entry = index.entry_id(terminal.started_ms + first_us // 1000, identity)
-    return _Block(row, entry, index.indexable(_indexed(runs)))
+    return _Block(row, entry, index.indexable(indexed_text(runs)))
 
 
-def _indexed(runs: Iterable[Lines]) -> str:
+def indexed_text(runs: Iterable[Lines]) -> str:
+    """What the search finds these lines by."""
     text = b"\n".join([run.text for run in runs]).decode("utf-8", "replace")
     return storable(text)[:_MOST_INDEXED_CHARS]
 

@@ -6,6 +6,7 @@ sessions_app/actions that it walks. tests/audit/coverage/test_walk.py fails for 
 
 import json
 import tempfile
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from dashboard.lib.clock import now_ms
 from dashboard.lib.db import write_transaction
 from dashboard.lib.ids import new_id
 from sessions_app.actions import (
+    backups,
     console_settings,
     denials,
     exports,
@@ -572,3 +574,28 @@ def export_a_bundle() -> Act:
     head = tree_head()
     assert head is not None
     return lambda: exports.note_log_export("bundle", head, 1, {}, actor=ADA)
+
+
+# ── Everything at once ───────────────────────────────────────────────────────────────────────────────────
+@scenario(entries=("backup.made",))
+def make_a_backup() -> Act:
+    return lambda: backups.note_backup(new_id(), "/media/stick/scrollback.backup", actor=ADA)
+
+
+@scenario(entries=("backup.restored",))
+def restore_a_backup() -> Act:
+    return lambda: _restored(new_id())
+
+
+def _restored(backup_id: uuid.UUID) -> None:
+    with write_transaction():
+        backups.note_restore(
+            backup_id,
+            "/media/stick/scrollback.backup",
+            sha256="00" * 32,
+            made_ms=START_MS,
+            version="0.1.0",
+            size=7,
+            root="11" * 32,
+            actor=ADA,
+        )

@@ -21,6 +21,7 @@ NO_UTF8 = "abc\udcff"
 COMMANDS = (
     "serve", "import", "watch", "record", "upload", "list", "show", "export", "search", "doctor", "stats", "user",
     "token", "demo", "screen", "terminals", "mark", "audit",
+    "backup", "restore",
 )  # fmt: skip
 
 
