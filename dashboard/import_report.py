@@ -68,8 +68,8 @@ def summary(report: Report) -> str:
             f"({counts.bytes / 1e6:.1f} MB in {report.seconds:.1f} s)."
         )
     if counts.skipped_lines:
-        where = "the session's Raw tab shows them, or /api/v1/sources where there is no session"
-        text += f"\n{counted(counts.skipped_lines, 'line')} could not be read but kept: {where}."
+        where = "on the session's Raw tab, or without a session at /api/v1/sources"
+        text += f"\n{counted(counts.skipped_lines, 'line')} could not be read; nothing is lost, see them {where}."
     if counts.unknown_lines:
         text += f"\n{counted(counts.unknown_lines, 'line')} with something unknown in it; kept as well."
     if report.ignored:
