@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from dashboard.lib.errors import Refused
+from dashboard.lib.text import storable
 
 _PIECE_BYTES: Final = 1_048_576
 
@@ -55,6 +56,11 @@ def _take_name(pending: Path, path: Path) -> None:
 
 def _is_there(path: Path) -> str:
     return f"{path} is there already, and a backup is never written over anything. Name another file."
+
+
+def shown(path: Path) -> str:
+    """Its name as standard output takes it: a byte that is no UTF-8 is a byte of the name all the same."""
+    return storable(str(path))
 
 
 def sync(path: Path) -> None:

@@ -44,7 +44,7 @@ def make_backup(path: Path, report: Report, *, actor: Actor) -> Made:
                 interrupts.check()
                 report(what, done, rows)
 
-            note_backup(backup_id, str(path), actor=actor)
+            note_backup(backup_id, str(path.absolute()), actor=actor)
             # Without the key nothing is refused; whoever signs beside this tells what is wrong with it.
             with suppress(KeyUnavailable):
                 # The backup should hold a signed head with its own entry in it.

@@ -168,7 +168,7 @@ def _index(report: Report) -> Indexed:
 def _note(manifest: Manifest, path: Path, sha256: str, actor: Actor) -> None:
     note_restore(
         uuid.UUID(manifest.id),
-        str(path),
+        str(path.absolute()),
         sha256=sha256,
         made_ms=manifest.made_ms,
         version=manifest.version,

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from audit.actors import command_line
 from audit.keys import key_path
-from dashboard.backup.files import sha256_of_file
+from dashboard.backup.files import sha256_of_file, shown
 from dashboard.backup.making import make_backup
 from dashboard.backup.manifest import Damaged, Manifest
 from dashboard.backup.progress import progress_bar
@@ -53,12 +53,12 @@ class Command(ConsoleCommand):
             made = make_backup(path, report, actor=command_line())
         if as_json:
             self.print_json(
-                {"file": str(path), "bytes": made.bytes, "sha256": made.sha256, **_document(made.manifest)}
+                {"file": shown(path), "bytes": made.bytes, "sha256": made.sha256, **_document(made.manifest)}
             )
             return 0
         rows = counted(made.manifest.rows, "row")
         self.stdout.write(
-            f"{path}: {rows}, {byte_size(made.bytes)}, read again and whole.\nSHA-256 {made.sha256}"
+            f"{shown(path)}: {rows}, {byte_size(made.bytes)}, read again and whole.\nSHA-256 {made.sha256}"
         )
         self.stdout.write(
             f"It does not hold the audit log's key: keep {key_path(made.manifest.audit.origin)} with your backups, "
@@ -76,15 +76,15 @@ class Command(ConsoleCommand):
             trouble = str(error)
         if as_json:
             said = _document(manifest) if manifest else {}
-            document = {"file": str(path), "is_sound": not trouble, "trouble": trouble}
+            document = {"file": shown(path), "is_sound": not trouble, "trouble": trouble}
             self.print_json({**document, "sha256": sha256_of_file(path), **said})
         elif trouble:
             self.stderr.write(trouble)
         elif manifest is not None:
             self.stdout.write(
-                f"{path} is whole: {counted(manifest.rows, 'row')}, made {ms_to_iso(manifest.made_ms)} by Scrollback "
-                f"{manifest.version} on {manifest.engine}.\nThe audit log has {manifest.audit.size:,} entries in it, "
-                f"root {manifest.audit.root}."
+                f"{shown(path)} is whole: {counted(manifest.rows, 'row')}, made {ms_to_iso(manifest.made_ms)} by "
+                f"Scrollback {manifest.version} on {manifest.engine}.\n"
+                f"The audit log has {manifest.audit.size:,} entries in it, root {manifest.audit.root}."
             )
         return EXIT_WITH_LOSSES if trouble else 0
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from audit.actors import command_line
+from dashboard.backup.files import shown
 from dashboard.backup.progress import progress_bar
 from dashboard.backup.restoring import restore_backup
 from dashboard.lib.clock import ms_to_iso
@@ -37,7 +38,7 @@ class Command(ConsoleCommand):
         if options["json"]:
             self.print_json(
                 {
-                    "file": str(path),
+                    "file": shown(path),
                     "sha256": restored.sha256,
                     "id": manifest.id,
                     "made_ms": manifest.made_ms,

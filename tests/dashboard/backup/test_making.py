@@ -66,6 +66,16 @@ def test_the_file_is_its_owners_and_says_what_is_in_it(call: Caller, tmp_path: P
     assert "audit-" in call("backup", tmp_path / "b.backup").text
 
 
+def test_a_name_that_is_no_utf8_is_the_name_of_the_file(call: Caller, tmp_path: Path) -> None:
+    path = tmp_path / "a\udcff.backup"
+
+    assert call("backup", path, "--json").document["file"] == str(
+        tmp_path / "a\N{REPLACEMENT CHARACTER}.backup"
+    )
+    assert path.exists()
+    assert "is whole" in call("backup", "--check", path).text
+
+
 def test_it_holds_its_own_entry_and_a_signed_head_over_it(call: Caller, tmp_path: Path) -> None:
     made = call("backup", tmp_path / "a.backup", "--json").document
 
