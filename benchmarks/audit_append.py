@@ -11,6 +11,7 @@ from benchmarks.harness import Console, Options, say
 ENTRIES: Final = 100_000
 TARGETS: Final = {"sqlite": 10_000, "postgres": 5_000}
 TARGET_STRICT_MS: Final = 5.0
+TARGET_SIGNED_MS: Final = 1_000
 _CALLERS: Final = 64
 _BATCH: Final = 50
 _SHARE_ENTRIES: Final = 5_000
@@ -28,14 +29,21 @@ def run(options: Options, console: Console) -> dict[str, Any]:
     say(f"strict  {strict}")
     tree = _with_and_without_tree(min(count, _SHARE_ENTRIES))
     say(f"tree  {tree}")
+    signed = _signed(options.requests(60))
+    say(f"signed  {signed}")
     broken = [one.check for one in verify().broken if one.check != "signatures"]
     return {
         "entries": Entry.objects.count(),
         "stream": stream,
         "strict": strict,
         "tree": tree,
+        "signed": signed,
         "broken": broken,
-        "target": {"per_s": TARGETS[options.engine], "strict_added_p99_ms": TARGET_STRICT_MS},
+        "target": {
+            "per_s": TARGETS[options.engine],
+            "strict_added_p99_ms": TARGET_STRICT_MS,
+            "signed_ms": TARGET_SIGNED_MS,
+        },
     }
 
 
@@ -117,6 +125,31 @@ def _strict(samples: int) -> dict[str, Any]:
         "added_p50_ms": round(with_entry["p50_ms"] - without["p50_ms"], 2),
         "added_p99_ms": round(with_entry["p99_ms"] - without["p99_ms"], 2),
     }
+
+
+def _signed(samples: int) -> dict[str, Any]:
+    """From a commit of another process, which nobody announces, until a signed head covers it."""
+    from audit.models import Checkpoint, Entry
+    from audit.record import append
+    from audit.signing import CheckpointWriter
+    from dashboard.lib.db import write_transaction
+
+    waits = []
+    writer = CheckpointWriter(everybodys=True)
+    writer.start()
+    try:
+        for number in range(samples):
+            # At any moment between two looks of the writer.
+            time.sleep(number % 7 / 10)
+            with write_transaction():
+                append(_drafts(1))
+            size, began = Entry.objects.count(), time.perf_counter()
+            while not Checkpoint.objects.filter(size__gte=size).exists():
+                time.sleep(0.005)
+            waits.append((time.perf_counter() - began) * 1000)
+    finally:
+        writer.stop()
+    return _p50_and_p99(waits)
 
 
 def _with_and_without_tree(count: int) -> dict[str, Any]:

@@ -69,7 +69,9 @@ def summary(report: Report) -> str:
         )
     if counts.skipped_lines:
         where = "on the session's Raw tab, or without a session at /api/v1/sources"
-        text += f"\n{counted(counts.skipped_lines, 'line')} could not be read; nothing is lost, see them {where}."
+        text += (
+            f"\n{counted(counts.skipped_lines, 'line')} could not be read; nothing is lost, see them {where}."
+        )
     if counts.unknown_lines:
         text += f"\n{counted(counts.unknown_lines, 'line')} with something unknown in it; kept as well."
     if report.ignored:

@@ -112,6 +112,7 @@ def check_figures(name: str, found: dict[str, Any]) -> None:
         assert (found["stream"]["written"], found["stream"]["failed"], found["broken"]) == (6_400, 0, [])
         assert found["strict"]["with_entry"]["samples"] >= 5
         assert found["tree"]["ratio"] > 0
+        assert found["signed"]["samples"] >= 5
     elif name == "audit-verify":
         assert len(found["runs"]) == 3
     elif name == "audit-seal":
