@@ -10,10 +10,11 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sessions_app.client.background import Ending, UploaderProcess
+from sessions_app.client.guard import Guard
 from sessions_app.client.home import (
     TargetChoice,
     TargetError,
@@ -30,6 +31,7 @@ from sessions_app.client.parsing import Parser
 from sessions_app.client.pseudoterminal import LaunchError, PersonsTerminal, Program, get_size
 from sessions_app.client.relay import STDERR, STDIN, STDOUT, Relay
 from sessions_app.client.spool import Metadata, Spool, SpoolWriter
+from sessions_app.client.writing import MaskedWriter
 from sessions_app.terminal.asciicast.model import Event
 from sessions_app.terminal.masking.detector import Detector
 from sessions_app.terminal.masking.policy import PolicyError
@@ -71,13 +73,12 @@ class Recorder:
     ) -> None:
         self._command = metadata.command
         self._masker = PatientMasker(detector, metadata.cols) if detector else None
-        self._noted: Mapping[str, int] = {}
         self._metadata = metadata.masked(detector) if detector else metadata
         self._directory = home()
         self._choice = choice
         self._quiet = quiet
         self._spool = Spool.of(self._directory, metadata.id)
-        self._writer: SpoolWriter | None = None
+        self._writing: MaskedWriter | None = None
         self._uploader: UploaderProcess | None = None
 
     def run(self, *, record_input: bool) -> int:
@@ -96,9 +97,12 @@ class Recorder:
             self._discard()
             _say(f"no pseudo-terminal can be had: {_reason(error)}")
             return 2
-        self._start_uploader()
+        self._start_uploader(program.descriptor)
         self._chat(f"recording {self._metadata.id}")
         status = Relay(program, person, self, record_input=record_input, markers=markers).run()
+        if self._uploader:
+            # It holds the terminal too.
+            self._uploader.release()
         program.hang_up()
         if markers:
             markers.close()
@@ -107,16 +111,15 @@ class Recorder:
 
     def _open_spool(self) -> None:
         try:
-            self._writer = SpoolWriter(self._spool, self._metadata, named_server(self._choice))
-            if self._masker:
-                self._writer.note_masked({})
+            writer = SpoolWriter.create(self._spool, self._metadata, named_server(self._choice))
+            self._writing = MaskedWriter(writer, self._masker)
         except OSError as error:
             _say(f"nothing is recorded, the program runs without it: {_reason(error)}")
 
     def _open_markers(self) -> MarkerPipe | None:
         """Let the program name moments; one that is recorded by nobody must not write to another's pipe."""
         os.environ.pop(VARIABLE, None)
-        if self._writer is None:
+        if self._writing is None:
             return None
         try:
             markers = MarkerPipe(self._spool.markers)
@@ -126,56 +129,51 @@ class Recorder:
         os.environ[VARIABLE] = str(markers.path)
         return markers
 
-    def _start_uploader(self) -> None:
-        if self._writer is None:
+    def _start_uploader(self, terminal: int) -> None:
+        if self._writing is None:
             return
+        guard = Guard(self._spool, self._masker, time.monotonic_ns())
         try:
-            self._uploader = UploaderProcess(self._spool, lambda: find_target(self._choice, self._directory))
+            self._uploader = UploaderProcess(
+                self._spool, lambda: find_target(self._choice, self._directory), guard, terminal
+            )
         except OSError as error:
             _say(f"the recording is not sent while the program runs: {_reason(error)}")
 
     def take(self, event: Event) -> None:
         """Write down what happened, as soon as it is known to hold no secret."""
-        self._record(self._masker.take(event) if self._masker else (event,))
+        self._record(lambda writing: writing.take(event))
 
     def pause_due_s(self) -> float | None:
         """How long something may still be held back."""
-        return self._masker.due_s() if self._masker else None
+        return self._writing.pause_due_s() if self._writing else None
 
     def pause(self) -> None:
         """Nothing came: write down what was held back long enough."""
-        if self._masker:
-            self._record(self._masker.pause())
+        self._record(MaskedWriter.pause)
 
-    def _record(self, events: Iterable[Event]) -> None:
-        if self._writer is None:
+    def _record(self, write: Callable[[MaskedWriter], bool]) -> None:
+        if self._writing is None:
             return
+        has_news = True
         try:
-            self._note_masked(self._writer)
-            for event in events:
-                self._writer.write(event)
+            has_news = write(self._writing)
         except OSError as error:
-            self._writer.close()
-            self._writer = None
+            self._writing.close()
+            self._writing = None
             _say(f"recording stopped, the program runs on: {_reason(error)}")
-        if self._uploader and events:
+        if self._uploader and has_news:
             self._uploader.nudge()
-
-    def _note_masked(self, writer: SpoolWriter) -> None:
-        """Before what it tells of, so that whoever sends that knows it."""
-        if self._masker and self._masker.counts != self._noted:
-            self._noted = dict(self._masker.counts)
-            writer.note_masked(self._noted)
 
     def _discard(self) -> None:
         """There was no program: leave no trace of it."""
-        if self._writer:
-            self._writer.close()
+        if self._writing:
+            self._writing.close()
             self._spool.remove()
 
     def _close(self) -> None:
-        if self._writer:
-            self._writer.close()
+        if self._writing:
+            self._writing.close()
         if self._uploader:
             ending = self._uploader.finish()
             if ending.outcome == "complete":

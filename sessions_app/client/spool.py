@@ -162,21 +162,62 @@ class SpoolWriter:
     the file, where keeping it back would lose it in a crash.
     """
 
-    def __init__(self, spool: Spool, metadata: Metadata, server: str | None) -> None:
+    def __init__(self, descriptor: int, *, size: int = 0, written_us: int = 0) -> None:
+        """`descriptor` is the locked file, which ends after `size` bytes with an event at `written_us`."""
+        self._descriptor = descriptor
+        self._size = size
+        self._written_us = written_us
+
+    @classmethod
+    def create(cls, spool: Spool, metadata: Metadata, server: str | None) -> Self:
         """Create the files and lock the recording. Raises OSError, and then leaves none of them."""
         for directory in (spool.recording.parent.parent, spool.recording.parent):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._size = 0
-        self._written_us = 0
         try:
             spool.save(SpoolState(metadata, server))
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-            self._descriptor = os.open(spool.recording, flags, 0o600)
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-            self._append(format_header(metadata.header()) + b"\n")
+            writer = cls(os.open(spool.recording, flags, 0o600))
+            fcntl.flock(writer._descriptor, fcntl.LOCK_EX)
+            writer._append(format_header(metadata.header()) + b"\n")
         except OSError:
             spool.remove()
             raise
+        return writer
+
+    @classmethod
+    def take_over(
+        cls, spool: Spool, place: "Place | None" = None
+    ) -> tuple[Self, Mapping[str, int] | None] | None:
+        """Go on with a recording whose recorder was killed, and what it tells of secrets; None when it has its end.
+
+        Looks for the end from `place` on. A line that the kill cut off is removed. Raises BlockingIOError while
+        somebody holds its lock, OSError and ValueError.
+        """
+        descriptor = os.open(spool.recording, os.O_RDWR | os.O_APPEND)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            reader = SpoolReader(spool)
+            reader.place = place or reader.place
+            while reader.read() is not None:
+                pass
+            end = reader.place
+            reader.close()
+            if end.exited:
+                os.close(descriptor)
+                return None
+            os.ftruncate(descriptor, end.byte)
+            writer = cls(descriptor, size=end.byte, written_us=end.time_us)
+            if not end.byte:
+                writer._append(format_header(spool.load().metadata.header()) + b"\n")
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return writer, end.masked
+
+    @property
+    def written_us(self) -> int:
+        """When the last event was that is in the file."""
+        return self._written_us
 
     def write(self, event: Event) -> None:
         """Append `event`. Raises OSError, and the file then ends with the event before it."""
@@ -276,26 +317,17 @@ class SpoolReader:
 def finish_interrupted(spool: Spool, place: Place | None = None) -> bool:
     """Give a recording whose recorder was killed its missing end; False while somebody holds its lock.
 
-    Looks for the end from `place` on. How the program ended is not known, so the exit has no status. A line
-    that the kill cut off is removed. Raises OSError and ValueError.
+    How the program ended is not known, so the exit has no status. Otherwise as SpoolWriter.take_over.
     """
-    with spool.recording.open("r+b", buffering=0) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        reader = SpoolReader(spool)
-        reader.place = place or reader.place
-        while reader.read() is not None:
-            pass
-        end = reader.place
-        reader.close()
-        if not end.exited:
-            header = b"" if end.byte else format_header(spool.load().metadata.header()) + b"\n"
-            file.truncate(end.byte)
-            file.seek(end.byte)
-            file.write(header + _format_event(Exit(end.time_us, None), end.time_us))
-        return True
+    try:
+        found = SpoolWriter.take_over(spool, place)
+    except BlockingIOError:
+        return False
+    if found is not None:
+        writer, _ = found
+        writer.write(Exit(writer.written_us, None))
+        writer.close()
+    return True
 
 
 def _masked_counts(line: bytes) -> Mapping[str, int] | None:

@@ -10,6 +10,9 @@ import pytest
 from django.conf import settings
 from pytest_django import DjangoDbBlocker
 
+from sessions_app.client.guard import KILLED_LABEL
+from sessions_app.client.relay import BLOCK_BYTES
+from sessions_app.models import TerminalEvent
 from tests.browser.conftest import connected_to
 from tests.browser.running import Server, temporary_home
 from tests.endurance.disks import database_on, small_disk
@@ -36,9 +39,13 @@ def check_program(running: Recording) -> dict[str, float]:
     assert running.process.wait(DEADLINE_S) == STATUS
     assert running.screen.read_bytes() == EXPECTED
     noticed = running.noticed()
+    check_time(noticed)
+    return noticed
+
+
+def check_time(noticed: dict[str, float]) -> None:
     assert noticed["longest_write_s"] < LONGEST_WRITE_S
     assert noticed["seconds"] < SIZE / BYTES_PER_S + LONGEST_WRITE_S
-    return noticed
 
 
 def tell(capsys: pytest.CaptureFixture[str], server: Server, name: str, **figures: object) -> None:
@@ -72,7 +79,7 @@ def test_a_killed_server_loses_nothing(
     tell(capsys, server, "killed server", acknowledged_and_stored=kept, program=noticed)
 
 
-def test_a_killed_recorder_loses_nothing_that_was_seen(
+def test_a_killed_recorder_loses_nothing_that_was_seen_and_the_program_runs_on(
     server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with recording(server, tmp_path, "killed-recorder") as running:
@@ -82,13 +89,31 @@ def test_a_killed_recorder_loses_nothing_that_was_seen(
         seen = running.screen.read_bytes()
         wait_until(running.has_ended, "the rest did not arrive")
         stored = running.output_stored()
-        assert EXPECTED.startswith(stored)
         assert stored.startswith(seen), "what was on the screen is gone"
         assert running.proxy.acknowledged <= len(stored)
+        # What the recorder had read and not yet written went with it, a block at most; all else is there.
+        missing = len(EXPECTED) - len(stored)
+        assert 0 <= missing <= BLOCK_BYTES
+        same = next(
+            (at for at, pair in enumerate(zip(stored, EXPECTED, strict=False)) if len({*pair}) > 1),
+            len(stored),
+        )
+        assert EXPECTED.endswith(stored[same:])
         terminal = running.terminal
         assert terminal is not None
         assert terminal.exit_status is None
-    tell(capsys, server, "killed recorder", seen=len(seen), stored=len(stored))
+        assert TerminalEvent.objects.filter(terminal=terminal, kind="marker", text=KILLED_LABEL).count() == 1
+        noticed = running.noticed()
+        check_time(noticed)
+    tell(
+        capsys,
+        server,
+        "killed recorder",
+        seen=len(seen),
+        stored=len(stored),
+        missing=missing,
+        program=noticed,
+    )
 
 
 def test_a_full_disk_under_the_spool_is_not_noticed_by_the_program(

@@ -165,21 +165,50 @@ def test_faults_while_the_program_runs_are_waited_out(directory: Path, announced
     assert spools(directory) == []
 
 
-def test_when_the_recorder_is_killed_the_rest_is_still_sent(directory: Path, announced: FakeServer) -> None:
-    program = "while :; do echo tick; sleep 0.01; done"
+def test_when_the_recorder_is_killed_the_program_runs_on_and_is_recorded(
+    directory: Path, announced: FakeServer, tmp_path: Path
+) -> None:
+    """Also while the server is away, and without a word to the person whose terminal it was."""
+    stop = tmp_path / "stop"
+    program = f"trap 'echo hung up' HUP; while [ ! -e {stop} ]; do echo tick; sleep 0.01; done; echo over"
     with piped_recorder("--", "sh", "-c", program, input_text=subprocess.DEVNULL) as recorder:
         announced.wait_for(lambda: bool(announced.terminals) and len(announced_output(announced)) > 100)
         recorder.kill()
         assert recorder.stdout
         seen = recorder.stdout.read()
         recorder.wait()
+    before = len(announced.only_terminal().output)
+    announced.wait_for(lambda: len(announced_output(announced)) > before + 200)
+    announced.stop()
+    time.sleep(0.3)
+    announced.start()
+    stop.touch()
     announced.wait_for(lambda: announced.only_terminal_unlocked().exit is not None)
 
     terminal = announced.only_terminal()
     assert terminal.exit is not None
     assert terminal.exit.status is None
     assert terminal.output.startswith(seen)
+    assert terminal.output.endswith(b"over\r\n")
+    assert b"hung up" not in terminal.output
     wait_until(lambda: spools(directory) == [], "the spool was not removed")
+
+
+def test_secrets_are_masked_as_before_when_the_recorder_is_killed(
+    directory: Path, announced: FakeServer, tmp_path: Path
+) -> None:
+    go_on = tmp_path / "go on"
+    secret = "ghp_" + "a1B2" * 9
+    program = f"echo first {secret}; while [ ! -e '{go_on}' ]; do sleep 0.01; done; echo second {secret}"
+    with piped_recorder("--", "sh", "-c", program, input_text=subprocess.DEVNULL) as recorder:
+        announced.wait_for(lambda: bool(announced.terminals) and b"first" in announced_output(announced))
+        recorder.kill()
+        recorder.wait()
+    go_on.touch()
+    announced.wait_for(lambda: announced.only_terminal_unlocked().exit is not None)
+    output = announced.only_terminal().output
+    assert b"second" in output
+    assert secret.encode() not in output
 
 
 def test_when_recorder_and_uploader_are_killed_the_command_sends_the_rest(

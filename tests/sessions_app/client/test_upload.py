@@ -71,7 +71,7 @@ def spooled(directory: Path, events: list[Event]) -> Spool:
     """A spool as a recorder leaves it."""
     metadata = a_metadata()
     spool = Spool.of(directory, metadata.id)
-    writer = SpoolWriter(spool, metadata, None)
+    writer = SpoolWriter.create(spool, metadata, None)
     for event in events:
         writer.write(event)
     writer.close()
@@ -318,7 +318,7 @@ def test_a_recorder_killed_at_any_byte_leaves_a_spool_that_can_be_finished(direc
 def test_a_recording_that_is_still_being_made_is_left_alone(directory: Path) -> None:
     metadata = a_metadata()
     spool = Spool.of(directory, metadata.id)
-    writer = SpoolWriter(spool, metadata, None)
+    writer = SpoolWriter.create(spool, metadata, None)
     writer.write(Output(1, b"still here"))
     before = spool.recording.read_bytes()
 
