@@ -4,7 +4,7 @@ import logging
 import os
 
 from sessions_app.drafts import Format
-from sessions_app.importers import asciicast, claude_code, codex, picoclaw
+from sessions_app.importers import asciicast, claude_code, codex, picoclaw, plain_output
 
 logger = logging.getLogger(__name__)
 
@@ -15,6 +15,8 @@ FORMATS: tuple[Format, ...] = (
     picoclaw.LEGACY_FORMAT,
     asciicast.FORMAT,
     asciicast.DOCUMENT_FORMAT,
+    plain_output.ANSI_FORMAT,
+    plain_output.TEXT_FORMAT,
 )
 
 HEAD_BYTES = 64 * 1024

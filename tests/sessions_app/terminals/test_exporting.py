@@ -38,10 +38,10 @@ def recorded(events: list[Event], **facts: Any) -> Terminal:
     return Terminal.objects.get(pk=terminal.pk)
 
 
-def imported(content: bytes, tmp_path: Path) -> Terminal:
+def imported(content: bytes, tmp_path: Path, form: str | None = None) -> Terminal:
     path = tmp_path / f"{uuid.uuid4()}.cast"
     path.write_bytes(content)
-    report = Importer(SYSTEM).import_paths([str(path)])
+    report = Importer(SYSTEM, only_format=form).import_paths([str(path)])
     assert not report.errors
     return Terminal.objects.get(source__path=str(path))
 
@@ -177,3 +177,36 @@ def test_a_recording_without_a_time_leaves_without_one(form: str, tmp_path: Path
     header = json.loads(b"".join(export_of(terminal, form)).splitlines()[0])
 
     assert "timestamp" not in header
+
+
+def test_output_and_lines_come_back_when_they_are_asked_for(tmp_path: Path) -> None:
+    output = b"\x1b[31mred\x1b[0m\r\n" + b"x" * 100 + b"\xff\r\n" + b"line\r\n" * 20_000
+    terminal = recorded([Output(1_000_000, output), Exit(2_000_000, 0)])
+
+    again = imported(b"".join(export_of(terminal, "ansi")), tmp_path, "ansi")
+    assert read_bytes(again.pk, 0, again.size) == output
+    assert (again.state, again.duration_us, again.is_start_known) == ("ended", 0, False)
+    assert (again.first_cols, again.first_rows) == (80, 24)
+
+    text = "one\n" + "w" * 130 + "\nlast\n"
+    lines = imported(text.encode(), tmp_path, "text")
+    assert read_bytes(lines.pk, 0, lines.size) == text.replace("\n", "\r\n").encode()
+    assert lines.first_cols == 130
+    assert b"".join(export_of(lines, "text")).decode().split() == text.split()
+
+
+def test_a_secret_in_plain_output_is_masked(tmp_path: Path) -> None:
+    secret = b"ghp_" + b"a1B2" * 9
+    terminal = imported(b"token " + secret + b"\n", tmp_path, "text")
+    kept = read_bytes(terminal.pk, 0, terminal.size)
+    assert b"token" in kept
+    assert secret not in kept
+
+
+def test_nothing_is_taken_for_plain_output_by_itself(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("just a note\n")
+    Importer(SYSTEM).import_paths([str(tmp_path)])
+    report = Importer(SYSTEM).import_paths([str(path)])
+    assert list(report.errors) == [str(path)]
+    assert not Terminal.objects.exists()
