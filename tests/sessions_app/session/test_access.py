@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.test import Client
-from django.urls import reverse
+from django.urls import resolve, reverse
 
 from audit.models import Entry
 from sessions_app.actions.sessions import delete_session
@@ -57,6 +57,12 @@ def attachment() -> dict[str, object]:
     return {"sha256": blob.pk, "media_type": "image/png", "size": blob.size, "name": "shot.png"}
 
 
+# The tabs of a session that is in the trash tell who may bring it back where it is.
+SAY_WHERE_IT_IS = {
+    "session", "session-runs", "session-terminals", "session-files", "session-notes",
+    "session-raw", "session-raw-lines", "session-raw-line",
+}  # fmt: skip
+
 OPERATORS_ONLY = ["archive", "unarchive", "delete", "restore", "rename", "tag", "untag", "note-add"]
 
 
@@ -84,16 +90,20 @@ def test_a_stranger_is_sent_to_sign_in(pages: list[str], stranger: Client) -> No
 
 
 def test_what_is_in_the_trash_is_not_there(
-    pages: list[str], session: AgentSession, operator: Client, person: Person
+    pages: list[str], session: AgentSession, operator: Client, viewer: Client, person: Person
 ) -> None:
     from sessions_app.actors import actor_of
 
     delete_session(session.pk, actor=actor_of(person))
-    whole = reverse("session", args=[session.pk])
     for page in pages:
-        # The session's own address says where it is.
-        if page.partition("?")[0] != whole:
-            assert operator.get(page).status_code == 404, page
+        assert viewer.get(page).status_code == 404, page
+        answer = operator.get(page)
+        name = resolve(page.partition("?")[0]).url_name
+        if name in SAY_WHERE_IT_IS:
+            assert "This session is in the trash" in answer.content.decode(), page
+            assert "session-tabs" not in answer.content.decode(), page
+        else:
+            assert answer.status_code == 404, page
 
 
 def test_nothing_of_another_session_is_served_under_this_ones_address(
