@@ -45,6 +45,8 @@ ARGUMENTS = (
     "--disable-gpu",
     "--disable-quic",
     "--disable-sync",
+    # Letters may be of any width, as on screens of phones: the headless shell rounds each to whole pixels otherwise.
+    "--font-render-hinting=none",
     "--no-first-run",
 )
 

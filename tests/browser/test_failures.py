@@ -54,7 +54,8 @@ def archive(page: Page) -> None:
 def test_a_press_on_what_is_gone_says_so_and_loads_the_page_again(
     signed_in_page: Page, session: AgentSession
 ) -> None:
-    # The notes have no socket that would have told before.
+    # A socket that says nothing: otherwise the page tells before anybody presses.
+    signed_in_page.route_web_socket(re.compile("/live/sessions/"), lambda _: None)
     page = opened(signed_in_page, session, "session-notes")
     delete_session(session.pk, actor=SYSTEM)
     archive(page)
@@ -233,7 +234,7 @@ def test_rows_that_cannot_be_fetched_are_asked_for_again_by_a_press(
     rows = re.compile(r"/rows/\?.*before=")
     page.route(rows, lambda route: route.abort())
     opened(page, session)
-    earlier = page.get_by_role("link", name="Earlier")
+    earlier = page.get_by_role("link", name="Earlier", exact=True)
     # Coming near asks too, perhaps as the page opens, and says nothing.
     earlier.scroll_into_view_if_needed()
     expect(page.locator(TOAST)).to_have_count(0)

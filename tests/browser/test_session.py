@@ -307,7 +307,7 @@ def test_without_script_the_transcript_is_read_by_links(
     page.get_by_role("link", name="In the transcript").click()
     expect(page.locator(f"#seq-{call.seq}")).to_be_visible()
     page.goto(address(session))
-    page.get_by_role("link", name="Earlier").click()
+    page.get_by_role("link", name="Earlier", exact=True).click()
     expect(page.get_by_role("link", name="Later")).to_be_visible()
 
 
