@@ -21,7 +21,7 @@ def uncovered(absent: Iterable[int], statements: Sequence[Statement]) -> Finding
         place = bisect_right(starts, idx) - 1
         if place < 0 or allowed[place][1] < idx:
             text = f"The payload of entry {idx:,} is gone, and no entry says that it was pruned."
-            if any(_range(found, PAYLOAD_PRUNED, before=idx) for found in statements):
+            if any(_is_pruning_of(idx, found) for found in statements):
                 text = f"The payload of entry {idx:,} was pruned although a legal hold kept it."
             return Finding("payloads", idx, idx, text)
     return None
@@ -33,7 +33,9 @@ def _prunable(statements: Sequence[Statement]) -> Iterable[_Range]:
         if found.action == HOLD_PLACED and (held := _range(found, HOLD_PLACED)):
             holds[found.idx] = held
         elif found.action == HOLD_RELEASED:
-            holds.pop(found.details.get("hold", -1), None)
+            hold = found.details.get("hold")
+            if type(hold) is int:
+                holds.pop(hold, None)
         elif pruned := _range(found, PAYLOAD_PRUNED):
             # Nothing that came after it can have been meant.
             pieces = [(pruned[0], min(pruned[1], found.idx - 1))]
@@ -42,11 +44,16 @@ def _prunable(statements: Sequence[Statement]) -> Iterable[_Range]:
             yield from pieces
 
 
-def _range(found: Statement, action: str, before: int | None = None) -> _Range | None:
+def _range(found: Statement, action: str) -> _Range | None:
     first, last = found.details.get("first_idx"), found.details.get("last_idx")
     if found.action != action or type(first) is not int or type(last) is not int:
         return None
-    return (first, last) if before is None or first <= before <= last else None
+    return first, last
+
+
+def _is_pruning_of(idx: int, found: Statement) -> bool:
+    pruned = _range(found, PAYLOAD_PRUNED)
+    return pruned is not None and pruned[0] <= idx <= pruned[1] and idx < found.idx
 
 
 def _without(whole: _Range, gone: _Range) -> Iterable[_Range]:

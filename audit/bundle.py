@@ -15,8 +15,11 @@ from itertools import batched
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
+from django.db.models import Q
+
 from audit.models import Checkpoint, Entry, Payload, Pruning, Subtree
 from audit.notes import TreeHead
+from audit.segments import HOLD_PLACED, HOLD_RELEASED
 from audit.selection import Selection, in_order
 
 FORMAT: Final = "scrollback-audit-bundle/1"
@@ -115,11 +118,14 @@ class Bundle:
             last = rows[-1].idx
 
     def _removed_since(self) -> bytes:
-        """The entries that say why payloads are gone and that the checkpoint does not cover."""
+        """Entries that the checkpoint does not cover: those that say why payloads are gone, and of holds until then."""
         size = self.checkpoint.size
-        later = Pruning.objects.filter(idx__gte=size, first_idx__lt=size).values("idx")
-        bodies = Entry.objects.filter(idx__in=later).order_by("idx").values_list("body", flat=True)
-        return "".join(f"{body}\n" for body in bodies).encode()
+        later = list(Pruning.objects.filter(idx__gte=size, first_idx__lt=size).values_list("idx", flat=True))
+        if not later:
+            return b""
+        holds = Q(idx__gte=size, idx__lt=max(later), action__in=(HOLD_PLACED, HOLD_RELEASED))
+        found = Entry.objects.filter(Q(idx__in=later) | holds).order_by("idx")
+        return "".join(f"{body}\n" for body in found.values_list("body", flat=True)).encode()
 
     def _leaf_tiles(self) -> Iterator[tuple[str, bytes]]:
         """The hashes of all entries, and for the whole log the entries again, as C2SP tlog-tiles wants them."""
@@ -161,7 +167,7 @@ this bundle fits itself: whoever made it up could have made up its key too.
 
 entries.jsonl   each entry exactly as it was hashed, one a line
 payloads.jsonl  what lies apart from its entry, with the salt that its commitment was made with
-removed.jsonl   only when payloads were removed after the checkpoint: the later entries that say why
+removed.jsonl   only when payloads were removed after the checkpoint: the later entries that say why, and of legal holds
 checkpoint      size and root of the tree, signed (c2sp.org/tlog-checkpoint)
 keys.txt        the public key, and those that were used before
 tile/           the tree (c2sp.org/tlog-tiles); the hashes of entries that were left out are in tile/0

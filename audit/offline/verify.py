@@ -36,12 +36,15 @@ import sys
 import zipfile
 import zlib
 from itertools import chain
-from typing import IO, Any, Iterable, Iterator, Sequence, Tuple
+from typing import IO, Any, Dict, Iterable, Iterator, Sequence, Tuple
 
 Point = Tuple[int, int, int, int]
+Range = Tuple[int, int]  # first and last
+Statement = Tuple[int, str, Dict[str, Any]]  # number, action and details of an entry
 
 sha256 = hashlib.sha256
 TILE = 256  # hashes in a whole tile
+PRUNED, HELD, RELEASED = "payload.pruned", "hold.placed", "hold.released"
 
 
 class Unreadable(Exception):
@@ -278,8 +281,10 @@ class Verdict:
         self.index: int | None = None
 
     def fail(self, text: str, index: int | None = None) -> None:
-        """Only the first trouble is told."""
-        if self.state != "failed":
+        """Of several troubles the one of the first entry is told."""
+        known = self.index
+        is_earlier = known is not None and index is not None and index < known
+        if self.state != "failed" or is_earlier:
             self.state, self.text, self.index = "failed", text, index
 
     def leave_out(self, text: str) -> None:
@@ -307,8 +312,7 @@ class Check:
         self.entries = self.payloads = 0
         self.withheld: list[list[int]] = []  # first and last of each range that is not in the bundle
         self.absent: list[list[int]] = []  # likewise of payloads
-        self.pruned: list[tuple[int, int]] = []  # and what entries say was removed of those
-        self.later: list[tuple[int, int]] = []  # and what is said of that by entries after the checkpoint
+        self.said: list[Statement] = []  # and what entries say of payloads, in their order
         self.keys: list[Key] = []
         self.payload: Any = None
         self.payload_lines: Iterator[bytes] = iter(())
@@ -388,15 +392,14 @@ class Check:
         self.verdicts["payloads"].leave_out("left out of this bundle")
         return open(os.devnull, "rb")
 
-    def read_removed(self) -> None:
-        """What the bundle says was removed after its checkpoint: said by entries that nothing here proves."""
+    def said_later(self) -> list[Statement]:
+        """What the bundle has of entries after its checkpoint, which nothing here proves."""
         try:
             lines = self.bundle.read("removed.jsonl").decode().splitlines()
         except Unreadable:
-            return
-        for entry in map(json.loads, lines):
-            if entry["action"] == "payload.pruned" and entry["idx"] >= self.size:
-                self.later.append((entry["details"]["first_idx"], entry["details"]["last_idx"]))
+            return []
+        found = [statement(entry) for entry in map(json.loads, lines) if entry["idx"] >= self.size]
+        return sorted((one for one in found if one), key=lambda one: one[0])
 
     def next_payload(self) -> None:
         line = next(self.payload_lines, None)
@@ -424,18 +427,19 @@ class Check:
         self.next_payload()
 
     def check_absent(self) -> None:
-        """A payload may be gone when an entry says that it would go."""
+        """A payload may be gone when an entry says that it would go, and no legal hold kept it by then."""
         verdict = self.verdicts["payloads"]
         while self.payload is not None:
             self.stray_payload()
         if not self.about["payloads"]:
             return
-        self.read_removed()
+        said = self.said + self.said_later()
+        proven, claimed = prunable(self.said), prunable(said)
         for first, last in self.absent:
-            index = beyond(self.pruned, first)
+            index = beyond(proven, first)
             if index > last:
                 continue
-            unexplained = beyond(self.pruned + self.later, first)
+            unexplained = beyond(claimed, first)
             if unexplained > last:
                 verdict.leave_out(
                     f"that of entry {index} was removed after this checkpoint, as removed.jsonl says: "
@@ -443,6 +447,8 @@ class Check:
                 )
             elif self.is_whole:
                 text = f"the payload of entry {unexplained} is gone, and no entry says why"
+                if any(is_pruning_of(unexplained, one) for one in said):
+                    text = f"the payload of entry {unexplained} was pruned although a legal hold kept it"
                 verdict.fail(text, unexplained)
             else:
                 verdict.leave_out(
@@ -451,6 +457,8 @@ class Check:
         if verdict.state == "ok":
             gone = sum(last - first + 1 for first, last in self.absent)
             verdict.text = f"{self.payloads} there" + (f", {gone} removed as the log says" if gone else "")
+            if gone and self.withheld:
+                verdict.text += "; an entry that held them may have been withheld"
 
     # The tree as a whole
 
@@ -512,7 +520,50 @@ class Check:
             verdict.text = f"{count} entries, only their hashes are here: {', '.join(ranges[:20])}{more}"
 
 
-def beyond(ranges: list[tuple[int, int]], index: int) -> int:
+def statement(entry: dict[str, Any]) -> Statement | None:
+    """What an entry says of payloads, if it does."""
+    action, details = entry.get("action"), entry.get("details")
+    if action in (PRUNED, HELD, RELEASED) and isinstance(details, dict):
+        return entry["idx"], action, details
+    return None
+
+
+def named_range(details: dict[str, Any]) -> Range | None:
+    first, last = details.get("first_idx"), details.get("last_idx")
+    return (first, last) if type(first) is int and type(last) is int else None
+
+
+def is_pruning_of(index: int, one: Statement) -> bool:
+    named = named_range(one[2]) if one[1] == PRUNED else None
+    return named is not None and named[0] <= index <= named[1] and index < one[0]
+
+
+def prunable(said: Iterable[Statement]) -> list[Range]:
+    """Where payloads may be absent: what prunings name of earlier entries, without what was held by then."""
+    holds: dict[int, Range] = {}
+    found: list[Range] = []
+    for number, action, details in said:
+        named = named_range(details)
+        if action == RELEASED:
+            hold = details.get("hold")
+            if type(hold) is int:
+                holds.pop(hold, None)
+        elif named and action == HELD:
+            holds[number] = named
+        elif named:
+            pieces = [(named[0], min(named[1], number - 1))]
+            for start, end in holds.values():
+                pieces = [
+                    piece
+                    for first, last in pieces
+                    for piece in ((first, min(last, start - 1)), (max(first, end + 1), last))
+                    if piece[0] <= piece[1]
+                ]
+            found += pieces
+    return found
+
+
+def beyond(ranges: list[Range], index: int) -> int:
     """The first number from `index` on that is in none of the ranges."""
     for low, high in sorted(ranges):
         if low <= index <= high:
@@ -540,8 +591,9 @@ def numbered(lines: Iterable[bytes], check: Check) -> Iterator[tuple[int, bytes]
         before = index
         if "payload" in entry and check.about["payloads"]:
             check.check_payload(index, entry["payload"])
-        if entry.get("action") == "payload.pruned":
-            check.pruned.append((entry["details"]["first_idx"], entry["details"]["last_idx"]))
+        one = statement(entry)
+        if one:
+            check.said.append(one)
         yield index, text
 
 
