@@ -20,7 +20,7 @@ from audit.covers import Contents
 from audit.growing import Walk, where_they_differ
 from audit.health import LATE_MS
 from audit.keys import KeyUnavailable, public_key
-from audit.models import Entry, Subtree
+from audit.models import Entry, Log, Subtree
 from audit.notes import NoteError, TreeHead
 from audit.record import record
 from audit.rows import Rows
@@ -205,7 +205,17 @@ class Course:
         if log.size > size:
             text = f"The log keeps a head of {log.size:,} entries, and {size:,} are there."
             return Finding("frontier", size, log.size - 1, text)
+        if self._is_of_another_size(log) and bytes(log.frontier) != self.walk.frontier().encode():
+            # Comparing its parts would name entries that nobody touched.
+            return Finding("frontier", size, size, "The head that the log keeps is that of more entries.")
         return where_they_differ(size, bytes(log.frontier), self.walk.frontier())
+
+    def _is_of_another_size(self, log: Log) -> bool:
+        """There are more entries than the row of the log says: what else it says is of those perhaps."""
+        return any(
+            one.check == "sequence" and one.first_idx == log.size == self.claims.size
+            for one in self.claims.findings
+        )
 
     def _unsigned(self) -> Finding | None:
         signed, size = self._signatures.good, self.claims.size
@@ -215,6 +225,7 @@ class Course:
             or oldest is None
             or self.claims.at_ms - oldest < LATE_MS
             or self._signatures.findings
+            or any(one.check == "signatures" for one in self.claims.findings)
         ):
             return None
         text = (

@@ -15,12 +15,15 @@ from audit.models import Checkpoint, Entry, Log, Payload, Pruning, Subtree
 from audit.notes import Signer, TreeHead
 from audit.record import TILE_HEIGHT, Draft, append
 from audit.signing import write_checkpoint
-from audit.tree import Frontier, leaf_hash
+from audit.tree import HASH_BYTES, Frontier, leaf_hash
 
 
 @dataclass(frozen=True)
 class Damage:
-    """Entries that were damaged first: one of these has to be named, exactly where `first` is `last`."""
+    """What has to be named as the first bad entry: one from `first` to `last`, exactly it where they are the same.
+
+    Where hashes tell no more exactly, `first` is the size of the older head that was kept: all before it is sound.
+    """
 
     first: int
     last: int
@@ -28,11 +31,12 @@ class Damage:
 
 @dataclass(frozen=True)
 class Scene:
-    """A random place before the head that was kept, which is of `kept` entries."""
+    """A random place before the head that was kept, which is of `kept` entries, and after an older one of `sound`."""
 
     random: random.Random
     idx: int
     kept: int
+    sound: int = 0
 
     def before(self, name: str) -> Any:
         return Entry.objects.values_list(name, flat=True).get(idx=self.idx)
@@ -66,7 +70,7 @@ def edit_body(scene: Scene) -> Damage:
 def edit_body_and_leaf(scene: Scene) -> Damage:
     body = _edited(scene)
     Entry.objects.filter(idx=scene.idx).update(body=body, leaf=leaf_hash(body.encode()))
-    return Damage(scene.idx, scene.idx)
+    return Damage(scene.sound, scene.idx)
 
 
 def flip_bit_of_leaf(scene: Scene) -> Damage:
@@ -123,7 +127,7 @@ def recompute_without_key(scene: Scene) -> Damage:
     if scene.random.random() < 0.5:
         # And takes away what would contradict.
         Checkpoint.objects.filter(size__gt=scene.idx).delete()
-    return Damage(0, scene.kept - 1)
+    return Damage(scene.sound, scene.idx)
 
 
 def truncate(scene: Scene) -> Damage:
@@ -140,7 +144,7 @@ def restore_old_backup(scene: Scene) -> Damage:
     with transaction.atomic():
         append([Draft("sign_in.succeeded", SYSTEM) for _ in range(scene.kept - scene.idx + 3)])
     write_checkpoint()
-    return Damage(0, scene.kept - 1)
+    return Damage(scene.sound, scene.idx)
 
 
 def edit_column(scene: Scene) -> Damage:
@@ -207,16 +211,19 @@ def steal_key_and_sign_anew(scene: Scene) -> Damage:
     edit_body(scene)
     recompute()
     _sign_anew(load_key(Log.objects.get().origin))
-    return Damage(0, scene.kept - 1)
+    return Damage(scene.sound, scene.idx)
 
 
 def sign_anew_with_own_key(scene: Scene) -> Damage:
-    """Nothing is changed but who signed it: the key file too is the attacker's."""
+    """Nothing is changed but who signed it: the key file too is the attacker's.
+
+    Named is the first entry: no signature can be relied on, that of the older head neither.
+    """
     origin = Log.objects.get().origin
     signer = Signer.new(origin)
     _sign_anew(signer)
     key_path(origin).write_text(signer.written() + "\n")
-    return Damage(0, scene.kept - 1)
+    return Damage(0, 0)
 
 
 def change_many_rows(scene: Scene) -> Damage:
@@ -227,17 +234,22 @@ def change_many_rows(scene: Scene) -> Damage:
 
 
 def edit_subtree(scene: Scene) -> Damage:
+    """Named is where the subtree begins, before the older head too: no head speaks of it."""
     number = scene.random.randrange(Subtree.objects.filter(level=1).count())
     Subtree.objects.filter(level=1, number=number).update(hash=scene.random.randbytes(32))
-    return Damage(number * 256, number * 256 + 255)
+    return Damage(number * 256, number * 256)
 
 
 def edit_frontier(scene: Scene) -> Damage:
+    """Named is where the subtree begins whose hash it was, before the older head too: no head speaks of it."""
     log = Log.objects.get()
     data = bytearray(log.frontier)
-    data[scene.random.randrange(len(data))] ^= 0x40
+    at = scene.random.randrange(len(data))
+    data[at] ^= 0x40
     Log.objects.update(frontier=bytes(data))
-    return Damage(0, log.size - 1)
+    widths = [1 << height for height in reversed(range(log.size.bit_length())) if log.size >> height & 1]
+    first = sum(widths[: at // HASH_BYTES])
+    return Damage(first, first)
 
 
 def shorten_log_row(scene: Scene) -> Damage:
@@ -251,9 +263,10 @@ def lengthen_log_row(scene: Scene) -> Damage:
     return Damage(size, size)
 
 
-def rename_log(scene: Scene) -> Damage:
+def rename_log(_: Scene) -> Damage:
+    """Named is the first entry: it is another log from there on."""
     Log.objects.update(log_id="01890000-0000-7000-8000-000000000000")
-    return Damage(0, scene.kept - 1)
+    return Damage(0, 0)
 
 
 def insert_beyond(scene: Scene) -> Damage:
@@ -275,3 +288,5 @@ ATTACKS: tuple[Attack, ...] = (
     sign_anew_with_own_key, change_many_rows, edit_subtree, edit_frontier, shorten_log_row, lengthen_log_row,
     rename_log, insert_beyond,
 )  # fmt: skip
+#: After these nothing of the log can be relied on.
+OF_THE_WHOLE: frozenset[Attack] = frozenset({sign_anew_with_own_key, rename_log})

@@ -46,6 +46,16 @@ class Scene:
     note: str
 
 
+@dataclass(frozen=True)
+class LogDamage:
+    """Of the log itself: the first bad entry has to be one from `first` to `last`, and these verdicts broken."""
+
+    first: int
+    last: int
+    checks: frozenset[str]
+
+
+#: Returns what has to be named: the row whose content it is, or damage of the log.
 type Attack = Callable[[Scene], Any]
 
 
@@ -65,6 +75,7 @@ def set_scene(random_: random.Random) -> Scene:
     recorder, newer = start_recorder(), start_recorder()
     for _ in range(3):
         grow_terminal(recorder, random_)
+        write_checkpoint()
     newer.write(b"$ make\r\n")
     recorder.write(b"$ ")
     session, new_session = make_session(), make_session(title="Another")
@@ -238,24 +249,26 @@ def change_lines(scene: Scene) -> Any:
     return scene.source
 
 
-def edit_seal(scene: Scene) -> Any:
-    """What its entry says, with the leaves and the tree made to fit."""
+def edit_seal(scene: Scene) -> LogDamage:
+    """What its entry says, perhaps with the leaves and the tree made to fit: then all that was signed is left."""
     action = scene.random.choice(["session.sealed", "source.sealed", "terminal.sealed"])
     idx = Entry.objects.filter(action=action).values_list("idx", flat=True).latest("idx")
     edit_body(LogScene(scene.random, idx, Log.objects.get().size))
     if scene.random.random() < 0.5:
-        recompute()
-    return None
+        return LogDamage(idx, idx, frozenset({"leaves", "signatures", "consistency"}))
+    recompute()
+    signed = Checkpoint.objects.filter(size__lte=idx).latest("size").size
+    return LogDamage(signed, idx, frozenset({"signatures", "consistency"}))
 
 
-def delete_seal_and_figures(scene: Scene) -> Any:
+def delete_seal_and_figures(scene: Scene) -> LogDamage:
     """The newest entries go and the rows say that nothing was sealed."""
     newest = Entry.objects.filter(action="source.sealed").latest("idx")
     Entry.objects.filter(idx__gte=newest.idx).delete()
     Checkpoint.objects.filter(size__gt=newest.idx).delete()
     recompute()
     _set(scene.source, sealed_size=0)
-    return None
+    return LogDamage(newest.idx, newest.idx, frozenset({"consistency"}))
 
 
 ATTACKS: tuple[Attack, ...] = (

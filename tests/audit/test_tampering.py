@@ -12,7 +12,7 @@ from django.db import transaction
 from audit.keys import key_path
 from audit.models import Checkpoint, Log
 from audit.verification import verify
-from tests.audit.attacks import ATTACKS, Attack, Scene, drop_triggers
+from tests.audit.attacks import ATTACKS, OF_THE_WHOLE, Attack, Scene, drop_triggers
 from tests.audit.logs import grow, prune
 from tests.endurance.sizes import full_or
 
@@ -46,11 +46,12 @@ def test_an_attack_is_noticed_and_the_damage_named(attack: Attack) -> None:
     key = path.read_text()
     assert verify([older, newer]).is_sound
     kept, sound = int(newer.split("\n")[1]), int(older.split("\n")[1])
+    named = set()
     for seed in range(SEEDS):
         random_ = random.Random(f"{attack.__name__} {seed}")
         with transaction.atomic():
             drop_triggers()
-            damage = attack(Scene(random_, random_.randrange(sound, kept), kept))
+            damage = attack(Scene(random_, random_.randrange(sound, kept), kept, sound))
             found = verify([older, newer])
             transaction.set_rollback(True)
         path.write_text(key)
@@ -58,10 +59,12 @@ def test_an_attack_is_noticed_and_the_damage_named(attack: Attack) -> None:
         spans = [(one.first_bad_idx, one.last_bad_idx) for one in found.broken]
         known = [(first, last) for first, last in spans if first is not None and last is not None]
         assert len(known) == len(spans)
-        if damage.first == damage.last:
-            assert any(first <= damage.first <= last for first, last in known), (seed, damage, found.broken)
+        assert any(first <= damage.last <= last for first, last in known), (seed, damage, found.broken)
+        assert damage.first == damage.last or damage.first == sound
         assert found.first_bad_idx is not None
-        assert found.first_bad_idx <= damage.last, (seed, damage, found.broken)
+        assert damage.first <= found.first_bad_idx <= damage.last, (seed, damage, found.broken)
+        named.add(found.first_bad_idx)
+    assert (named == {0}) == (attack in OF_THE_WHOLE), "to name the first one of all tells nothing"
     assert verify([older, newer]).is_sound, "the attacks were undone"
 
 
