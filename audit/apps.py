@@ -16,6 +16,7 @@ class AuditConfig(AppConfig):
     def ready(self) -> None:
         post_migrate.connect(_put_triggers_back, sender=self)
         checks.register(_triggers_are_there, checks.Tags.database)
+        checks.register(_key_is_there, checks.Tags.database)
         from audit import catalog
         from audit.own_actions import BEST_EFFORT, CHANGES_NOTHING, OWN_ACTIONS
         from audit.signing import signing
@@ -38,10 +39,24 @@ def _triggers_are_there(databases: Any = None, **_: Any) -> list[checks.CheckMes
     if not databases or triggers.LOG not in connections["default"].introspection.table_names():
         return []
     return [
-        checks.Error(
+        # An error would keep `migrate` itself from running. A server does not start in any case.
+        checks.Warning(
             f"The audit log's trigger {name} is missing: the log could be changed unnoticed.",
             hint="Run `python manage.py migrate`, which puts it back, and then `scrollback audit verify`.",
-            id="audit.E001",
+            id="audit.W001",
         )
         for name in triggers.missing()
     ]
+
+
+def _key_is_there(databases: Any = None, **_: Any) -> list[checks.CheckMessage]:
+    from audit import triggers
+    from audit.health import key_trouble
+
+    if not databases or triggers.LOG not in connections["default"].introspection.table_names():
+        return []
+    trouble = key_trouble()
+    if not trouble:
+        return []
+    hint = "What is done is recorded, and signed once the key is there; a server does not start before."
+    return [checks.Warning(trouble, hint=hint, id="audit.W002")]

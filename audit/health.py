@@ -72,7 +72,7 @@ def require_sound_log() -> None:
             + (f", and {len(gone) - 1} more" if gone[1:] else "")
             + ". Put them back with `python manage.py migrate`, then run `scrollback audit verify`."
         )
-    trouble = _key_trouble()
+    trouble = key_trouble()
     if trouble:
         raise Refused(trouble)
 
@@ -98,14 +98,15 @@ def _look() -> Health:
             # Whatever else is asked might wait for the same lock.
             return Health((f"Nothing that has to be in the audit log can be done. {trouble}",))
         with waiting_for_locks(LOCKED_MS):
-            grave = (_key_trouble(), _trigger_trouble())
+            grave = (key_trouble(), _trigger_trouble())
             passing = (_signing_trouble(),)
     except DatabaseError as error:
         grave, passing = (explain(error),), ()
     return Health(tuple(filter(None, grave)), tuple(filter(None, passing)))
 
 
-def _key_trouble() -> str:
+def key_trouble() -> str:
+    """Why the key cannot sign, and what to do; "" when it can, or when the first checkpoint is yet to make it."""
     log = Log.objects.filter(pk=Log.THE_ONE).first()
     if log is None:
         return ""

@@ -4,6 +4,8 @@ import stat
 import threading
 import time
 import uuid
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.core import checks
@@ -14,7 +16,7 @@ from audit.actors import SYSTEM
 from audit.health import require_sound_log
 from audit.keys import KeyUnavailable, key_path
 from audit.models import Checkpoint, Entry, Log, Payload, Subtree
-from audit.notes import TreeHead, Verifier
+from audit.notes import Signer, TreeHead, Verifier
 from audit.record import Attachment, Draft, append, commitment, record
 from audit.restored import put_log
 from audit.signing import GATHER_S, LOOK_EVERY_S, CheckpointWriter, signing, tree_head, write_checkpoint
@@ -132,9 +134,11 @@ def test_a_missing_trigger_keeps_the_server_from_starting_and_a_migration_puts_i
     with pytest.raises(Refused, match="audit_entry_no_update"):
         require_sound_log()
     found = checks.run_checks(tags=[checks.Tags.database], databases=["default"])
-    assert "audit.E001" in [message.id for message in found]
-    call_command("migrate", verbosity=0)
+    assert "audit.W001" in [message.id for message in found]
+    # As from the command line, with the checks that come before: they must not refuse what mends it.
+    call_command("migrate", verbosity=0, skip_checks=False)
     assert triggers.missing() == []
+    assert [message.id for message in checks.run_checks(databases=["default"])] == []
 
 
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="only SQLite rebuilds a table to change it")
@@ -197,6 +201,44 @@ def test_a_key_of_another_log_or_a_damaged_one_is_refused() -> None:
         write_checkpoint()
     path.write_text(key)
     assert write_checkpoint() is not None
+
+
+def _is_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (Path.unlink, "is missing. Put it back"),
+        (_is_a_folder, "cannot be read: Is a directory"),
+        (lambda path: path.write_text("PRIVATE+KEY+" + "x" * 20), "is damaged"),
+        (
+            lambda path: path.write_text(Signer.new("scrollback/another").written() + "\n"),
+            "is the key of another log (scrollback/another)",
+        ),
+    ],
+)
+def test_a_system_check_says_of_the_key_what_the_server_says(
+    spoil: Callable[[Path], None], said: str
+) -> None:
+    assert checks.run_checks(databases=["default"]) == [], "the first checkpoint makes it"
+    entries(1)
+    write_checkpoint()
+    assert checks.run_checks(databases=["default"]) == []
+    path = key_path(head().origin)
+    spoil(path)
+    try:
+        (found,) = checks.run_checks(databases=["default"])
+        assert (found.id, said in found.msg) == ("audit.W002", True)
+        with pytest.raises(Refused) as refused:
+            require_sound_log()
+        assert found.msg == str(refused.value)
+        assert checks.run_checks() == [], "commands that ask for no database read none"
+    finally:
+        if path.is_dir():
+            path.rmdir()
 
 
 def wait_for_checkpoint(size: int) -> float:
