@@ -2,20 +2,26 @@
 
 import json
 import socket
+import sqlite3
 import struct
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
-from tests.browser.running import Server
-from tests.dashboard.commands.shell import Shell
+from tests.browser.running import Server, free_port
+from tests.dashboard.commands.shell import Shell, only_line
 from tests.launching import SCROLLBACK
+
+MANAGE = Path(__file__).parents[3] / "manage.py"
 
 DEADLINE_S = 30
 
@@ -126,3 +132,79 @@ def test_a_start_with_other_settings_is_in_the_log(shell: Shell) -> None:
     first, same, other = entries_after(), entries_after(), entries_after(SCROLLBACK_SEAL_AFTER_HOURS="48")
     # A start writes others too (a link to set up), and so does a verification.
     assert other - same == same - first + 1
+
+
+def run_sql(shell: Shell, *statements: str) -> None:
+    """As somebody who holds the database."""
+    url = shell.environment["SCROLLBACK_DATABASE_URL"]
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
+            for statement in statements:
+                database.execute(statement)
+            database.commit()
+        return
+    with psycopg.connect(url) as server:
+        for statement in statements:
+            server.execute(statement.encode())
+
+
+def drop_triggers(shell: Shell) -> None:
+    on = "" if shell.environment["SCROLLBACK_DATABASE_URL"].startswith("sqlite") else " ON audit_entry"
+    run_sql(shell, *(f"DROP TRIGGER audit_entry_{name}{on}" for name in ("no_update", "no_delete")))
+
+
+def rebuild_table(shell: Shell) -> None:
+    """As a migration changes a table on SQLite, by one that is not Django's own and puts nothing back."""
+    path = shell.environment["SCROLLBACK_DATABASE_URL"].removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path)) as database:
+        made = "SELECT sql FROM sqlite_master WHERE tbl_name = 'audit_entry' AND type = ? AND sql IS NOT NULL"
+        ((table,),) = database.execute(made, ("table",))
+        indexes = [sql for (sql,) in database.execute(made, ("index",))]
+    run_sql(
+        shell,
+        table.replace("audit_entry", "new__audit_entry", 1),
+        "INSERT INTO new__audit_entry SELECT * FROM audit_entry",
+        "DROP TABLE audit_entry",
+        "ALTER TABLE new__audit_entry RENAME TO audit_entry",
+        *indexes,
+    )
+
+
+def refusal(shell: Shell) -> str:
+    """The one line with which a server refuses to start."""
+    ended = shell.run("serve", "--port", str(free_port()))
+    assert (ended.returncode, ended.stdout) == (2, b"")
+    return only_line(ended.stderr)
+
+
+@pytest.mark.parametrize("spoil", [drop_triggers, rebuild_table], ids=lambda spoil: spoil.__name__)
+def test_a_log_without_its_triggers_is_not_served_until_what_the_refusal_says_is_done(
+    shell: Shell, spoil: Callable[[Shell], None]
+) -> None:
+    if spoil is rebuild_table and not shell.environment["SCROLLBACK_DATABASE_URL"].startswith("sqlite"):
+        pytest.skip("only SQLite rebuilds a table to change it")
+    shell.run("audit", "verify")
+    spoil(shell)
+    said = refusal(shell)
+    assert "the trigger audit_entry_" in said
+    assert "Put them back with `python manage.py migrate`, then run `scrollback audit verify`." in said
+
+    environment = {**shell.environment, "SCROLLBACK_SECRET_KEY": "k" * 50}
+    done = subprocess.run([sys.executable, str(MANAGE), "migrate"], env=environment, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert b"audit.W001" in done.stderr
+    assert shell.json("audit", "verify")["is_sound"]
+    with server_on(shell):
+        pass
+
+
+def test_a_log_without_its_key_is_not_served_until_it_is_back(shell: Shell) -> None:
+    shell.run("audit", "verify")
+    (key,) = shell.home.glob("audit-*.key")
+    kept = key.rename(shell.home / "elsewhere")
+    said = refusal(shell)
+    assert f"The key of the audit log, {key}, is missing. Put it back" in said
+    assert "scrollback audit new-key" in said
+    kept.rename(key)
+    with server_on(shell):
+        pass
