@@ -24,6 +24,7 @@ from sessions_app.actions.denials import note_denied
 from sessions_app.actions.sign_in import record_sign_out
 from sessions_app.actors import requester
 from sessions_app.models import Person
+from sessions_app.token_text import without_tokens
 
 IDLE_MS: Final = 60 * 60 * 1000
 LONGEST_S: Final = 12 * 60 * 60
@@ -121,7 +122,7 @@ def me(request: HttpRequest) -> Person:
 def requires(right: str) -> Callable[[_View], _View]:
     """Only for people with this right (sessions_app/access.py).
 
-    For others a page is not there (404) and a change is refused (403) and written down.
+    For others a page is not there (404), a change is refused (403), and either is written down.
     """
 
     def decorate(view: _View) -> _View:
@@ -129,9 +130,9 @@ def requires(right: str) -> Callable[[_View], _View]:
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if may(request.user, right):
                 return view(request, *args, **kwargs)
+            record_denied(request, right)
             if request.method in SAFE_METHODS:
                 raise Http404
-            record_denied(request, right)
             raise PermissionDenied
 
         return guarded
@@ -141,4 +142,5 @@ def requires(right: str) -> Callable[[_View], _View]:
 
 def record_denied(request: HttpRequest, right: str, *, actor: Actor | None = None) -> None:
     """Write down that somebody tried what they may not do. The query is left out: it may hold secrets."""
-    note_denied(str(request.method), request.path[:300], right, actor=actor or requester(request))
+    path = without_tokens(request.path)
+    note_denied(str(request.method), path[:300], right, actor=actor or requester(request))

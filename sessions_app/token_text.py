@@ -45,6 +45,11 @@ def parse_token(text: str) -> TokenText | None:
     return TokenText(match[1], match[2])
 
 
+def without_tokens(text: str) -> str:
+    """What may be shown of a text that somebody wrote a token into: its public part."""
+    return PATTERN.sub(lambda match: f"sbk_{match[1]}_…", text)
+
+
 def _random(length: int) -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(length))
 

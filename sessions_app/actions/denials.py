@@ -16,6 +16,7 @@ MOST_IN_WINDOW: Final = 30
 _MOST_ACTORS: Final = 1_000
 
 type _Who = tuple[str, str, str]
+_STRANGERS: Final = ("anonymous", "", "")
 
 
 @dataclass(slots=True)
@@ -27,7 +28,8 @@ class _Window:
 class DenialLimit:
     """Lets an actor's refusals through: of one method and path the first of a minute, of all of them thirty.
 
-    Those that are withheld are counted; the actor's next entry says how many they were.
+    Those that are withheld are counted; the actor's next entry says how many they were. Whoever is not known shares
+    the thirty with all others who are not: addresses cost nothing.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -39,6 +41,8 @@ class DenialLimit:
     def take(self, actor: Actor, method: str, path: str) -> int | None:
         """How many were withheld before this one; None when it is withheld itself."""
         who, what = (actor.type, actor.id, actor.label), (method, path)
+        if actor.type == "anonymous":
+            who, what = _STRANGERS, (method, f"{actor.label} {path}")
         with self._lock:
             window = self._window(who)
             if what in window.written or len(window.written) >= MOST_IN_WINDOW:

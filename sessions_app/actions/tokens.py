@@ -81,16 +81,31 @@ def revoke_token(token: ApiToken, *, actor: Actor) -> bool:
     return True
 
 
-def authenticate_token(text: str) -> ApiToken | None:
-    """The usable token with this text, its owner loaded and active; notes that it was used."""
+def presented_token(text: str) -> ApiToken | None:
+    """The token with this text, usable or not, its owner loaded."""
     parts = parse_token(text)
     if parts is None:
         return None
     token = ApiToken.objects.select_related("owner").filter(prefix=parts.prefix).first()
     if token is None or not compare_digest(token.secret_sha256, sha256_of(parts.secret.encode())):
         return None
+    return token
+
+
+def why_unusable(token: ApiToken, at_ms: int) -> str:
+    """In two words; "" for one that works."""
+    if token.revoked_ms is not None:
+        return "revoked token"
+    if not token.is_usable(at_ms):
+        return "expired token"
+    return "" if token.owner.is_active else "disabled owner"
+
+
+def authenticate_token(text: str) -> ApiToken | None:
+    """The usable token with this text, its owner loaded and active; notes that it was used."""
+    token = presented_token(text)
     now = now_ms()
-    if not token.is_usable(now) or not token.owner.is_active:
+    if token is None or why_unusable(token, now):
         return None
     _note_use(token, now)
     return token
@@ -180,6 +195,4 @@ def _write_private(path: Path, text: str) -> None:
 def usable_by_id(token_id: uuid.UUID) -> ApiToken | None:
     """The token if it still works: what a live socket that was opened with it asks now and then."""
     token = ApiToken.objects.select_related("owner").filter(pk=token_id).first()
-    if token is None or not token.is_usable(now_ms()) or not token.owner.is_active:
-        return None
-    return token
+    return None if token is None or why_unusable(token, now_ms()) else token

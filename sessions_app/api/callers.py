@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from django.http import HttpRequest
 
 from audit.actors import Actor
+from dashboard.lib.clock import now_ms
 from sessions_app.access import may, token_may
-from sessions_app.actions.tokens import authenticate_token
+from sessions_app.actions.tokens import authenticate_token, presented_token, why_unusable
 from sessions_app.actors import actor_of
 from sessions_app.api.problems import FORBIDDEN, UNAUTHENTICATED, Problem
 from sessions_app.models import ApiToken, Person
@@ -31,8 +32,10 @@ def caller_of(request: HttpRequest) -> Caller:
     header = request.headers.get("Authorization")
     if header is not None:
         kind, _, text = header.partition(" ")
-        token = authenticate_token(text.strip()) if kind.lower() == "bearer" else None
+        text = text.strip() if kind.lower() == "bearer" else ""
+        token = authenticate_token(text)
         if token is None:
+            _record_refused(request, presented_token(text))
             raise _unauthenticated("The token is unknown, expired or revoked.", error="invalid_token")
         return Caller(token.owner, token)
     # The login cookie is sent by any page of this host, so it never changes anything here.
@@ -51,6 +54,14 @@ def require(request: HttpRequest, caller: Caller, right: str) -> None:
     raise Problem(
         FORBIDDEN, "Neither more nor less than the scopes of the token and the role of its owner allow."
     )
+
+
+def _record_refused(request: HttpRequest, token: ApiToken | None) -> None:
+    """Write down who was refused for their token: the token itself where it is known, with why it does not work."""
+    if token is None:
+        record_denied(request, "unknown token")
+    else:
+        record_denied(request, why_unusable(token, now_ms()) or "unknown token", actor=actor_of(token))
 
 
 def _unauthenticated(detail: str, *, error: str = "") -> Problem:

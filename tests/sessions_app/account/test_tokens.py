@@ -92,7 +92,7 @@ def test_a_token_is_made_shown_once_and_ended() -> None:
     assert api.get("/api/v1/sessions").status_code == 401
     assert revoke_token(token, actor=SYSTEM) is False
     actions = list(Entry.objects.order_by("idx").values_list("action", flat=True))
-    assert actions == ["token.created", "token.used", "token.revoked"]
+    assert actions == ["token.created", "token.used", "token.revoked", "request.denied"]
 
 
 @pytest.mark.django_db

@@ -1,6 +1,8 @@
 """Who is let into the API, as what, and what is written down about it."""
 
+import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,8 +10,10 @@ from django.test import Client
 
 from audit.models import Entry
 from dashboard.lib.clock import now_ms
+from sessions_app import sign_in
 from sessions_app.actions import people
 from sessions_app.actions import tokens as token_actions
+from sessions_app.actions.denials import MOST_IN_WINDOW, DenialLimit, note_denied
 from sessions_app.actions.tokens import DAY_MS, revoke_token
 from sessions_app.actors import actor_of
 from sessions_app.api import endpoint as endpoint_module
@@ -19,6 +23,13 @@ from tests.factories import make_person, signed_in
 from tests.sessions_app.api.client import Api, problem_of
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def own_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of this test alone: all that are not known share one, in all tests of a process."""
+    monkeypatch.setattr(sign_in, "note_denied", partial(note_denied, limit=DenialLimit()))
+
 
 UNAUTHENTICATED = (401, "/problems/unauthenticated")
 FORBIDDEN = (403, "/problems/forbidden")
@@ -66,6 +77,9 @@ def test_a_token_of_the_right_form_with_another_secret_is_refused() -> None:
     forged = type(mine)(mine.prefix, theirs.secret)
     assert parse_token(str(forged)) == forged
     assert problem_of(with_header(f"Bearer {forged}")) == UNAUTHENTICATED
+    entry = Entry.objects.get(action="request.denied")
+    # Whoever knows no more than the public part is not the token.
+    assert (entry.actor_type, entry.actor_label) == ("anonymous", "127.0.0.1")
 
 
 def test_another_scheme_is_refused() -> None:
@@ -124,6 +138,66 @@ def test_a_refusal_is_written_down_with_its_token() -> None:
     entry = Entry.objects.get(action="request.denied")
     assert (entry.actor_type, entry.actor_id) == ("token", str(api.token.pk))
     assert "/api/v1/sessions" in entry.body
+
+
+def denied() -> list[tuple[str, str, str, str]]:
+    """Kind and name of the actor, the path, and why."""
+    found = Entry.objects.filter(action="request.denied").order_by("idx")
+    details = [json.loads(entry.body)["details"] for entry in found]
+    return [
+        (entry.actor_type, entry.actor_label, entry.target_label, why["right"])
+        for entry, why in zip(found, details, strict=True)
+    ]
+
+
+def test_a_token_that_does_not_work_is_written_down_by_name_and_never_whole() -> None:
+    expired, revoked, orphan, unknown = Api(), Api(), Api(), Api()
+    make_person()
+    revoke_token(revoked.token, actor=actor_of(revoked.person))
+    people.disable_person(orphan.person.pk, actor=actor_of(make_person()))
+    ApiToken.objects.filter(pk=expired.token.pk).update(expires_ms=1)
+    ApiToken.objects.filter(pk=unknown.token.pk).delete()
+    for api in (expired, revoked, orphan, unknown):
+        assert problem_of(api.client.get("/api/v1/sessions?word=secret")) == UNAUTHENTICATED
+    assert denied() == [
+        *(
+            ("token", str(api.token), "/api/v1/sessions", why)
+            for api, why in (
+                (expired, "expired token"),
+                (revoked, "revoked token"),
+                (orphan, "disabled owner"),
+            )
+        ),
+        ("anonymous", "127.0.0.1", "/api/v1/sessions", "unknown token"),
+    ]
+    assert problem_of(unknown.client.get(f"/api/v1/{unknown.text}/")) == UNAUTHENTICATED
+    written = "".join(Entry.objects.values_list("body", flat=True))
+    assert "word=secret" not in written
+    for api in (expired, revoked, orphan, unknown):
+        assert api.text.split("_")[2] not in written
+
+
+def test_a_program_that_goes_on_with_a_token_that_ended_writes_one_entry() -> None:
+    api = Api()
+    revoke_token(api.token, actor=actor_of(api.person))
+    for _ in range(20):
+        assert problem_of(api.get("sessions")) == UNAUTHENTICATED
+    assert len(denied()) == 1
+
+
+def test_guessing_tokens_from_many_addresses_does_not_flood_the_log() -> None:
+    for number in range(MOST_IN_WINDOW + 5):
+        answer = Client(REMOTE_ADDR=f"10.0.0.{number}").get(
+            f"/api/v1/{number}", headers={"Authorization": "Bearer guessed"}
+        )
+        assert answer.status_code == 401
+    assert len({label for _, label, _, _ in denied()}) == len(denied()) == MOST_IN_WINDOW
+
+
+def test_without_a_token_nothing_is_written_down() -> None:
+    for path in ("sessions", "openapi.json", "nothing/here"):
+        assert problem_of(Client().get(f"/api/v1/{path}")) == UNAUTHENTICATED
+    assert denied() == []
 
 
 def test_use_is_noted_once_a_minute_and_written_down_once_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
