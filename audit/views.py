@@ -72,7 +72,9 @@ def entries(request: HttpRequest) -> HttpResponse:
 @require_safe
 def facets(request: HttpRequest) -> HttpResponse:
     """The facets with their counts, fetched after the list is there: they never keep it waiting."""
-    return render(request, "audit/_facets.html", {"found": facets_of(query_of(request))})
+    query = query_of(request)
+    note_reading(query, actor=surroundings().actor(request))
+    return render(request, "audit/_facets.html", {"found": facets_of(query)})
 
 
 @require_safe
@@ -82,6 +84,9 @@ def news(request: HttpRequest) -> HttpResponse:
     above = _index(request, "newer_than")
     if above is None:
         raise BadRequest("newer_than is missing.")
+    if query:
+        # Without a filter it tells how long the log is, as every head does.
+        note_reading(query, actor=surroundings().actor(request))
     found = newer(query, above, MOST_NEWS, rows=_indices)
     return JsonResponse({"count": len(found.rows)})
 

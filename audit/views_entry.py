@@ -47,6 +47,7 @@ def peek(request: HttpRequest, idx: int) -> HttpResponse:
 def proof(request: HttpRequest, idx: int) -> HttpResponse:
     """The proof as a file."""
     found = get_object_or_404(Entry, idx=idx)
+    note_opening(idx, with_payload=False, actor=surroundings().actor(request))
     made, _ = _proof(found)
     if made is None:
         raise Http404

@@ -11,6 +11,7 @@ from audit import walk
 from audit.actors import Actor
 from audit.models import Entry
 from audit.record import Draft, Target, append, record
+from audit.signing import write_checkpoint
 from sessions_app.models import Role, SavedView
 from tests.factories import make_person, make_project, make_session, signed_in
 
@@ -155,8 +156,10 @@ def test_facets_count_what_their_links_show(client: Client) -> None:
 
     assert choices(client, "action") == {
         "session.*": 5, "request.*": 1, "request.denied": 1, "session.archived": 3, "session.deleted": 2,
+        # This very look.
+        "log.*": 1, "log.read": 1,
     }  # fmt: skip
-    assert choices(client, "actor") == {"ada": 4, "bob": 2}
+    assert choices(client, "actor") == {"ada": 4, "bob": 2, "otto": 1}
     assert choices(client, "actor", "action:session.deleted actor:ada") == {"bob": 2, "ada": 0}
     assert choices(client, "decision") == {"deny": 1}
     assert choices(client, "project") == {"atlas": 2}
@@ -184,9 +187,60 @@ def test_reading_is_recorded_once_for_each_person_and_filter(
     assert reads.all().count() == 4
 
 
-def test_an_entry_opened_by_its_address_alone_is_recorded(client: Client) -> None:
+@pytest.mark.parametrize("path", ["facets/", "news/"])
+def test_a_filter_that_the_list_was_not_read_with_is_recorded_with_what_it_tells(
+    client: Client, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
     write()
-    client.get("/audit/0/")
+    found = Entry.objects.filter(action="log.read").order_by("idx").values_list("target_label", flat=True)
+
+    def ask(query: str) -> None:
+        extra = {"newer_than": "0"} if path == "news/" else {}
+        assert client.get(f"/audit/{path}", {"q": query, **extra}).status_code == 200
+
+    client.get("/audit/", {"q": "actor:bob"})
+    for query in ("actor:bob", "actor:eve", "actor:eve", "actor:bob"):
+        ask(query)
+    assert list(found.all()) == ["actor:bob", "actor:eve"]
+    later = Entry.objects.latest("idx").at_ms + 11 * MINUTE_MS
+    monkeypatch.setattr("audit.reading.now_ms", lambda: later)
+    ask("actor:bob")
+    assert list(found.all()) == ["actor:bob", "actor:eve", "actor:bob"]
+
+
+def test_counts_without_a_filter(client: Client) -> None:
+    """How many entries are new is no secret of any entry; which actors and actions there are is one."""
+    write()
+    client.get("/audit/news/?newer_than=0")
+    assert not Entry.objects.filter(action="log.read").exists()
+    client.get("/audit/facets/")
+    assert [entry.target_label for entry in Entry.objects.filter(action="log.read")] == ["everything"]
+
+
+@pytest.mark.parametrize("path", ["facets/", "news/?newer_than=0&q=actor:ada", "0/proof/", "0/", "0/peek/"])
+def test_what_cannot_be_recorded_is_not_shown(
+    client: Client, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    write()
+    write_checkpoint()
+    assert client.get(f"/audit/{path}").status_code == 200
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise RuntimeError("nothing can be recorded")
+
+    monkeypatch.setattr("audit.reading.record", refused)
+    later = Entry.objects.latest("idx").at_ms + 11 * MINUTE_MS
+    monkeypatch.setattr("audit.reading.now_ms", lambda: later)
+    with pytest.raises(RuntimeError, match="nothing can be recorded"):
+        client.get(f"/audit/{path}")
+
+
+@pytest.mark.parametrize("path", ["", "peek/", "proof/"])
+def test_an_entry_opened_by_its_address_alone_is_recorded(client: Client, path: str) -> None:
+    write()
+    write_checkpoint()
+    for _ in range(2):
+        assert client.get(f"/audit/0/{path}").status_code == 200
     assert [entry.target_label for entry in Entry.objects.filter(action="log.read")] == ["idx:0"]
 
 
