@@ -2,11 +2,12 @@
 
 import json
 import random
+from collections.abc import Callable
 
 import pytest
 from django.db import connection, transaction
 
-from audit import parallel
+from audit import parallel, triggers
 from audit.actors import SYSTEM, Actor
 from audit.models import Checkpoint, Entry, Log, Payload, Pruning
 from audit.new_key import replace_key
@@ -14,7 +15,7 @@ from audit.record import Attachment, Draft, Target, append
 from audit.rows import Rows
 from audit.segments import HOLD_PLACED, HOLD_RELEASED, check, ranges
 from audit.signing import tree_head, write_checkpoint
-from audit.tree import perfect_root, root_of
+from audit.tree import leaf_hash, perfect_root, root_of
 from audit.verification import verify, verify_and_record
 from tests.audit.attacks import drop_triggers
 from tests.audit.logs import draft, grow, prune
@@ -224,3 +225,75 @@ def test_other_processes_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     assert here.broken == there.broken == ()
     assert (there.root, there.size) == (here.root, 1_500)
     assert seen[-1] == (1_500, 1_500)
+
+
+def edit(idx: int) -> None:
+    entry = Entry.objects.get(idx=idx)
+    Entry.objects.filter(idx=idx).update(body=entry.body.replace('"action":"', '"action":"x'))
+
+
+def edit_and_hash(idx: int) -> None:
+    """Leaves only hashes to tell: a span, not an entry."""
+    body = json.loads(Entry.objects.values_list("body", flat=True).get(idx=idx))
+    body["details"]["n"] = -1
+    text = json.dumps(body, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    Entry.objects.filter(idx=idx).update(body=text, leaf=leaf_hash(text.encode()))
+
+
+def delete(idx: int) -> None:
+    Entry.objects.filter(idx=idx).delete()
+
+
+def edit_a_column(idx: int) -> None:
+    Entry.objects.filter(idx=idx).update(actor_label="eve")
+
+
+def edit_a_payload(idx: int) -> None:
+    assert Payload.objects.filter(idx=idx).update(data=b"another")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("spoil", "check_name", "is_exact"),
+    [
+        (edit, "leaves", True),
+        (edit_and_hash, "subtrees", False),
+        (delete, "sequence", True),
+        (edit_a_column, "columns", True),
+        (edit_a_payload, "payloads", True),
+    ],
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
+def test_other_processes_find_the_same_in_a_log_that_was_tampered_with(
+    monkeypatch: pytest.MonkeyPatch, spoil: Callable[[int], None], check_name: str, is_exact: bool
+) -> None:
+    """In a range of its own behind the first one, which another process looks at."""
+    random_ = random.Random(11)
+    with transaction.atomic():
+        append([draft(random_, number) for number in range(1_500)])
+    write_checkpoint()
+    head = Checkpoint.objects.latest("size").note
+    assert [end for _, end in ranges(0, 1_500)][:2] == [1_024, 1_280]
+    idx = Payload.objects.filter(idx__gt=1_100).order_by("idx").values_list("idx", flat=True)[0]
+    drop_triggers()
+    try:
+        spoil(idx)
+        here = verify([head])
+        monkeypatch.setattr(parallel, "WORTHWHILE", 1)
+        monkeypatch.setattr(parallel, "usable_cores", lambda: 2)
+        spread = []
+        real = parallel.checked
+        monkeypatch.setattr(parallel, "checked", lambda *a, **k: (spread.append(1), real(*a, **k))[1])
+        there = verify([head])
+    finally:
+        triggers.install()
+    assert spread == [1]
+    assert there.verdicts == here.verdicts
+    assert (there.root, there.first_bad_idx) == (here.root, here.first_bad_idx)
+    verdict = there.verdict(check_name)
+    assert verdict.outcome == "broken"
+    if is_exact:
+        assert verdict.first_bad_idx == there.first_bad_idx == idx
+    else:
+        assert there.first_bad_idx is not None
+        assert there.first_bad_idx <= idx
