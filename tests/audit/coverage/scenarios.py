@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from django.test import Client
+
 from audit import holds, pruning, reading
 from audit.actors import Actor
 from audit.new_key import replace_key
@@ -40,6 +42,7 @@ from sessions_app.actions import (
 )
 from sessions_app.actions.background_sealing import BackgroundSealing
 from sessions_app.actions.terminals import add_marker, mark_lost, seal, write_recording
+from sessions_app.audit_actions import REPORTED
 from sessions_app.drafts import TerminalDraft
 from sessions_app.importers.pipeline import Importer
 from sessions_app.models import AgentSession, Role, Scope, Status, TerminalState
@@ -178,6 +181,12 @@ def give_wrong_password() -> Act:
 def sign_out() -> Act:
     person = make_person()
     return lambda: sign_in.record_sign_out(person)
+
+
+@scenario(entries=("sign_in.expired",))
+def be_signed_out_by_time() -> Act:
+    person = make_person()
+    return lambda: sign_in.record_sign_out(person, expired=True)
 
 
 @scenario("tokens.create_token", entries=("token.created",))
@@ -513,6 +522,29 @@ def report_events() -> Act:
         reports.Report(new_id(), "policy.decided", "agent", START_MS, decision="deny"),
     ]
     return lambda: reports.report_events(told, actor=ADA)
+
+
+#: Each once, in the order of their names.
+REPORTED_BY_AGENTS: Final = tuple(sorted(REPORTED))
+
+
+@scenario(entries=REPORTED_BY_AGENTS)
+def report_through_the_api() -> Act:
+    _, text = tokens.create_token(make_person(), "agent", [Scope.WRITE], actor=ADA)
+    # The first use of a day has an entry of its own.
+    tokens.authenticate_token(text)
+    events = [
+        {"id": str(new_id()), "action": action, "vantage": "sandbox", "observed_ms": START_MS}
+        for action in REPORTED_BY_AGENTS
+    ]
+
+    def act() -> None:
+        answer = Client(headers={"Authorization": f"Bearer {text}"}).post(
+            "/api/v1/audit/events", {"events": events}, content_type="application/json"
+        )
+        assert answer.status_code == 200, answer.content
+
+    return act
 
 
 # ── The log itself ───────────────────────────────────────────────────────────────────────────────────────

@@ -6,6 +6,8 @@ from audit import catalog
 from audit.own_actions import OWN_ACTIONS
 from sessions_app import audit_actions
 from tests.audit.coverage.code import call_sites, recorded_names
+from tests.audit.coverage.exceptions import NOT_WALKED
+from tests.audit.coverage.scenarios import SCENARIOS
 
 CATALOGUED = {**audit_actions.AUDIT_ACTIONS, **OWN_ACTIONS}
 
@@ -20,6 +22,13 @@ def test_every_entry_is_written_under_a_catalogued_name() -> None:
 def test_every_catalogued_action_is_used() -> None:
     used = {name for _, name in recorded_names()} | audit_actions.RETIRED
     assert set(CATALOGUED) - used == set()
+
+
+def test_every_action_is_walked_or_has_its_reason() -> None:
+    walked = {name for scenario in SCENARIOS.values() for name in scenario.entries}
+    assert set(CATALOGUED) - walked == set(NOT_WALKED), "walk it, or say why it cannot be"
+    assert walked <= set(CATALOGUED)
+    assert {name for name in NOT_WALKED if catalog.action(name).is_retired} == audit_actions.RETIRED
 
 
 def test_every_action_has_its_sentence_and_says_how_strict_it_is() -> None:
