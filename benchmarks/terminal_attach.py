@@ -59,11 +59,26 @@ def run(options: Options, console: Console) -> dict[str, Any]:
                     asciinema_peer.serving(one.cast.path, console.folder) as address,
                     prepared(running) as context,
                 ):
-                    measured["asciinema_player"] = asciinema_peer.measure(
+                    measured["asciinema_player"] = peer = asciinema_peer.measure(
                         context.new_page(), address, [1.0], PEER_PATIENCE_S
                     )
+                measured |= times_faster(measured, peer)
             figures["sizes"].append(measured)
+    if len(imported) > 1:
+        p95 = [size["attach_to_painted"]["p95_ms"] for size in figures["sizes"]]
+        figures["largest_to_smallest_p95"] = round(p95[-1] / p95[0], 2)
     return figures
+
+
+def times_faster(measured: dict[str, Any], peer: dict[str, Any]) -> dict[str, float]:
+    """The peer's time until the recording is painted to that of the whole page; empty when it could not load it."""
+    if "load_to_painted_ms" not in peer:
+        return {}
+    page = measured["page_to_painted"]
+    return {
+        f"times_faster_{rank}": round(peer["load_to_painted_ms"] / page[f"{rank}_ms"], 1)
+        for rank in ("p50", "p95")
+    }
 
 
 def _measure(
