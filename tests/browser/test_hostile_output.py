@@ -300,3 +300,25 @@ def test_strings_are_cut_and_nothing_else_is(signed_in_page: Page, sizes: list[i
     for given, expected in cases:
         result = signed_in_page.evaluate(_CAP, [base64.b64encode(given).decode(), sizes])
         assert base64.b64decode(result) == expected
+
+
+_SEARCHED = """async () => {
+  const { StringCap } = await import("scrollback/terminal/string-cap");
+  const bytes = new TextEncoder().encode("\\x1b]8;;http://h/\\x1b\\\\a\\x1b]8;;\\x1b\\\\".repeat(10_000));
+  let searched = 0;
+  bytes.indexOf = (byte, from) => {
+    const at = Uint8Array.prototype.indexOf.call(bytes, byte, from);
+    searched += (at < 0 ? bytes.length : at) - from;
+    return at;
+  };
+  const kept = new StringCap().keep(bytes);
+  return [kept === bytes, searched / bytes.length];
+}"""
+
+
+def test_many_strings_cost_no_search_each(signed_in_page: Page) -> None:
+    """A search for what is nowhere, from each string on, kept the page of 100,000 links busy for minutes."""
+    signed_in_page.goto("/terminals/")
+    is_same, times_searched = signed_in_page.evaluate(_SEARCHED)
+    assert is_same
+    assert 0 < times_searched <= 2

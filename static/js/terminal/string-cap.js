@@ -30,13 +30,14 @@ export class StringCap {
     const pieces = [];
     let start = 0;
     let at = 0;
+    const next = { escape: finder(bytes, ESC), lead: finder(bytes, LEAD) };
     if (this.#mayEnd && bytes.length) {
       this.#mayEnd = false;
       this.#inString = bytes[0] !== END_8_BIT;
     }
     while (at < bytes.length) {
       if (!this.#inString) {
-        at = this.#nextString(bytes, at);
+        at = this.#nextString(bytes, at, next);
         continue;
       }
       const end = this.#endOfString(bytes, at);
@@ -55,14 +56,14 @@ export class StringCap {
   }
 
   /** Where to go on: behind the start of a string, or at the end. */
-  #nextString(bytes, from) {
+  #nextString(bytes, from, next) {
     if (this.#before) {
       const starts = this.#before === ESC ? STARTS : STARTS_8_BIT;
       this.#before = 0;
       if (starts.has(bytes[from])) return this.#begin(from + 1);
     }
-    let escape = nextOf(bytes, ESC, from);
-    let lead = nextOf(bytes, LEAD, from);
+    let escape = next.escape(from);
+    let lead = next.lead(from);
     while (escape < bytes.length || lead < bytes.length) {
       const isEscape = escape < lead;
       const at = isEscape ? escape : lead;
@@ -71,8 +72,8 @@ export class StringCap {
         break;
       }
       if ((isEscape ? STARTS : STARTS_8_BIT).has(bytes[at + 1])) return this.#begin(at + 2);
-      if (isEscape) escape = nextOf(bytes, ESC, at + 1);
-      else lead = nextOf(bytes, LEAD, at + 1);
+      if (isEscape) escape = next.escape(at + 1);
+      else lead = next.lead(at + 1);
     }
     return bytes.length;
   }
@@ -91,9 +92,14 @@ export class StringCap {
   }
 }
 
-function nextOf(bytes, byte, from) {
-  const at = bytes.indexOf(byte, from);
-  return at < 0 ? bytes.length : at;
+/** Where `byte` is next, at `from` or behind it; asked with ascending `from`, it looks at each byte once. */
+function finder(bytes, byte) {
+  let at = -1;
+  return (from) => {
+    if (at < from) at = bytes.indexOf(byte, from);
+    if (at < 0) at = bytes.length;
+    return at;
+  };
 }
 
 function concatenated(pieces) {
