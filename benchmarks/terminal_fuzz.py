@@ -21,9 +21,13 @@ IN_BROWSER_MB = 5
 SCREENS = 300
 # One call of the engine may take this long at most.
 LIMIT_S = 5.0
+# What the import's processes and the browser's may hold at most, together with what they share.
+IMPORT_MEMORY_MB = 1_000
+BROWSER_MEMORY_MB = 2_000
 
 
 def run(options: Options, console: Console) -> dict[str, Any]:
+    """Raises Failed when a byte was changed, something hung, or memory grew beyond its bound."""
     (megabytes,) = options.scaled(SIZE_MB)
     whole = _import(console, megabytes)
     part = _import(console, max(1, min(IN_BROWSER_MB, megabytes // 2)))
@@ -47,7 +51,21 @@ def run(options: Options, console: Console) -> dict[str, Any]:
     figures["screens"] = _screens(terminal, options)
     say(f"screens  {figures['screens']}")
     figures["browser"] = in_browser(console, Terminal.objects.get(pk=part.terminal_id))
+    check(figures)
     return figures
+
+
+def check(figures: dict[str, Any]) -> None:
+    """Raises Failed when something hung, or took more memory than it may."""
+    browser = figures["browser"]
+    if browser["hangs"]:
+        raise Failed(f"the page hung over {browser['hangs'][:5]}")
+    for what, peak_mb, most_mb in (
+        ("the import", figures["import"]["peak_rss_mb"], IMPORT_MEMORY_MB),
+        ("the browser", browser["drawn"]["memory_peak_mb"], BROWSER_MEMORY_MB),
+    ):
+        if peak_mb > most_mb:
+            raise Failed(f"{what} took {peak_mb} MB of memory, {most_mb} are the most")
 
 
 def _import(console: Console, megabytes: int) -> Imported:
