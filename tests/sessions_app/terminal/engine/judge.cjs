@@ -16,9 +16,9 @@ function fresh(cols, rows) {
   return terminal;
 }
 
-function linesOf(buffer, first, end) {
+function linesOf(buffer, cols, first, end) {
   const lines = [];
-  for (let row = first; row < end; row++) lines.push(buffer.lines.get(row)?.translateToString(true).trimEnd() ?? "");
+  for (let row = first; row < end; row++) lines.push(buffer.lines.get(row)?.translateToString(true, 0, cols).trimEnd() ?? "");
   return lines;
 }
 
@@ -42,13 +42,13 @@ function penOf(attributes) {
   return [colour(attributes.fg), colour(attributes.bg) & ~EXTENDED, Boolean(attributes.extended?.urlId)];
 }
 
-// Colours and flags of the cells, as runs. A blank shows its background, and its other colours to nobody.
-function stylesOf(buffer, first, end) {
+// Colours and flags of the cells, as runs. The alternate screen keeps those that a narrower window hides. A blank shows its background, and its other colours to nobody.
+function stylesOf(buffer, cols, first, end) {
   const rows = [];
   for (let row = first; row < end; row++) {
     const line = buffer.lines.get(row);
     const runs = [];
-    for (let column = 0; line && column < line.length; column++) {
+    for (let column = 0; line && column < Math.min(line.length, cols); column++) {
       const isBlank = !line.getString(column).trim() && line.getWidth(column);
       const foreground = colour(line.getFg(column));
       const background = colour(line.getBg(column)) & ~EXTENDED;
@@ -64,10 +64,10 @@ function stylesOf(buffer, first, end) {
 function bufferState(buffer, cols, rows, scrollback) {
   const first = Math.max(0, buffer.ybase - scrollback);
   return {
-    above: linesOf(buffer, first, buffer.ybase),
-    rows: linesOf(buffer, buffer.ybase, buffer.ybase + rows),
+    above: linesOf(buffer, cols, first, buffer.ybase),
+    rows: linesOf(buffer, cols, buffer.ybase, buffer.ybase + rows),
     wraps: buffer.hasScrollback ? wrapsOf(buffer, buffer.ybase, buffer.ybase + rows) : [],
-    styles: stylesOf(buffer, buffer.ybase, buffer.ybase + rows),
+    styles: stylesOf(buffer, cols, buffer.ybase, buffer.ybase + rows),
     saved: [buffer.savedX, Math.max(0, buffer.savedY - buffer.ybase), ...penOf(buffer.savedCurAttrData)],
     tabs: Object.keys(buffer.tabs).map(Number).filter((column) => column && column < cols - 1),
   };

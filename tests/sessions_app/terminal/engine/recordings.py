@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from benchmarks.terminal_corpus import COLS, ROWS, stream
 from sessions_app.terminal.asciicast import model as asciicast
 from sessions_app.terminal.asciicast.reader import Reader
+from sessions_app.terminal.asciicast.v1 import read_document
 from sessions_app.terminal.engine.model import Output, Resize
 from tests.samples import sample
 
@@ -43,11 +45,27 @@ class Recording:
 
 
 def sampled(*parts: str) -> Recording:
-    """A sample in asciicast v2 or v3."""
-    reader = Reader()
+    """A sample in asciicast v1 (`.json`), v2 or v3."""
+    document = sample(*parts).read_bytes()
+    if parts[-1].endswith(".json"):
+        header, items = read_document(document)
+    else:
+        reader = Reader()
+        items = iter([*reader.read(document.splitlines(keepends=True))])
+        header = reader.header
+    assert header is not None
+    return _recorded(header.cols, header.rows, items)
+
+
+def generated(kind: str, size: int) -> Recording:
+    """At least so many bytes of output of a kind of the benchmarks' recordings."""
+    return _recorded(COLS, ROWS, stream(kind, size))
+
+
+def _recorded(cols: int, rows: int, found: Iterable[asciicast.Item]) -> Recording:
     items: list[Item] = []
     offset = event = 0
-    for item in reader.read(sample(*parts).read_bytes().splitlines(keepends=True)):
+    for item in found:
         if isinstance(item, asciicast.Output):
             items.append(Output(offset, item.time_us, item.data))
             offset += len(item.data)
@@ -55,8 +73,7 @@ def sampled(*parts: str) -> Recording:
             event += 1
             if isinstance(item, asciicast.Resize):
                 items.append(Resize(event, offset, item.time_us, item.cols, item.rows))
-    assert reader.header is not None
-    return Recording(reader.header.cols, reader.header.rows, tuple(items))
+    return Recording(cols, rows, tuple(items))
 
 
 def written(cols: int, rows: int, writes: Sequence[bytes], *, every_us: int = 1_000) -> Recording:

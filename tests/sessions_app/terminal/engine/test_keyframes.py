@@ -4,22 +4,32 @@ Where the engine itself sees another screen than xterm.js, its keyframes do too.
 were found; a difference without one fails.
 """
 
+import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
+from benchmarks.terminal_corpus import KINDS
 from sessions_app.terminal.engine.deriver import Deriver, Spacing
 from sessions_app.terminal.engine.ghostty import GhosttyEngine
 from sessions_app.terminal.engine.model import Keyframe, Output, Resize, Screen
+from tests.endurance.sizes import full_or
 from tests.sessions_app.terminal.engine.judge import Judge, JudgeError, Look, State, judging
-from tests.sessions_app.terminal.engine.recordings import Recording, random_writes, sampled, written
+from tests.sessions_app.terminal.engine.recordings import (
+    Recording,
+    generated,
+    random_writes,
+    sampled,
+    written,
+)
 
 # Nothing here reaches a database.
 pytestmark = pytest.mark.once
 
 SAMPLES = [
+    ("asciicast", "v1-full.json"),
     ("asciicast", "v2-full.cast"),
     ("asciicast", "v2-markers.cast"),
     ("asciicast", "v2-termtosvg-htop.cast"),
@@ -58,32 +68,69 @@ def judge() -> Iterator[Judge]:
 def test_a_keyframe_of_a_recording_and_what_follows_look_like_all_of_it(
     judge: Judge, parts: tuple[str, str]
 ) -> None:
-    recording = sampled(*parts)
+    judged = _judged(judge, sampled(*parts))
+    assert judged.unexplained == []
+    assert judged.parted <= {RESIZED}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_keyframe_of_what_programs_leave_and_what_follows_look_like_all_of_it(
+    judge: Judge, kind: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    recording = generated(kind, full_or(2_000_000, 200_000))
+    judged = _judged(judge, recording)
+    figures = {
+        "name": "keyframes",
+        "kind": kind,
+        "bytes": recording.size,
+        "keyframes": judged.keyframes,
+        "differences": judged.differences,
+        "unexplained": len(judged.unexplained),
+    }
+    with capfd.disabled():
+        print(json.dumps(figures))
+    assert judged.keyframes > 30
+    assert judged.unexplained == []
+
+
+@dataclass
+class Judged:
+    """Each keyframe is compared where it stands and after what follows; `differences` are counted by their cause."""
+
+    keyframes: int
+    differences: dict[str, int] = field(default_factory=dict)
+    unexplained: list[tuple[int, int, list[str]]] = field(default_factory=list)
+    # Why the engine's screen became another one than xterm.js's, whether a keyframe was made then or not.
+    parted: set[str] = field(default_factory=set)
+
+
+#: Why it may, besides CAUSES.
+RESIZED = "a change of size"
+
+
+def _judged(judge: Judge, recording: Recording) -> Judged:
     keyframes = _keyframes(recording)
     assert any(keyframe.is_heavy for keyframe in keyframes)
     recording = recording.cut_at(keyframe.offset for keyframe in keyframes)
-    reflowed = _reflowed(judge, recording)
+    apart = _apart(judge, recording)
     places = {keyframe: _place(recording, keyframe) for keyframe in keyframes}
     looks = {place + ahead for place in places.values() for ahead in (0, AHEAD)}
     linear = _linear(judge, recording, looks)
+    judged = Judged(len(keyframes), parted=set(apart.values()))
     for keyframe, place in places.items():
         later = min(place + AHEAD, len(recording.items))
         between = recording.items[place:later]
         now, then = judge.replay(keyframe.cols, keyframe.rows, [keyframe.data, Look(), *between, Look()])
         for index, state in ((place, now), (later, then)):
-            expected = linear[min(index, len(recording.items))]
-            differences = [
-                key
-                for key in (*SEEN, "modes", "pen", "charset", "tabs", "styles")
-                if state[key] != expected[key]
-            ]
-            # Either the engine had broken lines differently at a change of size, or there is no difference.
-            assert not differences or (
-                place in reflowed and set(differences) <= {"rows", "cursor", "styles"}
-            ), (
-                keyframe.offset,
-                differences,
-            )
+            differences = [*_differences(linear[index], state)]
+            if not differences:
+                continue
+            # A keyframe is the engine's screen, and differs where that does.
+            if place in apart and {*differences} <= {"rows", "cursor", "styles"}:
+                judged.differences[apart[place]] = judged.differences.get(apart[place], 0) + 1
+            else:
+                judged.unexplained.append((keyframe.offset, index - place, differences))
+    return judged
 
 
 @pytest.mark.parametrize(
@@ -143,25 +190,35 @@ def _linear(
     return dict(zip(places, judge.replay(recording.cols, recording.rows, steps), strict=True))
 
 
-def _reflowed(judge: Judge, recording: Recording) -> set[int]:
-    """Numbers of items before which the engine's screen is another one than xterm.js's, since a change of size.
+def _apart(judge: Judge, recording: Recording) -> dict[int, str]:
+    """Numbers of items before which the engine's screen is another one than xterm.js's, and the cause.
 
-    They must part at a resize and nowhere else.
+    They must not part without one.
     """
-    if not any(isinstance(item, Resize) for item in recording.items):
-        return set()
     linear = _linear(judge, recording, set(range(len(recording.items) + 1)))
     engine = GhosttyEngine(recording.cols, recording.rows)
-    apart = set()
+    apart: dict[int, str] = {}
+    before = bytearray()
     for index, item in enumerate(recording.items, start=1):
         if isinstance(item, Resize):
             engine.resize(item.cols, item.rows)
         else:
             engine.feed(item.data)
         if not _looks_like(engine.screen(), linear[index]):
-            assert index - 1 in apart or isinstance(item, Resize), f"parted at {item.offset}"
-            apart.add(index)
+            cause = apart.get(index - 1) or _cause_of(bytes(before), item)
+            assert cause is not None, f"parted at {item.offset}"
+            apart[index] = cause
+        if isinstance(item, Output):
+            before += item.data
     return apart
+
+
+def _cause_of(before: bytes, item: Output | Resize) -> str | None:
+    if isinstance(item, Resize):
+        return RESIZED
+    # What may happen at anything that is written explains it last.
+    causes = sorted(CAUSES, key=lambda cause: cause.now.pattern == _ANY)
+    return next((cause.name for cause in causes if cause.explains(before, item.data)), None)
 
 
 def _looks_like(screen: Screen, state: State) -> bool:
@@ -186,6 +243,9 @@ class Cause:
     before: re.Pattern[bytes]
     #: The least with which it is seen.
     example: bytes
+
+    def explains(self, before: bytes, now: bytes) -> bool:
+        return bool(self.now.search(now) and self.before.search(before))
 
 
 def _cause(name: str, now: bytes, before: bytes, example: bytes) -> Cause:
@@ -253,7 +313,7 @@ def test_every_cause_that_is_listed_is_still_there(judge: Judge, cause: Cause) -
 
 
 def _explained(before: bytes, now: bytes) -> bool:
-    return any(cause.now.search(now) and cause.before.search(before) for cause in CAUSES)
+    return any(cause.explains(before, now) for cause in CAUSES)
 
 
 # Streams in which much happens.
