@@ -22,7 +22,6 @@ from sessions_app.terminal.engine.messages import (
     encode_refusal,
 )
 from sessions_app.terminal.engine.model import Derived, EngineError, Output, Resize, Screen, StyledScreen
-from sessions_app.terminal.engine.plain import PlainDeriver
 from sessions_app.terminal.engine.version import ENGINE
 
 #: Terminals whose state is kept between two requests, at 1 to 10 MB each for windows of usual sizes.
@@ -34,7 +33,7 @@ class Work:
     """What the child keeps between requests: the derivers of the terminals asked for last."""
 
     def __init__(self, most: int = MAX_DERIVERS) -> None:
-        self._derivers: OrderedDict[str, Deriver | PlainDeriver] = OrderedDict()
+        self._derivers: OrderedDict[str, Deriver] = OrderedDict()
         self._most = most
 
     def answer(self, frame: bytes) -> bytes:
@@ -54,8 +53,7 @@ class Work:
         # Taken out until all went well: one that failed half-way knows neither where it is nor what it gave.
         deriver = self._derivers.pop(request.key, None)
         if deriver is None:
-            make = Deriver if ENGINE else PlainDeriver
-            deriver = make(request.cols, request.rows, request.start)
+            deriver = Deriver(request.cols, request.rows, request.start)
         try:
             derived = deriver.take(items)
             if request.ask == "finish":

@@ -9,8 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from sessions_app.terminal.engine.plain import PLAIN
-
 #: Version of the keyframe writer. Keyframes of another one are made again by `terminals rebuild`.
 WRITER = 1
 
@@ -33,7 +31,5 @@ def _native_engine() -> str:
         return ""
 
 
-#: The engine with screens and keyframes; empty where there is none.
+#: The engine with its versions; empty where there is none. What another one derived can be made again.
 ENGINE = _native_engine()
-#: What an engine process derives with. What another one derived can be made again.
-DERIVER = ENGINE or PLAIN

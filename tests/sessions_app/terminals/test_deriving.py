@@ -18,6 +18,7 @@ from sessions_app.actions.terminals.deriving import derivable, derive, derive_al
 from sessions_app.actions.terminals.pieces import PIECE_BYTES, Cursor, Piece, read_piece
 from sessions_app.actions.terminals.reading import MissingOutput
 from sessions_app.actions.terminals.sealing import seal
+from sessions_app.actions.terminals.starting import start_before
 from sessions_app.actions.terminals.working import EngineAway, Workshop
 from sessions_app.models import SearchEntry, SearchKind, Terminal, TerminalKeyframe, TerminalText
 from sessions_app.search import index
@@ -527,3 +528,20 @@ def test_stumbling_is_told_apart_from_being_stopped() -> None:
     workshop._engine.derive = refuse  # type: ignore[method-assign]
     with pytest.raises(EngineAway):
         derive(terminal.pk, workshop)
+
+
+def test_without_an_engine_nothing_is_derived_until_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, workshop: Workshop
+) -> None:
+    terminal = recorded(log_of(1_000))
+    with monkeypatch.context() as without:
+        without.setattr(deriving, "ENGINE", "")
+        assert not derive(terminal.pk, workshop)
+        terminal.refresh_from_db()
+        assert (terminal.derived_size, terminal.derived_by) == (0, "")
+        start = start_before(terminal, terminal.size)
+        assert (start.offset, start.data) == (0, b"")
+    derive_all(terminal.pk, workshop)
+    terminal.refresh_from_db()
+    assert (terminal.derived_size, terminal.derived_by) == (terminal.size, ENGINE)
+    assert lines_of(terminal)[0].startswith("000000 ")

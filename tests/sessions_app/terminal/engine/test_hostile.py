@@ -7,7 +7,6 @@ import pytest
 from sessions_app.terminal.engine.deriver import Deriver
 from sessions_app.terminal.engine.ghostty import GhosttyEngine
 from sessions_app.terminal.engine.model import Output
-from sessions_app.terminal.engine.plain import PlainDeriver
 from tests.sessions_app.terminal.engine.hostile import attack, hostile
 
 # Nothing here reaches a database.
@@ -74,13 +73,3 @@ def test_hostile_output_in_single_bytes_is_taken() -> None:
             engine.feed(data[index : index + 1])
     engine.screen()
     engine.styled()
-
-
-def test_without_an_engine_hostile_output_is_taken_too() -> None:
-    deriver = PlainDeriver(80, 24)
-    offset = 0
-    for data in hostile(5, 2_000_000):
-        derived = deriver.take([Output(offset, 0, data)])
-        offset += len(data)
-        assert derived.offset == offset
-    deriver.finish()
