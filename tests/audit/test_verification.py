@@ -2,7 +2,8 @@
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -13,9 +14,10 @@ from audit.models import Checkpoint, Entry, Log, Payload, Pruning
 from audit.new_key import replace_key
 from audit.record import Attachment, Draft, Target, append
 from audit.rows import Rows
-from audit.segments import HOLD_PLACED, HOLD_RELEASED, check, ranges
+from audit.segments import HOLD_PLACED, HOLD_RELEASED, Segment, check, ranges
 from audit.signing import tree_head, write_checkpoint
 from audit.tree import leaf_hash, perfect_root, root_of
+from audit.verdicts import Check
 from audit.verification import verify, verify_and_record
 from tests.audit.attacks import drop_triggers
 from tests.audit.logs import draft, grow, prune
@@ -265,7 +267,7 @@ def edit_a_payload(idx: int) -> None:
     ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_other_processes_find_the_same_in_a_log_that_was_tampered_with(
-    monkeypatch: pytest.MonkeyPatch, spoil: Callable[[int], None], check_name: str, is_exact: bool
+    monkeypatch: pytest.MonkeyPatch, spoil: Callable[[int], None], check_name: Check, is_exact: bool
 ) -> None:
     """In a range of its own behind the first one, which another process looks at."""
     random_ = random.Random(11)
@@ -283,7 +285,12 @@ def test_other_processes_find_the_same_in_a_log_that_was_tampered_with(
         monkeypatch.setattr(parallel, "usable_cores", lambda: 2)
         spread = []
         real = parallel.checked
-        monkeypatch.setattr(parallel, "checked", lambda *a, **k: (spread.append(1), real(*a, **k))[1])
+
+        def noted(*arguments: Any, **options: Any) -> Iterator[Segment]:
+            spread.append(1)
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(parallel, "checked", noted)
         there = verify([head])
     finally:
         triggers.install()
