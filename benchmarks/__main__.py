@@ -33,6 +33,7 @@ BENCHMARKS = {
     "terminal-stalled": "benchmarks.terminal_stalled",
     "terminal-wall": "benchmarks.terminal_wall",
     "terminal-fuzz": "benchmarks.terminal_fuzz",
+    "record-overhead": "benchmarks.record_overhead",
 }
 
 

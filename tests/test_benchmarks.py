@@ -45,6 +45,7 @@ TOY_SIZES = {
     "terminal-stalled": 2,
     "terminal-wall": 1,
     "terminal-fuzz": 1,
+    "record-overhead": 1,
 }
 # They are made alike for all; once is enough.
 MAKES_TABLES = {"import"}
@@ -191,6 +192,17 @@ def check_fuzz(found: dict[str, Any]) -> None:
     assert 20 < found["import"]["peak_rss_mb"] < IMPORT_MEMORY_MB
 
 
+def check_overhead(found: dict[str, Any]) -> None:
+    for name in ("flood", "steady"):
+        figures = found[name]
+        assert figures["runs"] == 5
+        assert figures["ratio"] == pytest.approx(figures["recorded_s"] / figures["bare_s"], rel=0.05)
+        assert figures["recorder_cpu_s"] > 0
+    assert found["flood"]["shown_mb"] >= 1
+    # It sleeps, whatever is beside it.
+    assert found["steady"]["bare_s"] >= 0.5
+
+
 def check_floor(found: dict[str, Any]) -> None:
     for costs in found["cpu_ms_per_mb"].values():
         assert 0 < costs["engine_write"] < costs["together"]
@@ -208,6 +220,7 @@ TERMINAL_CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {
     "terminal-stalled": check_stalled,
     "terminal-wall": check_wall,
     "terminal-fuzz": check_fuzz,
+    "record-overhead": check_overhead,
 }
 
 
