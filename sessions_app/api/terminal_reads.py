@@ -33,8 +33,10 @@ class OutputQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 class ExportQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     form: Annotated[
-        Literal["asciicast", "asciicast2", "text", "ansi"],
-        msgspec.Meta(description="asciicast is version 3; ansi the very bytes, without their times."),
+        Literal["asciicast", "asciicast2", "asciicast1", "text", "ansi"],
+        msgspec.Meta(
+            description="asciicast is version 3, asciicast1 output alone; ansi the very bytes, without their times."
+        ),
     ] = msgspec.field(name="as", default="asciicast")
 
 

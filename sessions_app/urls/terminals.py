@@ -20,6 +20,7 @@ urlpatterns: list[URLPattern] = [
         for ending, form, name in (
             ("cast", "asciicast", "terminal-cast"),
             ("v2.cast", "asciicast2", "terminal-cast-v2"),
+            ("v1.json", "asciicast1", "terminal-cast-v1"),
             ("txt", "text", "terminal-text"),
             ("ansi", "ansi", "terminal-ansi"),
         )

@@ -43,8 +43,9 @@ class Command(ConsoleCommand):
     help = (
         "Write a session or a terminal out of the console. jsonl: each row of the timeline as one JSON object a line, "
         "with --raw the very lines of the source; markdown: a transcript to read; picoclaw: the two files that "
-        "picoclaw keeps. A terminal: asciicast (version 3) or asciicast2, which import again as the same bytes; text: "
-        "its lines without colours; ansi: the very bytes of its program, without their times."
+        "picoclaw keeps. A terminal: asciicast (version 3), asciicast2 or asciicast1, which import again as the same "
+        "bytes, the last without resizes, markers and exit; text: its lines without colours; ansi: the very bytes of "
+        "its program, without their times."
     )
     example: ClassVar[str] = "scrollback export 7f3a91c2 --as markdown -o session.md"
 

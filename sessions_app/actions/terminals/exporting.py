@@ -1,4 +1,4 @@
-"""A terminal as a file: asciicast v2 or v3, plain text, or the very bytes."""
+"""A terminal as a file: asciicast v1, v2 or v3, plain text, or the very bytes."""
 
 import json
 import shlex
@@ -17,7 +17,7 @@ _PIECE_BYTES = 64 * 1024
 
 
 def as_asciicast(terminal: Terminal, version: int = 3) -> Iterator[bytes]:
-    """asciicast, from which the very same bytes, times and events can be read again.
+    """asciicast, from which the very same bytes and times can be read again; with version 2 and 3 all events too.
 
     Bytes that are no UTF-8 stand in it as lone surrogates (sessions_app/terminal/asciicast/text.py): read here
     they are themselves again, in other players one replacement character each.
@@ -62,6 +62,7 @@ class Form:
 FORMS: Final[dict[str, Form]] = {
     "asciicast": Form("cast", "application/x-asciicast", as_asciicast),
     "asciicast2": Form("cast", "application/x-asciicast", lambda terminal: as_asciicast(terminal, 2)),
+    "asciicast1": Form("json", "application/json", lambda terminal: as_asciicast(terminal, 1)),
     "text": Form("txt", "text/plain; charset=utf-8", as_text),
     "ansi": Form("ansi", "application/octet-stream", as_ansi),
 }

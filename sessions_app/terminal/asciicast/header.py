@@ -15,6 +15,7 @@ from sessions_app.terminal.asciicast.model import (
 )
 from sessions_app.terminal.asciicast.text import json_string, without_surrogates
 
+_NOT_IN_V1 = frozenset({"timestamp", "idle_time_limit", "tags", "theme"})
 #: End of the year 9999, the last that dates can show.
 _MAX_TIMESTAMP_S = 253_402_300_799
 
@@ -72,9 +73,10 @@ def parse_header(document: object) -> Header | None:
 
 
 def format_header(header: Header) -> bytes:
-    """The header line of a v2 or v3 file, without line feed. Timestamps are whole seconds there."""
-    if header.version not in (2, 3):
-        raise ValueError(f"asciicast version {header.version} is not written, only read")
+    """The header line of a v2 or v3 file, without line feed; of a v1 file all but its output, as an object.
+
+    Timestamps are whole seconds. v1 has none, and no limit of idle time, tags and theme.
+    """
     document: dict[str, object] = {"version": header.version}
     term: dict[str, object] = {}
     if header.version == 3:
@@ -93,6 +95,8 @@ def format_header(header: Header) -> bytes:
         "tags": list(header.tags) or None,
         "theme": (header.theme or None) if header.version == 2 else None,
     }
+    if header.version == 1:
+        document = {key: value for key, value in document.items() if key not in _NOT_IN_V1}
     members = (
         json_string(key) + b": " + json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
         for key, value in document.items()

@@ -157,7 +157,7 @@ def test_a_terminal_has_forms_of_its_own(call: Caller) -> None:
     make_terminal(id=ID)
 
     assert call("export", ID, "--as", "jsonl").errors == (
-        "scrollback: A terminal has no rows for jsonl: export it --as asciicast, asciicast2, text, ansi.\n"
+        "scrollback: A terminal has no rows for jsonl: export it --as asciicast, asciicast2, asciicast1, text, ansi.\n"
     )
     session = make_session(with_main_run=True)
     assert "text is for terminals" in call("export", str(session.pk), "--as", "text").errors
@@ -168,6 +168,7 @@ def test_a_terminal_has_forms_of_its_own(call: Caller) -> None:
     [
         ("asciicast", '{"version": 3'),
         ("asciicast2", '{"version": 2'),
+        ("asciicast1", '{"version": 1'),
         ("text", "red"),
         ("ansi", "\x1b[31mred"),
     ],

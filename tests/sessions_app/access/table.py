@@ -122,6 +122,7 @@ TABLE: Final[dict[str, Row]] = {
     "terminals/<uuid:terminal_id>/screen": page(),
     "terminals/<uuid:terminal_id>/recording.cast": page(),
     "terminals/<uuid:terminal_id>/recording.v2.cast": page(),
+    "terminals/<uuid:terminal_id>/recording.v1.json": page(),
     "terminals/<uuid:terminal_id>/recording.txt": page(),
     "terminals/<uuid:terminal_id>/recording.ansi": page(),
     "terminals/<uuid:terminal_id>/search": page(),

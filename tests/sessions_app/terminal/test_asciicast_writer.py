@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sessions_app.terminal.asciicast import text
 from sessions_app.terminal.asciicast.model import Event, Exit, Header, Marker, Output, Resize
 from sessions_app.terminal.asciicast.reader import Reader
+from sessions_app.terminal.asciicast.v1 import read_document
 from sessions_app.terminal.asciicast.writer import Writer
 from tests.samples import sample
 from tests.sessions_app.terminal.recordings import (
@@ -123,9 +124,35 @@ def test_samples_converted_to_either_version_read_the_same(name: str, version: i
     assert list(reader.read(converted)) == events
 
 
-def test_version_1_is_not_written() -> None:
-    with pytest.raises(ValueError, match="version 1"):
-        Writer(Header(version=1))
+V1 = Header(
+    version=1, cols=100, rows=30, title="title", command="make", env={"TERM": "xterm"}, duration_us=9_000_000
+)
+
+
+@given(recordings())
+def test_a_document_of_version_1_reads_back_to_the_same_bytes_and_times(events: list[Event]) -> None:
+    document = export(V1, events)
+    header, items = read_document(document)
+    found = list(items)
+    assert header == V1
+    assert output_of(found) == output_of(events)
+    # As version 3 has them when nothing lies between two writes.
+    outputs: list[Event] = [event for event in events if isinstance(event, Output)]
+    assert found == read_all(export(HEADERS[-1], outputs))[1]
+
+
+def test_a_document_of_version_1_is_json_even_without_output() -> None:
+    members = {"version": 1, "width": 100, "height": 30, "duration": 9.0, "command": "make", "title": "title"}
+    members["env"] = {"TERM": "xterm"}
+    assert json.loads(export(V1, [])) == members | {"stdout": []}
+    events: list[Event] = [
+        Output(1_500_000, b"a"),
+        Resize(2_000_000, 80, 24),
+        Output(3_000_000, b"b\xc3"),
+        Exit(4_000_000, 0),
+    ]
+    told = json.loads(export(V1, events))
+    assert told["stdout"] == [[1.5, "a"], [1.5, "b"], [0.0, "\udcc3"]]
 
 
 @given(byte_strings)

@@ -135,6 +135,29 @@ def test_each_version_has_its_own_header_and_clock() -> None:
     assert json.loads(old[2]) == [2.0, "r", "120x40"]
 
 
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(events=recordings())
+def test_version_1_brings_the_bytes_back(tmp_path: Path, events: list[Event]) -> None:
+    terminal = recorded(events)
+    again = imported(b"".join(export_of(terminal, "asciicast1")), tmp_path)
+    assert read_bytes(again.pk, 0, again.size) == read_bytes(terminal.pk, 0, terminal.size)
+    assert all(isinstance(item, Output) for item in read_items(again))
+
+
+def test_version_1_brings_times_title_and_window_back(tmp_path: Path) -> None:
+    terminal = recorded(EVENTS, title="a title", environment={"TERM": "xterm-256color"})
+    document = b"".join(export_of(terminal, "asciicast1"))
+    assert json.loads(document)["duration"] == 4.0
+    again = imported(document, tmp_path)
+    assert (again.title, again.first_cols, again.first_rows) == ("a title", 90, 20)
+    written = [[item for item in read_items(one) if isinstance(item, Output)] for one in (terminal, again)]
+    assert written[1][0] == written[0][0]
+    assert written[1][-1].time_us == written[0][-1].time_us
+    # It went out without its end and when it began, and again it is the same.
+    assert not again.is_start_known
+    assert json.loads(b"".join(export_of(again, "asciicast1")))["stdout"] == json.loads(document)["stdout"]
+
+
 def test_text_has_the_lines_and_ansi_the_bytes() -> None:
     terminal = recorded(EVENTS)
     assert b"".join(export_of(terminal, "text")).decode().splitlines()[0] == "café red"
@@ -148,7 +171,8 @@ async def collected(response: Any) -> bytes:
 
 @pytest.mark.parametrize(
     ("address", "form"),
-    [("recording.cast", "asciicast"), ("recording.v2.cast", "asciicast2"), ("recording.txt?save", "text"),
+    [("recording.cast", "asciicast"), ("recording.v2.cast", "asciicast2"), ("recording.v1.json", "asciicast1"),
+     ("recording.txt?save", "text"),
      ("recording.ansi", "ansi")],
 )  # fmt: skip
 def test_pages_and_api_give_the_same_files(client: Client, address: str, form: str) -> None:
