@@ -62,20 +62,27 @@ class Guard:
 
     def _run(self, recorder: int, terminal: int) -> None:
         try:
-            was_released = os.read(recorder, 1) == RELEASED
-            taken = None if was_released else self._take_over()
+            if os.read(recorder, 1) != RELEASED:
+                self._stand_in(terminal)
+        finally:
+            self._has_decided.set()
+            os.close(terminal)
+
+    def _stand_in(self, terminal: int) -> None:
+        try:
+            taken = self._take_over()
             self._keeps = taken is not None
             self._has_decided.set()
             if taken is not None:
-                # The disk may be full; the program runs on all the same.
+                # The disk may be full.
                 with contextlib.suppress(OSError):
                     self._go_on(taken, terminal)
-                _read_on(terminal)
         finally:
             self._keeps = False
             self._has_decided.set()
             self._has_news.set()
-            os.close(terminal)
+            # Whatever became of the recording, the program runs on.
+            _read_on(terminal)
 
     def _take_over(self) -> MaskedWriter | None:
         """None when the recording has its end, or somebody else works on it."""

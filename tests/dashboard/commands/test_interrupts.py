@@ -60,7 +60,13 @@ def count_of(table: str, shell: Shell) -> int:
     return 0
 
 
-def test_an_import_that_is_interrupted_says_so_and_the_next_one_goes_on(shell: Shell, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "status", "last_words"),
+    [(signal.SIGINT, 130, b"Stopped.\n"), (signal.SIGKILL, -signal.SIGKILL, b"")],
+)
+def test_an_import_that_is_interrupted_or_killed_is_gone_on_with_by_the_next_one(
+    shell: Shell, tmp_path: Path, number: signal.Signals, status: int, last_words: bytes
+) -> None:
     grow_histories(tmp_path / "histories")
     importing = subprocess.Popen(
         [str(SCROLLBACK), "import", str(tmp_path / "histories")],
@@ -73,10 +79,10 @@ def test_an_import_that_is_interrupted_says_so_and_the_next_one_goes_on(shell: S
         assert importing.poll() is None, importing.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    importing.send_signal(signal.SIGINT)
+    importing.send_signal(number)
     said, errors = importing.communicate(timeout=SOON_S)
 
-    assert (importing.returncode, said, errors) == (130, b"", b"Stopped.\n")
+    assert (importing.returncode, said, errors) == (status, b"", last_words)
     written = count_of("sessions_app_source", shell)
     assert 0 < written < COPIES
     again = shell.json("import", tmp_path / "histories")

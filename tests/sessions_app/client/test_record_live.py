@@ -194,6 +194,20 @@ def test_when_the_recorder_is_killed_the_program_runs_on_and_is_recorded(
     wait_until(lambda: spools(directory) == [], "the spool was not removed")
 
 
+def test_the_program_runs_on_where_its_recording_cannot_be_taken_over(
+    directory: Path, announced: FakeServer, tmp_path: Path
+) -> None:
+    ended = tmp_path / "ended"
+    program = f"for i in $(seq 2000); do echo tick $i; sleep 0.001; done; touch {ended}"
+    with piped_recorder("--", "sh", "-c", program, input_text=subprocess.DEVNULL) as recorder:
+        announced.wait_for(lambda: bool(announced.terminals) and len(announced_output(announced)) > 100)
+        [spool] = spools(directory)
+        spool.recording.unlink()
+        recorder.kill()
+        recorder.wait()
+    wait_until(ended.exists, "the program was hung up, or waits for somebody to read what it writes")
+
+
 def test_secrets_are_masked_as_before_when_the_recorder_is_killed(
     directory: Path, announced: FakeServer, tmp_path: Path
 ) -> None:
