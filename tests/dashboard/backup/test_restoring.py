@@ -334,4 +334,5 @@ def test_the_next_row_of_a_numbered_table_comes_after_those_that_were_loaded() -
     Subtree.objects.create(pk=41, level=1, number=0, hash=bytes(32))
     number_on([Subtree])
 
-    assert Subtree.objects.create(level=1, number=1, hash=bytes(32)).pk == 42
+    # SQLite never gives a number again, also one of another test that was undone.
+    assert Subtree.objects.create(level=1, number=1, hash=bytes(32)).pk > 41
