@@ -11,6 +11,10 @@ export function showGone(isTrashed) {
   if (!place || place.querySelector(".banner")) return;
   const notice = document.getElementById(isTrashed ? "session-trashed" : "session-lost").content.cloneNode(true);
   for (const part of document.querySelectorAll(NO_LONGER_TRUE)) part.remove();
+  // What is drawn anew as the session grows may still be about to ask for it: its going was the last news.
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.elt.matches('[hx-trigger*="session:grown"]')) event.preventDefault();
+  });
   place.append(notice);
   window.htmx.process(place);
 }
