@@ -9,8 +9,10 @@ whoever started the recorder has it back by then.
 import contextlib
 import os
 import select
+import termios
 import threading
 import time
+import tty
 from collections.abc import Mapping
 
 from sessions_app.client.masking import PatientMasker
@@ -25,6 +27,8 @@ RELEASED = b"."
 _LOCK_WAIT_S = 2.0
 _LOCK_LOOK_S = 0.005
 _BLOCK_BYTES = 16_384
+#: How often a program that reads is told that its input has ended.
+_END_OF_INPUT_S = 1.0
 
 
 class Guard:
@@ -108,7 +112,7 @@ class Guard:
             writing.take(Marker(self._now_us(), KILLED_LABEL))
             self._has_news.set()
             while True:
-                if select.select([terminal], [], [], writing.pause_due_s())[0]:
+                if _has_output(terminal, writing.pause_due_s()):
                     output = _read(terminal)
                     if not output:
                         break
@@ -129,9 +133,25 @@ def _read(terminal: int) -> bytes:
     try:
         return os.read(terminal, _BLOCK_BYTES)
     except BlockingIOError:
-        return _read(terminal) if select.select([terminal], [], [])[0] else b""
+        while not _has_output(terminal, None):
+            pass
+        return _read(terminal)
     except OSError:
         return b""
+
+
+def _has_output(terminal: int, seconds: float | None) -> bool:
+    """Wait for it, for so long or a while. A program that reads lines is told that nobody types any more."""
+    wait_s = _END_OF_INPUT_S if seconds is None else min(seconds, _END_OF_INPUT_S)
+    if select.select([terminal], [], [], wait_s)[0]:
+        return True
+    with contextlib.suppress(OSError, termios.error):
+        attributes = termios.tcgetattr(terminal)
+        end_of_file = attributes[tty.CC][termios.VEOF]
+        # In any other mode it would be a key.
+        if seconds is None and attributes[tty.LFLAG] & termios.ICANON and isinstance(end_of_file, bytes):
+            os.write(terminal, end_of_file)
+    return False
 
 
 def _read_on(terminal: int) -> None:

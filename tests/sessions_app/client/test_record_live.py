@@ -208,6 +208,17 @@ def test_the_program_runs_on_where_its_recording_cannot_be_taken_over(
     wait_until(ended.exists, "the program was hung up, or waits for somebody to read what it writes")
 
 
+def test_a_program_that_reads_is_told_that_nobody_types_any_more(
+    directory: Path, announced: FakeServer
+) -> None:
+    with piped_recorder("--", "sh", "-c", "echo ready; cat; echo over") as recorder:
+        announced.wait_for(lambda: bool(announced.terminals) and b"ready" in announced_output(announced))
+        recorder.kill()
+        recorder.wait()
+    announced.wait_for(lambda: announced.only_terminal_unlocked().exit is not None)
+    assert announced.only_terminal().output.endswith(b"over\r\n")
+
+
 def test_secrets_are_masked_as_before_when_the_recorder_is_killed(
     directory: Path, announced: FakeServer, tmp_path: Path
 ) -> None:
