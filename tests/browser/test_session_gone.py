@@ -20,6 +20,12 @@ from tests.factories import (
 pytestmark = pytest.mark.browser
 
 
+def at_rest(page: Page, session: AgentSession) -> Page:
+    """Opened, with all that it asks for by itself: a session that goes before would be answered with 404."""
+    opened(page, session).wait_for_load_state("networkidle")
+    return page
+
+
 def in_the_trash(page: Page) -> Locator:
     notice = page.get_by_role("status").filter(has_text="This session was moved to the trash.")
     expect(notice).to_be_in_viewport(ratio=1)
@@ -30,7 +36,7 @@ def test_an_open_page_says_that_its_session_went_to_the_trash_and_restores_it(
     signed_in_page: Page, session: AgentSession
 ) -> None:
     fill(session, 40)
-    page = opened(signed_in_page, session)
+    page = at_rest(signed_in_page, session)
     delete_session(session.pk, actor=SYSTEM)
     notice = in_the_trash(page)
     expect(page.locator("live-session")).to_have_attribute("data-live", "closed")
@@ -47,7 +53,7 @@ def test_an_open_page_says_that_its_session_went_to_the_trash_and_restores_it(
 def test_a_page_goes_on_when_its_session_is_restored_elsewhere(
     open_context: OpenContext, session: AgentSession
 ) -> None:
-    page = opened(open_context(make_person(Role.VIEWER)).new_page(), session)
+    page = at_rest(open_context(make_person(Role.VIEWER)).new_page(), session)
     delete_session(session.pk, actor=SYSTEM)
     expect(in_the_trash(page)).to_contain_text("An operator can restore it.")
     expect(page.get_by_role("button", name="Restore")).to_have_count(0)
@@ -57,7 +63,7 @@ def test_a_page_goes_on_when_its_session_is_restored_elsewhere(
 
 
 def test_what_is_being_typed_outlives_the_session(signed_in_page: Page, session: AgentSession) -> None:
-    page = opened(signed_in_page, session)
+    page = at_rest(signed_in_page, session)
     page.get_by_title("Rename").click()
     page.get_by_label("Title").fill("Typed for a long time")
     delete_session(session.pk, actor=SYSTEM)
@@ -67,7 +73,7 @@ def test_what_is_being_typed_outlives_the_session(signed_in_page: Page, session:
 
 
 def test_a_session_that_is_gone_for_good_is_said_to_be(signed_in_page: Page, session: AgentSession) -> None:
-    page = opened(signed_in_page, session)
+    page = at_rest(signed_in_page, session)
     session.runs.all().delete()
     AgentSession.objects.filter(pk=session.pk).delete()
     expect(page.get_by_role("status").filter(has_text="This session is gone.")).to_be_visible()
@@ -82,7 +88,7 @@ def test_the_notice_of_the_trash_stands_in_sight_and_axe_finds_nothing(
 ) -> None:
     fill(session, 40)
     page = open_context(operator, viewport={"width": width, "height": 844}, bypass_csp=True).new_page()
-    opened(page, session)
+    at_rest(page, session)
     page.evaluate("document.scrollingElement.scrollTop = document.scrollingElement.scrollHeight")
     delete_session(session.pk, actor=SYSTEM)
     in_the_trash(page)
