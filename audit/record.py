@@ -17,7 +17,8 @@ from audit.models import Entry, Log, Payload, Subtree
 from audit.tree import Frontier, leaf_hash
 from dashboard.lib import nudges
 from dashboard.lib.clock import now_ms
-from dashboard.lib.db import advisory_lock, bulk_insert
+from dashboard.lib.bulk import bulk_insert
+from dashboard.lib.db import advisory_lock
 from dashboard.lib.ids import new_id
 from dashboard.lib.text import cut, storable
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.db import connection, models
 
-from dashboard.lib.db import bulk_insert, vendor, write_transaction
+from dashboard.lib.bulk import bulk_insert
+from dashboard.lib.db import vendor, write_transaction
 from sessions_app.models import (
     AgentSession,
     ModelUsage,

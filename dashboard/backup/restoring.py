@@ -19,7 +19,8 @@ from dashboard.backup.manifest import Manifest
 from dashboard.backup.reading import BackupReader, Report, opened
 from dashboard.backup.rows import Digest, rows_of
 from dashboard.backup.tables import APPS, Row, Table, tables
-from dashboard.lib.db import bulk_insert, explain, sqlite_path
+from dashboard.lib.bulk import bulk_insert
+from dashboard.lib.db import explain, sqlite_path
 from dashboard.lib.errors import Refused
 from dashboard.lib.formatting import counted
 from dashboard.lib.interrupts import held_interrupts

@@ -78,7 +78,7 @@ class Table:
         return _converted(row, self._to_plain)
 
     def stored(self, row: Row) -> list[Any]:
-        """The same again as `dashboard.lib.db.bulk_insert` takes it. Raises ValueError."""
+        """The same again as `dashboard.lib.bulk.bulk_insert` takes it. Raises ValueError."""
         return _converted(row, self._to_stored)
 
     def batches(self, rows: Iterable[Row]) -> Iterator[list[Row]]:

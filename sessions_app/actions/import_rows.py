@@ -1,7 +1,7 @@
 """Drafts made into rows. Everything here happens before the transaction opens.
 
 Columns and values stand side by side in one order, because rows of an import go to the database as plain
-tuples (dashboard.lib.db.bulk_insert).
+tuples (dashboard.lib.bulk.bulk_insert).
 """
 
 import json

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from dashboard.lib.db import bulk_add, bulk_insert, bulk_update, existing_keys
+from dashboard.lib.bulk import bulk_add, bulk_insert, bulk_update, existing_keys
 from dashboard.lib.ids import new_id
 from dashboard.lib.text import cut, storable
 from sessions_app.actions.bodies import BlobRow, BlobStore

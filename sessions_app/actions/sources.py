@@ -11,7 +11,8 @@ from django.db.models import F, Q, QuerySet
 from audit.actors import Actor
 from audit.record import Target, record
 from dashboard.lib.clock import now_ms
-from dashboard.lib.db import bulk_insert, write_transaction
+from dashboard.lib.bulk import bulk_insert
+from dashboard.lib.db import write_transaction
 from dashboard.lib.ids import new_id
 from dashboard.lib.nudges import nudge
 from dashboard.lib.text import cut, storable

@@ -11,7 +11,8 @@ from contextlib import ExitStack, contextmanager
 from django.db import IntegrityError, InterfaceError, OperationalError
 
 from audit.actors import Actor
-from dashboard.lib.db import bulk_writing, explain, refresh_statistics
+from dashboard.lib.bulk import bulk_writing, refresh_statistics
+from dashboard.lib.db import explain
 from dashboard.lib.interrupts import Interrupts, held_interrupts
 from sessions_app.actions.imports import Batch, ImportWriter
 from sessions_app.actions.sources import (

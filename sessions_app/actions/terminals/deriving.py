@@ -12,7 +12,8 @@ from typing import Any
 
 from django.db.models import Q
 
-from dashboard.lib.db import bulk_insert, write_transaction
+from dashboard.lib.bulk import bulk_insert
+from dashboard.lib.db import write_transaction
 from dashboard.lib.ids import new_id
 from sessions_app.actions.terminals.texts import StaleText, change_text, forget_some_text
 from sessions_app.actions.terminals.working import Result, Workshop, own_workshop

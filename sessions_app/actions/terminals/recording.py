@@ -7,7 +7,7 @@ from typing import Protocol
 
 from audit.actors import Actor
 from audit.record import Draft, append
-from dashboard.lib.db import bulk_insert
+from dashboard.lib.bulk import bulk_insert
 from dashboard.lib.ids import derived_id
 from dashboard.lib.text import cut, storable
 from sessions_app.actions.terminals.masking import count_masked, masked_drafts

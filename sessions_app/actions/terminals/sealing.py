@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from audit.actors import SYSTEM
 from audit.record import Draft, append
-from dashboard.lib.db import bulk_insert, write_transaction
+from dashboard.lib.bulk import bulk_insert
+from dashboard.lib.db import write_transaction
 from dashboard.lib.ids import new_id
 from sessions_app.actions.terminals.opening import target_of
 from sessions_app.actions.terminals.stretches import (

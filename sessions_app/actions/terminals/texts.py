@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dashboard.lib.db import bulk_insert, existing_keys
+from dashboard.lib.bulk import bulk_insert, existing_keys
 from dashboard.lib.ids import new_id
 from dashboard.lib.text import storable
 from sessions_app.models import SearchEntry, SearchKind, Terminal, TerminalText

@@ -20,7 +20,7 @@ _METHODS: Final = frozenset(
     )
     for name in (plain, f"a{plain}")
 )  # fmt: skip
-#: Of dashboard/lib/db.py.
+#: Of dashboard/lib/bulk.py.
 _FUNCTIONS: Final = frozenset({"bulk_insert", "bulk_update", "bulk_add"})
 _SQL: Final = re.compile(r"\s*(INSERT|UPDATE|DELETE|TRUNCATE|REPLACE|MERGE|COPY)\b", re.IGNORECASE)
 _RUNS_SQL: Final = frozenset({"execute", "executemany", "executescript", "copy"})
@@ -33,7 +33,7 @@ EXCEPTIONS: Final[dict[str, str]] = {
     "sessions_app/sign_in.py": "when a login was last used, which ends it after an hour; the end is an entry",
     "sessions_app/search/index.py": "the words of what actions write, in their transaction; made again at any time",
     "dashboard/serving.py": "logins that are over by themselves",
-    "dashboard/lib/db.py": "how actions write many rows at once",
+    "dashboard/lib/bulk.py": "how actions write many rows at once",
     "dashboard/backup/writing.py": "the rows of a backup's own file",
     "dashboard/backup/restoring.py": "all rows at once, into an empty database; backup.restored follows them",
 }

@@ -17,7 +17,7 @@ from audit.notes import Signer
 from audit.verification import verify
 from dashboard.backup import restoring
 from dashboard.backup.tables import tables
-from dashboard.lib import db
+from dashboard.lib import bulk
 from dashboard.lib.loading import number_on
 from sessions_app.models import AgentSession
 from sessions_app.search import index
@@ -219,7 +219,7 @@ def test_an_interrupted_restore_leaves_the_database_empty(
 def test_rows_that_arrive_otherwise_than_they_were_sent_are_noticed(
     call: Caller, original: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    insert = db.bulk_insert
+    insert = bulk.bulk_insert
 
     def lose_one(model: Any, columns: Any, rows: Any) -> None:
         insert(model, columns, rows[1:] if model is apps.get_model("sessions_app.Event") else rows)
