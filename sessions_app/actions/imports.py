@@ -11,12 +11,12 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from audit.actors import Actor
 from audit.record import Draft as EntryDraft
-from audit.record import Target, append
+from audit.record import append
 from dashboard.lib.db import write_transaction
 from dashboard.lib.nudges import nudge
 from sessions_app.actions.bodies import BlobRow, BlobStore
@@ -28,6 +28,7 @@ from sessions_app.actions.import_updates import PendingEvent, apply_growths, app
 from sessions_app.actions.sources import Advance, RawLines, SourceProgress, advance_sources
 from sessions_app.actions.terminals import write_recording
 from sessions_app.actions.terminals.packing import pack_items
+from sessions_app.actions.unrecorded import COUNTED, Unrecorded, record_unrecorded, save_unrecorded, standing
 from sessions_app.drafts import MAIN_RUN, Draft, SessionDraft
 from sessions_app.models import AgentSession, Run, Source
 from sessions_app.search import index
@@ -56,6 +57,12 @@ class ImportCounts:
     bytes: int = 0
     # The first few of the sessions that were new, for whoever wants to name them.
     new_sessions: list[uuid.UUID] = field(default_factory=list)
+
+    def recorded(self) -> dict[str, int]:
+        """What the audit log is told of it."""
+        return {
+            name: self.messages.total() if name == "messages" else getattr(self, name) for name in COUNTED
+        }
 
     def add(self, other: "ImportCounts") -> None:
         for name in ("sources", "sessions", "runs", "tool_calls", "events", "terminals",
@@ -94,52 +101,21 @@ def make_batch(draft: Draft, raw: RawLines, progress: SourceProgress, *, closes_
     return Batch(draft, sessions, blobs.rows, raw.pack(), raw.size, progress, closes_pass)
 
 
-@dataclass
-class _Unrecorded:
-    """What was written of a source since its last entry: of a pass that goes on, or of passes that are gathered."""
-
-    source: Source
-    began_offset: int
-    progress: SourceProgress
-    # When the first of the passes that are gathered had ended; None while the only one goes on.
-    ended: float | None
-    counts: ImportCounts = field(default_factory=ImportCounts)
-
-    def draft(self, actor: Actor) -> EntryDraft:
-        source, counts = self.source, self.counts
-        return EntryDraft(
-            "source.imported",
-            actor,
-            Target("source", str(source.pk), source.path),
-            details={
-                "format": source.format,
-                "from": self.began_offset,
-                "to": self.progress.read_offset,
-                "sha256": self.progress.sha256,
-                "sessions": counts.sessions,
-                "runs": counts.runs,
-                "messages": counts.messages.total(),
-                "tool_calls": counts.tool_calls,
-                "terminals": counts.terminals,
-                "skipped_lines": counts.skipped_lines,
-            },
-        )
-
-
 class ImportWriter:
     """Writes batches, in order, and remembers what it wrote of each source until that has its entry."""
 
     def __init__(self, actor: Actor) -> None:
         self.actor = actor
         self.total = ImportCounts()
-        self._unrecorded: dict[uuid.UUID, _Unrecorded] = {}
+        # Followed sources that grew, and since when that waits for its entry.
+        self._grown: dict[uuid.UUID, float] = {}
 
     def write(self, batches: Sequence[tuple[Source, Batch]], *, is_followed: bool = False) -> ImportCounts:
         """Commit these batches together. Raises DatabaseError, with nothing of them written.
 
         A pass over a followed source that was read before gets its entry from `record_growth`.
         """
-        written: list[tuple[Batch, ImportCounts, _Unrecorded]] = []
+        added = ImportCounts()
         entries: list[EntryDraft] = []
         with write_transaction():
             advances = [
@@ -151,61 +127,47 @@ class ImportWriter:
                 [session for _, batch in batches for session in batch.sessions],
                 [batch.blobs for _, batch in batches],
             )
+            unrecorded = standing(source for source, _ in batches)
+            told: list[tuple[str, uuid.UUID]] = []
+            closing: list[EntryDraft] = []
             for source, batch in batches:
                 counts = _BatchWrite(source, batch, unit, self.actor, entries).run()
-                written.append((batch, counts, self._with(source, batch, counts)))
+                added.add(counts)
+                known = unrecorded.get(source.pk) or Unrecorded(source.read_offset)
+                known.counts.update(counts.recorded())
+                if _has_entry(batch, is_followed):
+                    to, sha256 = batch.progress.read_offset, batch.progress.sha256
+                    closing.append(known.draft(source, to, self.actor, sha256=sha256))
+                    if source.pk in unrecorded:
+                        told.append(("", source.pk))
+                else:
+                    told.append((known.dump(), source.pk))
             unit.finish()
-            entries += unit.rewriting.unseal(self.actor)
-            entries += [
-                known.draft(self.actor) for batch, _, known in written if _has_entry(batch, is_followed)
-            ]
-            append(entries)
+            save_unrecorded(told)
+            append([*entries, *unit.rewriting.unseal(self.actor), *closing])
             nudge()
         for source, batch in batches:
             source._state.adding = False
             source.read_offset = batch.progress.read_offset
-        added = ImportCounts()
-        for batch, counts, known in written:
-            added.add(counts)
             if _has_entry(batch, is_followed):
-                self._unrecorded.pop(known.source.pk, None)
-            else:
-                self._unrecorded[known.source.pk] = known
+                self._grown.pop(source.pk, None)
+            elif batch.closes_pass:
+                self._grown.setdefault(source.pk, time.monotonic())
         self.total.add(added)
         return added
-
-    def _with(self, source: Source, batch: Batch, counts: ImportCounts) -> _Unrecorded:
-        """What is unrecorded of the source together with this batch; nothing is remembered of it yet."""
-        before = self._unrecorded.get(source.pk)
-        ended = time.monotonic() if batch.closes_pass else None
-        if before is None:
-            known = _Unrecorded(source, batch.progress.pass_offset, batch.progress, ended)
-        else:
-            known = replace(
-                before, progress=batch.progress, ended=before.ended or ended, counts=ImportCounts()
-            )
-            known.counts.add(before.counts)
-        known.counts.add(counts)
-        return known
 
     def record_growth(self, *, after_s: float = 0.0) -> None:
         """Append the entries of what followed sources grew by, of each that waits for so many seconds or more.
 
-        Raises DatabaseError: they wait on then. What a process that is killed had gathered has no entry of its own;
-        it is covered when the source is sealed.
+        Raises DatabaseError: they wait on then.
         """
         now = time.monotonic()
-        due = [
-            known
-            for known in self._unrecorded.values()
-            if known.ended is not None and now - known.ended >= after_s
-        ]
+        due = [source_id for source_id, since in self._grown.items() if now - since >= after_s]
         if not due:
             return
-        with write_transaction():
-            append([known.draft(self.actor) for known in due])
-        for known in due:
-            del self._unrecorded[known.source.pk]
+        record_unrecorded(Source.objects.filter(pk__in=due), actor=self.actor)
+        for source_id in due:
+            del self._grown[source_id]
 
 
 def _has_entry(batch: Batch, is_followed: bool) -> bool:

@@ -8,7 +8,9 @@ from django.conf import settings
 from audit.actors import Actor
 from dashboard.lib.lease import Lease, held_leases
 from sessions_app.actions.sources import end_following
+from sessions_app.actions.unrecorded import record_unrecorded
 from sessions_app.importers.finding import stored_path
+from sessions_app.models import Source
 
 
 def _folder() -> Path:
@@ -21,6 +23,9 @@ def watch_lease(paths: Sequence[str]) -> Lease:
 
 
 def settle(host: str, *, actor: Actor) -> None:
-    """Turns and recordings that a watch left open, and that no living watch follows, are open no more."""
+    """Turns and recordings that a watch left open, and that no living watch follows, are open no more; what was read
+    without an entry in the audit log, by whoever was killed, gets its entry.
+    """
     followed = [path for text in held_leases(_folder()) for path in text.splitlines()]
     end_following(host, still_followed=followed, actor=actor)
+    record_unrecorded(Source.objects.filter(host=host), actor=actor)

@@ -92,13 +92,17 @@ def is_cut(stream: IO[bytes]) -> bool:
     return isinstance(raw, _Decompressed) and raw.is_cut
 
 
-def skip_to(stream: IO[bytes], offset: int) -> None:
-    """Go on reading at this byte; a compressed stream gets there by reading, and only forwards."""
-    if stream.seekable():
+def skip_to(stream: IO[bytes], offset: int, hashed: "hashlib._Hash | None" = None) -> None:
+    """Go on reading at this byte; a compressed stream gets there by reading, and only forwards, as does one of which
+    the bytes before it are to be hashed.
+    """
+    if stream.seekable() and hashed is None:
         stream.seek(offset)
         return
     while offset > 0 and (passed := stream.read(min(offset, BLOCK_BYTES))):
         offset -= len(passed)
+        if hashed is not None:
+            hashed.update(passed)
 
 
 def read_at(path: str, offset: int, size: int) -> bytes:
@@ -216,7 +220,6 @@ class SourceReader:
             head = read_at(self.path, 0, FINGERPRINT_BYTES)
             self._check_continues(head)
             with open_stream(self.path) as stream:
-                skip_to(stream, self.source.read_offset)
                 yield from self._read(stream, head, status)
                 if is_cut(stream):
                     raise SourceError(CUT)
@@ -243,7 +246,9 @@ class SourceReader:
             pass_offset=self.source.read_offset,
         )
         self.progress.head_sha256, self.progress.head_size = fingerprint(head)
-        self.hash = hashlib.sha256() if self.source.read_offset == 0 else None
+        # Of the whole file, once: of one that was read up to here by an import that died, too.
+        self.hash = None if self.source.sha256 else hashlib.sha256()
+        skip_to(stream, self.source.read_offset, self.hash)
         yield from self._document(stream) if self.format.is_document else self._lines(stream)
 
     def _check_continues(self, head: bytes) -> None:

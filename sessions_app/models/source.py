@@ -56,6 +56,8 @@ class Source(models.Model):
     line_count = models.BigIntegerField(default=0)
     # The kept bytes up to here are covered by entries of the audit log (actions/sealing.py).
     sealed_size = models.BigIntegerField(default=0)
+    # What was read and has no entry in the audit log yet (actions/unrecorded.py); empty for nothing.
+    unrecorded = models.TextField(default="", blank=True)
     skipped_line_count = models.BigIntegerField(default=0)
     unknown_line_count = models.BigIntegerField(default=0)
     # An unterminated last line that cannot be read yet; it is read when its end has been written.
@@ -79,6 +81,7 @@ class Source(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["created_ms", "id"], name="source_recent"),
             models.Index(fields=["read_ms"], name="source_unsealed", condition=UNSEALED),
+            models.Index(fields=["host"], name="source_unrecorded", condition=~models.Q(unrecorded="")),
         ]
 
     def __str__(self) -> str:

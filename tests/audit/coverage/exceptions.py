@@ -12,6 +12,7 @@ PARTS: Final[dict[str, str]] = {
     "import_updates.apply_growths": "imports.ImportWriter.write",
     "import_updates.apply_results": "imports.ImportWriter.write",
     "rewriting.Rewriting.unseal": "imports.ImportWriter.write",
+    "unrecorded.save_unrecorded": "imports.ImportWriter.write",
     "terminals.output.Addition.apply": "terminals.output.append_output",
     "terminals.output.Addition.write_chunk": "terminals.output.append_output",
     "terminals.output.insert_chunk": "terminals.output.append_output",

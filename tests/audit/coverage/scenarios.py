@@ -441,7 +441,7 @@ def import_more_of_what_is_sealed() -> Act:
     return lambda: Importer(ADA).import_paths([str(path)])
 
 
-@scenario("imports.ImportWriter.record_growth", entries=("source.imported",))
+@scenario("imports.ImportWriter.record_growth", "unrecorded.record_unrecorded", entries=("source.imported",))
 def record_growth_of_a_followed_history() -> Act:
     path = _history(tempfile.mkdtemp())
     importer = Importer(ADA, following=True)
