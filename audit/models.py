@@ -50,6 +50,8 @@ class Entry(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["action", "idx"], name="audit_action"),
             models.Index(fields=["actor_label", "idx"], name="audit_actor"),
+            # What one of many did seldom is neither near the end of the actor's entries nor of the action's.
+            models.Index(fields=["actor_label", "action", "idx"], name="audit_actor_action"),
             models.Index(fields=["session_id", "idx"], name="audit_session"),
             models.Index(fields=["decision", "idx"], name="audit_decision"),
             models.Index(

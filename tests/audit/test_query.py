@@ -1,7 +1,10 @@
 """What is typed into the log's box, read and written back."""
 
 import pytest
+from django.db import connection
 
+from audit.matching import condition
+from audit.models import Entry
 from audit.query import Query, Term, parse
 from dashboard.lib.errors import BadRequest
 
@@ -72,3 +75,18 @@ def test_a_chosen_value_takes_the_place_of_the_others_of_its_name() -> None:
     assert str(query.without("actor")) == "words"
     assert str(query.less(query.terms[1])) == "actor:ada words"
     assert not Query()
+
+
+@pytest.mark.django_db
+def test_what_an_actor_did_seldom_is_found_by_both() -> None:
+    """Of a busy actor's entries, and of all with that action, most are others."""
+    matching = Entry.objects.filter(condition(parse("actor:eve action:person.role_changed")))
+    plan = matching.filter(idx__gte=4_096, idx__lt=8_192).order_by("-idx")
+    if connection.vendor == "sqlite":
+        assert "audit_actor_action" in plan.explain()
+        assert "TEMP B-TREE" not in plan.explain()
+    else:
+        with connection.cursor() as cursor:
+            # A log of a few entries is sooner read as it stands.
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        assert "audit_actor_action" in plan.explain()
