@@ -10,9 +10,11 @@ from dashboard.lib.ids import new_id
 from dashboard.lib.text import cut, storable
 from sessions_app.actions.bodies import BlobStore, whole_text
 from sessions_app.actions.import_rows import attachment_list, row_id
+from sessions_app.actions.import_unit import UnitOfWork
 from sessions_app.actions.rewriting import GOT_RESULT, GREW, Rewriting
 from sessions_app.drafts import CallResult, MessageGrowth, SessionDraft
 from sessions_app.models import AgentSession, EventKind, Message, Run, ToolCall
+from sessions_app.search import index
 
 # An event row without its place: session, run, then everything after `seq` in EVENT_COLUMNS' order.
 type PendingEvent = tuple[Any, ...]
@@ -73,12 +75,9 @@ def _grow(message: Message, growth: MessageGrowth, blobs: BlobStore) -> None:
 
 
 def apply_results(
-    draft: SessionDraft,
-    session: AgentSession,
-    runs: dict[str, Run],
-    blobs: BlobStore,
-    rewriting: Rewriting,
+    draft: SessionDraft, session: AgentSession, runs: dict[str, Run], unit: UnitOfWork
 ) -> list[PendingEvent]:
+    """Each result ends its call, and is what a search finds the call by from now on."""
     events = []
     for result in draft.results:
         identity = row_id(draft.agent, result.key, result.at_ms)
@@ -86,10 +85,12 @@ def apply_results(
         if call is None:
             continue
         was_failed, before = call.status == "failed", _outcome(call)
-        _end(call, result, runs, blobs)
+        _end(call, result, runs, unit.blobs)
         # A copy of the file says again how it ended.
         if _outcome(call) != before:
-            rewriting.note(call.session_id, call.seq, GOT_RESULT)
+            unit.rewriting.note(call.session_id, call.seq, GOT_RESULT)
+            if result.output:
+                _make_findable(call, result.output, unit)
         failed = int(call.status == "failed") - int(was_failed)
         session.failed_tool_call_count += failed
         run = runs.get(result.run)
@@ -112,6 +113,13 @@ def _end(call: ToolCall, result: CallResult, runs: dict[str, Run], blobs: BlobSt
     if result.child_run:
         call.child_run = runs[result.child_run]
     call.save()
+
+
+def _make_findable(call: ToolCall, output: str, unit: UnitOfWork) -> None:
+    """All words of a query must stand in one entry, so this one has the call's arguments again."""
+    arguments = whole_text(call.input, call.input_size, call.input_blob)
+    words = index.indexable(f"{call.name}\n{arguments}\n{storable(output)}")
+    unit.add_words(index.entry_id(call.at_ms, call.pk), "tool_call", call.pk.hex, call.session_id.hex, words)
 
 
 def _outcome(call: ToolCall) -> tuple[Any, ...]:

@@ -215,7 +215,7 @@ class _BatchWrite:
         runs = self._runs(session, draft, prepared.rows, rows)
         events = [
             *apply_growths(draft, session, runs, unit.blobs, unit.rewriting),
-            *apply_results(draft, session, runs, unit.blobs, unit.rewriting),
+            *apply_results(draft, session, runs, unit),
         ]
         if prepared.rows and not rows:
             draft.turns = 0

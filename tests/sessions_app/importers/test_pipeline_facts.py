@@ -15,10 +15,14 @@ from sessions_app.models import (
     AgentSession,
     Message,
     Terminal,
+    ToolCall,
 )
-from sessions_app.search.find import sessions_titled
-from tests.factories import make_source, make_terminal
+from sessions_app.search.find import find, sessions_titled
+from sessions_app.search.query import parse
+from tests.factories import make_person, make_source, make_terminal
 from tests.samples import sample
+from tests.sessions_app.importers.claude_records import SESSION, assistant, call, result, user
+from tests.sessions_app.importers.driving import lines
 from tests.sessions_app.importers.importing import assert_places_are_gapless, fork_of, run_import
 
 pytestmark = pytest.mark.django_db
@@ -87,6 +91,20 @@ def test_a_subagents_file_read_before_its_parents_joins_the_same_session(tmp_pat
     assert session.external_id == "22220000-0000-4000-8000-000000000002"
     assert set(session.runs.values_list("kind", flat=True)) == {"main", "subagent"}
     assert_places_are_gapless()
+
+
+def test_what_a_call_answered_after_it_was_written_is_found(tmp_path: Path) -> None:
+    file = tmp_path / f"{SESSION}.jsonl"
+    asked = [user("u1", 0, "Go"), assistant("a1", 1, call("t1", "Bash", command="survey"))]
+    file.write_bytes(lines(asked))
+    run_import(file)
+    file.write_bytes(lines([*asked, result("r1", 2, "t1", "aquamarine")]))
+    run_import(file)
+
+    ada = make_person()
+    for query in ("aquamarine", "survey aquamarine", "survey"):
+        (hit,) = find(parse(query), ada).hits
+        assert hit.object_id == ToolCall.objects.get().pk
 
 
 def test_a_title_that_a_person_gave_outlives_what_the_source_says_later(claude_file: Path) -> None:
