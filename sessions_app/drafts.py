@@ -170,6 +170,8 @@ class CallResult:
     exit_status: int | None = None
     place: Place | None = None
     child_run: str = ""
+    # `output` is only the beginning of what there was: it takes the place of no output that stands already.
+    is_preview: bool = False
 
 
 @dataclass(slots=True)
@@ -386,6 +388,18 @@ class LinesAtOnce(Protocol):
 
     def feed_lines(self, lines: bytes, count: int) -> bool:
         """Take `count` whole lines with their newlines. False, and nothing taken, when each is to be fed alone."""
+        ...
+
+
+@runtime_checkable
+class AwaitsFiles(Protocol):
+    """A parser that reads files beside its source where a line names one, and waits for those that are missing."""
+
+    def awaited(self) -> list[str]:
+        """Paths, bounded in number. Once one of them is there a batch is closed, though no line has come.
+
+        That batch takes it, or gives it up: it is named no more.
+        """
         ...
 
 

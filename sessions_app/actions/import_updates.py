@@ -103,8 +103,9 @@ def apply_results(
 
 def _end(call: ToolCall, result: CallResult, runs: dict[str, Run], blobs: BlobStore) -> None:
     call.status = result.status
-    call.output, call.output_size, call.output_blob_id = blobs.body(result.output)
-    blobs.write()
+    if not (result.is_preview and call.output_size):
+        call.output, call.output_size, call.output_blob_id = blobs.body(result.output)
+        blobs.write()
     call.ended_ms = result.ended_ms
     if result.exit_status is not None:
         call.exit_status = result.exit_status

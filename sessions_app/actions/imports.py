@@ -89,6 +89,15 @@ class Batch:
     # Set on the last batch of a pass: it gets the audit entry.
     closes_pass: bool = False
 
+    @property
+    def weight(self) -> int:
+        """About how many bytes it keeps in memory: its lines, and the bodies, which may come from other files."""
+        results = (result for session in self.draft.sessions.values() for result in session.results)
+        bodies = sum(len(row[3]) for row in self.blobs.values()) + sum(
+            len(result.output) for result in results
+        )
+        return self.size + bodies
+
 
 def make_batch(draft: Draft, raw: RawLines, progress: SourceProgress, *, closes_pass: bool) -> Batch:
     """The costly half of writing, which needs no database."""

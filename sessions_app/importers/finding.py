@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from sessions_app.importers.claude_code.layout import is_outputs_folder
+
 # What the column of a source's path holds.
 MAX_STORED_CHARS = 2048
 # What an agent's history is written as; anything else in a folder is not even opened.
@@ -66,7 +68,8 @@ def _entries(folder: str, found: Found) -> Iterator[tuple[str, os.stat_result]]:
             try:
                 # Links to folders are not followed: they lead in circles.
                 if entry.is_dir(follow_symlinks=False):
-                    inner.append(entry.path)
+                    if not is_outputs_folder(entry.path):
+                        inner.append(entry.path)
                 elif entry.name.endswith(SUFFIXES) and entry.is_file():
                     path = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
                     yield path, entry.stat()

@@ -13,6 +13,9 @@ from sessions_app.drafts import SkipLine
 _LATEST_MS = 253_402_300_799_999
 _LARGEST = 2**53
 
+# A longer line is kept in pieces of this size and counted as one that cannot be read.
+MAX_LINE_BYTES = 64 * 1024 * 1024
+
 _decode = msgspec.json.Decoder().decode
 
 

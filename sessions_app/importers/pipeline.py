@@ -214,7 +214,7 @@ class Importer:
         if known is None:
             return True
         saved = SavedState.load(source.parser_state)
-        return saved.companions == companions_hash(read_companions(known, path))
+        return saved.companions == companions_hash(read_companions(known, path)) and not saved.has_come()
 
     def _format_of(self, path: str, head: bytes, source: Source | None, found: Found) -> Format | None:
         """A file that no format recognises is read as the one that was asked for, if the file was named itself.
@@ -296,7 +296,7 @@ class Importer:
             if batch.draft.skipped:
                 report.skipped[source.path] += len(batch.draft.skipped)
             self._pending.append((source, batch))
-            self._pending_bytes += batch.size
+            self._pending_bytes += batch.weight
             # A source has at most one batch in a commit: the next one starts from this one's cursor.
             if (
                 not batch.closes_pass

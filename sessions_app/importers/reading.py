@@ -6,14 +6,25 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 import zstandard
 
 from sessions_app.actions.imports import Batch, make_batch
 from sessions_app.actions.sources import CHUNK_BYTES, RawLines, SourceProgress, ending_of, is_as_kept
-from sessions_app.drafts import Draft, Format, LinesAtOnce, Parser, Place, SkipLine, SourceFacts, UnknownLine
+from sessions_app.drafts import (
+    AwaitsFiles,
+    Draft,
+    Format,
+    LinesAtOnce,
+    Parser,
+    Place,
+    SkipLine,
+    SourceFacts,
+    UnknownLine,
+)
+from sessions_app.importers.json_lines import MAX_LINE_BYTES
 from sessions_app.importers.registry import HEAD_BYTES, format_named
 from sessions_app.models import Source
 
@@ -26,9 +37,6 @@ FINGERPRINT_BYTES = 4096
 MAX_COMPANION_BYTES = 1024 * 1024
 # A document is parsed whole; a larger one is refused with a clear word.
 MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
-# A longer line is kept in pieces of this size and counted as one that cannot be read.
-MAX_LINE_BYTES = 64 * 1024 * 1024
-
 
 CUT = "the compressed file ends too early; what could be read of it is there"
 
@@ -142,14 +150,25 @@ class SavedState:
     version: int
     companions: str
     parser: dict[str, Any]
+    # Files beside the source that its lines name and that were not there.
+    awaited: list[str] = field(default_factory=list)
 
     @classmethod
     def load(cls, text: str) -> "SavedState":
         stored = json.loads(text or "{}")
-        return cls(stored.get("version", 0), stored.get("companions", ""), stored.get("parser", {}))
+        return cls(
+            stored.get("version", 0),
+            stored.get("companions", ""),
+            stored.get("parser", {}),
+            stored.get("awaited", []),
+        )
 
     def dump(self) -> str:
-        return json.dumps({"version": self.version, "companions": self.companions, "parser": self.parser})
+        return json.dumps(vars(self))
+
+    def has_come(self) -> bool:
+        """Whether one of the files that were awaited is there now."""
+        return any(map(os.path.lexists, self.awaited))
 
 
 def read_companions(known: Format, path: str) -> dict[str, bytes]:
@@ -200,12 +219,12 @@ class SourceReader:
         self.format = known
         self.following = job.following
         self.ending = job.ending
-        saved = SavedState.load(source.parser_state)
+        # As of the last batch, or of the last pass before the first one.
+        self._saved = saved = SavedState.load(source.parser_state)
         self.path = job.path
         self.companions = read_companions(known, self.path)
         self.companions_hash = companions_hash(self.companions)
         self.companions_changed = self.companions_hash != saved.companions
-        self._parser_memory = saved.parser
 
     def batches(self) -> Iterator[Batch]:
         """Batches in order; the last one closes the pass. Nothing when there is nothing new.
@@ -235,7 +254,7 @@ class SourceReader:
         facts = SourceFacts(
             path=self.path, companions=self.companions, modified_ms=status.st_mtime_ns // 1_000_000
         )
-        self.parser = self.format.parser(facts, self._parser_memory)
+        self.parser = self.format.parser(facts, self._saved.parser)
         self.progress = SourceProgress(
             read_offset=self.source.read_offset,
             line_count=self.source.line_count,
@@ -290,11 +309,15 @@ class SourceReader:
         if (
             raw.pieces
             or self.progress.tail != bytes(self.source.tail)
-            or (held is None and self.companions_changed)
+            or (held is None and (self.companions_changed or self._saved.has_come()))
         ):
             if held is not None:
                 yield held
             held = self._batch(raw)
+        # A batch takes only so much of what stands beside the lines.
+        while held is not None and self._saved.has_come():
+            yield held
+            held = self._batch(RawLines(self.progress.read_offset, self.progress.line_count + 1))
         if held is not None:
             held.closes_pass = held.progress.is_complete = True
             if not self.following or self.progress.pass_offset == 0:
@@ -383,8 +406,9 @@ class SourceReader:
     def _batch(self, raw: RawLines, *, closes_pass: bool = False) -> Batch:
         self.parser.close_batch(following=self.following)
         draft, self.parser.draft = self.parser.draft, Draft()
-        saved = SavedState(self.format.version, self.companions_hash, self.parser.state())
-        self.progress.parser_state = saved.dump()
+        awaited = self.parser.awaited() if isinstance(self.parser, AwaitsFiles) else []
+        self._saved = SavedState(self.format.version, self.companions_hash, self.parser.state(), awaited)
+        self.progress.parser_state = self._saved.dump()
         progress = SourceProgress(**vars(self.progress))
         progress.is_complete = closes_pass
         if closes_pass and self.hash is not None:

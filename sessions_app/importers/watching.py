@@ -12,6 +12,7 @@ from django.db import InterfaceError, OperationalError
 from audit.actors import Actor
 from dashboard.lib.db import explain
 from sessions_app.actions.imports import GATHER_S
+from sessions_app.importers.claude_code.layout import is_outputs_folder
 from sessions_app.importers.finding import SUFFIXES
 from sessions_app.importers.leases import settle, watch_lease
 from sessions_app.importers.pipeline import Importer
@@ -135,6 +136,8 @@ class Watcher:
 
 
 def _is_candidate(change: watchfiles.Change, path: str) -> bool:
+    if is_outputs_folder(path) or is_outputs_folder(os.path.dirname(path)):
+        return False
     # What is written into a new folder before the system watches it is not reported: the folder itself is.
     return path.endswith(SUFFIXES) or (change == watchfiles.Change.added and os.path.isdir(path))
 

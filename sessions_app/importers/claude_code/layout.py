@@ -4,6 +4,8 @@
 <project>/agent-<agent>.jsonl                                    a subagent, since 2.0.28
 <project>/<session>/subagents/agent-<agent>.jsonl (.meta.json)   a subagent, since 2.1
 <project>/<session>/subagents/workflows/<workflow>/agent-<agent>.jsonl and journal.jsonl
+
+Outputs that are too large for any of them stand in <project>/<session>/tool-results/.
 """
 
 import re
@@ -15,6 +17,7 @@ from sessions_app.importers.json_lines import decode_value, mapping_of
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ENDINGS = (".zst", ".gz", ".jsonl")
 SIDECAR = ".meta.json"
+_OUTPUTS = "tool-results"
 
 
 class Layout(NamedTuple):
@@ -40,6 +43,27 @@ def layout_of(path: str) -> Layout:
         session = name
     agent = name.removeprefix("agent-") if name.startswith("agent-") else ""
     return Layout(session, agent, workflow, is_journal=name == "journal")
+
+
+def outputs_folder(path: str, session: str) -> str:
+    """Where the session of this transcript keeps outputs that are too large for it; "" where nobody can know.
+
+    `session` is what the records say, for a transcript whose path does not.
+    """
+    *folders, _ = path.replace("\\", "/").split("/")
+    named = layout_of(path).session or session
+    if not _UUID.fullmatch(named):
+        return ""
+    if "subagents" not in folders:
+        return "/".join([*folders, named, _OUTPUTS])
+    position = len(folders) - 1 - folders[::-1].index("subagents")
+    return "/".join([*folders[:position], _OUTPUTS])
+
+
+def is_outputs_folder(path: str) -> bool:
+    """Whether what lies in this folder is read with a transcript, and is no history of its own."""
+    folder, _, name = path.replace("\\", "/").rpartition("/")
+    return name == _OUTPUTS and bool(_UUID.fullmatch(folder.rpartition("/")[2]))
 
 
 def sidecar_path(path: str) -> str:

@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from sessions_app.drafts import MAIN_RUN, MessageDraft, RunDraft, SessionDraft, ToolCallDraft, ToolKind
+from sessions_app.drafts import (
+    MAIN_RUN,
+    CallStatus,
+    MessageDraft,
+    RunDraft,
+    SessionDraft,
+    ToolCallDraft,
+    ToolKind,
+)
 
 SEEN_LIMIT = 512
 MESSAGE_LIMIT = 128
@@ -17,6 +25,7 @@ CLOSED_CALL_LIMIT = 64
 RUN_LIMIT = 256
 SESSION_LIMIT = 16
 HELD_LIMIT = 32
+AWAITED_LIMIT = 256
 
 
 @dataclass(slots=True)
@@ -64,6 +73,34 @@ class CallMemory:
         return [
             self.call_id, self.key, self.at_ms, self.run, self.name, self.kind,
             self.prompt, self.title, self.agent_name, self.child,
+        ]  # fmt: skip
+
+
+@dataclass(slots=True)
+class AwaitedOutput:
+    """A call that is answered with the beginning of its output, while the file with all of it is awaited."""
+
+    # Of the call.
+    key: str
+    at_ms: int
+    run: str
+    # How it ended.
+    status: CallStatus
+    ended_ms: int
+    exit_status: int | None
+    # Key of the run that its result has closed, "" for none.
+    child: str
+    # persisted.Preview: the file's name, whether it holds blocks, and what the result says besides.
+    name: str
+    is_blocks: bool
+    rest: str
+    # The call may stand in the batch that is being read, where no result finds it.
+    is_new: bool = True
+
+    def state(self) -> list[Any]:
+        return [
+            self.key, self.at_ms, self.run, self.status, self.ended_ms, self.exit_status, self.child,
+            self.name, self.is_blocks, self.rest, self.is_new,
         ]  # fmt: skip
 
 
@@ -143,6 +180,8 @@ class SessionMemory:
     runs: OrderedDict[str, RunMemory] = field(default_factory=OrderedDict)
     # Background tasks by id, where they are runs.
     tasks: OrderedDict[str, str] = field(default_factory=OrderedDict)
+    # Outputs whose file is awaited, by the call's key.
+    awaited: OrderedDict[str, AwaitedOutput] = field(default_factory=OrderedDict)
     draft: SessionDraft | None = None
 
     def run(self, key: str) -> RunMemory:
@@ -177,6 +216,7 @@ class SessionMemory:
             "messages": [[key, *message.state()] for key, message in self.messages.items()],
             "runs": [run.state() for run in self.runs.values()],
             "tasks": list(self.tasks.items()),
+            "awaited": [output.state() for output in self.awaited.values()],
         }
 
     @classmethod
@@ -187,6 +227,8 @@ class SessionMemory:
                 setattr(memory, name, OrderedDict(value))
             elif name in ("calls", "closed_calls"):
                 setattr(memory, name, OrderedDict((call[0], CallMemory(*call)) for call in value))
+            elif name == "awaited":
+                memory.awaited = OrderedDict((output[0], AwaitedOutput(*output)) for output in value)
             elif name == "messages":
                 memory.messages = OrderedDict((entry[0], MessageMemory(*entry[1:])) for entry in value)
             elif name == "runs":
@@ -208,6 +250,8 @@ class SessionMemory:
         for calls in (self.calls, self.closed_calls):
             for call in calls.values():
                 call.draft = None
+        for output in self.awaited.values():
+            output.is_new = False
         if MAIN_RUN in self.runs:
             self.runs.move_to_end(MAIN_RUN)
         # Only here: a run that is forgotten in the middle of a batch would leave it without a status.

@@ -23,7 +23,7 @@ def read_user(reading: Reading, record: Record, place: Place) -> None:
         elif block.type == "text":
             texts.append(plain(block.text))
         elif is_result(block):
-            results.end_call(entry, record, block)
+            results.end_call(reading, entry, record, block)
         else:
             note = keep_attachment(block, attachments)
             texts.append(note)

@@ -25,9 +25,11 @@ from sessions_app.importers.claude_code.memory import (
     remember,
 )
 from sessions_app.importers.claude_code.records import Record, plain, stamp
-from sessions_app.importers.json_lines import brief, no_time, text_of, whole_of
+from sessions_app.importers.json_lines import MAX_LINE_BYTES, brief, no_time, text_of, whole_of
 
 AGENT = "claude-code"
+# Of files beside the transcript a batch takes so much, and one of them gives no more: what a line could hold.
+ROOM_BYTES = MAX_LINE_BYTES
 # In the fixtures of some versions a subagent's records name it behind the parent's id.
 _AGENT_MARK = "#agent-"
 _LONGEST_ID = 160
@@ -72,6 +74,13 @@ class Reading:
         self.memory = FileMemory.restored(state)
         self.layout = layout_of(facts.path)
         self.sidecar = sidecar_of(facts) if self.layout.agent else {}
+        # How much this batch may still take of them.
+        self.room = ROOM_BYTES
+
+    def forget_batch(self) -> None:
+        """Let go of what belongs to the batch that is handed over."""
+        self.memory.forget_batch()
+        self.room = ROOM_BYTES
 
     def enter(self, record: Record, place: Place) -> Entry | None:
         """Where this record belongs; None when a record of this uuid was read before. Raises SkipLine."""

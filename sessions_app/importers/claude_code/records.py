@@ -84,6 +84,7 @@ class ToolUseResult(msgspec.Struct, rename="camel", gc=False):
     interrupted: Any = None
     exit_code: Any = None
     task_id: Any = None
+    persisted_output_path: Any = None
 
 
 _record = msgspec.json.Decoder(Record)
@@ -137,6 +138,20 @@ def plain(value: object) -> str:
 def content_of(raw: msgspec.Raw) -> list[Block | str]:
     """A result's content as blocks; what is no block is left out. Raises SkipLine when it is no content at all."""
     return [] if raw is ABSENT or starts(raw, b"n") else _blocks_of(raw)[0]
+
+
+def texts_of(data: bytes) -> list[str]:
+    """The texts of a list of text blocks, as JSON; none when it is anything else."""
+    try:
+        blocks, lost = _blocks_of(msgspec.Raw(data))
+    except (SkipLine, ValueError, RecursionError):
+        return []
+    texts = [
+        block.text
+        for block in blocks
+        if isinstance(block, Block) and block.type == "text" and type(block.text) is str
+    ]
+    return texts if len(texts) == len(blocks) + lost else []
 
 
 def said_in(message: Message) -> tuple[list[Block | str], int]:

@@ -74,7 +74,7 @@ def read_assistant(reading: Reading, record: Record, place: Place) -> None:
         _write_call(entry, memory, block, position)
     for block in blocks:
         if isinstance(block, Block) and is_result(block):
-            results.end_call(entry, record, block)
+            results.end_call(reading, entry, record, block)
 
 
 def _write_reply(

@@ -2,8 +2,15 @@
 
 from dashboard.lib.clock import ms_to_iso
 from sessions_app.drafts import CallResult, CallStatus, MessageDraft, SkipLine, StatusName
-from sessions_app.importers.claude_code.memory import RUN_LIMIT, CallMemory, remember
-from sessions_app.importers.claude_code.reading import Entry, bounded, digest
+from sessions_app.importers.claude_code.memory import (
+    AWAITED_LIMIT,
+    RUN_LIMIT,
+    AwaitedOutput,
+    CallMemory,
+    remember,
+)
+from sessions_app.importers.claude_code.persisted import Lack, is_preview, output_of, preview_in
+from sessions_app.importers.claude_code.reading import Entry, Reading, bounded, digest
 from sessions_app.importers.claude_code.records import (
     ABSENT,
     Block,
@@ -18,13 +25,18 @@ from sessions_app.importers.claude_code.wording import exit_code_in, is_rejectio
 from sessions_app.importers.json_lines import mapping_of, text_of, whole_of
 
 
-def end_call(entry: Entry, record: Record, block: Block) -> None:
+def end_call(reading: Reading, entry: Entry, record: Record, block: Block) -> None:
     """Give the call that this block answers its outcome; a result without its call becomes a message."""
     session = entry.session
     call_id = bounded(plain(block.tool_use_id))
-    output = result_text(block)
+    said = result_text(block)
     entry.run.stands("result", entry.at_ms)
     call = session.close_call(call_id) or session.closed_calls.get(call_id)
+    details = _details(call, record, block, said)
+    known = details if isinstance(details, ToolUseResult) else ToolUseResult()
+    preview = preview_in(said, known)
+    whole = output_of(reading, session, preview) if preview is not None else said
+    output = said if isinstance(whole, Lack) else whole
     if call is None:
         entry.draft.rows.append(
             MessageDraft(
@@ -33,12 +45,16 @@ def end_call(entry: Entry, record: Record, block: Block) -> None:
             )
         )  # fmt: skip
         return
-    details = _details(call, record, block)
-    known = details if isinstance(details, ToolUseResult) else ToolUseResult()
-    status = _status(block, output, details)
-    exit_status = _exit_status(call, status, output, known)
-    if call.kind == "agent":
-        _end_agent(entry, call, known, status, output)
+    # What the model was told says how it ended; the output itself may say anything.
+    status = _status(block, said, details)
+    exit_status = _exit_status(call, status, said, known)
+    child = _end_agent(entry, call, known, status, output, said) if call.kind == "agent" else ""
+    session.awaited.pop(call.key, None)
+    if preview is not None and whole is Lack.YET and preview.can_wait():
+        waiting = AwaitedOutput(
+            call.key, call.at_ms, call.run, status, entry.at_ms, exit_status, child, *preview
+        )  # fmt: skip
+        remember(session.awaited, call.key, waiting, AWAITED_LIMIT)
     if call.draft is not None:
         draft = call.draft
         draft.status, draft.output, draft.ended_ms, draft.exit_status = (
@@ -60,6 +76,7 @@ def end_call(entry: Entry, record: Record, block: Block) -> None:
                 exit_status,
                 entry.place,
                 call.child,
+                is_preview=isinstance(whole, Lack),
             )
         )
 
@@ -77,11 +94,12 @@ def abandon_calls(entry: Entry) -> None:
             entry.draft.results.append(CallResult(call.key, call.at_ms, call.run, "unanswered", "", None))
 
 
-def _details(call: CallMemory, record: Record, block: Block) -> ToolUseResult | str | None:
+def _details(call: CallMemory | None, record: Record, block: Block, said: str) -> ToolUseResult | str | None:
     """`toolUseResult`, where it can say more than the result block does."""
     if record.tool_use_result is ABSENT:
         return None
-    if call.kind in ("agent", "shell") or block.is_error is True:
+    is_telling = call is not None and call.kind in ("agent", "shell")
+    if is_telling or block.is_error is True or is_preview(said):
         return tool_use_result_of(record.tool_use_result)
     return None
 
@@ -156,18 +174,21 @@ def attach(entry: Entry, call: CallMemory, child: str) -> None:
 
 
 def _end_agent(
-    entry: Entry, call: CallMemory, details: ToolUseResult, status: CallStatus, output: str
-) -> None:
+    entry: Entry, call: CallMemory, details: ToolUseResult, status: CallStatus, output: str, said: str
+) -> str:
+    """The key of the run that this result has completed, "" for none."""
     if call.name in STARTS_AN_AGENT and not call.child and plain(details.agent_id):
         attach(entry, call, bounded(plain(details.agent_id)))
     if not call.child:
-        return
+        return ""
     if details.is_async is True or details.status == "async_launched":
         # Only the start was reported; the run's own transcript and a notification tell the rest.
         task = bounded(plain(details.task_id)) or call.child
         remember(entry.session.tasks, task, call.child, RUN_LIMIT)
-        return
-    close_run(entry, call.child, status, f"result of the {call.name} call", output)
+        return ""
+    is_completed = status == "completed"
+    close_run(entry, call.child, status, f"result of the {call.name} call", output if is_completed else said)
+    return call.child if is_completed else ""
 
 
 def close_run(entry: Entry, child: str, status: CallStatus, evidence: str, output: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sessions_app.drafts import Place, SkipLine, UnknownLine
 from sessions_app.importers.claude_code import notes
+from sessions_app.importers.claude_code.persisted import awaited_paths, take_awaited
 from sessions_app.importers.claude_code.prompts import read_user
 from sessions_app.importers.claude_code.reading import Reading
 from sessions_app.importers.claude_code.records import Record, record_of
@@ -41,7 +42,7 @@ TYPES = frozenset({"user", "assistant", *_NOTES, *_SILENT})
 
 
 class TranscriptParser(Reading):
-    """Implements `draft.Parser`."""
+    """Implements `drafts.Parser` and `drafts.AwaitsFiles`."""
 
     def feed(self, line: bytes, place: Place) -> None:
         if not line.strip():
@@ -64,9 +65,13 @@ class TranscriptParser(Reading):
             raise UnknownLine(f'record of unknown type "{brief(record.type, 60)}"')
 
     def close_batch(self, *, following: bool) -> None:
+        take_awaited(self)
         for session in self.memory.sessions.values():
             settle(session, following=following)
-        self.memory.forget_batch()
+        self.forget_batch()
+
+    def awaited(self) -> list[str]:
+        return awaited_paths(self)
 
     def state(self) -> dict[str, Any]:
         return self.memory.state()

@@ -16,8 +16,10 @@ from audit.models import Entry
 from sessions_app.actions.imports import ImportWriter
 from sessions_app.importers.report import Report
 from sessions_app.importers.watching import Watcher
-from sessions_app.models import AgentSession, Message, Source, SourceState, Status
+from sessions_app.models import AgentSession, Message, Source, SourceState, Status, ToolCall
 from tests.samples import sample
+from tests.sessions_app.importers.claude_records import SESSION, assistant, call, result
+from tests.sessions_app.importers.driving import lines
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -186,3 +188,19 @@ def test_a_watch_that_ends_leaves_what_another_follows(tmp_path: Path) -> None:
             str(places[0] / "rollout-0.jsonl")
         ]
     assert not running.all().exists()
+
+
+def test_outputs_beside_a_transcript_are_read_with_it(folder: Path) -> None:
+    outputs = folder / SESSION / "tool-results"
+    path = f"/home/other/{SESSION}/tool-results/t1.json"
+    said = (
+        f"<persisted-output>\nOutput too large (97.7KB). Full output saved to: {path}\n\n</persisted-output>"
+    )
+    with Following(folder) as following:
+        outputs.mkdir(parents=True)
+        (outputs / "t1.json").write_text(json.dumps([{"type": "text", "text": "all of it"}]))
+        (folder / f"{SESSION}.jsonl").write_bytes(
+            lines([assistant("a1", 1, call("t1", "Grep", pattern="x")), result("r1", 2, "t1", said)])
+        )
+        wait_for(lambda: ToolCall.objects.filter(output="all of it").exists(), "the output")
+    assert [report.errors for report in following.reports if report.errors] == []
