@@ -59,6 +59,14 @@ def may(visitor: "Visitor", right: str) -> bool:
     )
 
 
+def keeps_marks(person: Person) -> bool:
+    """Has this person marks of what they have read? To everybody else all would be unread for ever, so nothing is.
+
+    Nobody looks at anything as the built-in owner of this machine's own token.
+    """
+    return may(person, KEEP_OWN) and not person.is_system
+
+
 def may_send(visitor: "Visitor", address: str) -> bool:
     """May they send anything at all to the address of this name?"""
     return not isinstance(visitor, Person) or visitor.role != Role.AUDITOR or address in AUDITOR_SENDS_TO

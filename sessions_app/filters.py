@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from django.db.models import QuerySet
 
 from dashboard.lib.errors import BadRequest
+from sessions_app.access import keeps_marks
 from sessions_app.models import AgentSession, Person, Run, RunKind, Status, Tag
 from sessions_app.models.run import RunQuerySet
 from sessions_app.models.session import ARCHIVED, TRASHED, SessionQuerySet
@@ -98,7 +99,7 @@ class SessionFilter(Filter):
         if self.starred:
             sessions = sessions.starred_by(person)
         if self.unread:
-            sessions = sessions.unread_by(person)
+            sessions = sessions.unread_by(person) if keeps_marks(person) else sessions.none()
         return sessions.tagged(self.tag)
 
     def shelf(self, sessions: SessionQuerySet) -> SessionQuerySet:

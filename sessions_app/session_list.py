@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import QuerySet
@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from dashboard.lib.clock import now_ms
 from dashboard.lib.formatting import relative_time
 from dashboard.lib.keyset import Page, page_of_link
-from sessions_app.access import KEEP_OWN, OPERATE, may
+from sessions_app.access import OPERATE, keeps_marks, may
 from sessions_app.costs import costs_of_sessions
 from sessions_app.filters import SessionFilter
 from sessions_app.models import AgentSession, Person, Project, ReadMark, SessionTag, Star
@@ -58,6 +58,13 @@ class _Costs:
     @cached_property
     def by_session(self) -> dict[uuid.UUID, Cost]:
         return costs_of_sessions(self._ids)
+
+
+class Marks(NamedTuple):
+    """What is one person's own about a session."""
+
+    is_unread: bool
+    is_starred: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,26 +144,27 @@ def with_columns(sessions: SessionQuerySet) -> SessionQuerySet:
 def entries_of(rows: Sequence[SessionFacts], person: Person) -> list[SessionEntry]:
     """The rows with what is personal about them and what they cost: three queries, and a fourth when a row is drawn."""
     ids = [row.id for row in rows]
-    seen = dict(ReadMark.objects.filter(person=person, session__among=ids).values_list("session_id", "seq"))
-    starred = set(Star.objects.filter(person=person, session__among=ids).values_list("session_id", flat=True))
     tags = _tags_of(ids)
     costs = _Costs(ids)
-    # Who keeps no marks would have all of them unread for ever.
-    marks = may(person, KEEP_OWN)
-    read_before_ms = person.read_before_ms
     return [
-        SessionEntry(
-            row,
-            tuple(tags.get(row.id, ())),
-            is_unread=marks and _is_unread(row, seen.get(row.id), read_before_ms),
-            is_starred=row.id in starred,
-            costs=costs,
-        )
-        for row in rows
+        SessionEntry(row, tuple(tags.get(row.id, ())), marks.is_unread, marks.is_starred, costs)
+        for row, marks in zip(rows, marks_of(rows, person), strict=True)
     ]
 
 
-def _is_unread(row: SessionFacts, seen: int | None, read_before_ms: int) -> bool:
+def marks_of(rows: Sequence[SessionFacts] | Sequence[AgentSession], person: Person) -> list[Marks]:
+    """The person's marks of each row, with two queries for all of them."""
+    ids = [row.id for row in rows]
+    seen = dict(ReadMark.objects.filter(person=person, session__among=ids).values_list("session_id", "seq"))
+    starred = set(Star.objects.filter(person=person, session__among=ids).values_list("session_id", flat=True))
+    keeps = keeps_marks(person)
+    read_before_ms = person.read_before_ms
+    return [
+        Marks(keeps and _is_unread(row, seen.get(row.id), read_before_ms), row.id in starred) for row in rows
+    ]
+
+
+def _is_unread(row: SessionFacts | AgentSession, seen: int | None, read_before_ms: int) -> bool:
     if max(row.last_activity_ms, row.created_ms) <= read_before_ms:
         return False
     return seen is None or seen < row.last_seq

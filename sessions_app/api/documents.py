@@ -88,6 +88,18 @@ class SessionDocument(Document):
     tags: list[str]
 
 
+class MarkedSession(SessionDocument):
+    """A session with what is the caller's own about it: of a token its owner's."""
+
+    is_unread: Annotated[
+        bool,
+        msgspec.Meta(
+            description="False as well for who keeps no marks: auditors, recorders of this machine."
+        ),
+    ]
+    is_starred: bool
+
+
 class RunDocument(Document):
     id: uuid.UUID
     session: uuid.UUID

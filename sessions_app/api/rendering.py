@@ -13,6 +13,7 @@ from sessions_app.api.documents import (
     EventDocument,
     Excerpt,
     HitDocument,
+    MarkedSession,
     MessageDocument,
     Moment,
     ProjectDocument,
@@ -30,6 +31,7 @@ from sessions_app.models import (
     AgentSession,
     Event,
     Message,
+    Person,
     Project,
     Run,
     Source,
@@ -39,6 +41,7 @@ from sessions_app.models import (
 )
 from sessions_app.pricing import cost as pricing
 from sessions_app.search.find import Hit
+from sessions_app.session_list import marks_of
 
 
 def session_documents(sessions: Sequence[AgentSession]) -> list[SessionDocument]:
@@ -50,6 +53,15 @@ def session_documents(sessions: Sequence[AgentSession]) -> list[SessionDocument]
 def session_document(session: AgentSession) -> SessionDocument:
     (document,) = session_documents([session])
     return document
+
+
+def marked_sessions(sessions: Sequence[AgentSession], person: Person) -> list[MarkedSession]:
+    """As `session_documents`, and the person's marks are looked up for all of them at once."""
+    marks = marks_of(sessions, person)
+    return [
+        MarkedSession(**msgspec.structs.asdict(document), is_unread=own.is_unread, is_starred=own.is_starred)
+        for document, own in zip(session_documents(sessions), marks, strict=True)
+    ]
 
 
 def _session_document(session: AgentSession, cost: pricing.Cost) -> SessionDocument:

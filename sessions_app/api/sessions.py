@@ -9,16 +9,15 @@ from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 
 from dashboard.lib.errors import BadRequest
-from sessions_app.api.documents import RunDocument, SessionDocument, SourceDocument, TimelineItem
+from sessions_app.api.documents import MarkedSession, RunDocument, SourceDocument, TimelineItem
 from sessions_app.api.endpoint import Call, Endpoint
 from sessions_app.api.paging import DEFAULT_LIMIT, Limit, Page, PageQuery, paged, paged_together
 from sessions_app.api.problems import NOT_FOUND, REFUSED
 from sessions_app.api.rendering import (
     event_document,
+    marked_sessions,
     message_document,
     run_documents,
-    session_document,
-    session_documents,
     source_document,
     tool_call_document,
 )
@@ -92,15 +91,25 @@ def list_sessions(call: Call) -> Any:
     sessions: Any = AgentSession.objects.all()
     rows = call.query.as_filter().apply(sessions.visible_to(call.caller.person), call.caller.person)
     rows = rows.select_related("project").prefetch_related("tags").defer("summary")
-    return paged_together(rows, call.query, session_documents, order=("last_activity_ms", "id"))
+    return paged_together(
+        rows,
+        call.query,
+        lambda found: marked_sessions(found, call.caller.person),
+        order=("last_activity_ms", "id"),
+    )
 
 
-def show_session(call: Call, session_id: uuid.UUID) -> SessionDocument:
-    return session_document(session_of(call.caller.person, session_id))
+def show_session(call: Call, session_id: uuid.UUID) -> MarkedSession:
+    return _marked(call, session_of(call.caller.person, session_id))
 
 
-def show_named_session(call: Call) -> SessionDocument:
-    return session_document(find_session(call.query.name, call.caller.person))
+def show_named_session(call: Call) -> MarkedSession:
+    return _marked(call, find_session(call.query.name, call.caller.person))
+
+
+def _marked(call: Call, session: AgentSession) -> MarkedSession:
+    (document,) = marked_sessions([session], call.caller.person)
+    return document
 
 
 def show_timeline(call: Call, session_id: uuid.UUID) -> TimelinePage:
@@ -164,7 +173,7 @@ ENDPOINTS = (
         "sessions",
         "Sessions, the last active first",
         list_sessions,
-        answers=Page[SessionDocument],
+        answers=Page[MarkedSession],
         query=SessionQuery,
     ),
     Endpoint(
@@ -173,7 +182,7 @@ ENDPOINTS = (
         "sessions/<uuid:session_id>",
         "One session",
         show_session,
-        answers=SessionDocument,
+        answers=MarkedSession,
         problems=(NOT_FOUND,),
     ),
     Endpoint(
@@ -182,7 +191,7 @@ ENDPOINTS = (
         "sessions/named",
         "The one session that is called so",
         show_named_session,
-        answers=SessionDocument,
+        answers=MarkedSession,
         query=NameQuery,
         problems=(REFUSED,),
     ),

@@ -13,6 +13,7 @@ from tests.factories import (
     make_note,
     make_person,
     make_project,
+    make_read_mark,
     make_run,
     make_session,
     make_source,
@@ -273,6 +274,8 @@ def test_a_list_costs_the_same_number_of_queries_however_long(django_assert_num_
             session = make_session(project=make_project(), with_main_run=True)
             make_usage(session.runs.get(), output_tokens=number)
             make_tag(session, f"tag {number}")
+            make_star(api.person, session)
+            make_read_mark(api.person, session, 1)
         counts.append(queries_of(api))
     assert counts[0] == counts[1]
     assert AgentSession.objects.count() == 10
