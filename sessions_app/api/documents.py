@@ -5,8 +5,6 @@ from typing import Annotated, Literal
 
 import msgspec
 
-type Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-
 
 class Document(msgspec.Struct, kw_only=True):
     """A JSON object of an answer."""
@@ -138,6 +136,14 @@ class SourceDocument(Document):
     generation: int
     format: str
     size: int
+    sha256: Annotated[
+        str,
+        msgspec.Meta(
+            pattern="^([0-9a-f]{64})?$",
+            description="Of the file's first `sha256_size` bytes; empty when none was taken.",
+        ),
+    ]
+    sha256_size: int
     read_offset: int
     line_count: int
     skipped_line_count: int
@@ -146,6 +152,9 @@ class SourceDocument(Document):
     error: str
     created_ms: int
     read_ms: int | None
+    deleted_ms: Annotated[
+        int | None, msgspec.Meta(description="When the file was missed, or found to be another one.")
+    ]
 
 
 class Attachment(Document):

@@ -6,11 +6,14 @@ import pytest
 from django.test import Client
 
 from sessions_app.actions.read_marks import mark_all_read
-from sessions_app.models import Role, Scope
+from sessions_app.models import Role, Scope, SourceState
+from sessions_app.models.blob import sha256_of
 from tests.factories import (
+    START_MS,
     make_person,
     make_read_mark,
     make_session,
+    make_source,
     make_star,
     signed_in,
 )
@@ -73,3 +76,29 @@ def test_to_who_keeps_no_marks_nothing_is_unread() -> None:
         assert client.get("/api/v1/sessions?unread=1").json()["items"] == []
     assert list(marks_in_list(auditor).values()) == [(False, False)]
     assert auditor.get("/sessions/?unread=1").context["entries"] == []
+
+
+def test_a_source_has_the_hash_that_its_tab_shows() -> None:
+    session = make_session()
+    lines = b'{"type":"user"}\n'
+    make_source(session, lines, sha256=sha256_of(lines), sha256_size=len(lines))
+    make_source(None, lines, sha256=sha256_of(lines), sha256_size=len(lines))
+    api = Api()
+    (item,) = api.read(f"sessions/{session.pk}/sources", "list_sources_of_session")["items"]
+    page = signed_in(api.person).get(f"/sessions/{session.pk}/raw/").content.decode()
+    assert f"SHA-256 of the first {item['sha256_size']} bytes: {item['sha256']}" in page
+    (alone,) = api.read("sources", "list_sources")["items"]
+    assert (alone["sha256"], alone["sha256_size"], alone["deleted_ms"]) == (
+        sha256_of(lines),
+        len(lines),
+        None,
+    )
+
+
+def test_a_source_that_is_gone_says_since_when_as_the_head_of_its_session() -> None:
+    session = make_session()
+    make_source(session, state=SourceState.DELETED, deleted_ms=START_MS + 7)
+    api = Api()
+    (item,) = api.read(f"sessions/{session.pk}/sources", "list_sources_of_session")["items"]
+    (loss,) = signed_in(api.person).get(f"/sessions/{session.pk}/raw/").context["losses"]
+    assert (item["state"], item["deleted_ms"]) == ("deleted", loss.at_ms) == ("deleted", START_MS + 7)
