@@ -157,6 +157,33 @@ class SourceDocument(Document):
     ]
 
 
+class LastEdit(Document):
+    call: uuid.UUID
+    run: uuid.UUID | None
+    seq: int
+    at_ms: int
+
+
+class FileDocument(Document):
+    """A file as edits and writes named it."""
+
+    path: str
+    edit_count: int
+    failed_edit_count: int
+    last: LastEdit
+
+
+class FilesDocument(Document):
+    """Files that edits and writes named, the last edited first; what shell commands did is not known."""
+
+    items: list[FileDocument]
+    call_count: Annotated[int, msgspec.Meta(description="Edits and writes that were read for this.")]
+    cut_call_count: Annotated[
+        int, msgspec.Meta(description="Of these, long patches of which only the beginning was read.")
+    ]
+    is_partial: Annotated[bool, msgspec.Meta(description="There are older edits, which were not read.")]
+
+
 class Attachment(Document):
     sha256: str
     media_type: str

@@ -12,7 +12,10 @@ from sessions_app.api.documents import (
     Document,
     EventDocument,
     Excerpt,
+    FileDocument,
+    FilesDocument,
     HitDocument,
+    LastEdit,
     MarkedSession,
     MessageDocument,
     Moment,
@@ -42,6 +45,7 @@ from sessions_app.models import (
 from sessions_app.pricing import cost as pricing
 from sessions_app.search.find import Hit
 from sessions_app.session_list import marks_of
+from sessions_app.touched_files import TouchedFile, TouchedFiles
 
 
 def session_documents(sessions: Sequence[AgentSession]) -> list[SessionDocument]:
@@ -111,6 +115,25 @@ def tag_document(tag: Tag) -> TagDocument:
 
 def source_document(source: Source) -> SourceDocument:
     return SourceDocument(**_same(source, SourceDocument))
+
+
+def files_document(touched: TouchedFiles) -> FilesDocument:
+    return FilesDocument(
+        items=[_file_document(file) for file in touched.files],
+        call_count=touched.calls,
+        cut_call_count=touched.cut,
+        is_partial=touched.more,
+    )
+
+
+def _file_document(file: TouchedFile) -> FileDocument:
+    call = file.last
+    return FileDocument(
+        path=file.path,
+        edit_count=file.edits,
+        failed_edit_count=file.failed,
+        last=LastEdit(call=call.pk, run=call.run_id, seq=call.seq, at_ms=call.at_ms),
+    )
 
 
 def terminal_document(terminal: Terminal) -> TerminalDocument:

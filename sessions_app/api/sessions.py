@@ -9,12 +9,19 @@ from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 
 from dashboard.lib.errors import BadRequest
-from sessions_app.api.documents import MarkedSession, RunDocument, SourceDocument, TimelineItem
+from sessions_app.api.documents import (
+    FilesDocument,
+    MarkedSession,
+    RunDocument,
+    SourceDocument,
+    TimelineItem,
+)
 from sessions_app.api.endpoint import Call, Endpoint
 from sessions_app.api.paging import DEFAULT_LIMIT, Limit, Page, PageQuery, paged, paged_together
 from sessions_app.api.problems import NOT_FOUND, REFUSED
 from sessions_app.api.rendering import (
     event_document,
+    files_document,
     marked_sessions,
     message_document,
     run_documents,
@@ -24,6 +31,7 @@ from sessions_app.api.rendering import (
 from sessions_app.filters import MAX_VALUE_CHARS, SessionFilter
 from sessions_app.lookup import find_session
 from sessions_app.models import AgentSession, Event, Message, Person, Run, ToolCall
+from sessions_app.touched_files import touched_files
 
 type Text = Annotated[str, msgspec.Meta(max_length=MAX_VALUE_CHARS)]
 type Place = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -144,6 +152,10 @@ def list_sources_of_session(call: Call, session_id: uuid.UUID) -> Any:
     return paged(rows, call.query, source_document, order=("created_ms", "id"))
 
 
+def show_files(call: Call, session_id: uuid.UUID) -> FilesDocument:
+    return files_document(touched_files(session_of(call.caller.person, session_id)))
+
+
 def session_of(person: Person, session_id: uuid.UUID) -> AgentSession:
     """The session if this person may see it; Http404 otherwise."""
     sessions: Any = AgentSession.objects.all()
@@ -223,6 +235,15 @@ ENDPOINTS = (
         list_sources_of_session,
         answers=Page[SourceDocument],
         query=PageQuery,
+        problems=(NOT_FOUND,),
+    ),
+    Endpoint(
+        "show_files",
+        "GET",
+        "sessions/<uuid:session_id>/files",
+        "The files that a session's edits and writes named, the last edited first",
+        show_files,
+        answers=FilesDocument,
         problems=(NOT_FOUND,),
     ),
 )

@@ -1,25 +1,37 @@
 """The API says of each thing what its page shows."""
 
+import json
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
+from sessions_app import touched_files
 from sessions_app.actions.read_marks import mark_all_read
-from sessions_app.models import Role, Scope, SourceState
+from sessions_app.models import AgentSession, Role, Scope, SourceState, ToolCall, ToolCallStatus, ToolKind
 from sessions_app.models.blob import sha256_of
 from tests.factories import (
     START_MS,
     make_person,
     make_read_mark,
+    make_run,
     make_session,
     make_source,
     make_star,
+    make_tool_call,
     signed_in,
 )
 from tests.sessions_app.api.client import Api
 
 pytestmark = pytest.mark.django_db
+
+
+def queries_of(api: Api, path: str) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        assert api.get(path).status_code == 200
+    return len(captured)
 
 
 def marks(item: dict[str, Any]) -> tuple[bool, bool]:
@@ -102,3 +114,57 @@ def test_a_source_that_is_gone_says_since_when_as_the_head_of_its_session() -> N
     (item,) = api.read(f"sessions/{session.pk}/sources", "list_sources_of_session")["items"]
     (loss,) = signed_in(api.person).get(f"/sessions/{session.pk}/raw/").context["losses"]
     assert (item["state"], item["deleted_ms"]) == ("deleted", loss.at_ms) == ("deleted", START_MS + 7)
+
+
+def edit(session: AgentSession, path: str, **fields: Any) -> ToolCall:
+    return make_tool_call(
+        session, "Edit", kind=ToolKind.EDIT, input=json.dumps({"file_path": path}), **fields
+    )
+
+
+def test_the_files_of_a_session_are_those_of_its_tab(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = make_session(with_main_run=True)
+    child = make_run(session, parent=session.runs.get())
+    edit(session, "/old.py")
+    edit(session, "/a.py", status=ToolCallStatus.FAILED)
+    last = {"/b.py": edit(session, "/b.py", run=child), "/a.py": edit(session, "/a.py")}
+    make_tool_call(session, input='{"file_path": "/not-an-edit"}')
+    patch = "*** Begin Patch\n*** Add File: /long.py\n" + "+x\n" * 5_000
+    last["/long.py"] = make_tool_call(session, "apply_patch", kind=ToolKind.EDIT, input=patch)
+    monkeypatch.setattr(touched_files, "MAX_CALLS", 4)
+    api = Api()
+
+    answer = api.read(f"sessions/{session.pk}/files", "show_files")
+    assert answer["items"] == [
+        {
+            "path": path,
+            "edit_count": edits,
+            "failed_edit_count": failed,
+            "last": {
+                "call": str(last[path].pk),
+                "run": str(last[path].run_id),
+                "seq": last[path].seq,
+                "at_ms": last[path].at_ms,
+            },
+        }
+        for path, edits, failed in (("/long.py", 1, 0), ("/a.py", 2, 1), ("/b.py", 1, 0))
+    ]
+    page = signed_in(api.person).get(f"/sessions/{session.pk}/files/")
+    for item in answer["items"]:
+        place = f"?run={item['last']['run']}&amp;at={item['last']['seq']}#seq-{item['last']['seq']}"
+        assert f'title="{item["path"]}" href="/sessions/{session.pk}/{place}"' in page.content.decode()
+    touched = page.context["touched"]
+    assert [item["path"] for item in answer["items"]] == [file.path for file in touched.files]
+    assert (answer["call_count"], answer["cut_call_count"], answer["is_partial"]) == (4, 1, True)
+    assert (touched.calls, touched.cut, touched.more) == (4, 1, True)
+
+
+def test_files_cost_the_same_queries_however_many_edits() -> None:
+    session = make_session(with_main_run=True)
+    api, counts = Api(), []
+    api.get("sessions")
+    for _ in range(2):
+        for number in range(4):
+            edit(session, f"/{number}.py")
+        counts.append(queries_of(api, f"sessions/{session.pk}/files"))
+    assert counts[0] == counts[1]
