@@ -10,6 +10,7 @@ from sessions_app.api import (
     runs,
     sessions,
     terminal_reads,
+    terminal_screens,
     terminals,
 )
 from sessions_app.api.endpoint import Endpoint
@@ -18,6 +19,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *sessions.ENDPOINTS,
     *runs.ENDPOINTS,
     *terminal_reads.ENDPOINTS,
+    *terminal_screens.ENDPOINTS,
     *terminals.ENDPOINTS,
     *catalogue.ENDPOINTS,
     *records.ENDPOINTS,

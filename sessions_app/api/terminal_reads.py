@@ -50,12 +50,12 @@ def list_terminals(call: Call) -> Any:
 
 
 def show_terminal(call: Call, terminal_id: uuid.UUID) -> TerminalDocument:
-    return terminal_document(get_object_or_404(_visible_to(call.caller.person), pk=terminal_id))
+    return terminal_document(terminal_of(call.caller.person, terminal_id))
 
 
 def read_output(call: Call, terminal_id: uuid.UUID) -> HttpResponse:
     """Raw bytes from `offset` on, none at the end. Headers say where the next start and how many exist."""
-    terminal = get_object_or_404(_visible_to(call.caller.person), pk=terminal_id)
+    terminal = terminal_of(call.caller.person, terminal_id)
     start = min(call.query.offset, terminal.size)
     end = min(start + call.query.limit, terminal.size)
     response = HttpResponse(read_bytes(terminal.pk, start, end), content_type=OCTETS)
@@ -68,11 +68,17 @@ def read_output(call: Call, terminal_id: uuid.UUID) -> HttpResponse:
 
 def export_terminal(call: Call, terminal_id: uuid.UUID) -> StreamingHttpResponse:
     """The whole recording up to its present end, as a file of any length."""
-    terminal = get_object_or_404(_visible_to(call.caller.person), pk=terminal_id)
+    terminal = terminal_of(call.caller.person, terminal_id)
     form = FORMS[call.query.form]
     if call.request.method == "GET":
         note_terminal_export(terminal, call.query.form, actor=call.caller.actor)
     return streamed(export_of(terminal, call.query.form), file_name(terminal, form.ending), form.content_type)
+
+
+def terminal_of(person: Person, terminal_id: uuid.UUID) -> Terminal:
+    """The terminal if this person may see it; Http404 otherwise."""
+    terminal: Terminal = get_object_or_404(_visible_to(person), pk=terminal_id)
+    return terminal
 
 
 def _visible_to(person: Person) -> Any:

@@ -3,16 +3,17 @@
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any, ClassVar, Final
 
+import msgspec
+
 from dashboard.lib.commands import ConsoleCommand
 from dashboard.lib.errors import Refused
 from dashboard.lib.formatting import moment_us
 from dashboard.shell_text import plain
-from sessions_app.actions.terminals.reading import MissingOutput
-from sessions_app.actions.terminals.screens import offset_at, screen_at, stop_screens, time_at
+from sessions_app.actions.terminals.screens import stop_screens
+from sessions_app.api.terminal_screens import screen_document
 from sessions_app.lookup import find_named
 from sessions_app.models import Terminal
 from sessions_app.models.people import COMMAND_LINE
-from sessions_app.terminal.engine.model import EngineError, Screen
 from sessions_app.terminal.sanitise import safe_line
 
 _LONGEST_ROW: Final = 4_000
@@ -41,37 +42,16 @@ class Command(ConsoleCommand):
         terminal = find_named(options["terminal"], COMMAND_LINE)
         if not isinstance(terminal, Terminal):
             raise Refused(f"{plain(terminal.heading, 80)!r} is a session. See: scrollback list --terminals")
-        offset: int = terminal.size if options["offset"] is None else min(options["offset"], terminal.size)
-        if options["at"] is not None:
-            offset = offset_at(terminal, options["at"])
         try:
-            screen = screen_at(terminal, offset)
-        except (EngineError, MissingOutput) as error:
-            raise Refused(str(error)) from error
+            screen = screen_document(terminal, at_us=options["at"], offset=options["offset"])
         finally:
             stop_screens()
         if options["json"]:
-            self.print_json(_document(terminal, offset, screen))
+            self.print_json(msgspec.to_builtins(screen))
         else:
             for row in screen.rows:
                 self.stdout.write(safe_line(row, _LONGEST_ROW))
         return 0
-
-
-def _document(terminal: Terminal, offset: int, screen: Screen) -> dict[str, Any]:
-    return {
-        "terminal": str(terminal.pk),
-        "offset": offset,
-        "at_us": time_at(terminal, offset),
-        "cols": screen.cols,
-        "rows": list(screen.rows),
-        "cursor": {
-            "column": screen.cursor_column,
-            "row": screen.cursor_row,
-            "is_visible": screen.cursor_visible,
-        },
-        "is_alternate": screen.is_alternate,
-    }
 
 
 def _time(text: str) -> int:

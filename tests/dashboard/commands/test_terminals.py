@@ -13,6 +13,7 @@ from sessions_app.models import Terminal, TerminalKeyframe
 from sessions_app.terminal.engine.version import ENGINE
 from tests.dashboard.commands.calling import Caller
 from tests.factories import make_session
+from tests.sessions_app.api.client import Api
 from tests.sessions_app.terminals.recorder import Recorder, start_recorder
 from tests.sessions_app.terminals.test_deriving import keyframes_of, lines_of
 
@@ -75,6 +76,24 @@ def test_as_json_it_says_where_it_is(call: Caller, recorder: Recorder) -> None:
         "cursor": {"column": 0, "row": 2, "is_visible": True},
         "is_alternate": False,
     }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "query"),
+    [
+        ([], {}),
+        (["--at", "0"], {"at_us": 0}),
+        (["--at", "2.499999"], {"at_us": 2_499_999}),
+        (["--at", "1000"], {"at_us": 1_000_000_000}),
+        (["--offset", "5"], {"offset": 5}),
+        (["--offset", "999"], {"offset": 999}),
+    ],
+)
+def test_the_api_says_the_same(
+    call: Caller, recorder: Recorder, arguments: list[str], query: dict[str, int]
+) -> None:
+    said = Api().read(f"terminals/{recorder.terminal.pk}/screen", "show_screen", **query)
+    assert said == call("screen", str(recorder.terminal.pk), *arguments, "--json").document
 
 
 @pytest.mark.parametrize(

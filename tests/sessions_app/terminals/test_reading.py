@@ -1,0 +1,91 @@
+"""A terminal read over the API: what its screen showed."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from sessions_app.actions.terminals import screens
+from sessions_app.actions.terminals.deriving import derive_all
+from sessions_app.actions.terminals.screens import stop_screens
+from sessions_app.actions.terminals.working import Workshop
+from sessions_app.models import Terminal, TerminalChunk
+from tests.factories import START_MS, make_session, make_terminal, signed_in
+from tests.sessions_app.api.client import Api, problem_of
+from tests.sessions_app.api.test_as_on_pages import queries_of
+from tests.sessions_app.terminals.recorder import Recorder, start_recorder
+from tests.sessions_app.terminals.test_deriving import log_of, recorded
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(scope="module", autouse=True)
+def screens_end() -> Iterator[None]:
+    yield
+    stop_screens()
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    recorder = start_recorder(cols=20, rows=3)
+    recorder.write(b"\x1b[31mfirst\x1b[0m  \r\n", after_us=1_000)
+    recorder.resize(30, 4)
+    recorder.write(b"\x1b[?1049h\x1b[?25l\x1b[2;5Hsecond", after_us=1_000)
+    recorder.refresh()
+    return recorder
+
+
+def test_a_screen_is_said_with_its_size_and_cursor_as_its_picture_shows_it(recorder: Recorder) -> None:
+    api, path = Api(), f"terminals/{recorder.terminal.pk}/screen"
+    before = api.read(path, "show_screen", at_us=1_999)
+    assert before == {
+        "terminal": str(recorder.terminal.pk),
+        "offset": 18,
+        "at_us": 1_000,
+        "cols": 30,
+        "rows": ["first", "", "", ""],
+        "cursor": {"column": 0, "row": 1, "is_visible": True},
+        "is_alternate": False,
+    }
+    after = api.read(path, "show_screen")
+    assert after["rows"] == ["", "    second", "", ""]
+    assert after["cursor"] == {"column": 10, "row": 1, "is_visible": False}
+    assert (after["offset"], after["at_us"], after["is_alternate"]) == (recorder.terminal.size, 2_000, True)
+    assert api.read(path, "show_screen", offset=0)["cols"] == 20
+    pictures = [
+        signed_in(api.person).get(f"/terminals/{recorder.terminal.pk}/screen?at_us={at_us}").content.decode()
+        for at_us in (1_999, 2_000)
+    ]
+    assert ["first" in picture for picture in pictures] == [True, False]
+    assert ["second" in picture for picture in pictures] == [False, True]
+
+
+def test_a_screen_costs_the_same_queries_wherever_it_lies(workshop: Workshop) -> None:
+    terminal = recorded(log_of(8_000))
+    derive_all(terminal.pk, workshop)
+    api = Api()
+    api.get("sessions")
+    counts = {
+        queries_of(api, f"terminals/{terminal.pk}/screen?offset={terminal.size * part // 4 - 1}")
+        for part in (3, 4)
+    }
+    assert len(counts) == 1
+
+
+def test_a_screen_that_cannot_be_had_is_said(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    api, path = Api(), f"terminals/{recorder.terminal.pk}/screen"
+    assert problem_of(api.get(path, at_us=1, offset=1)) == (400, "/problems/bad-request")
+    assert problem_of(api.get(path, at_us=-1)) == (400, "/problems/bad-request")
+    assert problem_of(api.get(path, at="1s")) == (400, "/problems/bad-request")
+    with monkeypatch.context() as without_engine:
+        without_engine.setattr(screens, "ENGINE", "")
+        assert problem_of(api.get(path)) == (422, "/problems/refused")
+    TerminalChunk.objects.filter(terminal=recorder.terminal, offset=0).delete()
+    assert problem_of(api.get(path)) == (422, "/problems/refused")
+
+
+def test_of_a_terminal_in_the_trash_nothing_is_told() -> None:
+    terminal = make_terminal(make_session(deleted_ms=START_MS))
+    assert problem_of(Api().get(f"terminals/{terminal.pk}/screen")) == (404, "/problems/not-found")
+    alone = start_recorder().terminal
+    Terminal.objects.filter(pk=alone.pk).update(deleted_ms=START_MS)
+    assert problem_of(Api().get(f"terminals/{alone.pk}/screen")) == (404, "/problems/not-found")
