@@ -266,6 +266,16 @@ class TerminalDocument(Document):
     last_line: str
 
 
+class MarkerDocument(Document):
+    """A named moment: after `offset` bytes of output, `at_us` after the start."""
+
+    id: uuid.UUID
+    number: Annotated[int, msgspec.Meta(description="Among all events of the terminal, from 1.")]
+    offset: int
+    at_us: int
+    label: str
+
+
 class Excerpt(Document):
     text: str
     is_match: bool

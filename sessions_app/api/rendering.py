@@ -17,6 +17,7 @@ from sessions_app.api.documents import (
     HitDocument,
     LastEdit,
     MarkedSession,
+    MarkerDocument,
     MessageDocument,
     Moment,
     ProjectDocument,
@@ -40,6 +41,7 @@ from sessions_app.models import (
     Source,
     Tag,
     Terminal,
+    TerminalEvent,
     ToolCall,
 )
 from sessions_app.pricing import cost as pricing
@@ -141,6 +143,12 @@ def terminal_document(terminal: Terminal) -> TerminalDocument:
         **_same(terminal, TerminalDocument, without={"session", "run"}),
         session=terminal.session_id,
         run=terminal.run_id,
+    )
+
+
+def marker_document(marker: TerminalEvent) -> MarkerDocument:
+    return MarkerDocument(
+        id=marker.pk, number=marker.number, offset=marker.offset, at_us=marker.at_us, label=marker.text
     )
 
 

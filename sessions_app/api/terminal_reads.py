@@ -11,12 +11,12 @@ from dashboard.lib.streaming import streamed
 from sessions_app.actions.exports import note_terminal_export
 from sessions_app.actions.terminals.exporting import FORMS, export_of, file_name
 from sessions_app.actions.terminals.reading import read_bytes
-from sessions_app.api.documents import TerminalDocument
+from sessions_app.api.documents import MarkerDocument, TerminalDocument
 from sessions_app.api.endpoint import OCTETS, Call, Endpoint
 from sessions_app.api.paging import Page, PageQuery, paged
 from sessions_app.api.problems import NOT_FOUND
-from sessions_app.api.rendering import terminal_document
-from sessions_app.models import Person, Terminal
+from sessions_app.api.rendering import marker_document, terminal_document
+from sessions_app.models import Person, Terminal, TerminalEvent, TerminalEventKind
 
 MAX_OUTPUT_BYTES = 4 * 1024 * 1024
 
@@ -64,6 +64,12 @@ def read_output(call: Call, terminal_id: uuid.UUID) -> HttpResponse:
     # Bytes of a program are never shown by a browser as a page.
     response["Content-Disposition"] = f'attachment; filename="{terminal.pk}.bin"'
     return response
+
+
+def list_markers(call: Call, terminal_id: uuid.UUID) -> Any:
+    terminal = terminal_of(call.caller.person, terminal_id)
+    rows = TerminalEvent.objects.filter(terminal=terminal, kind=TerminalEventKind.MARKER).defer("data")
+    return paged(rows, call.query, marker_document, order=("number",))
 
 
 def export_terminal(call: Call, terminal_id: uuid.UUID) -> StreamingHttpResponse:
@@ -126,6 +132,17 @@ ENDPOINTS = (
         export_terminal,
         answers=bytes,
         query=ExportQuery,
+        problems=(NOT_FOUND,),
+        tag="Terminals",
+    ),
+    Endpoint(
+        "list_terminal_markers",
+        "GET",
+        "terminals/<uuid:terminal_id>/markers",
+        "The named moments of a terminal, the last first",
+        list_markers,
+        answers=Page[MarkerDocument],
+        query=PageQuery,
         problems=(NOT_FOUND,),
         tag="Terminals",
     ),

@@ -17,7 +17,7 @@ from sessions_app.actions.terminals import (
     open_terminal,
 )
 from sessions_app.actions.terminals.output import MAX_LABEL_CHARS
-from sessions_app.api.documents import Document
+from sessions_app.api.documents import Document, MarkerDocument
 from sessions_app.api.endpoint import JSON, Call, Endpoint
 from sessions_app.api.problems import (
     BAD_REQUEST,
@@ -28,6 +28,7 @@ from sessions_app.api.problems import (
     Problem,
     ProblemType,
 )
+from sessions_app.api.rendering import marker_document
 from sessions_app.models import Terminal
 from sessions_app.terminal.asciicast.model import MAX_COLS, MAX_ROWS
 from sessions_app.terminal.batch import CONTENT_TYPE, BatchError, decode_batch
@@ -79,16 +80,6 @@ class NewMarker(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ] = None
 
 
-class MarkerDocument(Document):
-    """A named moment: after `offset` bytes of output, `at_us` after the start."""
-
-    id: uuid.UUID
-    number: int
-    offset: int
-    at_us: int
-    label: str
-
-
 def put_terminal(call: Call, terminal_id: uuid.UUID) -> HttpResponse:
     """Open a terminal, or learn where to go on. Answers 201 for a new one and 200 for one that is there."""
     opening: TerminalOpening = call.body
@@ -127,10 +118,7 @@ def post_marker(call: Call, terminal_id: uuid.UUID) -> HttpResponse:
         raise Problem(NOT_FOUND, "There is no such terminal.") from None
     except TerminalEnded as error:
         raise Problem(TERMINAL_ENDED, str(error)) from error
-    answer = MarkerDocument(
-        id=marker.pk, number=marker.number, offset=marker.offset, at_us=marker.at_us, label=marker.text
-    )
-    return _made(answer, is_new)
+    return _made(marker_document(marker), is_new)
 
 
 def _made(answer: Document, is_new: bool) -> HttpResponse:

@@ -196,7 +196,7 @@ TABLE: Final[dict[str, Row]] = {
     "api/v1/terminals": api(),
     "api/v1/terminals/<uuid:terminal_id>": api_write("PUT", read=True),
     "api/v1/terminals/<uuid:terminal_id>/output": api_write("POST", read=True),
-    "api/v1/terminals/<uuid:terminal_id>/markers": api_write("POST"),
+    "api/v1/terminals/<uuid:terminal_id>/markers": api_write("POST", read=True),
     "api/v1/terminals/<uuid:terminal_id>/recording": api(),
     "api/v1/terminals/<uuid:terminal_id>/screen": api(),
     "api/v1/search": api(),

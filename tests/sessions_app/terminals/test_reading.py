@@ -1,4 +1,4 @@
-"""A terminal read over the API: what its screen showed."""
+"""A terminal read over the API: what its screen showed, and its named moments."""
 
 from collections.abc import Iterator
 
@@ -83,9 +83,27 @@ def test_a_screen_that_cannot_be_had_is_said(recorder: Recorder, monkeypatch: py
     assert problem_of(api.get(path)) == (422, "/problems/refused")
 
 
+def test_markers_are_those_of_the_players_map(recorder: Recorder) -> None:
+    for number in range(5):
+        recorder.mark(f"step {number}")
+        recorder.write(b"more")
+    api, path = Api(), f"terminals/{recorder.terminal.pk}/markers"
+    first = api.read(path, "list_terminal_markers", limit=3)
+    rest = api.read(path, "list_terminal_markers", limit=3, cursor=first["next"])
+    items = [*first["items"], *rest["items"]]
+    assert [item["label"] for item in items] == [f"step {number}" for number in (4, 3, 2, 1, 0)]
+    # The change of the window's size is an event too, and no marker.
+    assert ([item["number"] for item in items], rest["next"]) == ([6, 5, 4, 3, 2], None)
+    player = signed_in(api.person).get(f"/terminals/{recorder.terminal.pk}/map").json()
+    marked = [event[1:] for event in player["events"] if event[0] == "marker"]
+    assert [[item["offset"], item["at_us"], item["label"]] for item in items] == marked[::-1]
+
+
 def test_of_a_terminal_in_the_trash_nothing_is_told() -> None:
-    terminal = make_terminal(make_session(deleted_ms=START_MS))
-    assert problem_of(Api().get(f"terminals/{terminal.pk}/screen")) == (404, "/problems/not-found")
+    of_session = make_terminal(make_session(deleted_ms=START_MS))
     alone = start_recorder().terminal
     Terminal.objects.filter(pk=alone.pk).update(deleted_ms=START_MS)
-    assert problem_of(Api().get(f"terminals/{alone.pk}/screen")) == (404, "/problems/not-found")
+    for terminal in (of_session, alone):
+        for part in ("screen", "markers"):
+            answer = Api().get(f"terminals/{terminal.pk}/{part}")
+            assert problem_of(answer) == (404, "/problems/not-found"), part
