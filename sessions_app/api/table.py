@@ -9,6 +9,7 @@ from sessions_app.api import (
     records,
     runs,
     sessions,
+    settings,
     terminal_reads,
     terminal_screens,
     terminals,
@@ -23,6 +24,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *terminals.ENDPOINTS,
     *catalogue.ENDPOINTS,
     *records.ENDPOINTS,
+    *settings.ENDPOINTS,
     *audit_events.ENDPOINTS,
     openapi.ENDPOINT,
 )

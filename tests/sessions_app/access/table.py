@@ -203,6 +203,7 @@ TABLE: Final[dict[str, Row]] = {
     "api/v1/projects": api(),
     "api/v1/tags": api(),
     "api/v1/blobs/<slug:sha256>": api(),
+    "api/v1/views": api(),
     "api/v1/openapi.json": api(),
     "api/v1/^(?P<rest>.*)$": Row("api", {}),
     # Live

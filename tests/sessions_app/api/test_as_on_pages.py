@@ -10,13 +10,23 @@ from django.test.utils import CaptureQueriesContext
 
 from sessions_app import touched_files
 from sessions_app.actions.read_marks import mark_all_read
-from sessions_app.models import AgentSession, Role, Scope, SourceState, ToolCall, ToolCallStatus, ToolKind
+from sessions_app.models import (
+    AgentSession,
+    Role,
+    SavedView,
+    Scope,
+    SourceState,
+    ToolCall,
+    ToolCallStatus,
+    ToolKind,
+)
 from sessions_app.models.blob import sha256_of
 from tests.factories import (
     START_MS,
     make_person,
     make_read_mark,
     make_run,
+    make_saved_view,
     make_session,
     make_source,
     make_star,
@@ -168,3 +178,21 @@ def test_files_cost_the_same_queries_however_many_edits() -> None:
             edit(session, f"/{number}.py")
         counts.append(queries_of(api, f"sessions/{session.pk}/files"))
     assert counts[0] == counts[1]
+
+
+def test_saved_views_are_ones_own_and_lead_where_the_page_leads() -> None:
+    api, other = Api(), Api()
+    make_saved_view(api.person, name="Failed", query="status=failed")
+    make_saved_view(api.person, name="All")
+    make_saved_view(api.person, page="audit", name="Tokens", query="q=action%3Atoken.*")
+    make_saved_view(other.person, name="Not mine")
+    SavedView.objects.filter(name="All").update(query="")
+
+    first = api.read("views", "list_views", limit=2)
+    items = [*first["items"], *api.read("views", "list_views", limit=2, cursor=first["next"])["items"]]
+    assert [item["name"] for item in items] == ["Tokens", "All", "Failed"]
+    page = signed_in(api.person).get("/settings/views/").content.decode()
+    for item in items:
+        address = f"/{item['page']}/" + (f"?{item['query']}" if item["query"] else "")
+        assert f'href="{address}">{item["name"]}</a>' in page
+    assert [item["name"] for item in other.read("views", "list_views")["items"]] == ["Not mine"]
