@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from sessions_app.filters import COUNT_LIMIT
+
 
 class Document(msgspec.Struct, kw_only=True):
     """A JSON object of an answer."""
@@ -96,6 +98,32 @@ class MarkedSession(SessionDocument):
         ),
     ]
     is_starred: bool
+
+
+class FacetValueDocument(Document):
+    value: Annotated[str, msgspec.Meta(description="What the filter takes.")]
+    label: str
+    count: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0, le=COUNT_LIMIT, description="Sessions with this value and the other filters that are set."
+        ),
+    ]
+    has_more: Annotated[bool, msgspec.Meta(description=f"More than {COUNT_LIMIT:,} are not counted.")]
+    is_active: Annotated[bool, msgspec.Meta(description="The filter is set to it.")]
+
+
+class FacetDocument(Document):
+    name: Annotated[
+        str, msgspec.Meta(description="The name of the filter: `status`, `agent`, `project` or `tag`.")
+    ]
+    values: list[FacetValueDocument]
+
+
+class FacetsDocument(Document):
+    """Of agents and tags the first 20 by name, of projects those of the newest sessions, at most 12."""
+
+    items: list[FacetDocument]
 
 
 class RunDocument(Document):

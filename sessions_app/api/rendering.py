@@ -12,6 +12,9 @@ from sessions_app.api.documents import (
     Document,
     EventDocument,
     Excerpt,
+    FacetDocument,
+    FacetsDocument,
+    FacetValueDocument,
     FileDocument,
     FilesDocument,
     HitDocument,
@@ -31,6 +34,7 @@ from sessions_app.api.documents import (
     ToolCallDocument,
 )
 from sessions_app.costs import costs_of_runs, costs_of_sessions
+from sessions_app.filters import COUNT_LIMIT, Facet, FacetValue
 from sessions_app.models import (
     AgentSession,
     Event,
@@ -78,6 +82,25 @@ def _session_document(session: AgentSession, cost: pricing.Cost) -> SessionDocum
         tokens=_tokens(session),
         cost=_cost(cost),
         tags=[tag.name for tag in session.tags.all()],
+    )
+
+
+def facets_document(facets: Sequence[Facet]) -> FacetsDocument:
+    return FacetsDocument(
+        items=[
+            FacetDocument(name=facet.name, values=[_facet_value_document(value) for value in facet.values])
+            for facet in facets
+        ]
+    )
+
+
+def _facet_value_document(value: FacetValue) -> FacetValueDocument:
+    return FacetValueDocument(
+        value=value.value,
+        label=value.label,
+        count=min(value.count, COUNT_LIMIT),
+        has_more=value.count > COUNT_LIMIT,
+        is_active=value.is_active,
     )
 
 

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404
 
 from dashboard.lib.errors import BadRequest
 from sessions_app.api.documents import (
+    FacetsDocument,
     FilesDocument,
     MarkedSession,
     RunDocument,
@@ -17,10 +18,11 @@ from sessions_app.api.documents import (
     TimelineItem,
 )
 from sessions_app.api.endpoint import Call, Endpoint
-from sessions_app.api.paging import DEFAULT_LIMIT, Limit, Page, PageQuery, paged, paged_together
+from sessions_app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, PageQuery, paged, paged_together
 from sessions_app.api.problems import NOT_FOUND, REFUSED
 from sessions_app.api.rendering import (
     event_document,
+    facets_document,
     files_document,
     marked_sessions,
     message_document,
@@ -28,7 +30,7 @@ from sessions_app.api.rendering import (
     source_document,
     tool_call_document,
 )
-from sessions_app.filters import MAX_VALUE_CHARS, SessionFilter
+from sessions_app.filters import MAX_VALUE_CHARS, SessionFilter, session_facets
 from sessions_app.lookup import find_session
 from sessions_app.models import AgentSession, Event, Message, Person, Run, ToolCall
 from sessions_app.touched_files import touched_files
@@ -40,7 +42,7 @@ type StatusName = Literal[
 ]
 
 
-class SessionQuery(PageQuery, kw_only=True, forbid_unknown_fields=True):
+class FacetQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The filters of the page /sessions/."""
 
     q: Annotated[Text, msgspec.Meta(description="Words of the title or first prompt.")] = ""
@@ -58,9 +60,13 @@ class SessionQuery(PageQuery, kw_only=True, forbid_unknown_fields=True):
     ] = None
 
     def as_filter(self) -> SessionFilter:
-        names = self.__struct_fields__
-        given = {name: getattr(self, name) for name in names if name not in ("cursor", "limit")}
+        given = {name: getattr(self, name) for name in FacetQuery.__struct_fields__}
         return SessionFilter.read({name: str(value) for name, value in given.items() if value is not None})
+
+
+class SessionQuery(FacetQuery, kw_only=True, forbid_unknown_fields=True):
+    cursor: Cursor | None = None
+    limit: Limit = DEFAULT_LIMIT
 
 
 class NameQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -105,6 +111,12 @@ def list_sessions(call: Call) -> Any:
         lambda found: marked_sessions(found, call.caller.person),
         order=("last_activity_ms", "id"),
     )
+
+
+def show_facets(call: Call) -> FacetsDocument:
+    person = call.caller.person
+    sessions: Any = AgentSession.objects.all()
+    return facets_document(session_facets(sessions.visible_to(person), call.query.as_filter(), person))
 
 
 def show_session(call: Call, session_id: uuid.UUID) -> MarkedSession:
@@ -187,6 +199,15 @@ ENDPOINTS = (
         list_sessions,
         answers=Page[MarkedSession],
         query=SessionQuery,
+    ),
+    Endpoint(
+        "show_session_facets",
+        "GET",
+        "sessions/facets",
+        "What the list of sessions can be filtered by further, with the numbers that each filter would leave",
+        show_facets,
+        answers=FacetsDocument,
+        query=FacetQuery,
     ),
     Endpoint(
         "show_session",

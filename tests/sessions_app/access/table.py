@@ -178,6 +178,7 @@ TABLE: Final[dict[str, Row]] = {
     "api/v1/sessions": api(),
     "api/v1/sessions/<uuid:session_id>": api(),
     "api/v1/sessions/named": api(),
+    "api/v1/sessions/facets": api(),
     "api/v1/sessions/<uuid:session_id>/timeline": api(),
     "api/v1/sessions/<uuid:session_id>/runs": api(),
     "api/v1/sessions/<uuid:session_id>/sources": api(),

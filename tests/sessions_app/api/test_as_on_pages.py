@@ -8,8 +8,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from sessions_app import touched_files
+from sessions_app import filters, touched_files
 from sessions_app.actions.read_marks import mark_all_read
+from sessions_app.api import rendering
 from sessions_app.models import (
     AgentSession,
     Role,
@@ -24,16 +25,18 @@ from sessions_app.models.blob import sha256_of
 from tests.factories import (
     START_MS,
     make_person,
+    make_project,
     make_read_mark,
     make_run,
     make_saved_view,
     make_session,
     make_source,
     make_star,
+    make_tag,
     make_tool_call,
     signed_in,
 )
-from tests.sessions_app.api.client import Api
+from tests.sessions_app.api.client import Api, problem_of
 
 pytestmark = pytest.mark.django_db
 
@@ -196,3 +199,66 @@ def test_saved_views_are_ones_own_and_lead_where_the_page_leads() -> None:
         address = f"/{item['page']}/" + (f"?{item['query']}" if item["query"] else "")
         assert f'href="{address}">{item["name"]}</a>' in page
     assert [item["name"] for item in other.read("views", "list_views")["items"]] == ["Not mine"]
+
+
+def facets_on_page(client: Client, **query: str) -> dict[str, list[tuple[str, str, str, bool]]]:
+    return {
+        facet.name: [(value.value, value.label, value.count_text, value.is_active) for value in facet.values]
+        for facet in client.get("/sessions/facets/", query).context["facets"]
+    }
+
+
+@pytest.mark.parametrize(
+    "query", [{}, {"agent": "codex"}, {"starred": "1"}, {"unread": "1", "tag": "later"}, {"show": "all"}]
+)
+def test_facets_have_the_numbers_of_the_page(query: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (filters, rendering):
+        monkeypatch.setattr(module, "COUNT_LIMIT", 2)
+    api = Api()
+    project = make_project(name="shop")
+    for number, agent in enumerate(("codex", "codex", "codex", "claude-code")):
+        session = make_session(agent=agent, project=project if number else None, last_seq=1)
+        make_tag(session, "later" if number else "never")
+    make_star(api.person, session)
+    make_read_mark(api.person, session, 1)
+    make_session(agent="codex", archived_ms=START_MS)
+    make_session(agent="codex", deleted_ms=START_MS)
+
+    answer = api.read("sessions/facets", "show_session_facets", **query)
+    said = {
+        facet["name"]: [
+            (value["value"], value["label"], f"{value['count']}{'+' * value['has_more']}", value["is_active"])
+            for value in facet["values"]
+        ]
+        for facet in answer["items"]
+    }
+    assert said == facets_on_page(signed_in(api.person), **query)
+    if not query:
+        assert said == {
+            "status": [("completed", "Completed", "2+", False)],
+            "agent": [("claude-code", "claude-code", "1", False), ("codex", "codex", "2+", False)],
+            "project": [(str(project.pk), "shop", "2+", False)],
+            "tag": [("later", "later", "2+", False), ("never", "never", "1", False)],
+        }
+    for facet in answer["items"]:
+        for value in facet["values"]:
+            left = api.read("sessions", "list_sessions", **{**query, facet["name"]: value["value"]})["items"]
+            assert (min(len(left), 2), len(left) > 2) == (value["count"], value["has_more"])
+
+
+def test_facets_cost_the_same_queries_however_many_sessions() -> None:
+    api, counts = Api(), []
+    api.get("sessions")
+    project = make_project()
+    for _ in range(2):
+        for _ in range(3):
+            make_tag(make_session(project=project), "later")
+        counts.append(queries_of(api, "sessions/facets"))
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize(
+    "query", [{"limit": "1"}, {"cursor": "x"}, {"show": "trash"}, {"status": "sleeping"}]
+)
+def test_facets_take_the_filters_of_the_list_alone(query: dict[str, str]) -> None:
+    assert problem_of(Api().get("sessions/facets", **query)) == (400, "/problems/bad-request")

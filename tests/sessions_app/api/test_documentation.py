@@ -11,6 +11,7 @@ from sessions_app.api.paging import DEFAULT_LIMIT, MAX_LIMIT
 from sessions_app.api.problems import PROBLEM_TYPES, ProblemType
 from sessions_app.api.table import ENDPOINTS
 from sessions_app.audit_actions import AUDIT_ACTIONS, RETIRED
+from sessions_app.filters import COUNT_LIMIT
 from sessions_app.touched_files import MAX_CALLS
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -37,6 +38,7 @@ def test_every_address_that_reads_is_documented() -> None:
 
 def test_the_limits_are_documented_as_they_are() -> None:
     assert f"`limit` ({DEFAULT_LIMIT}, at most {MAX_LIMIT}; `/search` at most {MAX_HITS})" in API
+    assert f"up to {COUNT_LIMIT:,} (`has_more`)" in API
     assert f"the newest {MAX_CALLS:,} calls are read" in API
     assert f"up to {MOST_EVENTS} events and {audit_events.MAX_BODY_BYTES:,} bytes" in API
     assert f"at most {terminals.MAX_BODY_BYTES:,} bytes, ASCII" in RECORDING
