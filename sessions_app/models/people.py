@@ -42,6 +42,11 @@ class PersonQuerySet(models.QuerySet["Person"]):
         """Human beings: without the built-in owner of this machine's own token."""
         return self.filter(is_system=False)
 
+    def with_token_counts(self, at_ms: int) -> Self:
+        """With `token_count`: their tokens that are neither revoked nor expired."""
+        usable = models.Q(tokens__revoked_ms=None, tokens__expires_ms__gt=at_ms)
+        return self.annotate(token_count=models.Count("tokens", filter=usable))
+
     def active_operators(self) -> Self:
         return self.people().filter(role=Role.OPERATOR, is_active=True)
 

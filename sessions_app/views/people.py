@@ -3,7 +3,6 @@
 import uuid
 
 from django.contrib import messages
-from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -22,8 +21,7 @@ from sessions_app.views.forms import AddPersonForm, RoleForm
 @requires(ADMINISTER)
 @require_safe
 def people(request: HttpRequest) -> HttpResponse:
-    usable = Q(tokens__revoked_ms=None, tokens__expires_ms__gt=now_ms())
-    rows = Person.objects.people().annotate(token_count=Count("tokens", filter=usable))
+    rows = Person.objects.people().with_token_counts(now_ms())
     context = {"tab": "people", "people": rows.order_by("-is_active", "username")[:1000]}
     return render(request, "sessions_app/settings/people.html", context)
 

@@ -205,6 +205,8 @@ TABLE: Final[dict[str, Row]] = {
     "api/v1/tags": api(),
     "api/v1/blobs/<slug:sha256>": api(),
     "api/v1/views": api(),
+    "api/v1/people": api(ADMINISTER),
+    "api/v1/tokens": api(),
     "api/v1/openapi.json": api(),
     "api/v1/^(?P<rest>.*)$": Row("api", {}),
     # Live

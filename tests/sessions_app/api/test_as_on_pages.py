@@ -9,10 +9,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from sessions_app import filters, touched_files
+from sessions_app.actions.people import disable_person
 from sessions_app.actions.read_marks import mark_all_read
+from sessions_app.actions.tokens import create_token, ensure_agent_token, revoke_token
+from sessions_app.actors import actor_of
 from sessions_app.api import rendering
 from sessions_app.models import (
     AgentSession,
+    ApiToken,
     Role,
     SavedView,
     Scope,
@@ -22,6 +26,7 @@ from sessions_app.models import (
     ToolKind,
 )
 from sessions_app.models.blob import sha256_of
+from sessions_app.token_text import parse_token
 from tests.factories import (
     START_MS,
     make_person,
@@ -262,3 +267,97 @@ def test_facets_cost_the_same_queries_however_many_sessions() -> None:
 )
 def test_facets_take_the_filters_of_the_list_alone(query: dict[str, str]) -> None:
     assert problem_of(Api().get("sessions/facets", **query)) == (400, "/problems/bad-request")
+
+
+def test_people_are_told_to_who_administers_them_as_on_the_page() -> None:
+    api = Api(scopes=[Scope.ADMIN])
+    ensure_agent_token()
+    viewer = make_person(Role.VIEWER, username="ben", display_name="Ben")
+    for _ in range(2):
+        token, _ = create_token(viewer, "ci", [Scope.READ], actor=actor_of(viewer))
+    revoke_token(token, actor=actor_of(viewer))
+    disable_person(make_person(Role.AUDITOR).pk, actor=actor_of(api.person))
+    client = signed_in(api.person)
+
+    first = api.read("people", "list_people", limit=2)
+    items = [*first["items"], *api.read("people", "list_people", limit=2, cursor=first["next"])["items"]]
+    shown = client.get("/settings/people/").context["people"]
+    assert {item["id"]: item for item in items} == {
+        str(person.pk): {
+            "id": str(person.pk),
+            "username": person.username,
+            "display_name": person.display_name,
+            "role": person.role,
+            "is_active": person.is_active,
+            "token_count": person.token_count,
+            "created_ms": person.created_ms,
+            "last_login_ms": person.last_login_ms,
+        }
+        for person in shown
+    }
+    assert [(item["role"], item["is_active"], item["token_count"]) for item in items] == [
+        ("auditor", False, 0),
+        ("viewer", True, 1),
+        ("operator", True, 1),
+    ]
+    assert problem_of(Api(api.person, [Scope.READ]).get("people")) == (403, "/problems/forbidden")
+    assert problem_of(Api(viewer, [Scope.READ]).get("people")) == (403, "/problems/forbidden")
+
+
+def test_tokens_are_told_as_on_the_page_and_never_their_secret() -> None:
+    api, other = Api(scopes=[Scope.ADMIN]), Api(make_person(Role.VIEWER))
+    ensure_agent_token()
+    expired, text = create_token(api.person, "old", [Scope.READ], actor=actor_of(api.person))
+    ApiToken.objects.filter(pk=expired.pk).update(expires_ms=1)
+    revoked, _ = create_token(api.person, "gone", [Scope.READ], actor=actor_of(api.person))
+    revoke_token(revoked, actor=actor_of(api.person))
+    orphan = Api(make_person(Role.VIEWER))
+    disable_person(orphan.person.pk, actor=actor_of(api.person))
+
+    def said(asking: Api) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = asking.read("tokens", "list_tokens")["items"]
+        return items
+
+    everybodys = said(api)
+    page = signed_in(api.person).get("/settings/tokens/")
+    shown = page.context["tokens"]
+    assert [item["id"] for item in everybodys] == [str(token.pk) for token in shown]
+    words = {
+        "": "Good",
+        "revoked token": "Revoked",
+        "expired token": "Expired",
+        "disabled owner": "Owner disabled",
+    }
+    drawn = page.content.decode().split("data-row data-id=")[1:]
+    for item, row in zip(everybodys, drawn, strict=True):
+        assert f"sbk_{item['prefix']}_…" in row
+        assert f">{item['name']}<" in row
+        assert words[item["why_unusable"]] in row
+    assert {item["why_unusable"] for item in everybodys} == set(words)
+    assert {item["owner"] for item in everybodys} >= {"local:recorder", other.person.username}
+
+    # A token never may more than its scopes: without `admin` it is told of its owner's alone.
+    reading = Api(api.person, [Scope.READ])
+    mine = {str(token.pk) for token in api.person.tokens.all()}
+    assert {item["id"] for item in said(reading)} == mine
+    assert {item["id"] for item in said(other)} == {str(other.token.pk)}
+    whole = reading.get("tokens").content.decode()
+    for known in ApiToken.objects.all():
+        assert known.secret_sha256 not in whole
+    for each in (text, reading.text):
+        parts = parse_token(each)
+        assert parts is not None
+        assert parts.secret not in whole
+
+
+@pytest.mark.parametrize("path", ["people", "tokens", "views"])
+def test_lists_of_the_settings_cost_the_same_queries_however_long(path: str) -> None:
+    api, counts = Api(scopes=[Scope.ADMIN]), []
+    api.get("sessions")
+    for _ in range(2):
+        for _ in range(3):
+            person = make_person(Role.VIEWER)
+            create_token(person, "ci", [Scope.READ], actor=actor_of(person))
+            make_saved_view(api.person)
+        counts.append(queries_of(api, path))
+    assert counts[0] == counts[1]
