@@ -246,6 +246,18 @@ class MessageDocument(TimelineDocument, tag="message"):
     cache_write_tokens: int
 
 
+class PromptDocument(Document):
+    """A message of the timeline that asked for something: a line of the outline."""
+
+    id: uuid.UUID
+    seq: int
+    at_ms: int
+    turn: int
+    run: uuid.UUID | None
+    kind: Literal["prompt", "command"]
+    text: Body
+
+
 class ToolCallDocument(TimelineDocument, tag="tool_call"):
     message: uuid.UUID | None
     call_id: str

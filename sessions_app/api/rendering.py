@@ -24,6 +24,7 @@ from sessions_app.api.documents import (
     MessageDocument,
     Moment,
     ProjectDocument,
+    PromptDocument,
     RunDetail,
     RunDocument,
     SessionDocument,
@@ -190,6 +191,14 @@ def message_document(message: Message) -> MessageDocument:
             )
             for item in message.attachments
         ],
+    )
+
+
+def prompt_document(message: Message) -> PromptDocument:
+    return PromptDocument(
+        **_same(message, PromptDocument, without={"run", "text"}),
+        run=message.run_id,
+        text=_body(message, "text"),
     )
 
 

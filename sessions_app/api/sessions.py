@@ -13,6 +13,7 @@ from sessions_app.api.documents import (
     FacetsDocument,
     FilesDocument,
     MarkedSession,
+    PromptDocument,
     RunDocument,
     SourceDocument,
     TimelineItem,
@@ -26,13 +27,14 @@ from sessions_app.api.rendering import (
     files_document,
     marked_sessions,
     message_document,
+    prompt_document,
     run_documents,
     source_document,
     tool_call_document,
 )
 from sessions_app.filters import MAX_VALUE_CHARS, SessionFilter, session_facets
 from sessions_app.lookup import find_session
-from sessions_app.models import AgentSession, Event, Message, Person, Run, ToolCall
+from sessions_app.models import PROMPT_KINDS, AgentSession, Event, Message, Person, Run, ToolCall
 from sessions_app.touched_files import touched_files
 
 type Text = Annotated[str, msgspec.Meta(max_length=MAX_VALUE_CHARS)]
@@ -87,6 +89,10 @@ class TimelineQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     before: Annotated[Place | None, msgspec.Meta(description="The last rows before this place.")] = None
     run: Annotated[uuid.UUID | None, msgspec.Meta(description="Only the rows of this run.")] = None
     limit: Limit = DEFAULT_LIMIT
+
+
+class PromptQuery(PageQuery, kw_only=True, forbid_unknown_fields=True):
+    run: Annotated[uuid.UUID | None, msgspec.Meta(description="Only the prompts of this run.")] = None
 
 
 class TimelinePage(msgspec.Struct, kw_only=True):
@@ -150,6 +156,14 @@ def show_timeline(call: Call, session_id: uuid.UUID) -> TimelinePage:
     if backwards:
         page.reverse()
     return TimelinePage(items=[_item(row) for row in page], next=leads_on, last_seq=session.last_seq)
+
+
+def list_prompts(call: Call, session_id: uuid.UUID) -> Any:
+    session = session_of(call.caller.person, session_id)
+    rows = session.messages.filter(kind__in=PROMPT_KINDS).defer("reasoning", "attachments")
+    if call.query.run is not None:
+        rows = rows.filter(run=call.query.run)
+    return paged(rows, call.query, prompt_document, order=("seq",))
 
 
 def list_runs_of_session(call: Call, session_id: uuid.UUID) -> Any:
@@ -236,6 +250,16 @@ ENDPOINTS = (
         show_timeline,
         answers=TimelinePage,
         query=TimelineQuery,
+        problems=(NOT_FOUND,),
+    ),
+    Endpoint(
+        "list_prompts",
+        "GET",
+        "sessions/<uuid:session_id>/prompts",
+        "What the agents of a session were asked, the last first",
+        list_prompts,
+        answers=Page[PromptDocument],
+        query=PromptQuery,
         problems=(NOT_FOUND,),
     ),
     Endpoint(

@@ -183,6 +183,7 @@ TABLE: Final[dict[str, Row]] = {
     "api/v1/sessions/<uuid:session_id>/runs": api(),
     "api/v1/sessions/<uuid:session_id>/sources": api(),
     "api/v1/sessions/<uuid:session_id>/files": api(),
+    "api/v1/sessions/<uuid:session_id>/prompts": api(),
     "api/v1/sessions/<uuid:session_id>/sources/<uuid:source_id>/lines": api(),
     "api/v1/sessions/<uuid:session_id>/sources/<uuid:source_id>/lines/<int:number>": api(),
     "api/v1/sources": api(),

@@ -17,6 +17,8 @@ from sessions_app.api import rendering
 from sessions_app.models import (
     AgentSession,
     ApiToken,
+    MessageKind,
+    MessageRole,
     Role,
     SavedView,
     Scope,
@@ -29,6 +31,7 @@ from sessions_app.models.blob import sha256_of
 from sessions_app.token_text import parse_token
 from tests.factories import (
     START_MS,
+    make_message,
     make_person,
     make_project,
     make_read_mark,
@@ -360,4 +363,41 @@ def test_lists_of_the_settings_cost_the_same_queries_however_long(path: str) -> 
             create_token(person, "ci", [Scope.READ], actor=actor_of(person))
             make_saved_view(api.person)
         counts.append(queries_of(api, path))
+    assert counts[0] == counts[1]
+
+
+def test_prompts_are_those_of_the_outline() -> None:
+    session = make_session(with_main_run=True)
+    main = session.runs.get()
+    child = make_run(session, parent=main)
+    asked = [make_message(session, f"Step {number}") for number in range(3)]
+    make_message(session, "Done.", role=MessageRole.ASSISTANT)
+    asked.append(make_message(session, "/compact", kind=MessageKind.COMMAND))
+    of_child = make_message(session, "é" * 9_000, run=child)
+    api, path = Api(), f"sessions/{session.pk}/prompts"
+
+    first = api.read(path, "list_prompts", limit=3)
+    items = [*first["items"], *api.read(path, "list_prompts", limit=3, cursor=first["next"])["items"]]
+    assert [item["seq"] for item in items] == [row.seq for row in (of_child, *reversed(asked))]
+    assert (items[0]["text"]["size"], items[0]["run"]) == (18_000, str(child.pk))
+    assert [(item["kind"], item["text"]["text"]) for item in items[1:3]] == [
+        ("command", "/compact"),
+        ("prompt", "Step 2"),
+    ]
+    browser = signed_in(api.person)
+    for run in (main, child):
+        outline = browser.get(f"/sessions/{session.pk}/outline/?run={run.pk}").context["prompts"]
+        said = api.read(path, "list_prompts", run=run.pk)["items"]
+        assert [item["seq"] for item in said] == [row.seq for row in reversed(outline)]
+    assert api.read(path, "list_prompts", run=make_run(make_session()).pk)["items"] == []
+
+
+def test_prompts_cost_the_same_queries_however_many() -> None:
+    session = make_session(with_main_run=True)
+    api, counts = Api(), []
+    api.get("sessions")
+    for _ in range(2):
+        for number in range(3):
+            make_message(session, f"Step {number}")
+        counts.append(queries_of(api, f"sessions/{session.pk}/prompts"))
     assert counts[0] == counts[1]

@@ -100,7 +100,10 @@ def test_deleted_sessions_are_nowhere() -> None:
     terminal = make_terminal(session)
     api = Api()
     assert api.read("sessions")["items"] == api.read("runs")["items"] == api.read("terminals")["items"] == []
-    paths = [f"sessions/{session.pk}{rest}" for rest in ("", "/timeline", "/runs", "/sources", "/files")]
+    paths = [
+        f"sessions/{session.pk}{rest}"
+        for rest in ("", "/timeline", "/runs", "/sources", "/files", "/prompts")
+    ]
     paths += [f"runs/{run.pk}", f"terminals/{terminal.pk}", f"terminals/{terminal.pk}/output"]
     for path in paths:
         assert problem_of(api.get(path)) == (404, "/problems/not-found"), path
