@@ -25,6 +25,10 @@ class Problems:
         """Expect problems whose text matches, as `WebSocket|ERR_CONNECTION` where the server is stopped."""
         self._allowed.append(re.compile(pattern))
 
+    def allow_missing(self, url: str) -> None:
+        """Expect the answer 404 of this one address, and of nothing that its page asks for."""
+        self.allow(rf"status of 404 \(Not Found\) {re.escape(url)}$")
+
     def watch(self, context: BrowserContext) -> None:
         context.add_init_script(_REPORT_VIOLATIONS)
         context.on("page", self._watch_page)
