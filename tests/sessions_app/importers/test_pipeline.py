@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import io
 import itertools
 import json
 import os
@@ -9,8 +10,9 @@ import shutil
 import signal
 import socket
 import time
+from collections.abc import Buffer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django.db import OperationalError, connection, transaction
@@ -24,6 +26,8 @@ from sessions_app.actions.imports import GATHER_S, ImportWriter
 from sessions_app.importers import pipeline, reading
 from sessions_app.importers.leases import settle
 from sessions_app.importers.pipeline import Importer
+from sessions_app.importers.reading import FINGERPRINT_BYTES
+from sessions_app.importers.registry import HEAD_BYTES
 from sessions_app.importers.report import Progress
 from sessions_app.models import (
     AgentSession,
@@ -158,18 +162,45 @@ def test_a_file_that_grows_line_by_line_ends_as_if_it_had_been_read_at_once(
     assert_places_are_gapless()
 
 
-def test_an_appended_line_costs_one_lines_work(codex_file: Path) -> None:
+class CountedFile(io.FileIO):
+    """A file with no buffer in front of it: exactly what is asked of it is counted, in all of them together."""
+
+    bytes_read: ClassVar[int] = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        content = super().read(size)
+        CountedFile.bytes_read += len(content)
+        return content
+
+    def readall(self) -> bytes:
+        content = super().readall()
+        CountedFile.bytes_read += len(content)
+        return content
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        size = super().readinto(buffer)
+        CountedFile.bytes_read += size
+        return size
+
+
+def test_an_appended_line_costs_one_lines_work(codex_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Its beginning, for its format and then for what was read of it, and the end of that.
+    looked_at_again = HEAD_BYTES + 2 * FINGERPRINT_BYTES
     lines = codex_file.read_bytes().splitlines(keepends=True)
     codex_file.write_bytes(b"".join(lines[:-40]))
+    assert codex_file.stat().st_size > 10 * looked_at_again
     importer = Importer(SYSTEM, following=True)
     importer.import_paths([str(codex_file)])
+    monkeypatch.setattr(reading, "open_stream", CountedFile)
     costs = []
     for line in lines[-40:]:
         with codex_file.open("ab") as handle:
             handle.write(line)
+        monkeypatch.setattr(CountedFile, "bytes_read", 0)
         with CaptureQueriesContext(connection) as queries:
             report = importer.import_paths([str(codex_file)])
         assert report.counts.bytes == len(line)
+        assert len(line) <= CountedFile.bytes_read <= len(line) + looked_at_again
         costs.append(len(queries))
 
     assert max(costs) < 60
