@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 from benchmarks.processes import Failed
 from tests.browser.running import Server
 from tests.chromium import find, running_chromium
 
-VIEWPORT = {"width": 1440, "height": 900}
+VIEWPORT: ViewportSize = {"width": 1440, "height": 900}
 PATIENCE_MS = 120_000
 
 # For every page that is opened.
@@ -49,7 +49,7 @@ def signed_in(running: Browser, server: Server, cookie: str) -> BrowserContext:
 
 
 def prepared(running: Browser) -> BrowserContext:
-    context = running.new_context(viewport=VIEWPORT)  # type: ignore[arg-type]
+    context = running.new_context(viewport=VIEWPORT)
     context.set_default_timeout(PATIENCE_MS)
     context.add_init_script(_PREPARED)
     return context

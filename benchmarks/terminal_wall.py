@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil  # type: ignore[import-untyped]  # its types are a package of their own
 
@@ -11,13 +11,16 @@ from benchmarks.harness import MB, Console, Options, say
 from benchmarks.processes import Failed, processor_seconds, resident_bytes
 from benchmarks.terminal_corpus import COLS, ROWS, raw, stream
 
+if TYPE_CHECKING:
+    from playwright.sync_api import ViewportSize
+
 TERMINALS = 24
 SECONDS = 60
 # The page has come to rest when it asked for nothing for so long; it has to within that time.
 REST_S = 5.0
 PATIENCE_S = 120.0
 # All of the wall is in view: tiles that are not looked at are not asked for.
-VIEWPORT = {"width": 1440, "height": 2000}
+VIEWPORT: "ViewportSize" = {"width": 1440, "height": 2000}
 _ALL_DRAWN = """(count) => document.querySelectorAll("live-wall [data-row]").length === count
   && document.querySelectorAll('live-wall [data-part="picture"] svg').length === count"""
 
