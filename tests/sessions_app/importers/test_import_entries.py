@@ -1,0 +1,218 @@
+"""What the audit log says of imports: an entry for each pass, and for what was read by who was killed."""
+
+import hashlib
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from audit.actors import SYSTEM
+from audit.models import Entry
+from sessions_app.actions import unrecorded
+from sessions_app.actions.imports import GATHER_S, ImportWriter
+from sessions_app.importers.leases import settle
+from sessions_app.importers.pipeline import Importer
+from sessions_app.models import (
+    AgentSession,
+    Message,
+    Run,
+    Source,
+    ToolCall,
+)
+from tests.sessions_app.importers.importing import (
+    assert_places_are_gapless,
+    raw_bytes,
+    run_import,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def hash_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def imported_details() -> list[dict[str, Any]]:
+    entries = Entry.objects.filter(action="source.imported").order_by("idx")
+    return [json.loads(entry.body)["details"] for entry in entries]
+
+
+@pytest.mark.usefixtures("small_batches")
+@pytest.mark.parametrize("fails_at", [0, 1, 4])
+def test_an_import_that_dies_goes_on_where_it_ended(
+    codex_file: Path, fails_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_write, writes = ImportWriter.write, 0
+
+    def write(self: ImportWriter, batches: Any, **options: Any) -> Any:
+        nonlocal writes
+        writes += 1
+        if writes == fails_at + 1:
+            raise KeyboardInterrupt
+        return real_write(self, batches, **options)
+
+    monkeypatch.setattr(ImportWriter, "write", write)
+    with pytest.raises(KeyboardInterrupt):
+        run_import(codex_file)
+    monkeypatch.undo()
+    assert Entry.objects.count() == 0
+
+    run_import(codex_file)
+
+    session = AgentSession.objects.get()
+    assert (session.turn_count, session.assistant_message_count, session.tool_call_count) == (33, 255, 365)
+    assert session.total_tokens == 33_944_484
+    source = Source.objects.get()
+    assert raw_bytes(source) == codex_file.read_bytes()
+    assert_places_are_gapless()
+    # One entry for all of it, and the hash of the whole file, as if it had never died.
+    assert (source.sha256, source.sha256_size) == (hash_of(codex_file), codex_file.stat().st_size)
+    (details,) = imported_details()
+    assert details == {
+        "format": "codex", "from": 0, "to": codex_file.stat().st_size, "sha256": hash_of(codex_file),
+        "sessions": 1, "runs": Run.objects.count(), "messages": Message.objects.count(), "tool_calls": 365,
+        "terminals": 0, "skipped_lines": 0,
+    }  # fmt: skip
+    assert source.unrecorded == ""
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_what_was_read_by_who_was_killed_gets_its_entry(
+    codex_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though its file is gone, and nobody reads on."""
+    real_write, writes = ImportWriter.write, 0
+
+    def write(self: ImportWriter, batches: Any, **options: Any) -> Any:
+        nonlocal writes
+        writes += 1
+        if writes == 4:
+            raise KeyboardInterrupt
+        return real_write(self, batches, **options)
+
+    monkeypatch.setattr(ImportWriter, "write", write)
+    with pytest.raises(KeyboardInterrupt):
+        run_import(codex_file)
+    monkeypatch.undo()
+    codex_file.unlink()
+
+    settle(socket.gethostname(), actor=SYSTEM)
+    settle(socket.gethostname(), actor=SYSTEM)
+
+    source = Source.objects.get()
+    (details,) = imported_details()
+    assert (details["from"], details["to"]) == (0, source.read_offset)
+    assert details["messages"] == Message.objects.count() > 0
+    assert details["tool_calls"] == ToolCall.objects.count()
+    hashes = source.chunks.order_by("offset").values_list("sha256", flat=True)
+    assert len(hashes) > 2
+    assert details["chunks_sha256"] == hashlib.sha256(bytes.fromhex("".join(hashes))).hexdigest()
+    assert source.unrecorded == ""
+
+
+def test_growth_that_a_killed_watch_had_gathered_gets_its_entry(codex_file: Path) -> None:
+    watch = Importer(SYSTEM, following=True)
+    watch.import_paths([str(codex_file)])
+    begun = codex_file.stat().st_size
+    for _ in range(2):
+        with codex_file.open("ab") as handle:
+            handle.write(b'{"type":"unknown"}\n')
+        watch.import_paths([str(codex_file)])
+    del watch
+
+    settle(socket.gethostname(), actor=SYSTEM)
+
+    assert [(details["from"], details["to"]) for details in imported_details()] == [
+        (0, begun),
+        (begun, codex_file.stat().st_size),
+    ]
+
+
+def test_what_another_process_recorded_is_not_recorded_twice(codex_file: Path) -> None:
+    watch = Importer(SYSTEM, following=True)
+    watch.import_paths([str(codex_file)])
+    ends = [codex_file.stat().st_size]
+    for _ in range(2):
+        with codex_file.open("ab") as handle:
+            handle.write(b'{"type":"unknown"}\n')
+        watch.import_paths([str(codex_file)])
+        ends.append(codex_file.stat().st_size)
+        settle(socket.gethostname(), actor=SYSTEM)
+    watch.record_growth()
+
+    places = [(details["from"], details["to"]) for details in imported_details()]
+    assert places == [(0, ends[0]), (ends[0], ends[1]), (ends[1], ends[2])]
+
+
+def test_a_pass_is_one_audit_entry_for_each_source(codex_file: Path, claude_file: Path) -> None:
+    run_import(codex_file.parent)
+
+    entries = Entry.objects.filter(action="source.imported").order_by("idx")
+    assert [entry.idx for entry in entries] == [0, 1]
+    details = {
+        json.loads(entry.body)["target"]["label"]: json.loads(entry.body)["details"] for entry in entries
+    }
+    assert details[str(codex_file)]["tool_calls"] == 365
+    assert details[str(codex_file)]["to"] == codex_file.stat().st_size
+    assert len(details[str(claude_file)]["sha256"]) == 64
+
+
+def test_what_a_followed_file_grows_by_is_gathered_into_one_entry(codex_file: Path) -> None:
+    lines = codex_file.read_bytes().splitlines(keepends=True)
+    codex_file.write_bytes(b"".join(lines[:-20]))
+    importer = Importer(SYSTEM, following=True)
+    importer.import_paths([str(codex_file)])
+    begun = codex_file.stat().st_size
+    for line in lines[-20:]:
+        with codex_file.open("ab") as handle:
+            handle.write(line)
+        importer.import_paths([str(codex_file)])
+        importer.record_growth(after_s=GATHER_S)
+    entries = Entry.objects.filter(action="source.imported").order_by("idx")
+    assert len(entries) == 1
+
+    importer.record_growth()
+    importer.record_growth()
+    found = [json.loads(entry.body)["details"] for entry in entries.all()]
+    assert [(details["from"], details["to"]) for details in found] == [
+        (0, begun),
+        (begun, codex_file.stat().st_size),
+    ]
+    assert sum(details["messages"] for details in found) == Message.objects.count()
+    assert sum(details["tool_calls"] for details in found) == ToolCall.objects.count()
+
+
+def test_growth_has_its_entry_before_the_file_is_found_gone(codex_file: Path) -> None:
+    importer = Importer(SYSTEM, following=True)
+    importer.import_paths([str(codex_file)])
+    with codex_file.open("ab") as handle:
+        handle.write(b'{"type":"unknown"}\n')
+    importer.import_paths([str(codex_file)])
+    codex_file.unlink()
+    importer.import_paths([str(codex_file.parent)])
+
+    actions = Entry.objects.order_by("idx").values_list("action", flat=True)
+    assert list(actions) == ["source.imported", "source.imported", "source.deleted"]
+
+
+def test_growth_is_not_forgotten_when_its_entry_cannot_be_written(
+    codex_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    importer = Importer(SYSTEM, following=True)
+    importer.import_paths([str(codex_file)])
+    with codex_file.open("ab") as handle:
+        handle.write(b'{"type":"unknown"}\n')
+    importer.import_paths([str(codex_file)])
+
+    def fail(drafts: object) -> None:
+        raise OperationalError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(unrecorded, "append", fail)
+        with pytest.raises(OperationalError):
+            importer.record_growth()
+    importer.record_growth()
+    assert Entry.objects.filter(action="source.imported").count() == 2

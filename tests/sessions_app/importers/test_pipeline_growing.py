@@ -1,0 +1,116 @@
+"""A file that grows: what was read of it is not read again."""
+
+import io
+import itertools
+from collections.abc import Buffer
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from audit.actors import SYSTEM
+from sessions_app.importers import reading
+from sessions_app.importers.pipeline import Importer
+from sessions_app.importers.reading import FINGERPRINT_BYTES
+from sessions_app.importers.registry import HEAD_BYTES
+from sessions_app.models import Source, SourceChunk
+from tests.samples import sample
+from tests.sessions_app.importers.importing import (
+    CLAUDE,
+    CODEX,
+    assert_places_are_gapless,
+    contents,
+    raw_bytes,
+    run_import,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("name", [CLAUDE, CODEX])
+def test_a_file_that_grows_line_by_line_ends_as_if_it_had_been_read_at_once(
+    name: str, tmp_path: Path
+) -> None:
+    lines = sample(name).read_bytes().splitlines(keepends=True)
+    file = tmp_path / Path(name).name
+    with transaction.atomic():
+        run_import(sample(name))
+        wanted = contents()
+        transaction.set_rollback(True)
+
+    steps = [0, 1, 2, 3, 50, 51, len(lines) // 2, len(lines) - 1, len(lines)]
+    importer = Importer(SYSTEM)
+    for start, end in itertools.pairwise(steps):
+        with file.open("ab") as handle:
+            handle.writelines(lines[start:end])
+        importer.import_paths([str(file)])
+
+    assert contents() == wanted
+    assert raw_bytes(Source.objects.get()) == sample(name).read_bytes()
+    assert_places_are_gapless()
+
+
+class CountedFile(io.FileIO):
+    """A file with no buffer in front of it: exactly what is asked of it is counted, in all of them together."""
+
+    bytes_read: ClassVar[int] = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        content = super().read(size)
+        CountedFile.bytes_read += len(content)
+        return content
+
+    def readall(self) -> bytes:
+        content = super().readall()
+        CountedFile.bytes_read += len(content)
+        return content
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        size = super().readinto(buffer)
+        CountedFile.bytes_read += size
+        return size
+
+
+def test_an_appended_line_costs_one_lines_work(codex_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Its beginning, for its format and then for what was read of it, and the end of that.
+    looked_at_again = HEAD_BYTES + 2 * FINGERPRINT_BYTES
+    lines = codex_file.read_bytes().splitlines(keepends=True)
+    codex_file.write_bytes(b"".join(lines[:-40]))
+    assert codex_file.stat().st_size > 10 * looked_at_again
+    importer = Importer(SYSTEM, following=True)
+    importer.import_paths([str(codex_file)])
+    monkeypatch.setattr(reading, "open_stream", CountedFile)
+    costs = []
+    for line in lines[-40:]:
+        with codex_file.open("ab") as handle:
+            handle.write(line)
+        monkeypatch.setattr(CountedFile, "bytes_read", 0)
+        with CaptureQueriesContext(connection) as queries:
+            report = importer.import_paths([str(codex_file)])
+        assert report.counts.bytes == len(line)
+        assert len(line) <= CountedFile.bytes_read <= len(line) + looked_at_again
+        costs.append(len(queries))
+
+    assert max(costs) < 60
+    sizes = SourceChunk.objects.values_list("size", flat=True)
+    assert sum(sizes) == codex_file.stat().st_size
+    # Forty appended lines must not leave forty chunks behind.
+    assert len(sizes) < 12
+
+
+def test_an_unfinished_last_line_waits_for_its_end(codex_file: Path) -> None:
+    lines = codex_file.read_bytes().splitlines(keepends=True)
+    whole = b"".join(lines[:20])
+    codex_file.write_bytes(whole + lines[20][:30])
+    run_import(codex_file)
+    source = Source.objects.get()
+    assert (source.read_offset, bytes(source.tail)) == (len(whole), lines[20][:30])
+
+    codex_file.write_bytes(whole + lines[20])
+    run_import(codex_file)
+
+    source.refresh_from_db()
+    assert (source.read_offset, bytes(source.tail)) == (len(whole) + len(lines[20]), b"")
+    assert source.skipped_line_count == 0
