@@ -20,11 +20,14 @@ BYTES_PER_CELL = 16
 
 _ERASE = b"\x1b[K"
 # A soft reset (DECSTR), which the library does not know and every `reset` and `tput init` sends. The cursor stays
-# where it is.
+# where it is, also behind the last column.
 _SOFT_RESET = b"\x1b[!p"
 _RESET_ALL_BUT_CURSOR = (
     b"\x1b[?6l\x1b[r\x1b[0m\x1b(B\x1b)B\x0f\x1b7\x1b[?25h\x1b[?7h\x1b[4l\x1b[?1l\x1b[?66l\x1b[?2004l\x1b[?45l"
 )
+# Sends the cursor to a column.
+_GOES = re.compile(rb"\x1b(?:\[[0-9;]*[CGHIaf`u]|8|\[\?1049[hl])")
+_FRESH_PEN = b"\x1b[0m"
 # A few bytes that repeat a character 65,535 times take the time of many pages.
 _MANY_TIMES = re.compile(rb"b(?<=[0-9]{3}b)")
 _REPEATED = re.compile(rb"\x1b\[([0-9]{3,})b")
@@ -62,7 +65,7 @@ class GhosttyEngine:
             data = _REPEATED.sub(self._repeated_less, data)
         if b"!p" in data:
             data = self._write_resetting(data)
-        if _ERASE in data and not self.native.is_alternate:
+        if _ERASE in data:
             self._write_erasing(data)
         else:
             self.native.write(data)
@@ -87,7 +90,12 @@ class GhosttyEngine:
         for part in parts:
             self.native.write(part)
             column, row = self.native.cursor
-            self.native.write(_RESET_ALL_BUT_CURSOR + b"\x1b[%d;%dH" % (row + 1, column + 1))
+            text = b""
+            if self.native.wraps_next:
+                # Only a character written into the last column makes the next one wrap.
+                column, _, text = self.native.vt_cell(column, row)
+                text = to_library(text) + _FRESH_PEN
+            self.native.write(_RESET_ALL_BUT_CURSOR + b"\x1b[%d;%dH" % (row + 1, column + 1) + text)
         return rest
 
     def _write_erasing(self, data: bytes) -> None:
@@ -97,6 +105,9 @@ class GhosttyEngine:
         """
         native = self.native
         cols = native.cols
+        if _GOES.search(data):
+            self._write_each_erasing(data)
+            return
         # A line that is shorter cannot fill the row.
         least = cols if b"\t" not in data else cols // 8
         written = start = counted = 0
@@ -113,6 +124,16 @@ class GhosttyEngine:
                 if column >= cols:
                     native.write(data[written:erase])
                     written = erase + len(_ERASE) * native.wraps_next
+            erase = data.find(_ERASE, erase + 1)
+        native.write(data[written:])
+
+    def _write_each_erasing(self, data: bytes) -> None:
+        """The same where the cursor is sent about: then a short text may end in the last column too."""
+        native = self.native
+        written, erase = 0, data.find(_ERASE)
+        while erase >= 0:
+            native.write(data[written:erase])
+            written = erase + len(_ERASE) * native.wraps_next
             erase = data.find(_ERASE, erase + 1)
         native.write(data[written:])
 
@@ -163,7 +184,7 @@ class GhosttyEngine:
 
 
 def _columns(line: bytes) -> int:
-    """How many columns the cursor may go to the right at most, but for sequences that send it there."""
+    """How many columns the cursor may go to the right at most, where no sequence sends it there."""
     text = _SEQUENCE.sub(b"", line)
     return len(text) + 7 * text.count(b"\t")
 

@@ -49,8 +49,9 @@ def write_below(native: NativeVt, scrollback_rows: int) -> bytes:
         _append_pen_and_cursor(parts, primary, top=0)
     finally:
         primary.close()
-    # Saves the primary screen's cursor, as the program did.
-    parts.append(b"\x1b[?%dh\x1b[H%b" % (switch, _RESET_PEN))
+    # Saves the primary screen's cursor, as the program did. xterm.js fills the alternate screen with the background
+    # that is written with at the switch.
+    parts.append(b"\x1b[?%dh\x1b[H%b\x1b[2J" % (switch, _RESET_PEN))
     return b"".join(parts)
 
 

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 #: Version of the keyframe writer. Keyframes of another one are made again by `terminals rebuild`.
-WRITER = 1
+WRITER = 2
 
 
 def _native_engine() -> str:

@@ -61,6 +61,20 @@ function stylesOf(buffer, cols, first, end) {
   return rows;
 }
 
+// In each row, the columns in which characters begin that take two.
+function widesOf(buffer, cols, first, end) {
+  const rows = [];
+  for (let row = first; row < end; row++) {
+    const line = buffer.lines.get(row);
+    const wides = [];
+    for (let column = 0; line && column < Math.min(line.length, cols); column++) {
+      if (line.getWidth(column) === 2) wides.push(column);
+    }
+    rows.push(wides);
+  }
+  return rows;
+}
+
 function bufferState(buffer, cols, rows, scrollback) {
   const first = Math.max(0, buffer.ybase - scrollback);
   return {
@@ -68,6 +82,7 @@ function bufferState(buffer, cols, rows, scrollback) {
     rows: linesOf(buffer, cols, buffer.ybase, buffer.ybase + rows),
     wraps: buffer.hasScrollback ? wrapsOf(buffer, buffer.ybase, buffer.ybase + rows) : [],
     styles: stylesOf(buffer, cols, buffer.ybase, buffer.ybase + rows),
+    wides: widesOf(buffer, cols, buffer.ybase, buffer.ybase + rows),
     saved: [buffer.savedX, Math.max(0, buffer.savedY - buffer.ybase), ...penOf(buffer.savedCurAttrData)],
     tabs: Object.keys(buffer.tabs).map(Number).filter((column) => column && column < cols - 1),
   };
