@@ -157,6 +157,9 @@ def check_seeks(found: dict[str, Any]) -> None:
 def check_attaches(found: dict[str, Any]) -> None:
     (size,) = found["sizes"]
     assert size["attach_to_painted"]["samples"] >= 5
+    # Neither lies a keyframe at the end, nor is always everything derived.
+    assert size["behind_keyframe_kb"]["max"] >= size["behind_keyframe_kb"]["p50"] > 0
+    assert size["underived_kb"]["max"] > 0
     assert size["page_to_painted"]["p50_ms"] > 0
 
 
