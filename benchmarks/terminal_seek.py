@@ -1,6 +1,10 @@
-"""Going to random moments of a recording in Chromium, until they are painted; asciinema-player beside it."""
+"""Going to random places of a recording in Chromium, until they are painted; asciinema-player beside it.
+
+A place is the time at a random offset. Of the time itself most is pauses, in which a terminal shows one screen.
+"""
 
 import random
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import asciinema_peer
@@ -34,15 +38,19 @@ def run(options: Options, console: Console) -> dict[str, Any]:
     imported = import_mixed(options, console)
     console.use_here()
     from benchmarks import visiting
+    from sessions_app.models import Terminal
 
     figures: dict[str, Any] = {"target": TARGET, "sizes": []}
     cookie = visiting.cookie_of(visiting.make_operator())
     with visiting.serving(console) as server, browser() as running:
         for megabytes, one in imported.items():
-            measured = {"mb": megabytes, **_measure(running, server, cookie, one, options)}
+            terminal = Terminal.objects.get(pk=one.terminal_id)
+            moments = _moments(terminal, options.requests(SAMPLES))
+            measured = {"mb": megabytes, **_measure(running, server, cookie, terminal, moments)}
             say(f"{measured}")
             if options.with_peer:
-                _add_peer(measured, running, console, one, options)
+                shares = [us / terminal.duration_us for us in moments[: options.requests(PEER_SAMPLES)]]
+                _add_peer(measured, running, console, one, shares)
             figures["sizes"].append(measured)
     if len(imported) > 1:
         p95 = [size["seek_to_painted"]["p95_ms"] for size in figures["sizes"]]
@@ -50,15 +58,27 @@ def run(options: Options, console: Console) -> dict[str, Any]:
     return figures
 
 
+def _moments(terminal: "Terminal", count: int) -> list[int]:
+    """Times at random offsets, in microseconds."""
+    from sessions_app.actions.terminals.screens import offset_at, time_at
+    from sessions_app.models import TerminalEventKind
+
+    random_ = random.Random(terminal.size)
+    resizes = terminal.events.filter(kind=TerminalEventKind.RESIZE)
+    moments: list[int] = []
+    while len(moments) < count:
+        us = time_at(terminal, random_.randrange(terminal.size))
+        # By its offset a screen is the one behind a change of size there, also where that came later.
+        if not resizes.filter(offset=offset_at(terminal, us), at_us__gt=us).exists():
+            moments.append(us)
+    return moments
+
+
 def _measure(
-    running: "Browser", server: "Server", cookie: str, imported: Imported, options: Options
+    running: "Browser", server: "Server", cookie: str, terminal: "Terminal", moments: Sequence[int]
 ) -> dict[str, Any]:
     from benchmarks.painting import call, signed_in
-    from sessions_app.models import Terminal
 
-    terminal = Terminal.objects.get(pk=imported.terminal_id)
-    random_ = random.Random(terminal.size)
-    moments = [random_.randrange(terminal.duration_us) for _ in range(options.requests(SAMPLES))]
     with signed_in(running, server, cookie) as context:
         page = context.new_page()
         page.goto(f"{server.url}/terminals/{terminal.pk}/")
@@ -73,6 +93,7 @@ def _measure(
     return {
         "seek_to_painted": percentiles([result["shown"] for result in results]),
         "seek_to_written": percentiles([result["written"] for result in results]),
+        "places": len({result["offset"] for result in results}),
         "not_arrived": sum(not result["arrived"] for result in results),
         "compared": min(COMPARED, len(results)),
         "different": different,
@@ -94,12 +115,15 @@ def _is_different(page: "Page", terminal: "Terminal", us: int, offset: int) -> b
 
 
 def _add_peer(
-    measured: dict[str, Any], running: "Browser", console: Console, imported: Imported, options: Options
+    measured: dict[str, Any],
+    running: "Browser",
+    console: Console,
+    imported: Imported,
+    shares: Sequence[float],
 ) -> None:
+    """`shares` of the recording's time are where it goes."""
     from benchmarks.painting import prepared
 
-    random_ = random.Random(7)
-    shares = [random_.random() for _ in range(options.requests(PEER_SAMPLES))]
     with (
         asciinema_peer.serving(imported.cast.path, console.folder) as address,
         prepared(running) as context,
