@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import pty
 import re
 import socket
 import subprocess
@@ -13,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, NamedTuple, Self
 
 from sessions_app.actions.terminals.reading import read_bytes
 from sessions_app.models import Terminal, TerminalState
@@ -25,8 +27,8 @@ SIZE = full_or(100_000_000, 2_000_000)
 # A server is back while the program still runs.
 BYTES_PER_S = full_or(2_500_000, 400_000)
 STATUS = 7
-# The machine may be busy, but this long no write may take that nothing holds up.
-LONGEST_WRITE_S = 5.0
+# So much longer than on a terminal of its own no write may take, nor the whole: who watches a program sees no pause.
+UNNOTICED_S = 0.25
 DEADLINE_S = full_or(600, 120)
 _READ_BYTES = 64 * 1024
 _TOLD = re.compile(rb'"offset": ?(\d+)')
@@ -64,6 +66,8 @@ class Recording:
     process: subprocess.Popen[bytes]
     title: str
     report: Path
+    # The same program, without a recorder, beside it.
+    alone: "_Alone"
     screen: Path
     proxy: "NotingProxy"
     environment: dict[str, str]
@@ -93,10 +97,61 @@ class Recording:
         done = run_program("upload", "--json", *self.options, env=self.environment, timeout=DEADLINE_S)
         return (done.stdout + done.stderr).decode()
 
+    def noticed(self) -> "Noticed":
+        """What the program wrote down, and what it did meanwhile without a recorder."""
+        return Noticed(json.loads(self.report.read_text()), self.alone.noticed())
+
+
+class Noticed(NamedTuple):
+    """`seconds` and `longest_write_s` of the program under its recorder, and of the one on a terminal of its own."""
+
+    recorded: dict[str, float]
+    alone: dict[str, float]
+
+    def check(self) -> None:
+        """Whatever the machine does besides, it holds up both."""
+        for what in ("longest_write_s", "seconds"):
+            assert self.recorded[what] < self.alone[what] + UNNOTICED_S, what
+
+
+class _Alone:
+    """The program on a terminal whose other end is read at once."""
+
+    def __init__(self, report: Path) -> None:
+        self._report = report
+        self._end, theirs = pty.openpty()
+        try:
+            self._process = subprocess.Popen(_program(report), stdin=subprocess.DEVNULL, stdout=theirs)
+        finally:
+            os.close(theirs)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        os.close(self._end)
+
     def noticed(self) -> dict[str, float]:
-        """What the program wrote down."""
-        found: dict[str, float] = json.loads(self.report.read_text())
+        assert self._process.wait(DEADLINE_S) == STATUS
+        found: dict[str, float] = json.loads(self._report.read_text())
         return found
+
+    def _read(self) -> None:
+        # Once nobody has the other end, reading is an error.
+        with contextlib.suppress(OSError):
+            while os.read(self._end, _READ_BYTES):
+                pass
+
+
+def _program(report: Path) -> list[str]:
+    return [sys.executable, "-c", _PROGRAM, str(SIZE), str(BYTES_PER_S), str(STATUS), str(report)]
 
 
 @contextmanager
@@ -106,23 +161,26 @@ def recording(
     """`home` is the recorder's data directory, where that is not the server's."""
     environment = {**server.environment, **({"SCROLLBACK_HOME": str(home)} if home else {})}
     report, screen = folder / f"{title}.json", folder / f"{title}.out"
-    with NotingProxy(server.port) as proxy, screen.open("wb") as shown:
+    with (
+        NotingProxy(server.port) as proxy,
+        screen.open("wb") as shown,
+        _Alone(folder / f"{title}-alone.json") as alone,
+    ):
         options = [
             "--server",
             f"http://127.0.0.1:{proxy.port}",
             "--token-file",
             str(server.home / "agent.token"),
         ]
-        program = [sys.executable, "-c", _PROGRAM, str(SIZE), str(BYTES_PER_S), str(STATUS), str(report)]
         process = launch(
-            *("record", "--quiet", "--title", title, *options, "--", *program),
+            *("record", "--quiet", "--title", title, *options, "--", *_program(report)),
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=shown,
             stderr=stderr,
         )
         try:
-            yield Recording(process, title, report, screen, proxy, environment, options)
+            yield Recording(process, title, report, alone, screen, proxy, environment, options)
         finally:
             process.kill()
             process.wait()

@@ -17,11 +17,10 @@ from tests.browser.conftest import connected_to
 from tests.browser.running import Server, temporary_home
 from tests.endurance.disks import database_on, small_disk
 from tests.endurance.recording import (
-    BYTES_PER_S,
     DEADLINE_S,
-    LONGEST_WRITE_S,
     SIZE,
     STATUS,
+    Noticed,
     Recording,
     output,
     recording,
@@ -34,18 +33,13 @@ KILLS = full_or(5, 1)
 MB = 1_000_000
 
 
-def check_program(running: Recording) -> dict[str, float]:
+def check_program(running: Recording) -> Noticed:
     """It ended as it would have without a recorder, in its own time."""
     assert running.process.wait(DEADLINE_S) == STATUS
     assert running.screen.read_bytes() == EXPECTED
     noticed = running.noticed()
-    check_time(noticed)
+    noticed.check()
     return noticed
-
-
-def check_time(noticed: dict[str, float]) -> None:
-    assert noticed["longest_write_s"] < LONGEST_WRITE_S
-    assert noticed["seconds"] < SIZE / BYTES_PER_S + LONGEST_WRITE_S
 
 
 def tell(capsys: pytest.CaptureFixture[str], server: Server, name: str, **figures: object) -> None:
@@ -76,7 +70,7 @@ def test_a_killed_server_loses_nothing(
         terminal = running.terminal
         assert terminal is not None
         assert terminal.exit_status == STATUS
-    tell(capsys, server, "killed server", acknowledged_and_stored=kept, program=noticed)
+    tell(capsys, server, "killed server", acknowledged_and_stored=kept, program=noticed._asdict())
 
 
 def test_a_killed_recorder_loses_nothing_that_was_seen_and_the_program_runs_on(
@@ -104,7 +98,7 @@ def test_a_killed_recorder_loses_nothing_that_was_seen_and_the_program_runs_on(
         assert terminal.exit_status is None
         assert TerminalEvent.objects.filter(terminal=terminal, kind="marker", text=KILLED_LABEL).count() == 1
         noticed = running.noticed()
-        check_time(noticed)
+        noticed.check()
     tell(
         capsys,
         server,
@@ -112,7 +106,7 @@ def test_a_killed_recorder_loses_nothing_that_was_seen_and_the_program_runs_on(
         seen=len(seen),
         stored=len(stored),
         missing=missing,
-        program=noticed,
+        program=noticed._asdict(),
     )
 
 
@@ -135,7 +129,7 @@ def test_a_full_disk_under_the_spool_is_not_noticed_by_the_program(
     # In the spool an event has its time with it.
     assert len(stored) > SIZE // 4
     assert EXPECTED.startswith(stored)
-    tell(capsys, server, "full disk under the spool", stored=len(stored), program=noticed)
+    tell(capsys, server, "full disk under the spool", stored=len(stored), program=noticed._asdict())
 
 
 def test_a_full_disk_under_the_database_is_waited_out(
@@ -167,5 +161,5 @@ def test_a_full_disk_under_the_database_is_waited_out(
         assert running.output_stored() == EXPECTED
         tell(
             capsys, server, "full disk under the database",
-            stored_when_full=stored, full_after_s=round(full_s, 1), program=noticed,
+            stored_when_full=stored, full_after_s=round(full_s, 1), program=noticed._asdict(),
         )  # fmt: skip
