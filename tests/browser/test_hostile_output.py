@@ -153,11 +153,65 @@ def test_no_question_is_answered(signed_in_page: Page, server: Server) -> None:
     signed_in_page.keyboard.press("Control+c")
     assert signed_in_page.evaluate("window.answers") == []
     # The mouse is the reader's: it selects.
-    signed_in_page.mouse.dblclick(*_at(signed_in_page, 20, 8))
-    selected = signed_in_page.evaluate(
-        "document.querySelector('terminal-view').screen.terminal.getSelection()"
+    assert selected_by_mouse(signed_in_page) != ""
+
+
+def selected_by_mouse(page: Page) -> str:
+    """What a double click on the first row selects."""
+    page.mouse.dblclick(*_at(page, 20, 8))
+    selected: str = page.evaluate("document.querySelector('terminal-view').screen.terminal.getSelection()")
+    return selected
+
+
+# Modes of mouse and focus among others, which are to be set; sub-parameters mean nothing.
+MIXED_MODES = [
+    b"\x1b[?1000;25h",
+    b"\x1b[?25;1003;1006h",
+    b"\x1b[?1004;25;1016;9h",
+    b"\x1b[?1002;;25;1006;h",
+    b"\x1b[?1000:1;25;1003:5h",
+    b"\xc2\x9b?1003;25;1006h",
+]
+_MODES = """() => {
+  const { terminal } = document.querySelector("terminal-view").screen;
+  const { mouseTrackingMode, sendFocusMode } = terminal.modes;
+  const { coreService, coreMouseService } = terminal._core;
+  const isHidden = coreService.isCursorHidden;
+  return [mouseTrackingMode, sendFocusMode, coreMouseService.activeEncoding, isHidden];
+}"""
+
+
+@pytest.mark.parametrize("sequence", MIXED_MODES)
+def test_modes_of_the_mouse_do_not_get_through_among_others(
+    signed_in_page: Page, server: Server, sequence: bytes
+) -> None:
+    recorder = opened(signed_in_page)
+    # Whole, and split over frames.
+    for turn, size in enumerate((100, 1, 2, 5)):
+        said = f"still here with {size}"
+        data = b"\x1bc\x1b[?25l" + sequence + said.encode()
+        pieces = [data[start : start + size] for start in range(0, len(data), size)]
+        recorder.send(*(Output(turn * 1_000_000 + number, piece) for number, piece in enumerate(pieces)))
+        until(lambda said=said: screen_text(signed_in_page) == said, said)  # type: ignore[misc]
+        assert signed_in_page.evaluate(_MODES) == ["none", False, "DEFAULT", False]
+    assert selected_by_mouse(signed_in_page) != ""
+    assert signed_in_page.evaluate("window.answers") == []
+
+
+def test_a_question_among_colours_loses_no_colour(signed_in_page: Page, server: Server) -> None:
+    recorder = opened(signed_in_page)
+    signed_in_page.evaluate(
+        """() => {
+          window.colours = [];
+          const handler = document.querySelector("terminal-view").screen.terminal._core._inputHandler;
+          handler.onColor((changes) => window.colours.push(...changes.map(({ type, index }) => [type, index])));
+        }"""
     )
-    assert selected != ""
+    recorder.write(b"\x1b]4;1;?;2;#112233\x07\x1b]10;?;#445566\x1b\\\x1b]11;?\x07\x1b]4;3;?\x07still here")
+    until(lambda: screen_text(signed_in_page).endswith("still here"), "it should go on")
+    # 1 is for a colour that is set, and 257 is the background.
+    assert signed_in_page.evaluate("window.colours") == [[1, 2], [1, 257]]
+    assert signed_in_page.evaluate("window.answers") == []
 
 
 def _at(page: Page, x: float, y: float) -> tuple[float, float]:

@@ -23,6 +23,14 @@ const CELL_COUNTS = { Z: "cursorBackwardTab", I: "cursorForwardTab", "@": "inser
 const MOST_REPEATED = 65_535;
 // A viewer has no mouse and no focus to tell of, and its mouse is there to select text.
 const POINTER_MODES = new Set([9, 1000, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1015, 1016]);
+// What sets colours and asks for them, several in one sequence.
+const COLOURS = {
+  4: "setOrReportIndexedColor",
+  10: "setOrReportFgColor",
+  11: "setOrReportBgColor",
+  12: "setOrReportCursorColor",
+};
+const isOfPointer = (mode) => POINTER_MODES.has(mode);
 const swallow = () => true;
 
 /** Keep `terminal` (of xterm.js) from freezing, answering, renaming and linking without end. */
@@ -50,10 +58,15 @@ export function makeSafe(terminal) {
   parser.registerCsiHandler({ prefix: ">", final: "q" }, swallow);
   parser.registerCsiHandler({ final: "t" }, swallow);
   parser.registerDcsHandler({ intermediates: "$", final: "q" }, swallow);
-  for (const code of [4, 10, 11, 12]) parser.registerOscHandler(code, (data) => data.includes("?"));
-  parser.registerCsiHandler({ prefix: "?", final: "h" }, (parameters) =>
-    parameters.every((value) => POINTER_MODES.has(value)),
-  );
+  for (const [code, name] of Object.entries(COLOURS)) {
+    parser.registerOscHandler(Number(code), (data) => data.includes("?") && call(terminal, name, withoutQuestions(data)));
+  }
+  // One sequence sets any number of modes: those of the pointer are taken out, the others are set. Sub-parameters, which
+  // xterm.js passes over, come as arrays. Resetting any of them does no harm, as none is ever set.
+  parser.registerCsiHandler({ prefix: "?", final: "h" }, (parameters) => {
+    const modes = parameters.filter((value) => !Array.isArray(value));
+    return modes.some(isOfPointer) && act(terminal, "setModePrivate", ...modes.filter((mode) => !isOfPointer(mode)));
+  });
 
   // Titles, the clipboard, notifications.
   for (const code of [0, 1, 2, 9, 52, 777]) parser.registerOscHandler(code, swallow);
@@ -71,10 +84,19 @@ function erase(terminal) {
   return act(terminal, "eraseInDisplay", 2);
 }
 
-function act(terminal, name, parameter) {
+function act(terminal, name, ...parameters) {
+  return call(terminal, name, { params: parameters, length: parameters.length });
+}
+
+function call(terminal, name, data) {
   // There is no public way to do this from within a handler; without this one the screen keeps what it shows.
-  terminal._core._inputHandler?.[name]({ params: [parameter], length: 1 });
+  terminal._core._inputHandler?.[name](data);
   return true;
+}
+
+/** The same list of colours with nothing where one was asked for, which sets none. */
+function withoutQuestions(data) {
+  return data.split(";").map((slot) => (slot === "?" ? "" : slot)).join(";");
 }
 
 /** A screen full of one character stays one, row after row. */
