@@ -7,7 +7,8 @@ from itertools import chain, groupby
 from operator import itemgetter
 from typing import NamedTuple
 
-from django.db.models.functions import Length
+from django.db.models import F, QuerySet, Window
+from django.db.models.functions import Length, RowNumber
 
 from sessions_app.actions.terminals.frames import SpanKey, make_span
 from sessions_app.actions.terminals.starting import MAX_KEYFRAME_BYTES, start_at, start_before
@@ -128,9 +129,27 @@ def _keyframes(terminal: Terminal, after: int) -> list[tuple[int, int, bool]]:
 
 def _events(terminal: Terminal, after: int) -> list[tuple[str, int, int, str]]:
     rows = TerminalEvent.objects.filter(terminal=terminal, offset__gte=after)
-    rows = rows.exclude(kind=TerminalEventKind.INPUT).order_by("number")
-    values = rows.values_list("kind", "offset", "at_us", "text")[:MAP_EVENTS]
-    return [(kind, offset, at_us, text[:MAP_LABEL_CHARS]) for kind, offset, at_us, text in values]
+    found: list[_Event] = []
+    # A marker is looked for, while thousands of resizes on one bar say no more than some of them.
+    for kind in (TerminalEventKind.EXIT, TerminalEventKind.MARKER, TerminalEventKind.RESIZE):
+        found += _spread(rows.filter(kind=kind), MAP_EVENTS - len(found))
+    return [(kind, offset, at_us, text[:MAP_LABEL_CHARS]) for _, kind, offset, at_us, text in sorted(found)]
+
+
+# Number, kind, offset, time in microseconds, text.
+type _Event = tuple[int, str, int, int, str]
+
+
+def _spread(rows: QuerySet[TerminalEvent], most: int) -> list[_Event]:
+    """At most so many of the events, evenly over all of them, the newest included."""
+    if most <= 0:
+        return []
+    step = -(-rows.count() // most)
+    if step > 1:
+        # Every so many by their place: by number it might be all of them or none.
+        placed = rows.annotate(place=Window(RowNumber(), order_by=F("number").desc()))
+        rows = placed.annotate(rest=F("place") % step).filter(rest=1)
+    return list(rows.values_list("number", "kind", "offset", "at_us", "text"))
 
 
 def _activity(terminal: Terminal, after: int) -> tuple[int, list[tuple[int, int]]]:

@@ -9,6 +9,7 @@ import pytest
 import zstandard
 from django.test import Client
 
+from sessions_app.actions.terminals import playing
 from sessions_app.actions.terminals.playing import (
     LEAST_STRETCH_BYTES,
     MAP_MOMENTS,
@@ -281,6 +282,47 @@ def test_the_map_names_what_there_is_and_later_what_is_new(client: Client) -> No
     assert [event[0] for event in newer["events"]] == ["resize", "marker", "exit"]
     assert newer["activity_from"] <= 100 * KB
     assert sum(size for _, size in newer["activity"]) == 201 * KB - newer["activity_from"]
+
+
+def many_events() -> Recorder:
+    """Thirty times a resize and some output, a marker with every tenth, and the exit."""
+    recorder = start_recorder()
+    for number in range(30):
+        recorder.write(b"x", after_us=1_000)
+        recorder.resize(80 + number, 24)
+        if number % 10 == 9:
+            recorder.mark(f"marker {number}")
+    recorder.exit(3)
+    return recorder
+
+
+def test_of_very_many_events_exit_and_markers_stay_and_resizes_are_thinned_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recorder = many_events()
+    assert len(map_of(recorder.refresh()).events) == 34
+    monkeypatch.setattr(playing, "MAP_EVENTS", 10)
+
+    events = map_of(recorder.terminal).events
+    assert [text for kind, *_, text in events if kind == "exit"] == ["3"]
+    assert [text for kind, *_, text in events if kind == "marker"] == ["marker 9", "marker 19", "marker 29"]
+    # At most six have room, so it is every fifth, and the size that the window has now.
+    widths = [text for kind, *_, text in events if kind == "resize"]
+    assert widths == ["84x24", "89x24", "94x24", "99x24", "104x24", "109x24"]
+    assert [offset for _, offset, *_ in events] == sorted(offset for _, offset, *_ in events)
+    newest = map_of(recorder.terminal, 21).events
+    assert [kind for kind, *_ in newest].count("resize") <= 8
+    assert [kind for kind, *_ in newest][-2:] == ["marker", "exit"]
+
+
+def test_of_too_many_markers_some_of_all_times_stay_beside_the_exit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recorder = many_events()
+    monkeypatch.setattr(playing, "MAP_EVENTS", 3)
+
+    kept = [(kind, text) for kind, _, _, text in map_of(recorder.refresh()).events]
+    assert kept == [("marker", "marker 9"), ("marker", "marker 29"), ("exit", "3")]
 
 
 def test_activity_covers_every_byte_whatever_is_sealed() -> None:
