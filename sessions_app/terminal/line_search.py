@@ -59,11 +59,15 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class LineHit:
-    """A line with its first match: characters `start` to before `end` of its text."""
+    """A line with its first match: characters `start` to before `end` of its text.
+
+    `since` is the offset at which lines were listed before this one was, where that is known.
+    """
 
     line: Line
     start: int
     end: int
+    since: int | None = None
 
 
 class Pattern:
@@ -134,6 +138,7 @@ def find_in_block(data: bytes, pattern: Pattern, *, deadline: float | None = Non
             block.line(place.number),
             _characters(text[place.line_start : place.start]),
             _characters(text[place.line_start : place.end]),
+            block.listed_before(place.number),
         )
         for place in found
     ]

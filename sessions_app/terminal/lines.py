@@ -6,7 +6,7 @@ readable together, with its offset and its time as differences to the run before
 a whole block is searched as one string and only the hits are taken apart.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from itertools import accumulate, groupby
 from typing import Protocol
@@ -127,6 +127,12 @@ class Block:
         run = bisect_right(self.ends, number)
         text = self._lines[number].decode("utf-8", "replace")
         return Line(self.offsets[run], self.times_us[run], text)
+
+    def listed_before(self, number: int) -> int | None:
+        """The last offset at which lines of the block were listed before that line was; None for the first ones."""
+        offset = self.offsets[bisect_right(self.ends, number)]
+        before = bisect_left(self.offsets, offset)
+        return self.offsets[before - 1] if before else None
 
 
 def _read_runs(data: bytes) -> tuple[list[tuple[int, int, int]], int]:

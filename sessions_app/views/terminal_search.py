@@ -1,4 +1,4 @@
-"""Search inside one terminal, answered line by line while it goes on."""
+"""Search inside one terminal, answered line by line while it goes on, and the moment that a hit of it opens."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import Any
 
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
@@ -17,11 +17,13 @@ from dashboard.lib.compression import CorruptData
 from dashboard.lib.errors import BadRequest
 from dashboard.lib.streaming import in_steps
 from sessions_app.access import READ
+from sessions_app.actions.terminals.landing import first_shown
 from sessions_app.actions.terminals.reading import MissingOutput
 from sessions_app.actions.terminals.searching import Outcome, TerminalSearch
 from sessions_app.models import Terminal
 from sessions_app.search.turns import Turns
 from sessions_app.sign_in import me, requires
+from sessions_app.terminal.engine.model import Line
 from sessions_app.terminal.line_search import LineHit, Pattern, PatternError
 from sessions_app.terminal.lines import LinesError
 
@@ -49,13 +51,37 @@ def search(request: HttpRequest, terminal_id: uuid.UUID) -> StreamingHttpRespons
     """
     person = me(request)
     terminal = get_object_or_404(Terminal.objects.all().visible_to(person), pk=terminal_id)
-    start = _start(request)
+    start = _number(request, "from")
     try:
         pattern = Pattern(request.GET.get("q", ""), is_regex=_is_regex(request))
         lines = _lines(TerminalSearch(terminal, pattern, start=start), person.pk)
     except PatternError as error:
         lines = _only(_last(Outcome(0, False, 0.0), str(error)))
     response = StreamingHttpResponse(lines, content_type="application/x-ndjson")
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@require_safe
+@requires(READ)
+def moment(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
+    """{offset, at_us}: where the line of a hit begins to stand on the screen; 204 where that is not found.
+
+    The hit is given as it was answered: `offset`, `text`, `start` and `end`.
+    """
+    terminal = get_object_or_404(Terminal.objects.all().visible_to(me(request)), pk=terminal_id)
+    text = request.GET.get("text", "")
+    if len(text) > MAX_LINE_CHARS:
+        raise BadRequest(f"'text' is longer than {MAX_LINE_CHARS} characters.")
+    line = Line(_number(request, "offset"), 0, text)
+    try:
+        found = first_shown(terminal, LineHit(line, _number(request, "start"), _number(request, "end")))
+    except (MissingOutput, CorruptData) as error:
+        logger.warning("terminal search: %s", error)
+        found = None
+    response: HttpResponse = HttpResponse(status=204)
+    if found is not None:
+        response = JsonResponse({"offset": found.offset, "at_us": found.time_us})
     response["Cache-Control"] = "no-store"
     return response
 
@@ -135,8 +161,8 @@ def _is_regex(request: HttpRequest) -> bool:
     return regex == "1"
 
 
-def _start(request: HttpRequest) -> int:
-    text = request.GET.get("from", "0")
+def _number(request: HttpRequest, name: str) -> int:
+    text = request.GET.get(name, "0")
     if not text.isascii() or not text.isdecimal() or len(text) > 18:
-        raise BadRequest("'from' must be a number of bytes.")
+        raise BadRequest(f"{name!r} must be a number.")
     return int(text)

@@ -3,14 +3,16 @@
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
+from sessions_app.terminal.engine.version import ENGINE
 from tests.browser.player_pages import SECOND_US, box_of, counted, ended, lines, wait_for_text
 from tests.browser.running import Server
 from tests.browser.test_terminals import expect_moment, expect_screen, open_terminal, screen_text, until
-from tests.sessions_app.terminals.recorder import start_recorder
+from tests.sessions_app.terminals.recorder import Recorder, start_recorder
 
 pytestmark = pytest.mark.browser
+needs_engine = pytest.mark.skipif(not ENGINE, reason="the terminal engine has no wheel for this platform")
 
 
 def search(page: Page, query: str) -> None:
@@ -137,3 +139,69 @@ def test_a_line_that_came_a_thousand_times_leads_to_its_last(signed_in_page: Pag
     expect(page.locator(".terminal__hit")).to_be_visible()
     assert screen_text(page).endswith("the same 4799")
     expect_moment(page, "00:00:24")
+
+
+def redrawn() -> Recorder:
+    """A line in two parts, the second after two seconds, and a spinner above it that never rests."""
+    recorder = start_recorder()
+    recorder.write(b"\x1b[?1049h\x1b[4;8Hof the rest", after_us=SECOND_US)
+    recorder.write(b"\x1b[4;1Hneedle", after_us=SECOND_US)
+    for number in range(80):
+        recorder.write(b"".join(b"\x1b[2;1H%c %d" % (sign, number) for sign in b"-|/+"), after_us=20_000)
+    wait_for_text(ended(recorder))
+    return recorder
+
+
+def shown_offset(page: Page) -> int:
+    offset: int = page.locator("terminal-view").evaluate("(view) => view.player.offset")
+    return offset
+
+
+@needs_engine
+def test_a_hit_on_a_redrawn_screen_lands_where_its_line_is_whole_first(
+    signed_in_page: Page, server: Server
+) -> None:
+    page, recorder = signed_in_page, redrawn()
+    open_terminal(page, recorder.terminal)
+    search(page, "needle")
+    page.keyboard.press("Enter")
+    mark = page.locator(".terminal__hit")
+    # xterm.js itself marks nothing on the alternate screen.
+    expect(mark).to_be_visible()
+    row = box_of(page.locator(".xterm-rows > div").nth(3))
+    assert abs(box_of(mark)["y"] - row["y"]) < 2
+    assert abs(box_of(mark)["height"] - row["height"]) < 2
+    assert shown_offset(page) == len(b"\x1b[?1049h\x1b[4;8Hof the rest\x1b[4;1Hneedle")
+    expect_moment(page, "00:00:02")
+
+    # A link to it, as from the search over everything, leads to the same.
+    address = page.locator("[data-search-hits] a").get_attribute("href")
+    assert address is not None
+    page.goto(address)
+    expect(page.locator(".terminal__hit")).to_be_visible()
+    assert shown_offset(page) == len(b"\x1b[?1049h\x1b[4;8Hof the rest\x1b[4;1Hneedle")
+
+
+@needs_engine
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
+def test_a_hit_whose_moment_is_not_found_says_so_and_one_that_is_left_does_not_come_back(page: Page) -> None:
+    page.route("**/moment?*", lambda route: route.fulfill(status=204))
+    search(page, "line 4")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-connection]")).to_contain_text("was not found")
+    expect_screen(page, lines(4))
+    expect(page.locator(".terminal__hit")).to_be_visible()
+
+    held: list[Route] = []
+    page.unroute("**/moment?*")
+    page.route("**/moment?*", lambda route: held.append(route))
+    page.keyboard.press("Enter")
+    until(lambda: len(held) == 1, "the page should ask")
+    page.locator("[data-screen]").focus()
+    page.keyboard.press("2")
+    expect_screen(page, lines(2))
+    with page.expect_response("**/moment?*"):
+        held[0].continue_()
+    # Two turns of the page later it would have gone there.
+    page.evaluate("() => new Promise((done) => setTimeout(() => requestAnimationFrame(done), 100))")
+    expect_screen(page, lines(2))

@@ -15,6 +15,8 @@ from sessions_app.terminal.timing import Timing
 
 # A line that left the screen was written some slices before, with the rest of the screen behind it.
 _WINDOW_BYTES = 64 * 1024
+# Within so much output lines were listed before, where it is not known when.
+_SLICE_BYTES = 16 * 1024
 # Screens that are looked at for one search, at some milliseconds each.
 _MOST_SCREENS = 20
 
@@ -28,18 +30,20 @@ class Moments:
         self._screens = _MOST_SCREENS
 
     def exact(self, hits: Sequence[LineHit]) -> Iterator[LineHit]:
-        """The same hits, each at the first offset where its line is whole on the screen, and at its time.
+        """The same hits, each where the output has its line whole since lines were listed before, and at its time.
 
-        A line that the output does not hold in one piece stays where it was listed, unless it is to be seen
-        there no more and its match is found in the output. Raises MissingOutput.
+        That is the first place on a screen that is redrawn, else the last. A line that the output does not hold in
+        one piece stays where it was listed, unless it is to be seen there no more and its match is found in the
+        output. What the screen showed decides when a hit is opened (landing.py). Raises MissingOutput.
         """
         for offset, group in groupby(hits, key=lambda hit: hit.line.offset):
             together = list(group)
             start = max(0, offset - _WINDOW_BYTES)
             output = self._output.between(start, offset)
-            for hit, place in zip(together, places_in(output, together), strict=True):
+            looked = min(max(_listed_before(together[0]), start), offset) - start
+            for hit, place in zip(together, places_in(output, together, looked), strict=True):
                 if place is None and not self._is_shown(hit):
-                    place = places_in(output, [_match_of(hit)])[0]
+                    place = places_in(output, [_match_of(hit)], looked)[0]
                 yield hit if place is None else self._moved(hit, start + place)
 
     def _moved(self, hit: LineHit, offset: int) -> LineHit:
@@ -55,6 +59,10 @@ class Moments:
         except EngineError:
             return True
         return "".join(hit.line.text.split()) in "".join("".join(rows).split())
+
+
+def _listed_before(hit: LineHit) -> int:
+    return hit.line.offset - _SLICE_BYTES if hit.since is None else hit.since
 
 
 def _match_of(hit: LineHit) -> LineHit:

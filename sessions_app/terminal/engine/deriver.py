@@ -38,9 +38,9 @@ class Spacing:
 
 SPACING = Spacing()
 
-# Sequences after which rows above the cursor's may change. A sample of a slice tells what kind of output it is;
-# what a moved cursor left on the screen leaves it in the end, and is listed then.
-_MOVES = re.compile(rb"\x1b(?:\[[?>]?[0-9;]*[ABEFHJLMSTdfr]|[78Mc])")
+#: Sequences after which rows above the cursor's may change. A sample of a slice tells what kind of output it is;
+#: what a moved cursor left on the screen leaves it in the end, and is listed then.
+MOVES = re.compile(rb"\x1b(?:\[[?>]?[0-9;]*[ABEFHJLMSTdfr]|[78Mc])")
 _SAMPLE_BYTES = 1_024
 # All of the screen is erased, or another one is put up.
 _CUT = re.compile(rb"\x1b(?:\[(?:[23]J|\?(?:1049|1047|47)[hl]|(?:1;1)?H\x1b\[0?J)|c)")
@@ -222,7 +222,7 @@ class Deriver:
 
 def _moves(data: bytes) -> bool:
     sample = data if len(data) <= 2 * _SAMPLE_BYTES else data[:_SAMPLE_BYTES] + data[-_SAMPLE_BYTES:]
-    return _MOVES.search(sample) is not None
+    return MOVES.search(sample) is not None
 
 
 def _has_cut(data: bytes) -> bool:

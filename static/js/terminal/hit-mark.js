@@ -48,7 +48,9 @@ export class HitMark {
     const marker = this.terminal.registerMarker(y - baseY - cursorY);
     const decoration = marker && this.terminal.registerDecoration({ marker, x, width });
     if (!decoration) return;
+    const isOnAlternate = this.terminal.buffer.active.type === "alternate";
     decoration.onRender((element) => {
+      if (isOnAlternate) this.#uncover(element, marker.line, width);
       if (element.classList.contains("terminal__hit")) return;
       element.classList.add("terminal__hit");
       // Letters that are large enough to read may not all fit.
@@ -56,6 +58,19 @@ export class HitMark {
     });
     decoration.onDispose(() => marker.dispose());
     this.#decorations.push(decoration);
+  }
+
+  /** xterm.js hides every decoration while the alternate screen is up, and no longer measures it then. */
+  #uncover(element, row, width) {
+    const { cols, rows } = this.terminal;
+    const { clientWidth, clientHeight } = element.closest(".xterm-screen");
+    const height = clientHeight / rows;
+    Object.assign(element.style, {
+      display: "block",
+      width: `${Math.round((width * clientWidth) / cols)}px`,
+      height: `${height}px`,
+      top: `${row * height}px`,
+    });
   }
 }
 

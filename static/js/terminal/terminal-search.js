@@ -1,4 +1,5 @@
-// Search inside one terminal: the hits as they come from /terminals/<id>/search, which answers line by line.
+// Search inside one terminal: the hits as they come from /terminals/<id>/search, which answers line by line, and the moment
+// that one of them opens.
 
 /**
  * Searches from byte `from` on. `found(hits)` gets those that came together, each {offset, at_us, text, start, end}. The
@@ -26,4 +27,12 @@ export async function searchTerminal(terminal, { query, regex, from = 0 }, { sig
   }
   if (!last) throw new Error("the answer was cut off");
   return last;
+}
+
+/** Where the line of a hit begins to stand on the screen: {offset, at_us}; null where the server does not find that. */
+export async function momentOf(terminal, { offset, text, start, end }) {
+  const address = new URL(`/terminals/${terminal}/moment`, document.baseURI);
+  for (const [name, value] of Object.entries({ offset, text, start, end })) address.searchParams.set(name, value);
+  const response = await fetch(address).catch(() => null);
+  return response?.status === 200 ? response.json() : null;
 }

@@ -11,6 +11,7 @@ import { listenToKeys } from "scrollback/terminal/player-keys";
 import { ScreenText } from "scrollback/terminal/screen-text";
 import { SearchPanel } from "scrollback/terminal/search-panel";
 import { SelectionBar } from "scrollback/terminal/selection-bar";
+import { momentOf } from "scrollback/terminal/terminal-search";
 import { Timeline } from "scrollback/terminal/timeline";
 
 const STEP_US = 5_000_000;
@@ -23,6 +24,8 @@ export class ViewParts {
   #hits = NOTHING;
   #wantsEarlier = false;
   #landing = false;
+  // Raised with whatever goes elsewhere than to the hit that is asked for.
+  #turn = 0;
 
   constructor(view) {
     this.view = view;
@@ -87,6 +90,7 @@ export class ViewParts {
   /** The screen goes to another moment: what was about the one before is out of date. */
   left() {
     if (this.#landing) return;
+    this.#turn += 1;
     this.mark.clear();
     this.#wantsEarlier = false;
     if (this.search.current >= 0) this.search.left();
@@ -150,6 +154,7 @@ export class ViewParts {
       },
       toggled: (open) => {
         this.part("find").setAttribute("aria-expanded", String(open));
+        if (!open) this.#turn += 1;
         if (!open) this.mark.clear();
         if (!open && view.contains(document.activeElement)) this.part("find").focus();
       },
@@ -179,14 +184,19 @@ export class ViewParts {
 
   async #land(hit) {
     const { view } = this;
+    const turn = ++this.#turn;
+    // The list says where the output has the line; what the screen showed is looked up for the one that is opened.
+    const moment = await momentOf(view.id_, hit);
+    if (turn !== this.#turn) return;
     this.#landing = true;
-    const arrived = view.move(() => view.player.seekOffset(hit.offset));
+    const arrived = view.move(() => view.player.seekOffset((moment ?? hit).offset));
     this.#landing = false;
     this.mark.clear();
     this.earlier.close();
     if (!(await arrived)) return;
     view.player.pause();
     if (!this.mark.show(hit)) this.tell("The hit is not on the screen any more at this moment.");
+    else if (!moment) this.tell("The first moment of this hit was not found; here it is on the screen.");
   }
 
   #acts() {

@@ -126,6 +126,7 @@ TABLE: Final[dict[str, Row]] = {
     "terminals/<uuid:terminal_id>/recording.txt": page(),
     "terminals/<uuid:terminal_id>/recording.ansi": page(),
     "terminals/<uuid:terminal_id>/search": page(),
+    "terminals/<uuid:terminal_id>/moment": page(),
     "search/": page(),
     "-/palette/": page(),
     "audit/": page(READ_AUDIT),

@@ -26,9 +26,9 @@ def hit(text: str, offset: int = 0) -> LineHit:
     return LineHit(Line(offset, 0, text), 0, len(text))
 
 
-def out_for(output: bytes, *texts: str) -> list[bytes | None]:
-    """What had to be out for each of the lines."""
-    places = places_in(output, [hit(text) for text in texts])
+def out_for(output: bytes, *texts: str, looked: int | None = None) -> list[bytes | None]:
+    """What had to be out for each of the lines, where nothing is redrawn, or as much of it was listed before."""
+    places = places_in(output, [hit(text) for text in texts], len(output) if looked is None else looked)
     return [None if place is None else output[:place] for place in places]
 
 
@@ -50,6 +50,31 @@ def test_the_last_of_the_same_lines_is_meant_and_others_come_before_it() -> None
     assert out_for(output, "same", "other", "same") == [output[:10], output[:17], output[:-2]]
 
 
+def test_on_a_redrawn_screen_the_first_is_meant_since_lines_were_listed_before() -> None:
+    before, frame = b"busy 7 of 9\r\n", b"\x1b[H\x1b[32mbusy\x1b[0m 7 of 9\x1b[K\r\n"
+    output = before + frame * 50
+
+    first = before + frame[: frame.index(b"\x1b[K")]
+    assert out_for(output, "busy 7 of 9", looked=len(before)) == [first]
+    assert out_for(output, "busy 7 of 9", "busy 7 of 9", looked=len(before)) == [
+        first,
+        before + frame + frame[: frame.index(b"\x1b[K")],
+    ]
+    assert out_for(b"9 %\r10 %\r10 %\r", "10 %", looked=0) == [b"9 %\r10 %"]
+
+
+def test_the_beginning_of_another_line_is_not_meant() -> None:
+    output = b"\x1b[Hline 42\x1b[2Hline \x1b[1m4\x1b[m2\x1b[3Hline 4\x1b[K\x1b[3Hline 4"
+
+    assert out_for(output, "line 4", looked=0) == [output[: output.index(b"\x1b[K")]]
+
+
+def test_a_line_that_was_written_before_is_found_on_a_redrawn_screen_too() -> None:
+    output = b"done\r\n\x1b[5Hother"
+
+    assert out_for(output, "done", "other", looked=6) == [b"done", output]
+
+
 def test_a_line_put_together_from_parts_is_not_found() -> None:
     assert out_for(b"\x1b[2;5Hworld\x1b[2;1Hhey \x1b[3;1H", "hey world") == [None]
     assert out_for(b"", "x") == [None]
@@ -59,7 +84,7 @@ def test_a_line_put_together_from_parts_is_not_found() -> None:
 def test_of_a_very_long_line_the_part_around_the_match_counts() -> None:
     text = "x" * 3_000 + "needle" + "y" * 3_000
     output = text.encode()
-    (place,) = places_in(output, [LineHit(Line(0, 0, text), 3_000, 3_006)])
+    (place,) = places_in(output, [LineHit(Line(0, 0, text), 3_000, 3_006)], 0)
 
     assert place is not None
     assert 3_006 <= place <= 3_200
@@ -70,7 +95,7 @@ def test_any_words_are_found_through_any_colours(words: list[str], colours: list
     colours = [*colours, *[b""] * len(words)]
     line = b" ".join(colour + word.encode() for word, colour in zip(words, colours, strict=False))
     output = b"# before\r\n" + line + b"\r\n# after"
-    (place,) = places_in(output, [hit(" ".join(words))])
+    (place,) = places_in(output, [hit(" ".join(words))], 0)
 
     assert place is not None
     assert output[:place].startswith(b"# before\r\n")
@@ -89,9 +114,11 @@ def test_each_line_that_is_found_is_on_the_screen_there(recording: str) -> None:
     output = b"".join(item.data for item in items if isinstance(item, model.Output))
     wanted: dict[int, list[str]] = {}
     missing = 0
+    listed = sorted({0, *(line.offset for line in lines)})
     for line in lines[:: max(1, len(lines) // 150)]:
         start = max(0, line.offset - WINDOW_BYTES)
-        (place,) = places_in(output[start : line.offset], [hit(line.text, line.offset)])
+        looked = max(0, listed[listed.index(line.offset) - 1] - start)
+        (place,) = places_in(output[start : line.offset], [hit(line.text, line.offset)], looked)
         if place is None:
             missing += 1
         wanted.setdefault(line.offset if place is None else start + place, []).append(line.text)

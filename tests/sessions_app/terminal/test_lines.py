@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sessions_app.terminal.engine.model import Line
 from sessions_app.terminal.line_search import Pattern
 from sessions_app.terminal.lines import (
+    Block,
     LinesError,
     blocks,
     decode_lines,
@@ -40,6 +41,13 @@ def test_lines_come_back_as_they_were(lines: list[Line]) -> None:
 def test_a_line_with_a_newline_is_refused() -> None:
     with pytest.raises(ValueError, match="newline"):
         encode_lines([Line(0, 0, "a\nb")])
+
+
+def test_a_line_knows_when_others_were_listed_before_it() -> None:
+    lines = [Line(5, 0, "a"), Line(5, 0, "b"), Line(9, 1, "c"), Line(9, 2, "d"), Line(12, 3, "e")]
+    block = Block(encode_lines(lines))
+
+    assert [block.listed_before(number) for number in range(5)] == [None, None, 5, 5, 9]
 
 
 @given(st.binary(max_size=60))
