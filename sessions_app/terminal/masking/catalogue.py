@@ -2,9 +2,10 @@
 
 Each rule was written after the vendor's own description, named in its comment. Lengths are lower bounds, as
 vendors reserve the right to longer ones. A prefix that ordinary text has too (`sk-` ends in `task-`) is
-bounded; one that says little by itself is not firm.
+bounded; one that says little by itself says which bodies are weak.
 """
 
+import re
 from typing import Final
 
 from sessions_app.terminal.masking.rules import Rule, parse_rule
@@ -15,6 +16,10 @@ _BASE64 = "[A-Za-z0-9+/=]"
 
 #: Lines of base64, indented or not, or all of them as one line of JSON.
 _KEY_LINES = r"[A-Za-z0-9+/=\\\r\n\t ]{64,12000}"
+
+#: Behind scheme, name and colon: too little to say anything, or what may be a port at the end of a sentence. A port
+#: has five digits at most.
+_MAY_BE_PORT = re.compile(rb".{0,2}|[0-9]{1,5}[.,;]*", re.DOTALL)
 
 RULES: Final[tuple[Rule, ...]] = (
     # GitHub Docs, "About authentication to GitHub": ghp_ personal, gho_ OAuth, ghu_ and ghs_ app, ghr_ refresh.
@@ -163,6 +168,8 @@ RULES: Final[tuple[Rule, ...]] = (
     parse_rule("private-key", rf"DEK-Info: [A-Z0-9-]{{5,20}},({_KEY_LINES})"),
     # RFC 3986, user information: the password before the @. Ports look the same until the @ is there.
     parse_rule(
-        "url-password", r"://[A-Za-z0-9_.%+-]{0,64}:([A-Za-z0-9!$%&*+,;=_.~^#?-]{3,256})@", is_firm=False
+        "url-password",
+        r"://[A-Za-z0-9_.%+-]{0,64}:([A-Za-z0-9!$%&*+,;=_.~^#?-]{3,256})@",
+        weak_body=_MAY_BE_PORT,
     ),
 )

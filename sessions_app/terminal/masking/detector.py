@@ -26,7 +26,7 @@ _JOINTS = {
 _STEM = 6
 #: A letter or digit right before: it is part of a longer word, unless it ends an escape such as \n or %3D.
 _WITHIN_WORD = re.compile(rb"(?<=[A-Za-z0-9])(?<!\\[nrt])(?<!%[0-9A-Fa-f][0-9A-Fa-f])")
-#: So many characters of a known value are no accident any more.
+#: So many characters of a known value are no accident any more, nor is half of a shorter one.
 _FIRM_CHARS = 4
 _GRAM = 4
 _STRIDE = 16
@@ -52,7 +52,7 @@ class Match:
 class Open:
     """From `start` on the text may be the beginning of a secret; `firm` when that is more than likely.
 
-    `rule` and `body` (where it begins) when it is, as far as it goes.
+    `body` is where begins what must not be seen, as far as it goes; `rule` is None for a known value.
     """
 
     start: int
@@ -121,6 +121,11 @@ class Detector:
         self._known_partial = {
             spelling[:length] for spelling in self._spellings for length in range(1, len(spelling))
         }
+        self._firm_partial = {
+            spelling[:length]
+            for spelling in self._spellings
+            for length in range(len(spelling) // 2, min(_FIRM_CHARS, len(spelling)))
+        }
         self._longest_spelling = max(map(len, self._spellings), default=0)
 
     @property
@@ -140,7 +145,7 @@ class Detector:
             if found is None:
                 continue
             if found.is_open:
-                firm = found.start is not None and (rule.is_firm or found.is_complete)
+                firm = found.start is not None and (found.is_complete or not rule.is_weak(text, found.start))
                 opened.append(Open(start, firm, rule, found.start))
             if found.is_complete and found.start is not None:
                 matches.append(self._match(text, start, found.start, found.end, rule))
@@ -195,16 +200,36 @@ class Detector:
 
     def _partial_at_end(self, text: bytes, begin: int) -> Iterator[Open]:
         """The longest end of the text that begins a known value, and the longest that begins a prefix."""
-        room = len(text) - begin
-        known = self._longest_spelling if text[-_END_GRAM:] in self._end_grams else _END_GRAM
-        for length in range(min(known, self._longest_spelling - 1, room), 0, -1):
-            if text[-length:] in self._known_partial:
-                yield Open(len(text) - length, firm=length >= _FIRM_CHARS)
-                break
-        for length in range(min(self._longest_prefix - 1, room), 0, -1):
+        begun = self.beginning(text, begin)
+        if begun:
+            start = len(text) - len(begun)
+            firm = len(begun) >= _FIRM_CHARS or begun in self._firm_partial
+            yield Open(start, firm, None, start if firm else None)
+        for length in range(min(self._longest_prefix - 1, len(text) - begin), 0, -1):
             if text[-length:] in self._partial:
                 yield Open(len(text) - length, firm=False)
                 break
+
+    def beginning(self, text: bytes, begin: int = 0) -> bytes:
+        """The longest end of text[begin:] with which a known value begins; empty when there is none."""
+        most = self._longest_spelling if text[-_END_GRAM:] in self._end_grams else _END_GRAM
+        for length in range(min(most, self._longest_spelling - 1, len(text) - begin), 0, -1):
+            if text[-length:] in self._known_partial:
+                return text[-length:]
+        return b""
+
+    def end_of_known(self, begun: bytes, text: bytes, start: int, least: int) -> int:
+        """Where the text parts from all known values that may go on in text[start:] behind `begun`, which is
+        what `beginning` said of the text before it. Up to `least` it is masked in any case."""
+        begun = self.beginning(begun + text[start:least])
+        end = least
+        while begun and end < len(text):
+            more = begun + text[end : end + 1]
+            begun = self.beginning(more)
+            if not begun and not more.endswith(tuple(self._spellings)):
+                break
+            end += 1
+        return end
 
     def masked_body(self, text: bytes) -> Rule | None:
         """The rule by which the end of an earlier, masked text was masked while its body went on."""
@@ -218,6 +243,8 @@ class Detector:
         return None
 
 
+#: What a mark has beside letters and digits; a password may have some of it.
+_OF_MARKS = b"*[]:"
 _NAMING = re.compile(rb"[\s\"'=:/]")
 
 
@@ -300,5 +327,5 @@ def _behind_gap(rule: Rule, text: bytes, position: int) -> int | None:
 
 def _is_masked(rule: Rule, body: bytes) -> bool:
     """Whether `body` is masked to its end and may go on."""
-    others = body.translate(None, rule.alphabet)
-    return others.endswith((b"*", b"]")) and not others.strip(b"*[]:") and len(body) < rule.most
+    others = body.translate(None, rule.alphabet.translate(None, _OF_MARKS))
+    return others.endswith((b"*", b"]")) and not others.strip(_OF_MARKS) and len(body) < rule.most

@@ -66,7 +66,7 @@ class EventMasker:
             return [*self.finish(), event]
         else:
             if isinstance(event, Resize):
-                self.output.set_width(event.cols)
+                self._given_output += self.output.set_width(event.cols)
             self._waiting.append(_Waiting(self._with_masked_label(event)))
         return list(self._ready())
 

@@ -75,7 +75,9 @@ def line_context(text: bytes, width: int | None) -> bytes:
     least = len(text) - _NARROW_CONTEXT
     if width is None:
         return text[max(0, least) :]
-    line = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
+    # A carriage return at the end may be the first half of a line end.
+    end = len(text) - text.endswith(b"\r")
+    line = max(text.rfind(b"\n", 0, end), text.rfind(b"\r", 0, end)) + 1
     return text[max(min(line, least), least - width, 0) :]
 
 

@@ -5,11 +5,11 @@ Nothing is added or taken away: as many bytes go out as came in, and offsets sta
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from sessions_app.terminal.masking.detector import Detector, Match, Open, Scan
+from sessions_app.terminal.masking.detector import KNOWN, Detector, Match, Scan
 from sessions_app.terminal.masking.joining import (
     MIN_WIDTH,
     JoinedText,
@@ -37,16 +37,24 @@ class Hold(IntEnum):
 
 @dataclass(slots=True)
 class _Lane:
-    """One of the two texts: the end of what was given out, and the rule of a secret that goes on in it."""
+    """One of the two texts: the end of what was given out, the rule of a secret that goes on in it, and what has
+    begun of a known value and is not looked at again."""
 
     context: bytes = b""
     inside: Rule | None = None
+    begun: bytes = b""
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether what comes next belongs to a secret that was masked before it was whole."""
+        return self.inside is not None or bool(self.begun)
 
 
 @dataclass(slots=True)
 class _Sight:
-    """A text with what was found in it. The first `begin` characters were given out before; up to `inside_end`
-    a secret goes on that was masked before it was whole."""
+    """A text with what was found in it. The first `begin` characters were given out before, and end with what has
+    `begun` of a known value; up to `inside_end` a secret goes on that was masked before it was whole, by a rule up
+    to `rule_end`."""
 
     lane: _Lane
     view: View
@@ -54,6 +62,8 @@ class _Sight:
     text: bytes
     searched: bytes
     begin: int
+    begun: bytes
+    rule_end: int
     inside_end: int
     scan: Scan
     joined: JoinedText | None
@@ -66,15 +76,26 @@ class _Sight:
     def raw_span(self, match: Match) -> tuple[int, int]:
         return self.raw_position(match.start), self.raw_position(match.end - 1) + 1
 
-    @property
-    def still_inside(self) -> bool:
-        return self.lane.inside is not None and self.inside_end == len(self.searched)
+    def position_after(self, position: int) -> int:
+        """Where a character of the text is in the searched one."""
+        return self.joined.position_after(position) if self.joined else position
 
-    def begun(self) -> Iterator[Open]:
-        """What has begun like a secret, with something of its body."""
+    def going_on(self, position: int, detector: Detector, *, for_good: bool) -> tuple[Rule | None, bytes]:
+        """What goes on behind so many characters of the text, by a rule and of a known value. `for_good`: what is
+        open there is not looked at again."""
+        start, until = self.position_after(self.begin), self.position_after(position)
+        rule = self.lane.inside if until <= self.rule_end else None
+        if until > self.inside_end and not for_good:
+            return rule, b""
+        return rule, detector.beginning(self.begun + self.searched[start:until])
+
+    def unfinished(self) -> Iterator[tuple[Rule | None, Match]]:
+        """What has begun like a secret, as much as there is of it, with its rule; None for a known value."""
+        end = len(self.searched)
         for opened in self.scan.opened:
-            if opened.firm and opened.rule and opened.body is not None and opened.body < len(self.searched):
-                yield opened
+            if opened.firm and opened.body is not None and opened.body < end:
+                name = opened.rule.name if opened.rule else KNOWN
+                yield opened.rule, Match(opened.body, opened.body, end, name, "", "")
 
 
 class Masker:
@@ -83,6 +104,9 @@ class Masker:
     `feed` gives out what is decided. `pause` says that nothing came for a moment: what only might be a
     beginning goes out, too. `release` gives out everything: of what has begun like a secret the body is
     masked, and goes on to be. `finish` does so at the end, where what is not complete is no secret.
+
+    What still may turn out to be none, a known value's beginning or a body of which the rule says what must stand
+    behind, is looked at again with what follows. What was masked of it stays so.
     """
 
     def __init__(self, detector: Detector, *, width: int | None = None) -> None:
@@ -99,16 +123,22 @@ class Masker:
         self._raw = b""
         self._sent = 0
         self._unseen = 0
-        self._width: int | None = None
-        self.set_width(width)
+        # Where in the raw bytes begins what was counted and is looked at again.
+        self._counted: set[int] = set()
+        self._width = _width_of(width)
 
     @property
     def held(self) -> int:
         """How many bytes are still to be given out."""
         return len(self._raw) - self._sent
 
-    def set_width(self, width: int | None) -> None:
-        self._width = width if width is not None and width >= MIN_WIDTH else None
+    def set_width(self, width: int | None) -> bytes:
+        """Lines are so wide from here on. Everything that is held is given out, as it was drawn in the old width."""
+        if _width_of(width) == self._width:
+            return b""
+        given = self._give_out(for_good=True)
+        self._width = _width_of(width)
+        return given
 
     def feed(self, data: bytes) -> bytes:
         """What can be given out after `data`."""
@@ -129,7 +159,7 @@ class Masker:
 
         None, and nothing taken, where something is open that has to be looked at further.
         """
-        if self._raw or self._in_string or self._drawn.inside or self._strings.inside:
+        if self._raw or self._in_string or self._goes_on:
             return None
         end = max(0, len(data) - _LOOKED_AT_BYTES)
         # Where an escape begins nothing else is open.
@@ -148,21 +178,7 @@ class Masker:
 
     def release(self) -> bytes:
         """Everything that is held, masked where it looks like a secret so far."""
-        if not self._raw:
-            return b""
-        reading = read(self._raw, in_string=self._in_string)
-        sights = self._sights(reading)
-        begun = [(sight, opened) for sight in sights for opened in sight.begun()]
-        given = self._mask(self._raw, sights, len(self._raw), begun=begun)
-        if not begun and len(self._raw) <= _MAX_SENT_BYTES:
-            self._sent = len(self._raw)
-            self.hold, self._unseen = Hold.NONE, 0
-            return given
-        self._move(self._raw, len(self._raw), sights, reading)
-        for sight, opened in begun:
-            sight.lane.inside = opened.rule
-        self._agree()
-        return given
+        return self._give_out(for_good=False)
 
     def finish(self) -> bytes:
         """The rest; what is not complete is no secret."""
@@ -178,16 +194,48 @@ class Masker:
         self.release()
         self.counts.clear()
         text = bytes(read(tail, in_string=False).drawn.data)
-        rule = self._detector.masked_body(text)
+        joined = join_full_lines(text, self._width) if self._width else None
+        rule = self._detector.masked_body(joined.text if joined else text)
         if rule is not None:
-            self._raw, self._sent, self.hold = b"", 0, Hold.NONE
+            self._keep(self._raw, len(self._raw))
             self._drawn.context, self._drawn.inside = line_context(text, self._width), rule
             self._redrawn.context = line_context(text, None)
             self._agree()
 
+    @property
+    def _goes_on(self) -> bool:
+        return self._drawn.goes_on or self._redrawn.goes_on or self._strings.goes_on
+
+    def _give_out(self, *, for_good: bool) -> bytes:
+        """Everything that is held. `for_good`: what has begun is not looked at again, but goes on to be masked."""
+        if not self._raw:
+            return b""
+        reading = read(self._raw, in_string=self._in_string)
+        sights = self._sights(reading)
+        begun = [(sight, *one) for sight in sights for one in sight.unfinished()]
+        given = self._mask(
+            self._raw, sights, len(self._raw), unfinished=[(sight, match) for sight, _, match in begun]
+        )
+        is_open = not (for_good and begun) and all(rule is None or rule.behind for _, rule, _ in begun)
+        if is_open and len(self._raw) <= _MAX_SENT_BYTES:
+            self._sent = len(self._raw)
+            self.hold, self._unseen = Hold.NONE, 0
+            return given
+        # Of an escape sequence the rest is still to come.
+        end = reading.end if len(self._raw) - reading.end <= _MAX_SENT_BYTES else len(self._raw)
+        self._move(self._raw, end, sights, reading, for_good=True)
+        self._sent = len(self._raw)
+        for sight, rule, _ in begun:
+            inside = sight.lane.inside
+            # Of several that have begun, the one that may go on in the most ways.
+            if rule is not None and (inside is None or len(rule.alphabet) > len(inside.alphabet)):
+                sight.lane.inside = rule
+        self._agree()
+        return given
+
     def _feed_plainly(self, raw: bytes) -> bytes | None:
         """What can be given out of `raw` when there is no secret in it; else None. Most output goes this way."""
-        if self._in_string or self._drawn.inside or self._strings.inside:
+        if self._in_string or self._goes_on:
             return None
         texts = read_plainly(raw)
         if texts is None:
@@ -209,7 +257,7 @@ class Masker:
         self._drawn.context = line_context(drawn[: len(drawn) - length], self._width)
         self._redrawn.context = line_context(self._drawn.context, None)
         given = raw[self._sent : held]
-        self._raw, self._sent, self._unseen = raw[held:], max(0, self._sent - held), 0
+        self._keep(raw, held)
         self.hold = Hold.NONE if held == len(raw) else Hold.WEAK
         if any(opened.firm for opened in scan.opened):
             self.hold = Hold.FIRM
@@ -239,9 +287,13 @@ class Masker:
         return given
 
     def _sights(self, reading: Reading) -> list[_Sight]:
+        redrawn = reading.redrawn
+        if redrawn is None and self._redrawn.begun not in (b"", self._drawn.begun):
+            # What has begun there goes on with what is drawn.
+            redrawn = reading.drawn
         lanes = (
             (self._drawn, reading.drawn),
-            (self._redrawn, reading.redrawn),
+            (self._redrawn, redrawn),
             (self._strings, reading.strings),
         )
         return [self._sight(lane, view) for lane, view in lanes if view and (view.data or view.taken_back)]
@@ -253,11 +305,14 @@ class Masker:
         if lane is self._drawn and self._width:
             joined = join_full_lines(text, self._width)
         searched = joined.text if joined else text
-        start = inside_end = joined.position_after(begin) if joined else begin
+        begun = lane.begun[: max(0, len(lane.begun) - view.taken_back)]
+        start = rule_end = inside_end = joined.position_after(begin) if joined else begin
         if lane.inside is not None:
-            inside_end = lane.inside.end_of_body(searched, start)
+            rule_end = inside_end = lane.inside.end_of_body(searched, start)
+        if lane.goes_on:
+            inside_end = self._detector.end_of_known(begun, searched, start, rule_end)
         scan = self._detector.scan(searched, inside_end)
-        return _Sight(lane, view, text, searched, begin, inside_end, scan, joined)
+        return _Sight(lane, view, text, searched, begin, begun, rule_end, inside_end, scan, joined)
 
     def _mask(
         self,
@@ -265,56 +320,66 @@ class Masker:
         sights: list[_Sight],
         until: int,
         *,
-        begun: list[tuple[_Sight, Open]] | tuple[()] = (),
+        unfinished: Sequence[tuple[_Sight, Match]] = (),
     ) -> bytes:
         """raw[sent:until] with what was found masked."""
         covers: list[tuple[_Sight, Match]] = []
         for sight in sights:
-            start = sight.joined.position_after(sight.begin) if sight.joined else sight.begin
+            start = sight.position_after(sight.begin)
             if sight.inside_end > start:
                 covers.append((sight, Match(start, start, sight.inside_end, "", "", "")))
             covers += [(sight, match) for match in sight.scan.matches]
-        for sight, opened in begun:
-            if opened.rule is not None and opened.body is not None:
-                covers.append((sight, _begun_match(sight, opened.rule, opened.body)))
+        covers += unfinished
         masked: bytearray | None = None
         done = {True: 0, False: 0}
         for sight, match in sorted(covers, key=_place_of_cover):
-            start, end = sight.raw_span(match)
-            start, end = max(start, self._sent), min(end, until)
+            begin, end = sight.raw_span(match)
+            if not match.rule:
+                # What goes on does so from the first byte, even if that is taken back at once.
+                begin = 0
+            start, end = max(begin, self._sent), min(end, until)
             is_string = sight.lane is self._strings
             if max(start, done[is_string]) >= end:
                 continue
             masked = masked if masked is not None else bytearray(raw)
             _cover(masked, sight.view, max(start, done[is_string]), end, match)
-            if match.rule and start >= done[is_string]:
+            if match.rule and start >= done[is_string] and begin not in self._counted:
                 self.counts[match.rule] += 1
+                if not match.tag:
+                    self._counted.add(begin)
             done[is_string] = end
         return bytes(masked[self._sent : until]) if masked is not None else raw[self._sent : until]
 
-    def _move(self, raw: bytes, held: int, sights: list[_Sight], reading: Reading) -> None:
+    def _move(
+        self, raw: bytes, held: int, sights: list[_Sight], reading: Reading, *, for_good: bool = False
+    ) -> None:
         """Keep raw[held:], and of what was given out what must be known."""
         if reading.redrawn is None:
             self._redrawn.inside = None
         for sight in sights:
-            inside = sight.lane.inside if sight.still_inside else None
-            text = (
-                sight.text[: sight.begin + sight.view.position_before(held)]
-                if held < len(raw)
-                else sight.text
-            )
-            drawn = sight.lane is self._drawn
-            sight.lane.context, sight.lane.inside = line_context(text, self._width if drawn else None), inside
+            lane, position = sight.lane, len(sight.text)
+            if held < len(raw):
+                position = sight.begin + sight.view.position_before(held)
+            lane.inside, lane.begun = sight.going_on(position, self._detector, for_good=for_good)
+            lane.context = line_context(sight.text[:position], self._width if lane is self._drawn else None)
         if held < len(raw):
-            self._in_string = any(start <= held < end for start, end in reading.strings.segments)
+            # What ends a string is read once more, and ends a word in it once more.
+            self._in_string = any(start <= held <= end for start, end in reading.strings.segments)
         else:
             self._in_string = reading.in_string
         if reading.redrawn is None:
             self._redrawn.context = line_context(self._drawn.context, None)
+            if reading.drawn.data and not any(sight.lane is self._redrawn for sight in sights):
+                self._redrawn.begun = self._drawn.begun
         self._agree()
-        self._raw, self._sent = raw[held:], max(0, self._sent - held)
-        self._unseen = 0
+        self._keep(raw, held)
         self.hold = Hold.NONE
+
+    def _keep(self, raw: bytes, held: int) -> None:
+        """Hold raw[held:] back, all of which was looked at."""
+        self._raw, self._sent, self._unseen = raw[held:], max(0, self._sent - held), 0
+        if self._counted:
+            self._counted = {place - held for place in self._counted if place >= held}
 
     def _agree(self) -> None:
         """A secret that goes on in one of the two ways to read what is drawn goes on in the other."""
@@ -327,9 +392,8 @@ def _place_of_cover(cover: tuple[_Sight, Match]) -> tuple[int, int]:
     return start, -end
 
 
-def _begun_match(sight: _Sight, rule: Rule, body: int) -> Match:
-    """As much as there is of a secret whose end is not known, and so no tag of it."""
-    return Match(body, body, len(sight.searched), rule.name, "", "")
+def _width_of(width: int | None) -> int | None:
+    return width if width is not None and width >= MIN_WIDTH else None
 
 
 def _cover(masked: bytearray, view: View, start: int, end: int, match: Match) -> None:

@@ -62,8 +62,8 @@ class Found:
 class Rule:
     """One kind of secret. `prefixes`, `gap` and what must stand `behind` are public, `body` is masked.
 
-    `is_bounded`: no letter or digit stands before it. `is_firm`: the public beginning alone is evidence
-    enough, so a body of which the end is not known yet is masked rather than shown.
+    `is_bounded`: no letter or digit stands before it. The public beginning is evidence enough, so a body of
+    which the end is not known yet is masked rather than shown, unless all there is of it matches `weak_body`.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Rule:
     body: tuple[Part, ...]
     behind: tuple[Part, ...] = ()
     is_bounded: bool = False
-    is_firm: bool = True
+    weak_body: re.Pattern[bytes] | None = None
 
     @cached_property
     def alphabet(self) -> bytes:
@@ -83,6 +83,10 @@ class Rule:
     def most(self) -> int:
         """How long a body can be."""
         return sum(part.most for part in self.body)
+
+    def is_weak(self, text: bytes, start: int) -> bool:
+        """Whether a body that begins at `start` and may go on behind the text says too little so far."""
+        return self.weak_body is not None and self.weak_body.fullmatch(text, start) is not None
 
     def end_of_body(self, text: bytes, position: int) -> int:
         """Where a body ends that goes on at `position`."""
@@ -117,7 +121,9 @@ def _take(parts: tuple[Part, ...], text: bytes, position: int) -> tuple[bool, in
     return True, position, False
 
 
-def parse_rule(name: str, *texts: str, is_bounded: bool = False, is_firm: bool = True) -> Rule:
+def parse_rule(
+    name: str, *texts: str, is_bounded: bool = False, weak_body: re.Pattern[bytes] | None = None
+) -> Rule:
     """A rule of one or several texts that differ in nothing but their beginnings. Raises RuleError."""
     if not _NAME.fullmatch(name):
         raise RuleError(f"{name!r} is no name for a rule: small letters, digits and hyphens, at most 40")
@@ -126,7 +132,7 @@ def parse_rule(name: str, *texts: str, is_bounded: bool = False, is_firm: bool =
     if any(other[1:] != (gap, body, behind) for other in parsed):
         raise RuleError(f"the texts of {name} differ in more than their beginnings")
     prefixes = tuple(sorted({prefix for prefix, *_ in parsed}))
-    return Rule(name, prefixes, gap, body, behind, is_bounded, is_firm)
+    return Rule(name, prefixes, gap, body, behind, is_bounded, weak_body)
 
 
 type _Parts = tuple[Part, ...]

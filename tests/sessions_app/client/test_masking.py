@@ -1,6 +1,7 @@
 """What the recorder masks: nothing that was secret is on the disk or goes to the server."""
 
 import os
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -51,6 +52,27 @@ def test_what_is_typed_letter_by_letter_is_masked(directory: Path, pause_s: floa
     spelt = b"".join(line.split(b'"')[3] for line in stored.splitlines() if b', "o", ' in line)
     assert spelt.startswith(b"ghp_[github-token:")
     assert spelt.endswith(b"done\\r\\n")
+
+
+def test_a_known_value_stays_masked_over_long_pauses(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = "correct-horse-battery-9"
+    monkeypatch.setenv("DEPLOY_PASSWORD", value)
+    pieces = [value[:1], value[1:5], value[5:9], value[9:]]
+    assert FIRM_HOLD_S < 1.3
+    run_recorder("--", "sh", "-c", "; sleep 1.3; ".join(f"printf %s {piece}" for piece in pieces))
+    spelt = b"".join(line.split(b'"')[3] for line in on_disk(directory).splitlines() if b', "o", ' in line)
+    # The last piece has room for the tag.
+    assert re.fullmatch(rb"c\*{8}\[[0-9a-f]{8}\]\*{4}", spelt), spelt
+    assert b'"known-value": 1' in on_disk(directory)
+
+
+def test_a_password_in_an_address_stays_masked_over_long_pauses(directory: Path) -> None:
+    pieces = ["postgres://app:h", "unter2hunt", "er2@db", ":54", "32"]
+    run_recorder("--", "sh", "-c", "; sleep 1.3; ".join(f"printf %s {piece}" for piece in pieces))
+    spelt = b"".join(line.split(b'"')[3] for line in on_disk(directory).splitlines() if b', "o", ' in line)
+    assert spelt == b"postgres://app:h" + b"*" * 13 + b"@db:5432"
 
 
 def test_the_server_is_told_what_was_masked(directory: Path, server: FakeServer) -> None:

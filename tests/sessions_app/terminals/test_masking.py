@@ -26,7 +26,7 @@ from tests.sessions_app.terminals.recorder import start_recorder
 
 pytestmark = pytest.mark.django_db
 
-TOKENS = [secret for secret in SECRETS if b"\n" not in secret.body and secret.rule != "url-password"]
+TOKENS = [secret for secret in SECRETS if b"\n" not in secret.body]
 TOKEN = next(secret for secret in SECRETS if secret.rule == "github-token")
 SHOWN = b"$ echo $TOKEN\r\n" + TOKEN.whole + b"\r\n$ "
 
@@ -204,6 +204,72 @@ def test_a_recording_that_grows_in_the_middle_of_a_token_goes_on_masked(tmp_path
     assert terminal.state == TerminalState.LIVE
     assert not is_stored(TOKEN.body[:12])
     assert not is_stored(TOKEN.body[-12:])
+
+
+def resized(cols: int) -> str:
+    return json.dumps([0.4, "r", f"{cols}x24"]) + "\n"
+
+
+def written(data: bytes) -> str:
+    return json.dumps([0.5, "o", data.decode()]) + "\n"
+
+
+@pytest.mark.parametrize("is_read_twice", [False, True], ids=["at once", "in two passes"])
+@pytest.mark.parametrize("start", [64, 84, 96])
+def test_a_token_is_whole_that_was_broken_in_the_width_after_a_resize(
+    tmp_path: Path, start: int, is_read_twice: bool
+) -> None:
+    path = tmp_path / "a.cast"
+    line = b"." * start + TOKEN.whole
+    broken = [line[at : at + 100] for at in range(0, len(line), 100)]
+    head = cast_of(b"80 columns\r\n") + resized(100)
+    if is_read_twice:
+        path.write_text(head)
+        run_import(path, following=True)
+    path.write_text(head + written(b"\r\n".join(broken) + b" shown\r\n"))
+    terminal = run_import(path, following=is_read_twice)
+    output = read_bytes(terminal.pk, 0, terminal.size)
+    assert output.startswith(b"80 columns\r\n" + b"." * start)
+    assert output.endswith(b" shown\r\n")
+    assert terminal.masked_by == {"github-token": 1}
+    assert not any(is_stored(TOKEN.body[at : at + 6]) for at in range(0, len(TOKEN.body) - 6, 3))
+
+
+def test_a_token_that_is_broken_where_the_window_is_resized_goes_on_masked(tmp_path: Path) -> None:
+    path = tmp_path / "a.cast"
+    first = b"." * 60 + TOKEN.whole[:20] + b"\r\n"
+    rest = TOKEN.whole[20:] + b" shown\r\n"
+    path.write_text(cast_of(first) + resized(100) + written(rest))
+    terminal = run_import(path)
+    assert read_bytes(terminal.pk, 0, terminal.size) == (
+        b"." * 60 + TOKEN.public + b"*" * 16 + b"\r\n" + b"*" * 20 + b" shown\r\n"
+    )
+
+
+def test_a_batch_that_ends_where_a_token_is_broken_goes_on_masked_in_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "a.cast"
+    head = cast_of(b"80 columns\r\n") + resized(100) + written(b"." * 80 + TOKEN.whole[:20] + b"\r\n")
+    path.write_text(head)
+    run_import(path, following=True)
+    path.write_text(head + written(TOKEN.whole[20:] + b" shown\r\n"))
+    terminal = run_import(path, following=True)
+    assert read_bytes(terminal.pk, 0, terminal.size).endswith(b"\r\n" + b"*" * 20 + b" shown\r\n")
+
+
+def test_a_password_in_an_address_is_masked_before_its_end_is_there() -> None:
+    recorder = start_recorder()
+    for piece in (
+        b"see postgres://app:hu",
+        b"nter2-hu",
+        b"nter2",
+        b"@db:5432/main http://web:80",
+        b"80/x\r\n",
+    ):
+        recorder.write(piece)
+    assert output_of(recorder.terminal) == (
+        b"see postgres://app:hu" + b"*" * 13 + b"@db:5432/main http://web:8080/x\r\n"
+    )
+    assert recorder.terminal.masked_by == {"url-password": 1}
 
 
 def test_a_secret_in_the_header_alone_is_not_kept_either(tmp_path: Path) -> None:

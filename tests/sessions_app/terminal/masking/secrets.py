@@ -47,6 +47,8 @@ def secret_of(rule: Rule, seed: int = 1) -> Secret:
     """One that the rule finds, with its first prefix."""
     if rule.name == "aws-secret-key":
         return Secret(rule.name, rule.prefixes[0] + b"=", _secret(rule, b"", random.Random(seed)).body)
+    if rule.name == "url-password":
+        return Secret(rule.name, b"postgres://app:", b"hunter2,Hunter3", b"@")
     if rule.name == "private-key":
         chooser = random.Random(seed)
         lines = [bytes(chooser.choice(b"ABCDEFGHabcdefgh01234567+/") for _ in range(64)) for _ in range(9)]

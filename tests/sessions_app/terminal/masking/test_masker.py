@@ -4,18 +4,23 @@ import itertools
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from sessions_app.terminal.asciicast.model import Event, Output, Resize
+from sessions_app.terminal.masking.catalogue import RULES
 from sessions_app.terminal.masking.detector import KNOWN as KNOWN_RULE
-from sessions_app.terminal.masking.known import spellings
+from sessions_app.terminal.masking.detector import Detector
+from sessions_app.terminal.masking.events import EventMasker
+from sessions_app.terminal.masking.known import KnownValue, spellings
 from sessions_app.terminal.masking.masker import MAX_HELD_BYTES, Hold, Masker
 from sessions_app.terminal.masking.view import read
 from tests.sessions_app.terminal.masking.secrets import (
     DETECTOR,
+    KEY,
     KNOWN,
     SECRETS,
     WAYS,
@@ -23,7 +28,9 @@ from tests.sessions_app.terminal.masking.secrets import (
     Secret,
     as_it_is,
     broken_at_margin,
+    colour_at_each_character,
     drawn_anew,
+    in_a_link,
     masked,
 )
 
@@ -134,9 +141,6 @@ def test_equal_secrets_have_equal_tags_and_others_have_not() -> None:
 
 
 def test_wide_characters_keep_their_columns() -> None:
-    from sessions_app.terminal.masking.detector import Detector
-    from sessions_app.terminal.masking.known import KnownValue
-
     detector = Detector([], [KnownValue("PIN", "日本語é€🔑pass")], key=b"k")
     shown = "[日本語é€🔑pass]".encode()
     result, counts = masked(shown, detector=detector)
@@ -193,31 +197,243 @@ def test_text_without_secrets_is_unchanged(text: str, size: int) -> None:
     assert masked(data, itertools.repeat(size)) == (data, {})
 
 
-@settings(max_examples=200)
-@given(
-    st.sampled_from(SECRETS),
-    st.lists(st.integers(1, 12), min_size=1, max_size=6),
-    st.sampled_from(["pause", "release"]),
+PASSWORD = "correct-horse-battery-9"
+KNOWN_ONLY = Detector([], [KnownValue("PASSWORD", PASSWORD)], key=KEY)
+#: Known values in each of their spellings, beside what the rules find.
+SPELT = [
+    Secret(KNOWN_RULE, b"", spelling)
+    for known in (KNOWN, KnownValue("PASSWORD", PASSWORD))
+    for spelling in spellings(known)
+]
+BOTH = Detector(RULES, [KNOWN, KnownValue("PASSWORD", PASSWORD)], key=KEY)
+SHOWN_EARLY = [*SHOWN, *((secret, way) for secret in SPELT for way in WAYS)]
+#: So many bytes come, and then there is no pause, a short or a long one.
+STEPS = st.lists(
+    st.tuples(st.integers(1, 12), st.sampled_from(["", "pause", "release"])), min_size=1, max_size=8
 )
-def test_whatever_goes_out_early_shows_no_body(secret: Secret, sizes: list[int], when: str) -> None:
-    """In each pause the masker must let go; a body that has begun stays hidden all the same."""
-    if secret.rule == "url-password":
-        return
-    masker = Masker(DETECTOR)
-    shown = b"$ " + secret.whole + b"\r\n"
+
+
+def places(data: bytes) -> bytes:
+    """The same where spaces may be part of a secret."""
+    return re.sub(rb"[ -~]", b".", data)
+
+
+def masked_with_pauses(masker: Masker, data: bytes, steps: Iterable[tuple[int, str]]) -> bytes:
     given, position = b"", 0
-    for size in itertools.cycle(sizes):
-        given += masker.feed(shown[position : position + size]) + getattr(masker, when)()
+    for size, after in itertools.cycle(steps):
+        given += masker.feed(data[position : position + size])
+        if after:
+            given += getattr(masker, after)()
         position += size
-        if position >= len(shown):
-            break
-    given += masker.finish()
+        if position >= len(data):
+            return given + masker.finish()
+    raise AssertionError("there are no steps")
+
+
+def read_at_last(data: bytes) -> bytes:
+    """What one reads: the text that stands in the end, and that of control strings."""
+    reading = read(data, in_string=False)
+    return bytes((reading.redrawn or reading.drawn).data) + b"\n" + bytes(reading.strings.data)
+
+
+@settings(max_examples=1000)
+@given(st.sampled_from(SHOWN_EARLY), STEPS)
+@example((SPELT[0], as_it_is), [(1, "release")])
+@example((SPELT[0], drawn_anew), [(1, "release")])
+def test_whatever_goes_out_early_shows_no_body(
+    shown_secret: tuple[Secret, Callable[[bytes], bytes]], steps: list[tuple[int, str]]
+) -> None:
+    """In each pause the masker must let go; a body that has begun stays hidden all the same."""
+    secret, way = shown_secret
+    shown = b"$ " + way(secret.whole) + b"\r\n"
+    given = masked_with_pauses(Masker(BOTH), shown, steps)
     assert len(given) == len(shown)
-    visible_body = [
-        at for at in range(len(secret.body)) if given[2 + len(secret.public) + at] == secret.body[at] > 0x20
-    ]
+    assert places(given) == places(shown) or not shown.isascii()
+    before, after = read_at_last(shown), read_at_last(given)
+    start = before.index(secret.body)
+    seen = [at for at, byte in enumerate(secret.body) if after[start + at] == byte > 0x20]
     # A star or a letter of the mark may be what stood there by chance.
-    assert len(visible_body) <= 3 + len(secret.body) // 8, given
+    assert len(seen) <= 3 + len(secret.body) // 8, given
+    assert after.endswith(before[start + len(secret.body) + len(secret.behind) :])
+
+
+@settings(max_examples=300)
+@given(st.lists(FRAGMENTS, max_size=12), STEPS, st.booleans())
+def test_pauses_change_no_place_of_anything(
+    fragments: list[bytes], steps: list[tuple[int, str]], has_width: bool
+) -> None:
+    data = b"".join(fragments)
+    given = masked_with_pauses(Masker(BOTH, width=20 if has_width else None), data, steps)
+    assert len(given) == len(data)
+    assert places(given) == places(data) or not data.isascii()
+
+
+@settings(max_examples=200)
+@given(st.integers(0, WIDTH), STEPS, st.sampled_from([TOKEN, *SPELT]))
+@example(48, [(1, "release")], TOKEN)
+@example(60, [(1, "release")], SPELT[-1])
+def test_pauses_within_what_is_broken_at_the_margin_show_no_body(
+    before: int, steps: list[tuple[int, str]], secret: Secret
+) -> None:
+    if not secret.body.isascii():
+        return
+    shown = b"\r\n" + broken_at_margin(before, secret.whole) + b" next\r\n"
+    given = masked_with_pauses(Masker(BOTH, width=WIDTH), shown, steps)
+    assert places(given) == places(shown)
+    body = given.replace(b"\r\n", b"")[before + len(secret.public) :]
+    seen = [at for at, byte in enumerate(secret.body) if body[at] == byte]
+    assert len(seen) <= 3 + len(secret.body) // 8, given
+
+
+def in_pieces(
+    detector: Detector, *pieces: bytes, when: str = "release"
+) -> tuple[list[bytes], dict[str, int]]:
+    """What is given out for each piece with a pause behind it, and what was counted."""
+    masker = Masker(detector)
+    return [masker.feed(piece) + getattr(masker, when)() for piece in pieces], dict(masker.counts)
+
+
+def test_what_has_begun_like_a_known_value_is_masked_in_a_long_pause() -> None:
+    pieces = (b"pw: correct-horse-batt", b"ery-9", b" on\r\n")
+    assert in_pieces(KNOWN_ONLY, *pieces) == (
+        [b"pw: " + b"*" * 18, b"*" * 5, b" on\r\n"],
+        {KNOWN_RULE: 1},
+    )
+
+
+def test_of_a_known_value_three_letters_are_seen_at_most() -> None:
+    letters = [letter.encode() for letter in PASSWORD]
+    given, counts = in_pieces(KNOWN_ONLY, *letters)
+    assert (b"".join(given), counts) == (b"cor" + b"*" * 20, {KNOWN_RULE: 1})
+    given, counts = in_pieces(KNOWN_ONLY, *letters, when="pause")
+    assert re.fullmatch(rb"cor\[PASSWORD:[0-9a-f]{8}\]\*", b"".join(given)), given
+    assert counts == {KNOWN_RULE: 1}
+
+
+@pytest.mark.parametrize(
+    ("value", "seen"), [("7391", 1), ("73914", 1), ("739146", 2), ("7391468", 2), ("73914682", 3)]
+)
+def test_of_a_short_known_value_less_than_half_is_seen(value: str, seen: int) -> None:
+    detector = Detector([], [KnownValue("PIN", value)], key=KEY)
+    given, _ = in_pieces(detector, *(b"%c" % byte for byte in value.encode()))
+    assert b"".join(given) == value[:seen].encode() + b"*" * (len(value) - seen)
+
+
+def test_what_parts_from_a_known_value_is_shown_from_there_on() -> None:
+    given, counts = in_pieces(KNOWN_ONLY, b"see correct", b"ion: done\r\n", b"correct\r\n")
+    assert given == [b"see *******", b"ion: done\r\n", b"correct\r\n"]
+    assert counts == {KNOWN_RULE: 1}
+
+
+def test_a_known_value_that_begins_within_another_beginning_is_masked() -> None:
+    detector = Detector([], [KnownValue("ONE", "abcabcabd-xyz-1")], key=KEY)
+    given, _ = in_pieces(detector, b"abcabc", b"abcabd-xyz-1", b" on")
+    assert re.fullmatch(rb"\*{6}\[[0-9a-f]{8}\]\*\* on", b"".join(given)), given
+
+
+def test_a_token_that_begins_like_a_known_one_is_masked() -> None:
+    detector = Detector(RULES, [KnownValue("GITHUB_TOKEN", TOKEN.whole.decode())], key=KEY)
+    other = TOKEN.public + bytes(reversed(TOKEN.body))
+    for pieces in (
+        [b"%c" % byte for byte in other],
+        [other[:4], other[4:]],
+        [other[:3], other[3:9], other[9:]],
+    ):
+        given = b"".join(in_pieces(detector, *pieces, b"\r\n")[0])
+        assert not any(other[at : at + 4] in given for at in range(4, len(other) - 4)), given
+
+
+@pytest.mark.parametrize("way", [as_it_is, colour_at_each_character, drawn_anew])
+@pytest.mark.parametrize("step", [700, 5_000, 40_000])
+def test_a_long_known_value_goes_on_masked_beyond_what_is_held(
+    way: Callable[[bytes], bytes], step: int
+) -> None:
+    chooser = random.Random(1)
+    value = "".join(chooser.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(4_000))
+    detector = Detector(RULES, [KnownValue("KEY", value)], key=KEY)
+    shown = b"$ " + way(value.encode()) + b"\r\ndone\r\n"
+    given = masked_with_pauses(Masker(detector), shown, [(step, "release")])
+    assert places(given) == places(shown)
+    before, after = read_at_last(shown), read_at_last(given)
+    seen = [at for at in range(2, 2 + len(value)) if before[at] == after[at]]
+    assert len(seen) <= 40, given[:200]
+    assert after.endswith(b"\r\ndone\r\n\n")
+
+
+@pytest.mark.parametrize("is_drawn_anew_first", [True, False])
+def test_a_long_known_value_goes_on_masked_however_its_rest_is_drawn(is_drawn_anew_first: bool) -> None:
+    chooser = random.Random(2)
+    value = bytes(chooser.choice(b"abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(2_000))
+    detector = Detector([], [KnownValue("KEY", value.decode())], key=KEY)
+    first, rest = value[:1_500], value[1_500:]
+    if is_drawn_anew_first:
+        pieces = (drawn_anew(first), rest[:200], rest[200:])
+    else:
+        anew = b"".join(b"\b\x1b[4m%c%c" % pair for pair in itertools.pairwise(value[1_499:]))
+        pieces = (colour_at_each_character(first), anew[:1_000], anew[1_000:])
+    given, _ = in_pieces(detector, *pieces)
+    for shown, masked_piece in zip(pieces, given, strict=True):
+        assert places(masked_piece) == places(shown)
+        # Of what is drawn nothing stays but stars, and the very first letter where it is drawn twice.
+        text = re.sub(rb"\x1b\[[0-9;]*m|\x08", b"", masked_piece)
+        assert not text.strip(b"*") or (shown is pieces[0] and not text[1:].strip(b"*")), masked_piece
+
+
+def test_what_follows_a_title_that_ends_slowly_is_no_part_of_its_secret() -> None:
+    shown = in_a_link(TOKEN.whole)
+    given = masked_with_pauses(Masker(DETECTOR), shown, [(1, "release")])
+    assert given.endswith(b"*\x1b\\a link\x1b]8;;\x1b\\")
+
+
+def test_a_known_value_keeps_its_columns_when_it_is_masked_early() -> None:
+    detector = Detector([], [KnownValue("PIN", "日本語é€🔑pass")], key=KEY)
+    given, _ = in_pieces(detector, *(character.encode() for character in "日本語é€🔑pass!"))
+    assert b"".join(given).decode() == "日\uff0a\uff0a·•🔒****!"
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+@pytest.mark.parametrize("when", ["pause", "release"])
+def test_a_port_is_no_password(size: int, when: str) -> None:
+    shown = (
+        b"Listening on http://0.0.0.0:8080... and http://localhost:3000, http://web:80/a ws://a.b:54321\r\n"
+        b"http://db:5432/x https://[::1]:8443 docker.io/library/alpine:latest ssh://git@host:22/x.git\r\n"
+    )
+    assert masked_with_pauses(Masker(DETECTOR), shown, [(size, when)]) == shown
+
+
+@pytest.mark.parametrize(
+    ("pieces", "given"),
+    [
+        ((b"postgres://app:hunter2hunt", b"er2@db"), [b"postgres://app:***********", b"***@db"]),
+        ((b"x://u:1", b"2", b"3456", b"7@h"), [b"x://u:1", b"2", b"****", b"*@h"]),
+        ((b"x://u:12345", b"a", b"bc@h:80"), [b"x://u:12345", b"*", b"**@h:80"]),
+        # It was none, which is known too late.
+        ((b"docker://alpine:lat", b"est run"), [b"docker://alpine:***", b"est run"]),
+    ],
+)
+def test_a_password_in_an_address_is_masked_before_its_end_is_known(
+    pieces: tuple[bytes, ...], given: list[bytes]
+) -> None:
+    assert in_pieces(DETECTOR, *pieces)[0] == given
+
+
+@pytest.mark.parametrize("held", [b"", b"\r\n"])
+def test_a_secret_goes_on_masked_when_the_window_is_resized_within_it(held: bytes) -> None:
+    for secret in (TOKEN, SPELT[-1], next(secret for secret in SECRETS if secret.rule == "url-password")):
+        masker = EventMasker(BOTH, width=WIDTH)
+        cut = len(secret.public) + 8
+        first = b"." * (WIDTH - cut) + secret.whole[:cut] + held
+        events: list[Event] = [
+            Output(1, first),
+            Resize(2, 100, 30),
+            Output(3, secret.whole[cut:] + b" on\r\n"),
+        ]
+        taken = [one for event in events for one in masker.take(event)] + masker.finish()
+        assert [type(event) for event in taken if isinstance(event, Resize)] == [Resize]
+        given = b"".join(event.data for event in taken if isinstance(event, Output))
+        assert places(given) == places(first + secret.whole[cut:] + b" on\r\n")
+        assert given.endswith(secret.behind + b" on\r\n")
+        assert not any(secret.body[at : at + 4] in given for at in range(len(secret.body) - 4)), given
 
 
 def test_nothing_waits_when_nothing_is_suspicious() -> None:
