@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from django.db import DatabaseError
+
 from audit.actors import Actor
 from audit.record import Target, record
 from dashboard.lib.db import write_transaction
@@ -40,9 +42,7 @@ class DenialLimit:
 
     def take(self, actor: Actor, method: str, path: str) -> int | None:
         """How many were withheld before this one; None when it is withheld itself."""
-        who, what = (actor.type, actor.id, actor.label), (method, path)
-        if actor.type == "anonymous":
-            who, what = _STRANGERS, (method, f"{actor.label} {path}")
+        who, what = _counted_as(actor, method, path)
         with self._lock:
             window = self._window(who)
             if what in window.written or len(window.written) >= MOST_IN_WINDOW:
@@ -50,6 +50,14 @@ class DenialLimit:
                 return None
             window.written.add(what)
             return self._withheld.pop(who, 0)
+
+    def give_back(self, actor: Actor, method: str, path: str, withheld: int) -> None:
+        """It could not be written: the next one is not withheld for it, and tells of it."""
+        who, what = _counted_as(actor, method, path)
+        with self._lock:
+            if who in self._windows:
+                self._windows[who].written.discard(what)
+            self._withheld[who] = self._withheld.get(who, 0) + withheld + 1
 
     def _window(self, who: _Who) -> _Window:
         now = self._clock()
@@ -63,20 +71,30 @@ class DenialLimit:
         return window
 
 
+def _counted_as(actor: Actor, method: str, path: str) -> tuple[_Who, tuple[str, str]]:
+    if actor.type == "anonymous":
+        return _STRANGERS, (method, f"{actor.label} {path}")
+    return (actor.type, actor.id, actor.label), (method, path)
+
+
 _limit: Final = DenialLimit()
 
 
 def note_denied(method: str, path: str, right: str, *, actor: Actor, limit: DenialLimit = _limit) -> bool:
-    """Write down that the actor was refused; whether it was written or only counted."""
+    """Write down that the actor was refused; whether it was written or only counted. Raises DatabaseError."""
     withheld = limit.take(actor, method, path)
     if withheld is None:
         return False
-    with write_transaction():
-        record(
-            "request.denied",
-            actor=actor,
-            target=Target("page", "", path[:300]),
-            decision="deny",
-            details={"method": method, "right": right, "withheld": withheld},
-        )
+    try:
+        with write_transaction():
+            record(
+                "request.denied",
+                actor=actor,
+                target=Target("page", "", path[:300]),
+                decision="deny",
+                details={"method": method, "right": right, "withheld": withheld},
+            )
+    except DatabaseError:
+        limit.give_back(actor, method, path, withheld)
+        raise
     return True

@@ -4,11 +4,13 @@ import json
 from functools import partial
 
 import pytest
+from django.db import OperationalError, connection
 from django.test import Client
 
 from audit.actors import Actor, anonymous
 from audit.models import Entry
 from sessions_app import sign_in
+from sessions_app.actions import denials
 from sessions_app.actions.denials import MOST_IN_WINDOW, WINDOW_S, DenialLimit, note_denied
 from sessions_app.models import Role
 from tests.factories import make_person, make_session, signed_in
@@ -95,3 +97,30 @@ def test_a_visitor_who_is_led_to_the_sign_in_leaves_nothing() -> None:
         assert Client().get(path).status_code == 302
         assert Client().get(path, headers={"HX-Request": "true"}).status_code == 401
     assert not Entry.objects.filter(action="request.denied").exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("own_limit")
+def test_a_refusal_that_cannot_be_written_is_said_and_written_the_next_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    viewer = signed_in(make_person(Role.VIEWER, username="vera"))
+    viewer.raise_request_exception = False
+
+    def fail(*_: object, **__: object) -> None:
+        raise OperationalError("database is locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(denials, "record", fail)
+        # The test's own database goes with its connection.
+        patch.setattr(connection, "close", lambda: None)
+        for _ in range(2):
+            refused = viewer.get("/settings/people/")
+            assert refused.status_code == 503
+            assert "people" not in refused.content.decode().lower()
+    assert not written()
+
+    assert viewer.get("/settings/people/").status_code == 404
+    assert written() == [("vera", "/settings/people/", "GET", "administer")]
+    (entry,) = Entry.objects.filter(action="request.denied")
+    assert json.loads(entry.body)["details"]["withheld"] == 2
