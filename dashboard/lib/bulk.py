@@ -136,21 +136,28 @@ def _document_bytes(text: str) -> bytes:
     return b"\1" + text.encode()
 
 
-def _checked_int4(value: int) -> int:
+def _within(bits: int) -> Callable[[int], int]:
     """psycopg sends the lower bits of any number."""
-    if -(2**31) <= value < 2**31:
-        return value
-    raise DataError(f"{value} is out of range for an integer of 32 bits")
+    limit = 1 << (bits - 1)
+
+    def checked(value: int) -> int:
+        if -limit <= value < limit:
+            return value
+        raise DataError(f"{value} is out of range for an integer of {bits} bits")
+
+    return checked
 
 
 # As what the values of a column are sent, by its type without a length, and what has to be done to them before.
 _SENT_AS: Final[dict[str, tuple[str, Callable[[Any], Any] | None]]] = {
     "bigint": ("int8", None),
-    "integer": ("int4", _checked_int4),
+    "integer": ("int4", _within(32)),
+    "smallint": ("int2", _within(16)),
     "boolean": ("bool", None),
     "varchar": ("text", None),
     "text": ("text", None),
     "bytea": ("bytea", None),
+    "timestamp with time zone": ("timestamptz", None),
     "uuid": ("bytea", _uuid_bytes),
     "jsonb": ("bytea", _document_bytes),
 }
@@ -200,8 +207,9 @@ def _copy_postgres(
             try:
                 for row in rows:
                     copy.write_row(binary.values(row))
-            except OverflowError as error:
-                raise DataError(str(error)) from error
+            except (AttributeError, OverflowError, TypeError, ValueError) as error:
+                # As text, the database would have refused it.
+                raise DataError(f"a value is not of its column's kind: {error}") from error
         if ignore_existing:
             cursor.execute(
                 f"INSERT INTO {table} ({columns}) SELECT {columns} FROM pg_temp.incoming_rows ON CONFLICT DO NOTHING"  # noqa: S608
