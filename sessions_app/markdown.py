@@ -18,30 +18,31 @@ from markdown_it.utils import EnvType, OptionsDict
 
 from sessions_app.legible import legible
 
-# Messages stand below the page's h1, the transcript's h2 and their own h3.
-_HEADINGS_BELOW: Final = 3
+# Messages stand below the page's h1, the transcript's h2 and their own h3; opened alone, below the h1.
+BELOW_A_ROW: Final = 3
+BELOW_THE_TITLE: Final = 1
 # Longer texts are drawn in pieces: the time that some inputs take grows faster than their length.
 MAX_CHARS: Final = 64 * 1024
 _REMEMBERED_TEXTS: Final = 1024
 
 _TAGS: Final = {
     "a", "blockquote",
-    "br", "code", "del", "em", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s", "strong",
+    "br", "code", "del", "em", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s", "strong",
     "table", "tbody", "td", "th", "thead", "tr", "ul",
 }  # fmt: skip
 _ATTRIBUTES: Final = {"a": {"href", "title"}, "ol": {"start"}, "code": {"class"}, "pre": {"tabindex"}}
 _SCHEMES: Final = {"http", "https", "mailto"}
 
 
-def to_html(text: str) -> SafeString:
-    """The text drawn, cut at MAX_CHARS. Safe for any input."""
-    return _drawn(text[:MAX_CHARS])
+def to_html(text: str, *, below: int = BELOW_A_ROW) -> SafeString:
+    """The text drawn, cut at MAX_CHARS, its headings below one of level `below`. Safe for any input."""
+    return _drawn(text[:MAX_CHARS], below)
 
 
 @lru_cache(maxsize=_REMEMBERED_TEXTS)
-def _drawn(text: str) -> SafeString:
+def _drawn(text: str, below: int) -> SafeString:
     tokens = _RENDERER.parse(legible(text))
-    _order_headings(tokens)
+    _order_headings(tokens, below)
     html = _RENDERER.renderer.render(tokens, _RENDERER.options, {})
     clean = nh3.clean(
         html,
@@ -71,14 +72,14 @@ def _image_as_link(
     return f'<a href="{escape(source)}">{escape(name)}</a>' if source else escape(name)
 
 
-def _order_headings(tokens: Sequence[Token]) -> None:
-    """Headings start below the message's own and never skip a level, whatever the author's hashes say."""
+def _order_headings(tokens: Sequence[Token], below: int) -> None:
+    """Headings start below that of the place where the text stands and never skip a level, whatever the author's hashes say."""
     level = 0
     for token in tokens:
         if token.type == "heading_open":
-            level = min(int(token.tag[1]), level + 1, 6 - _HEADINGS_BELOW)
+            level = min(int(token.tag[1]), level + 1, 6 - below)
         if token.type in {"heading_open", "heading_close"}:
-            token.tag = f"h{level + _HEADINGS_BELOW}"
+            token.tag = f"h{level + below}"
 
 
 _RENDERER: Final = _make_renderer()

@@ -71,14 +71,15 @@ def body(request: HttpRequest, run_id: uuid.UUID, part: str) -> HttpResponse:
     found = _run(request, run_id)
     text, blob = getattr(found, part), getattr(found, f"{part}_blob_id")
     piece = bodies.piece_of(text, blob, start=seq_in(request, "from") or 0, limit=markdown.MAX_CHARS)
+    is_part = bool(request.headers.get("HX-Request"))
+    below = markdown.BELOW_A_ROW if is_part else markdown.BELOW_THE_TITLE
     context = {
         "run": found,
         "session": found.session,
         "part": part,
         "piece": piece,
-        "html": markdown.to_html(piece.text),
+        "html": markdown.to_html(piece.text, below=below),
     }
-    is_part = bool(request.headers.get("HX-Request"))
     response = render(
         request, "sessions_app/run/_body.html" if is_part else "sessions_app/run/body.html", context
     )

@@ -64,6 +64,7 @@ def message(
     limit = markdown.MAX_CHARS if is_markdown else bodies.PIECE_BYTES
     text, blob = getattr(found, part), getattr(found, f"{part}_blob_id")
     piece = bodies.piece_of(text, blob, start=seq_in(request, "from") or 0, limit=limit)
+    below = markdown.BELOW_A_ROW if request.headers.get("HX-Request") else markdown.BELOW_THE_TITLE
     context = {
         "session": session,
         "row": MessageRow(session, found),
@@ -71,7 +72,7 @@ def message(
         "part": part,
         "piece": piece,
         "is_markdown": is_markdown,
-        "drawn": markdown.to_html(piece.text) if is_markdown else legible(piece.text),
+        "drawn": markdown.to_html(piece.text, below=below) if is_markdown else legible(piece.text),
     }
     return _page_or_part(request, "message", context)
 

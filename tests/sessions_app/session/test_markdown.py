@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessions_app.markdown import MAX_CHARS, to_html
+from sessions_app.markdown import BELOW_THE_TITLE, MAX_CHARS, to_html
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -68,6 +68,10 @@ def test_headings_stand_below_those_of_the_page_and_never_skip_a_level() -> None
 
     assert re.findall(r"<(h\d)>", drawn) == ["h4", "h5", "h4", "h5", "h6"]
     assert drawn.count("</h4>") == 2
+
+
+def test_headings_of_a_text_that_is_opened_alone_stand_below_the_title() -> None:
+    assert to_html("#### Summary\n\n# All", below=BELOW_THE_TITLE) == "<h2>Summary</h2>\n<h2>All</h2>\n"
 
 
 def test_tables_code_and_lists_are_drawn() -> None:
