@@ -73,7 +73,7 @@ def _image_as_link(
 
 
 def _order_headings(tokens: Sequence[Token], below: int) -> None:
-    """Headings start below that of the place where the text stands and never skip a level, whatever the author's hashes say."""
+    """Headings start below the place where the text stands and never skip a level, whatever the author wrote."""
     level = 0
     for token in tokens:
         if token.type == "heading_open":

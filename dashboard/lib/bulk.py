@@ -222,14 +222,37 @@ _BULK_CHECKPOINT_PAGES = 16_384
 
 @contextmanager
 def bulk_writing() -> Iterator[None]:
-    """For many large transactions in a row on this connection; outside of any.
+    """For many large transactions in a row on this connection, which can be done again; outside of any.
 
     SQLite copies its log into the database every 4 MB, which an import fills with each commit: most pages
-    would be copied, and synchronised, again and again.
+    would be copied, and synchronised, again and again. Postgres would have each commit wait for the disk: here they
+    are on it, one after the other, within a second, and all of them at the end. Whatever another connection commits
+    meanwhile waits for those before it too.
     """
-    if vendor() != "sqlite":
+    with _seldom_checkpoints() if vendor() == "sqlite" else _commits_in_the_background():
         yield
-        return
+
+
+@contextmanager
+def _commits_in_the_background() -> Iterator[None]:
+    connection.ensure_connection()
+    opened = connection.connection
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = off")
+    try:
+        yield
+    finally:
+        # One that was lost meanwhile has taken its setting with it, and what the server had not on its disk.
+        if connection.connection is opened and not opened.closed and not connection.in_atomic_block:
+            with connection.cursor() as cursor:
+                # A transaction that waits for the disk, and so for all before it; one that writes nothing would not.
+                cursor.execute("SET synchronous_commit = on")
+                cursor.execute("SELECT pg_logical_emit_message(true, 'scrollback', '')")
+                cursor.execute("RESET synchronous_commit")
+
+
+@contextmanager
+def _seldom_checkpoints() -> Iterator[None]:
     connection.ensure_connection()
     # Directly: a PRAGMA must work too where Django refuses statements until a rollback.
     opened: sqlite3.Connection = connection.connection
