@@ -192,6 +192,8 @@ class RunDraft:
     error: str = ""
     input: str = ""
     output: str = ""
+    # The output is the beginning of one that could not be read: it takes the place of none.
+    is_output_preview: bool = False
     started_ms: int | None = None
     ended_ms: int | None = None
     last_activity_ms: int | None = None

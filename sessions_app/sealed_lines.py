@@ -30,7 +30,7 @@ def line_pieces(source_id: uuid.UUID, start: int, end: int) -> Iterator[LinePiec
     """What is kept of the bytes from `start` to `end`. Raises UnreadableLines, DatabaseError."""
     while start < end:
         size = min(PIECE_BYTES, end - start)
-        yield LinePiece(start, size, _sha256(source_id, start, start + size))
+        yield LinePiece(start, size, hash_of_lines(source_id, start, start + size))
         start += size
 
 
@@ -38,7 +38,7 @@ def trouble_of_lines(source_id: uuid.UUID, said: dict[str, Any]) -> str:
     """What is wrong with a piece, against what an entry says of it; "" when nothing is."""
     offset, size = said["offset"], said["size"]
     try:
-        found = _sha256(source_id, offset, offset + size)
+        found = hash_of_lines(source_id, offset, offset + size)
     except UnreadableLines as error:
         return str(error)
     return (
@@ -48,8 +48,11 @@ def trouble_of_lines(source_id: uuid.UUID, said: dict[str, Any]) -> str:
     )
 
 
-def _sha256(source_id: uuid.UUID, start: int, end: int) -> str:
-    """One chunk in memory at a time."""
+def hash_of_lines(source_id: uuid.UUID, start: int, end: int) -> str:
+    """SHA-256 of the bytes that are kept from `start` to `end`, with one chunk in memory at a time.
+
+    Raises UnreadableLines, DatabaseError.
+    """
     digest, at = hashlib.sha256(), start
     chunks = SourceChunk.objects.filter(source=source_id)
     begin = chunks.filter(offset__lte=start).order_by("-offset").values_list("offset", flat=True).first()

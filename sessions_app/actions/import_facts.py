@@ -127,7 +127,7 @@ def apply_run(run: Run, draft: RunDraft, runs: dict[str, Run], blobs: BlobStore)
         run.error = storable(draft.error)
     if draft.input:
         run.input, run.input_size, run.input_blob_id = blobs.body(draft.input)
-    if draft.output:
+    if draft.output and not (draft.is_output_preview and run.output_size):
         run.output, run.output_size, run.output_blob_id = blobs.body(draft.output)
     if draft.started_ms is not None:
         run.started_ms = min(run.started_ms, draft.started_ms)

@@ -10,8 +10,8 @@ from django.db.models import F, Q, QuerySet
 
 from audit.actors import Actor
 from audit.record import Target, record
-from dashboard.lib.clock import now_ms
 from dashboard.lib.bulk import bulk_insert
+from dashboard.lib.clock import now_ms
 from dashboard.lib.db import write_transaction
 from dashboard.lib.ids import new_id
 from dashboard.lib.nudges import nudge
@@ -142,7 +142,8 @@ def advance_sources(advances: Sequence[Advance], max_skipped_rows: int) -> None:
     cursor meanwhile.
     """
     _insert_new([advance for advance in advances if advance.source._state.adding])
-    for advance in advances:
+    # In one order, so that two imports that wait for each other's sources cannot both wait for ever.
+    for advance in sorted(advances, key=lambda advance: advance.source.pk):
         if not advance.source._state.adding:
             _move_cursor(advance)
     chunks = [row for advance in advances for row in _chunk_rows(advance)]

@@ -5,8 +5,8 @@ Until then what it will say stands in the source itself, written with the rows t
 that is killed leaves nothing that goes without an entry.
 """
 
-import hashlib
 import json
+import logging
 import uuid
 from collections import Counter
 from collections.abc import Iterable
@@ -19,7 +19,10 @@ from audit.actors import Actor
 from audit.record import Draft, Target, append
 from dashboard.lib.bulk import bulk_update
 from dashboard.lib.db import write_transaction
-from sessions_app.models import Source, SourceChunk
+from sessions_app.models import Source
+from sessions_app.sealed_lines import UnreadableLines, hash_of_lines
+
+logger = logging.getLogger(__name__)
 
 COUNTED = ("sessions", "runs", "messages", "tool_calls", "terminals", "skipped_lines")
 
@@ -40,14 +43,13 @@ class Unrecorded:
         return json.dumps({"from": self.began_offset, "counts": self.counts})
 
     def draft(self, source: Source, to: int, actor: Actor, *, sha256: str = "") -> Draft:
-        """The entry. `sha256` is that of the file's bytes up to `to`; where they were not read in one go, the entry
-        names the hash of the hashes of the chunks that were kept.
+        """The entry. `sha256` is that of the file's bytes up to `to`; where they were not read in one go, that of the
+        bytes that are kept is taken, and none where those are damaged.
         """
         details: dict[str, str | int] = {"format": source.format, "from": self.began_offset, "to": to}
-        if sha256 and self.began_offset == 0:
-            details["sha256"] = sha256
-        else:
-            details["chunks_sha256"] = _hash_of_chunks(source.pk, self.began_offset, to)
+        details["sha256"] = (self.began_offset == 0 and sha256) or _hash_of_kept(
+            source, self.began_offset, to
+        )
         details.update((name, self.counts[name]) for name in COUNTED)
         return Draft("source.imported", actor, Target("source", str(source.pk), source.path), details=details)
 
@@ -80,11 +82,10 @@ def record_unrecorded(sources: QuerySet[Source], *, actor: Actor) -> None:
         save_unrecorded(("", source.pk) for source in found)
 
 
-def _hash_of_chunks(source_id: uuid.UUID, begin: int, end: int) -> str:
-    chunks = SourceChunk.objects.filter(source=source_id, offset__gte=begin, offset__lt=end).order_by(
-        "offset"
-    )
-    hashed = hashlib.sha256()
-    for digest in chunks.values_list("sha256", flat=True).iterator():
-        hashed.update(bytes.fromhex(digest))
-    return hashed.hexdigest()
+def _hash_of_kept(source: Source, begin: int, end: int) -> str:
+    try:
+        return hash_of_lines(source.pk, begin, end)
+    except UnreadableLines as error:
+        # What is wrong with it is for a verification to say; the entry must be written all the same.
+        logger.warning("lines of %s: %s", source.path, error)
+        return ""

@@ -266,7 +266,7 @@ class SourceReader:
         )
         self.progress.head_sha256, self.progress.head_size = fingerprint(head)
         # Of the whole file, once: of one that was read up to here by an import that died, too.
-        self.hash = None if self.source.sha256 else hashlib.sha256()
+        self.hash = None if self.source.sha256_size else hashlib.sha256()
         skip_to(stream, self.source.read_offset, self.hash)
         yield from self._document(stream) if self.format.is_document else self._lines(stream)
 

@@ -35,6 +35,8 @@ _BEFORE_CHARS = 200
 # A search that finds nothing is looked after this often: whoever went away must not keep it running.
 _STEP_S = 0.05
 _turns = Turns(of_all=6, of_each=2)
+# Each draws screens for seconds at worst, in a thread of the requests; who finds none goes to the place in the list.
+_landings = Turns(of_all=4, of_each=2)
 # A search that was given up ends within a step.
 _TURN_S = 3.0
 _DAMAGED = "What is stored of this terminal is damaged, so it was not searched to its end. Restore a backup."
@@ -74,11 +76,16 @@ def moment(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
     if len(text) > MAX_LINE_CHARS:
         raise BadRequest(f"'text' is longer than {MAX_LINE_CHARS} characters.")
     line = Line(_number(request, "offset"), 0, text)
-    try:
-        found = first_shown(terminal, LineHit(line, _number(request, "start"), _number(request, "end")))
-    except (MissingOutput, CorruptData) as error:
-        logger.warning("terminal search: %s", error)
-        found = None
+    hit = LineHit(line, _number(request, "start"), _number(request, "end"))
+    found = None
+    person_id = me(request).pk
+    if _landings.take(person_id):
+        try:
+            found = first_shown(terminal, hit)
+        except (MissingOutput, CorruptData) as error:
+            logger.warning("terminal search: %s", error)
+        finally:
+            _landings.give_back(person_id)
     response: HttpResponse = HttpResponse(status=204)
     if found is not None:
         response = JsonResponse({"offset": found.offset, "at_us": found.time_us})

@@ -114,7 +114,8 @@ def take_awaited(reading: Reading) -> None:
                 )
             )  # fmt: skip
             if waiting.child:
-                draft.run(waiting.child).output = output
+                run = draft.run(waiting.child)
+                run.output, run.is_output_preview = output, False
 
 
 def awaited_paths(reading: Reading) -> list[str]:

@@ -49,6 +49,8 @@ def end_call(reading: Reading, entry: Entry, record: Record, block: Block) -> No
     status = _status(block, said, details)
     exit_status = _exit_status(call, status, said, known)
     child = _end_agent(entry, call, known, status, output, said) if call.kind == "agent" else ""
+    if child:
+        entry.draft.run(child).is_output_preview = isinstance(whole, Lack)
     session.awaited.pop(call.key, None)
     if preview is not None and whole is Lack.YET and preview.can_wait():
         waiting = AwaitedOutput(

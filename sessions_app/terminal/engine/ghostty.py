@@ -25,8 +25,8 @@ _SOFT_RESET = b"\x1b[!p"
 _RESET_ALL_BUT_CURSOR = (
     b"\x1b[?6l\x1b[r\x1b[0m\x1b(B\x1b)B\x0f\x1b7\x1b[?25h\x1b[?7h\x1b[4l\x1b[?1l\x1b[?66l\x1b[?2004l\x1b[?45l"
 )
-# Sends the cursor to a column.
-_GOES = re.compile(rb"\x1b(?:\[[0-9;]*[CGHIaf`u]|8|\[\?1049[hl])")
+# Sends the cursor to a column, or may: by repeating a character, and with another screen.
+_GOES = re.compile(rb"\x1b(?:\[[0-9;]*[CGHIabf`u]|8|\[\?(?:[0-9]+;)*(?:6|47|104[789])(?:;[0-9]+)*[hl])")
 _FRESH_PEN = b"\x1b[0m"
 # A few bytes that repeat a character 65,535 times take the time of many pages.
 _MANY_TIMES = re.compile(rb"b(?<=[0-9]{3}b)")

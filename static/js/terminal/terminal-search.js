@@ -30,9 +30,14 @@ export async function searchTerminal(terminal, { query, regex, from = 0 }, { sig
 }
 
 /** Where the line of a hit begins to stand on the screen: {offset, at_us}; null where the server does not find that. */
-export async function momentOf(terminal, { offset, text, start, end }) {
+export async function momentOf(terminal, { offset, text, start, end }, signal) {
   const address = new URL(`/terminals/${terminal}/moment`, document.baseURI);
   for (const [name, value] of Object.entries({ offset, text, start, end })) address.searchParams.set(name, value);
-  const response = await fetch(address).catch(() => null);
-  return response?.status === 200 ? response.json() : null;
+  try {
+    const response = await fetch(address, { signal });
+    return response.status === 200 && !response.redirected ? await response.json() : null;
+  } catch {
+    // Given up, or the connection was lost: the place in the list is known.
+    return null;
+  }
 }

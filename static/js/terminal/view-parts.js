@@ -26,6 +26,8 @@ export class ViewParts {
   #landing = false;
   // Raised with whatever goes elsewhere than to the hit that is asked for.
   #turn = 0;
+  // Of the hit whose moment is being asked for.
+  #lookup;
 
   constructor(view) {
     this.view = view;
@@ -66,6 +68,8 @@ export class ViewParts {
   }
 
   stop() {
+    this.#turn += 1;
+    this.#lookup?.abort();
     this.search.stop();
     this.earlier.dispose();
     this.full.leave();
@@ -185,8 +189,10 @@ export class ViewParts {
   async #land(hit) {
     const { view } = this;
     const turn = ++this.#turn;
+    this.#lookup?.abort();
+    this.#lookup = new AbortController();
     // The list says where the output has the line; what the screen showed is looked up for the one that is opened.
-    const moment = await momentOf(view.id_, hit);
+    const moment = await momentOf(view.id_, hit, this.#lookup.signal);
     if (turn !== this.#turn) return;
     this.#landing = true;
     const arrived = view.move(() => view.player.seekOffset((moment ?? hit).offset));

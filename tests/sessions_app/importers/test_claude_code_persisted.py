@@ -117,6 +117,28 @@ def test_a_preview_in_a_later_batch_takes_nothing_away(project: Path, tmp_path: 
     assert output_of() == WHOLE
 
 
+def test_a_copy_without_the_file_takes_nothing_from_a_runs_answer(project: Path, tmp_path: Path) -> None:
+    keep(project, "toolu_1.txt")
+    records = [
+        assistant("a1", 1, call("t1", "Task", prompt="Dig", description="Digging")),
+        result(
+            "r1",
+            2,
+            "t1",
+            preview(f"{ELSEWHERE}/toolu_1.txt"),
+            details={"agentId": "x1", "status": "completed"},
+        ),
+    ]
+    for folder in (project, tmp_path / "copy"):
+        folder.mkdir(exist_ok=True)
+        (folder / f"{SESSION}.jsonl").write_bytes(lines(records))
+        run_import(folder / f"{SESSION}.jsonl")
+
+    assert Source.objects.count() == 2
+    run = Run.objects.select_related("output_blob").get(key="x1")
+    assert whole_text(run.output, run.output_size, run.output_blob) == WHOLE
+
+
 @pytest.mark.parametrize("name", ["toolu_1.txt", "two words.txt", "C:\\Users\\dev\\.claude\\x\\toolu_1.txt"])
 def test_a_result_that_names_the_file_in_its_text_alone(project: Path, name: str) -> None:
     keep(project, name.rpartition("\\")[2])

@@ -107,9 +107,8 @@ def test_what_was_read_by_who_was_killed_gets_its_entry(
     assert (details["from"], details["to"]) == (0, source.read_offset)
     assert details["messages"] == Message.objects.count() > 0
     assert details["tool_calls"] == ToolCall.objects.count()
-    hashes = source.chunks.order_by("offset").values_list("sha256", flat=True)
-    assert len(hashes) > 2
-    assert details["chunks_sha256"] == hashlib.sha256(bytes.fromhex("".join(hashes))).hexdigest()
+    assert source.chunks.count() > 2
+    assert details["sha256"] == hashlib.sha256(raw_bytes(source)).hexdigest()
     assert source.unrecorded == ""
 
 
@@ -125,9 +124,11 @@ def test_growth_that_a_killed_watch_had_gathered_gets_its_entry(codex_file: Path
 
     settle(socket.gethostname(), actor=SYSTEM)
 
-    assert [(details["from"], details["to"]) for details in imported_details()] == [
-        (0, begun),
-        (begun, codex_file.stat().st_size),
+    content = codex_file.read_bytes()
+    assert [(details["from"], details["to"], details["sha256"]) for details in imported_details()] == [
+        (0, begun, hashlib.sha256(content[:begun]).hexdigest()),
+        # The lines are kept in one chunk with those before them.
+        (begun, len(content), hashlib.sha256(content[begun:]).hexdigest()),
     ]
 
 
@@ -216,3 +217,15 @@ def test_growth_is_not_forgotten_when_its_entry_cannot_be_written(
             importer.record_growth()
     importer.record_growth()
     assert Entry.objects.filter(action="source.imported").count() == 2
+
+
+def test_a_source_that_began_without_a_line_has_the_hash_of_the_file_later(codex_file: Path) -> None:
+    lines = codex_file.read_bytes().splitlines(keepends=True)
+    codex_file.write_bytes(lines[0][:100])
+    watch = Importer(SYSTEM, following=True)
+    watch.import_paths([str(codex_file)])
+    codex_file.write_bytes(b"".join(lines[:5]))
+    watch.import_paths([str(codex_file)])
+
+    source = Source.objects.get()
+    assert (source.sha256, source.sha256_size) == (hash_of(codex_file), codex_file.stat().st_size)
