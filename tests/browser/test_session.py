@@ -260,6 +260,8 @@ def test_the_page_is_used_by_keys_alone(
     expect(page.get_by_role("button", name="Unarchive")).to_be_visible()
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_role("button", name="Archive", exact=True)).to_be_visible()
+    expect(page.get_by_text("Taken out of the archive")).to_be_visible()
+    expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
     page.keyboard.press("]")
     expect(page.get_by_role("heading", name="The one before")).to_be_visible()
     assert str(other.pk) in page.url
