@@ -16,8 +16,8 @@ from audit.canonical import entry_text
 from audit.models import Entry, Log, Payload, Subtree
 from audit.tree import Frontier, leaf_hash
 from dashboard.lib import nudges
-from dashboard.lib.clock import now_ms
 from dashboard.lib.bulk import bulk_insert
+from dashboard.lib.clock import now_ms
 from dashboard.lib.db import advisory_lock
 from dashboard.lib.ids import new_id
 from dashboard.lib.text import cut, storable

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from dashboard.lib.clock import now_ms
 from dashboard.lib.bulk import bulk_insert
+from dashboard.lib.clock import now_ms
 from dashboard.lib.text import storable
 from sessions_app.models import Blob
 from sessions_app.models.blob import INLINE_CHARS, PREVIEW_CHARS, pack, sha256_of
