@@ -31,6 +31,23 @@ from tests.sessions_app.importers.importing import (
 pytestmark = pytest.mark.django_db
 
 
+def die_at_write(number: int, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Import, and end before this one of the commits, counted from 1."""
+    real_write, writes = ImportWriter.write, 0
+
+    def write(self: ImportWriter, batches: Any, **options: Any) -> Any:
+        nonlocal writes
+        writes += 1
+        if writes == number:
+            raise KeyboardInterrupt
+        return real_write(self, batches, **options)
+
+    monkeypatch.setattr(ImportWriter, "write", write)
+    with pytest.raises(KeyboardInterrupt):
+        run_import(path)
+    monkeypatch.undo()
+
+
 def hash_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -45,19 +62,7 @@ def imported_details() -> list[dict[str, Any]]:
 def test_an_import_that_dies_goes_on_where_it_ended(
     codex_file: Path, fails_at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real_write, writes = ImportWriter.write, 0
-
-    def write(self: ImportWriter, batches: Any, **options: Any) -> Any:
-        nonlocal writes
-        writes += 1
-        if writes == fails_at + 1:
-            raise KeyboardInterrupt
-        return real_write(self, batches, **options)
-
-    monkeypatch.setattr(ImportWriter, "write", write)
-    with pytest.raises(KeyboardInterrupt):
-        run_import(codex_file)
-    monkeypatch.undo()
+    die_at_write(fails_at + 1, codex_file, monkeypatch)
     assert Entry.objects.count() == 0
 
     run_import(codex_file)
@@ -84,19 +89,7 @@ def test_what_was_read_by_who_was_killed_gets_its_entry(
     codex_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Though its file is gone, and nobody reads on."""
-    real_write, writes = ImportWriter.write, 0
-
-    def write(self: ImportWriter, batches: Any, **options: Any) -> Any:
-        nonlocal writes
-        writes += 1
-        if writes == 4:
-            raise KeyboardInterrupt
-        return real_write(self, batches, **options)
-
-    monkeypatch.setattr(ImportWriter, "write", write)
-    with pytest.raises(KeyboardInterrupt):
-        run_import(codex_file)
-    monkeypatch.undo()
+    die_at_write(4, codex_file, monkeypatch)
     codex_file.unlink()
 
     settle(socket.gethostname(), actor=SYSTEM)
