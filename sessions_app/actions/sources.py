@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F
 
 from audit.actors import Actor
 from audit.record import Target, record
@@ -301,7 +301,7 @@ def end_following(host: str, *, still_followed: Sequence[str] = (), actor: Actor
         recordings = _end_recordings(host, still_followed)
         followed = AgentSession.objects.filter(status=Status.RUNNING, sources__host=host)
         for path in still_followed:
-            followed = followed.exclude(sources__in=_at_or_below(host, path))
+            followed = followed.exclude(sources__in=Source.objects.at_or_below(host, path))
         ids = list(followed.values_list("pk", flat=True).distinct())
         if not ids and not recordings:
             return 0
@@ -318,11 +318,6 @@ def end_following(host: str, *, still_followed: Sequence[str] = (), actor: Actor
     return len(ids)
 
 
-def _at_or_below(host: str, path: str) -> QuerySet[Source]:
-    below = path.rstrip("/") + "/"
-    return Source.objects.filter(Q(path=path) | Q(path__startswith=below), host=host)
-
-
 def _end_recordings(host: str, still_followed: Sequence[str]) -> int:
     """Recordings that were read from files which nobody follows; one with an exit has ended already.
 
@@ -330,7 +325,7 @@ def _end_recordings(host: str, still_followed: Sequence[str]) -> int:
     """
     live = Terminal.objects.filter(state=TerminalState.LIVE, source__host=host)
     for path in still_followed:
-        live = live.exclude(source__in=_at_or_below(host, path))
+        live = live.exclude(source__in=Source.objects.at_or_below(host, path))
     terminals = list(live)
     for terminal in terminals:
         ended = terminal.started_ms + terminal.duration_us // 1000

@@ -24,8 +24,11 @@ def watch_lease(paths: Sequence[str]) -> Lease:
 
 def settle(host: str, *, actor: Actor) -> None:
     """Turns and recordings that a watch left open, and that no living watch follows, are open no more; what was read
-    without an entry in the audit log, by whoever was killed, gets its entry.
+    without an entry in the audit log, by whoever was killed, gets its entry. A living watch writes its own.
     """
     followed = [path for text in held_leases(_folder()) for path in text.splitlines()]
     end_following(host, still_followed=followed, actor=actor)
-    record_unrecorded(Source.objects.filter(host=host), actor=actor)
+    left = Source.objects.filter(host=host)
+    for path in followed:
+        left = left.exclude(pk__in=Source.objects.at_or_below(host, path))
+    record_unrecorded(left, actor=actor)

@@ -31,6 +31,11 @@ class SourceQuerySet(models.QuerySet["Source"]):
         recorded = terminal.objects.exclude(source=None).values("source")
         return self.filter(sessions=None).exclude(pk__in=recorded)
 
+    def at_or_below(self, host: str, path: str) -> Self:
+        """The file of this path, or what lies in the folder of this path."""
+        below = path.rstrip("/") + "/"
+        return self.filter(models.Q(path=path) | models.Q(path__startswith=below), host=host)
+
 
 class Source(models.Model):
     """One file (one generation of it) or one stream that the API received."""

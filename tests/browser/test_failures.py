@@ -251,3 +251,20 @@ def test_rows_that_cannot_be_fetched_are_asked_for_again_by_a_press(
     page.locator(TOAST).get_by_role("button", name="Retry").click()
     expect(page.locator(TOAST)).to_have_count(0)
     expect(page.get_by_text("Message 0", exact=True)).to_be_visible()
+
+
+@pytest.mark.once  # What the page says is no matter of the engine.
+def test_a_press_while_coming_near_asks_is_told_of(signed_in_page: Page, session: AgentSession) -> None:
+    for number in range(120):
+        make_message(session, f"Message {number}")
+    page = signed_in_page
+    waiting: list[Route] = []
+    page.route(re.compile(r"/rows/\?.*before="), lambda route: waiting.append(route))
+    opened(page, session)
+    page.evaluate("scrollTo(0, 0)")
+    while not waiting:
+        page.wait_for_timeout(20)
+    page.get_by_role("link", name="Earlier", exact=True).click()
+    waiting.pop().abort()
+    expect(page.locator(TOAST)).to_contain_text("This could not be loaded. The console does not answer.")
+    assert not waiting

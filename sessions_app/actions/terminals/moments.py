@@ -1,5 +1,7 @@
 """When a line that a search found was on the screen, to the byte."""
 
+import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -24,10 +26,12 @@ _MOST_SCREENS = 20
 class Moments:
     """Places of hits in one terminal, given in their order."""
 
-    def __init__(self, terminal: Terminal) -> None:
+    def __init__(self, terminal: Terminal, *, deadline: float = math.inf) -> None:
+        """`deadline` on the monotonic clock: hits that come later stay where they were listed."""
         self._terminal = terminal
         self._output = _Output(terminal)
         self._screens = _MOST_SCREENS
+        self._deadline = deadline
 
     def exact(self, hits: Sequence[LineHit]) -> Iterator[LineHit]:
         """The same hits, each where the output has its line whole since lines were listed before, and at its time.
@@ -38,6 +42,9 @@ class Moments:
         """
         for offset, group in groupby(hits, key=lambda hit: hit.line.offset):
             together = list(group)
+            if time.monotonic() > self._deadline:
+                yield from together
+                continue
             start = max(0, offset - _WINDOW_BYTES)
             output = self._output.between(start, offset)
             looked = min(max(_listed_before(together[0]), start), offset) - start

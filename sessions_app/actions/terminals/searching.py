@@ -59,7 +59,7 @@ class TerminalSearch:
         A batch may be empty: whoever takes them can stop between any two. Raises MissingOutput, LinesError.
         """
         count, reached = 0, self._start
-        moments = Moments(self._terminal)
+        moments = Moments(self._terminal, deadline=self._deadline)
         try:
             for searched in chain(self._derived(), self._newest()):
                 found = searched.hits[: self._limit - count]

@@ -23,8 +23,9 @@ _TO = re.compile(rb"\xf0\x9f(?=%b)" % _CHARACTERS)
 _FROM = re.compile(rb"\xf4\x8f(?=%b)" % _CHARACTERS)
 _TRIGRAM_TO = re.compile(rb"\xe2\x98(?=[\xb0-\xb7])")
 _TRIGRAM_FROM = re.compile(rb"\xef\xa0(?=[\xb0-\xb7])")
-# The last ones are beginnings of sequences that the engine replaces.
-_PART = re.compile(rb"(?:\xf0(?:\x9f[\x80-\xbf]?)?|\xe2\x98?|\x1b(?:\[!?|\]8?)?)\Z")
+# The last ones are beginnings of sequences that the engine replaces, or looks for.
+_PART = re.compile(rb"(?:\xf0(?:\x9f[\x80-\xbf]?)?|\xe2\x98?|\x1b(?:\[\??[0-9;]{0,20}!?|\]8?)?)\Z")
+_MAX_PART_BYTES = 24
 
 
 def to_library(data: bytes) -> bytes:
@@ -47,5 +48,5 @@ def from_library(text: bytes) -> bytes:
 
 def unended(data: bytes) -> bytes:
     """The end of `data`, where it may be the beginning of what the library gets in another form."""
-    part = _PART.search(data[-3:])
+    part = _PART.search(data[-_MAX_PART_BYTES:])
     return part[0] if part else b""

@@ -189,7 +189,8 @@ class Masker:
         return given
 
     def resume(self, tail: bytes) -> None:
-        """Go on behind `tail`, which another masker gave out."""
+        """Go on behind `tail`, which another masker gave out, by its rules alone: what it showed of a known value is
+        not in the tail any more."""
         self.feed(tail)
         self.release()
         self.counts.clear()

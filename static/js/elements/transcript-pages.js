@@ -9,6 +9,8 @@ import { tellOfFetch } from "scrollback/failures";
 class TranscriptPages extends HTMLElement {
   connectedCallback() {
     this.list = this.querySelector("[data-transcript]");
+    /** By direction, the request that is under way. */
+    this.loading = {};
     this.links = {
       earlier: this.querySelector(":scope > [data-earlier]"),
       later: this.querySelector(":scope > [data-later]"),
@@ -63,30 +65,34 @@ class TranscriptPages extends HTMLElement {
 
   async load(direction, isByHand = false) {
     const nav = this.links[direction];
-    if (this.loading || nav.hidden) return;
-    this.loading = true;
+    // Coming near asks first, and says nothing when it fails: whoever presses meanwhile wants to know.
+    if (this.loading[direction]) this.loading[direction].isByHand ||= isByHand;
+    if (this.loading[direction] || nav.hidden) return;
+    const request = (this.loading[direction] = { isByHand });
     this.observer.unobserve(nav);
     nav.setAttribute("aria-busy", "true");
     const anchor = nav.querySelector("a");
+    const { href } = anchor;
     let response = null;
+    let failed = false;
     try {
-      const asked = new URL(anchor.href).searchParams;
+      const asked = new URL(href).searchParams;
       const url = new URL(this.getAttribute("rows-url"), document.baseURI);
       const name = direction === "earlier" ? "before" : "after";
       url.searchParams.set(name, asked.get(name));
       response = await fetch(url, { headers: { "HX-Request": "true" } });
       if (!response.ok) throw new Error(String(response.status));
-      this.take(direction, parseRows(await response.text()), anchor, name);
+      const found = parseRows(await response.text());
+      // Other rows may have taken their place meanwhile: these do not belong beside them.
+      if (anchor.href === href) this.take(direction, found, anchor, name);
     } catch {
-      // The link still leads there as a page.
-      nav.removeAttribute("aria-busy");
-      this.loading = false;
-      if (isByHand) tellOfFetch(response?.ok ? null : response, anchor, () => this.load(direction, true));
-      return;
+      failed = true;
     }
     nav.removeAttribute("aria-busy");
-    this.loading = false;
-    requestAnimationFrame(() => this.watch());
+    this.loading[direction] = null;
+    if (!failed) requestAnimationFrame(() => this.watch());
+    // The link still leads there as a page.
+    else if (request.isByHand) tellOfFetch(response?.ok ? null : response, anchor, () => this.load(direction, true));
   }
 
   take(direction, found, anchor, name) {

@@ -13,7 +13,7 @@ from audit.actors import SYSTEM
 from audit.models import Entry
 from sessions_app.actions import unrecorded
 from sessions_app.actions.imports import GATHER_S, ImportWriter
-from sessions_app.importers.leases import settle
+from sessions_app.importers.leases import settle, watch_lease
 from sessions_app.importers.pipeline import Importer
 from sessions_app.models import (
     AgentSession,
@@ -123,6 +123,21 @@ def test_growth_that_a_killed_watch_had_gathered_gets_its_entry(codex_file: Path
         # The lines are kept in one chunk with those before them.
         (begun, len(content), hashlib.sha256(content[begun:]).hexdigest()),
     ]
+
+
+def test_what_a_living_watch_gathers_is_left_to_it(codex_file: Path) -> None:
+    watch = Importer(SYSTEM, following=True)
+    watch.import_paths([str(codex_file)])
+    with codex_file.open("ab") as handle:
+        handle.write(b'{"type":"unknown"}\n')
+    watch.import_paths([str(codex_file)])
+
+    with watch_lease([str(codex_file.parent)]):
+        settle(socket.gethostname(), actor=SYSTEM)
+        assert len(imported_details()) == 1
+
+    settle(socket.gethostname(), actor=SYSTEM)
+    assert len(imported_details()) == 2
 
 
 def test_what_another_process_recorded_is_not_recorded_twice(codex_file: Path) -> None:

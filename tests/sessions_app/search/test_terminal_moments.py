@@ -9,11 +9,13 @@ from django.test import Client
 from sessions_app.actions.terminals import landing
 from sessions_app.actions.terminals.deriving import derive
 from sessions_app.actions.terminals.landing import first_shown
+from sessions_app.actions.terminals.moments import Moments
 from sessions_app.actions.terminals.reading import read_bytes
 from sessions_app.actions.terminals.screens import screen_at
 from sessions_app.actions.terminals.searching import TerminalSearch
 from sessions_app.actions.terminals.working import Workshop
 from sessions_app.models import Terminal
+from sessions_app.search.terminals import search_text
 from sessions_app.terminal.engine.model import EngineError, Line, Screen
 from sessions_app.terminal.engine.process import EngineProcess
 from sessions_app.terminal.engine.version import ENGINE
@@ -89,6 +91,18 @@ def test_a_line_that_is_painted_again_and_again_opens_where_it_stood_first(
     assert hit.line.time_us == 200_000
     expect_first(terminal, "needle of it", hit.line.offset)
     assert opened(client, terminal, hit).json() == {"offset": hit.line.offset, "at_us": 200_000}
+
+
+def test_hits_that_come_when_time_is_up_stay_where_they_were_listed(workshop: Workshop) -> None:
+    recorder = start_recorder()
+    recorder.write(b"\x1b[5;1Hneedle of it\x1b[K" + SPINNER * 40, after_us=100_000)
+    recorder.exit()
+    terminal = derived(recorder, workshop)
+
+    (exact,) = hits(terminal, "needle")
+    (listed,) = [hit for searched in search_text(terminal.pk, Pattern("needle")) for hit in searched.hits]
+    assert exact.line.offset < listed.line.offset
+    assert list(Moments(terminal, deadline=0.0).exact([listed])) == [listed]
 
 
 def test_a_line_that_is_put_together_opens_with_its_last_part(client: Client, workshop: Workshop) -> None:

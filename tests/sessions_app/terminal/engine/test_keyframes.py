@@ -661,6 +661,7 @@ def test_what_is_put_up_or_reset_in_a_colour_looks_and_goes_on_the_same(judge: J
         b"\x1b[3;11H" + b"q" * 10 + b"\x1b[K",
         b"q\x1b[11G" + b"q" * 10 + b"\x1b[K" + b"q" * 20 + b"\x1b[K",
         b"\x1b[2;20H\x1b7\x1b[1;1H\x1b8x\x1b[K",
+        b"\x1b[20Gq\x1b[K",
     ],
 )
 def test_erasing_the_rest_of_a_full_row_erases_nothing(judge: Judge, output: bytes) -> None:
@@ -669,6 +670,14 @@ def test_erasing_the_rest_of_a_full_row_erases_nothing(judge: Judge, output: byt
     (state,) = judge.replay(20, 6, [output, Look()])
     assert _looks_like(engine.screen(), state)
     assert "".join(state["rows"]).count("q") == output.count(b"q")
+    # However it comes: a sequence is cut where the recorder read.
+    for place in range(1, len(output)):
+        pieces = GhosttyEngine(20, 6)
+        pieces.feed(output[:place])
+        restored = judge.replay(20, 6, [pieces.keyframe(0) + output[place:], Look()])
+        pieces.feed(output[place:])
+        assert _looks_like(pieces.screen(), state), output[:place]
+        assert _looks_like(pieces.screen(), restored[0]), output[:place]
 
 
 def test_an_endless_sequence_puts_the_keyframe_off() -> None:
