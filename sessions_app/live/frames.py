@@ -11,7 +11,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from sessions_app.actions.terminals.frames import Span, SpanKey, make_span
-from sessions_app.actions.terminals.starting import Start, start_before
+from sessions_app.actions.terminals.screens import place_behind
+from sessions_app.actions.terminals.starting import Start, start_before, start_drawn_at
 from sessions_app.live.reading import submit
 from sessions_app.models import Terminal
 
@@ -19,6 +20,13 @@ SPANS_BYTES = 16 * 1024 * 1024
 STARTS_BYTES = 4 * 1024 * 1024
 # Keyframes are made a little after the bytes, so a better screen may be there soon.
 START_LASTS_S = 1.0
+# So far from the screen that is kept, one is drawn: at places that are the same for all viewers, with as many rows
+# above it as a heavy keyframe has.
+FAR_BYTES = 64 * 1024
+DRAWN_EVERY_BYTES = 32 * 1024
+DRAWN_ROWS = 1_000
+# Terminals of which the last one that was drawn is kept.
+_DRAWN_TERMINALS = 8
 
 
 async def read_span(key: SpanKey) -> Span:
@@ -65,7 +73,29 @@ class _StartKey:
 def _make_start(key: _StartKey) -> SharedStart:
     terminal = Terminal.objects.get(pk=key.terminal_id)
     start = start_before(terminal, key.end, unaided_bytes=key.unaided_bytes)
+    if key.end - start.offset > FAR_BYTES:
+        start = _drawn_start(terminal, key.end - key.end % DRAWN_EVERY_BYTES) or start
     return SharedStart(start, start.encode())
+
+
+_drawing = threading.Lock()
+_drawn: OrderedDict[uuid.UUID, Start] = OrderedDict()
+
+
+def _drawn_start(terminal: Terminal, offset: int) -> Start | None:
+    # One after the other: the engine draws one screen at a time, and who comes second wants the same.
+    with _drawing:
+        kept = _drawn.get(terminal.pk)
+        if kept is None or kept.offset != offset:
+            place = place_behind(terminal, offset)
+            kept = start_drawn_at(terminal, place, scrollback_rows=DRAWN_ROWS)
+            if kept is None:
+                return None
+            _drawn[terminal.pk] = kept
+        _drawn.move_to_end(terminal.pk)
+        while len(_drawn) > _DRAWN_TERMINALS:
+            _drawn.popitem(last=False)
+        return kept
 
 
 @dataclass(slots=True)

@@ -13,7 +13,12 @@ from django.views.decorators.http import require_safe
 from dashboard.lib.errors import BadRequest
 from sessions_app.access import READ
 from sessions_app.actions.terminals.frames import SpanKey, make_span
-from sessions_app.actions.terminals.playing import map_of, stretch_from
+from sessions_app.actions.terminals.playing import (
+    map_of,
+    stretch_from,
+    stretch_of_moment,
+    stretch_of_place,
+)
 from sessions_app.actions.terminals.reading import events_before, read_bytes, stored_segments
 from sessions_app.models import Terminal
 from sessions_app.sign_in import me, requires
@@ -58,9 +63,17 @@ def frames(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
 @require_safe
 @requires(READ)
 def stretch(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
-    """A screen and the writes that follow it, as in `frames`; `v` is the version that the map named."""
+    """A screen and the writes that follow it, as in `frames`; `v` is the version that the map named.
+
+    The screen that is kept for byte `from`, or the one behind `to` bytes, or of the time `us`.
+    """
     found = get_object_or_404(_visible_to(request), pk=terminal_id)
-    played = stretch_from(found, _number(request, "from", 0), heavy=request.GET.get("heavy") == "1")
+    if "us" in request.GET:
+        played = stretch_of_moment(found, time_us=_number(request, "us", 0))
+    elif "to" in request.GET:
+        played = stretch_of_place(found, _number(request, "to", 0))
+    else:
+        played = stretch_from(found, _number(request, "from", 0), heavy=request.GET.get("heavy") == "1")
     response = answer(request, _in_a_row(played.frames), OCTETS)
     # Another engine would make other screens, and then the map names another version.
     return _immutable(response) if played.is_final and request.GET.get("v") == _version(found) else response

@@ -11,7 +11,15 @@ from django.db.models import F, QuerySet, Window
 from django.db.models.functions import Length, RowNumber
 
 from sessions_app.actions.terminals.frames import SpanKey, make_span
-from sessions_app.actions.terminals.starting import MAX_KEYFRAME_BYTES, start_at, start_before
+from sessions_app.actions.terminals.pieces import Cursor
+from sessions_app.actions.terminals.screens import place_at, place_behind
+from sessions_app.actions.terminals.starting import (
+    MAX_KEYFRAME_BYTES,
+    Start,
+    start_at,
+    start_before,
+    start_drawn_at,
+)
 from sessions_app.models import (
     Terminal,
     TerminalChunk,
@@ -27,6 +35,9 @@ from sessions_app.terminal import timing
 LEAST_STRETCH_BYTES = 64 * 1024
 # Where no screen follows (yet).
 MOST_STRETCH_BYTES = 1024 * 1024
+
+# Above a screen that is drawn for one moment: enough to scroll back a little, and drawn in no time.
+DRAWN_ROWS = 200
 
 # The map of any recording stays small enough to be read before the first seek.
 MAP_MOMENTS = 4_000
@@ -59,6 +70,28 @@ def stretch_from(terminal: Terminal, offset: int, *, heavy: bool = False) -> Pla
     """
     offset = min(offset, terminal.size)
     exact = start_at(terminal, offset, heavy=heavy)
+    return _stretch(terminal, offset, exact)
+
+
+def stretch_of_moment(terminal: Terminal, *, time_us: int) -> PlayedStretch:
+    """The stretch that begins with the screen of this time, exactly; where none can be drawn, before it.
+
+    Otherwise as stretch_from.
+    """
+    return _stretch_drawn(terminal, place_at(terminal, time_us))
+
+
+def stretch_of_place(terminal: Terminal, offset: int) -> PlayedStretch:
+    """As stretch_of_moment, by the number of bytes, with all that happened up to there."""
+    return _stretch_drawn(terminal, place_behind(terminal, offset))
+
+
+def _stretch_drawn(terminal: Terminal, place: Cursor) -> PlayedStretch:
+    drawn = start_drawn_at(terminal, place, scrollback_rows=DRAWN_ROWS)
+    return _stretch(terminal, place.offset, drawn)
+
+
+def _stretch(terminal: Terminal, offset: int, exact: Start | None) -> PlayedStretch:
     start = exact or start_before(terminal, offset)
     following = TerminalKeyframe.objects.filter(
         terminal=terminal, offset__gte=max(start.offset + LEAST_STRETCH_BYTES, offset + 1)

@@ -5,13 +5,11 @@ import threading
 import uuid
 from typing import Final, NamedTuple
 
-from django.db.models import Max
-
 from sessions_app.actions.terminals.pieces import Cursor, Item, read_from, window_at
 from sessions_app.actions.terminals.stretches import SEGMENT_BYTES
 from sessions_app.models import Terminal, TerminalChunk, TerminalEvent, TerminalKeyframe, TerminalSegment
 from sessions_app.models.terminal import TerminalStretch
-from sessions_app.terminal.engine.model import EngineError, Keyframe, Screen, StyledScreen
+from sessions_app.terminal.engine.model import EngineError, Keyframe, Redrawn, Screen, StyledScreen
 from sessions_app.terminal.engine.process import EngineProcess
 from sessions_app.terminal.engine.version import ENGINE
 from sessions_app.terminal.timing import Timing
@@ -19,6 +17,10 @@ from sessions_app.terminal.timing import Timing
 # Keyframes lie 256 KB apart at most. Where there are none so far, whoever asks shall not wait for a gigabyte.
 _FARTHEST_BYTES: Final = 32 * 1024 * 1024
 _DEADLINE_S: Final = 5.0
+# Of most output a row is shorter.
+_ROW_BYTES: Final = 128
+# Who wants a nearer screen to begin with has a farther one.
+_REDRAW_S: Final = 1.0
 
 _lock = threading.Lock()
 _engine: EngineProcess | None = None
@@ -38,14 +40,43 @@ def screen_at(terminal: Terminal, offset: int) -> Screen:
 
     Raises EngineError, MissingOutput.
     """
-    way = _way_to(terminal, offset)
+    way = _way_to(terminal, place_behind(terminal, offset))
     return screen_engine().screen(way.start, way.cols, way.rows, way.items)
 
 
 def styled_screen_at(terminal: Terminal, offset: int) -> StyledScreen:
     """The same with its colours. Raises EngineError, MissingOutput."""
-    way = _way_to(terminal, offset)
+    way = _way_to(terminal, place_behind(terminal, offset))
     return screen_engine().styled(way.start, way.cols, way.rows, way.items)
+
+
+def redrawn_at(terminal: Terminal, place: Cursor, *, scrollback_rows: int) -> Redrawn:
+    """The screen at any place as output that draws it again, with up to so many rows above it.
+
+    Keyframes carry no such rows, so it is drawn from one that lies some way before. Raises EngineError, MissingOutput.
+    """
+    way = _way_to(terminal, place, above_bytes=scrollback_rows * _ROW_BYTES)
+    return screen_engine().redraw(
+        way.start, way.cols, way.rows, way.items, scrollback_rows=scrollback_rows, deadline_s=_REDRAW_S
+    )
+
+
+def place_behind(terminal: Terminal, offset: int) -> Cursor:
+    """The place behind the first `offset` bytes and all that happened up to there."""
+    offset = min(max(offset, 0), terminal.size)
+    return Cursor(offset, _last_event(terminal, offset__lte=offset))
+
+
+def place_at(terminal: Terminal, time_us: int) -> Cursor:
+    """The place behind all that was written and happened up to that time, that of that very microsecond included."""
+    offset = offset_at(terminal, time_us)
+    return Cursor(offset, _last_event(terminal, offset__lte=offset, at_us__lte=time_us))
+
+
+def _last_event(terminal: Terminal, **until: int) -> int:
+    # By their number: of those that are left out there are few behind a place that somebody looks at.
+    found = TerminalEvent.objects.filter(terminal=terminal, **until).order_by("-number")
+    return found.values_list("number", flat=True).first() or 0
 
 
 def stop_screens() -> None:
@@ -95,24 +126,23 @@ def _timing(row: TerminalStretch) -> Timing:
     return Timing.decode(bytes(row.timing), row.first_us, row.offset)
 
 
-def _way_to(terminal: Terminal, offset: int) -> _Way:
+def _way_to(terminal: Terminal, place: Cursor, *, above_bytes: int = 0) -> _Way:
     if not ENGINE:
         raise EngineError("Screens need the terminal engine: pip install pyghostty, where there is a wheel.")
-    offset = min(max(offset, 0), terminal.size)
-    keyframe = light_keyframe(terminal.pk, offset)
+    keyframe = light_keyframe(terminal.pk, Cursor(max(0, place.offset - above_bytes), place.event))
     start = Cursor(keyframe.offset, keyframe.event) if keyframe is not None else Cursor()
-    if offset - start.offset > _FARTHEST_BYTES:
+    if place.offset - start.offset > _FARTHEST_BYTES:
         raise EngineError("The keyframes up to this moment are still being made. Try again in a while.")
-    happened = TerminalEvent.objects.filter(terminal=terminal, number__gt=start.event, offset__lte=offset)
-    last = happened.aggregate(last=Max("number"))["last"] or start.event
-    pieces = read_from(terminal.pk, start, Cursor(offset, last), with_times=False)
+    pieces = read_from(terminal.pk, start, place, with_times=False)
     cols, rows = (keyframe.cols, keyframe.rows) if keyframe is not None else window_at(terminal, start)
     return _Way(keyframe, cols, rows, [item for piece in pieces for item in piece.items])
 
 
-def light_keyframe(terminal_id: uuid.UUID, offset: int) -> Keyframe | None:
-    """The last one at or before `offset`, as the engine takes it. Every heavy one has a light one beside it."""
-    found = TerminalKeyframe.objects.filter(terminal=terminal_id, offset__lte=offset, is_heavy=False)
+def light_keyframe(terminal_id: uuid.UUID, place: Cursor) -> Keyframe | None:
+    """The last one at or before `place`, as the engine takes it. Every heavy one has a light one beside it."""
+    found = TerminalKeyframe.objects.filter(
+        terminal=terminal_id, offset__lte=place.offset, event__lte=place.event, is_heavy=False
+    )
     row = found.order_by("-offset").first()
     if row is None:
         return None

@@ -6,6 +6,7 @@ from itertools import islice
 
 from django.db.models import QuerySet
 
+from sessions_app.actions.terminals.pieces import Cursor
 from sessions_app.actions.terminals.reading import (
     events_before,
     line_start_after,
@@ -13,8 +14,10 @@ from sessions_app.actions.terminals.reading import (
     read_stretches,
     size_at,
 )
+from sessions_app.actions.terminals.screens import redrawn_at, time_at
 from sessions_app.models import Terminal, TerminalKeyframe
 from sessions_app.terminal import wire
+from sessions_app.terminal.engine.model import EngineError
 from sessions_app.terminal.timing import Timing
 
 # Drawing the bytes behind a screen takes xterm.js some 30 ms for each MB.
@@ -58,6 +61,21 @@ def start_at(terminal: Terminal, offset: int, *, heavy: bool = False) -> Start |
     if found is not None:
         return _of_keyframe(found)
     return _beginning(terminal) if offset == 0 else None
+
+
+def start_drawn_at(terminal: Terminal, place: Cursor, *, scrollback_rows: int) -> Start | None:
+    """The screen of this very place, drawn now; None where the engine cannot do that soon.
+
+    The server's engine takes some milliseconds for what takes a browser a tenth of a second.
+    """
+    try:
+        drawn = redrawn_at(terminal, place, scrollback_rows=scrollback_rows)
+    except EngineError:
+        return None
+    if len(drawn.data) > MAX_KEYFRAME_BYTES:
+        return None
+    time_us = time_at(terminal, place.offset)
+    return Start(place.offset, place.event, time_us, drawn.cols, drawn.rows, drawn.data, True)
 
 
 def start_before(terminal: Terminal, end: int, *, unaided_bytes: int = REACH_BYTES) -> Start:

@@ -21,7 +21,15 @@ from sessions_app.terminal.engine.messages import (
     encode_answer,
     encode_refusal,
 )
-from sessions_app.terminal.engine.model import Derived, EngineError, Output, Resize, Screen, StyledScreen
+from sessions_app.terminal.engine.model import (
+    Derived,
+    EngineError,
+    Output,
+    Redrawn,
+    Resize,
+    Screen,
+    StyledScreen,
+)
 from sessions_app.terminal.engine.version import ENGINE
 
 #: Terminals whose state is kept between two requests, at 1 to 10 MB each for windows of usual sizes.
@@ -77,10 +85,10 @@ class Work:
             deriver.close()
 
 
-def _screen(request: Request, items: list[Output | Resize]) -> Screen | StyledScreen:
+def _screen(request: Request, items: list[Output | Resize]) -> Screen | StyledScreen | Redrawn:
     start = request.start
     cols, rows = (request.cols, request.rows) if start is None else (start.cols, start.rows)
-    engine = GhosttyEngine(cols, rows, scrollback_rows=rows)
+    engine = GhosttyEngine(cols, rows, scrollback_rows=max(rows, request.scrollback_rows))
     try:
         if start is not None:
             engine.feed(start.data)
@@ -89,6 +97,9 @@ def _screen(request: Request, items: list[Output | Resize]) -> Screen | StyledSc
                 engine.resize(item.cols, item.rows)
             else:
                 engine.feed(item.data)
+        if request.ask == "redraw":
+            data = engine.keyframe(request.scrollback_rows)
+            return Redrawn(engine.native.cols, engine.native.rows, data)
         return engine.styled() if request.ask == "styled" else engine.screen()
     finally:
         engine.close()

@@ -16,6 +16,7 @@ from sessions_app.terminal.engine.model import (
     EngineError,
     Keyframe,
     Output,
+    Redrawn,
     Resize,
     Screen,
     StyledScreen,
@@ -26,7 +27,7 @@ FRAME = struct.Struct("<I")
 #: First byte of an answer.
 DONE, REFUSED = b"\x00", b"\x01"
 
-type Ask = Literal["derive", "finish", "screen", "styled"]
+type Ask = Literal["derive", "finish", "screen", "styled", "redraw"]
 
 _HEADER = struct.Struct("<I")
 
@@ -35,7 +36,7 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
     """What the child is to do with the output behind the header.
 
     `writes` are (time, number of bytes), or (event, time, columns, rows) for a resize. `offset` is that of the
-    first byte.
+    first byte, `scrollback_rows` how many rows above the screen are to be drawn again.
     """
 
     ask: Ask
@@ -45,6 +46,7 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
     rows: int
     offset: int
     writes: list[list[int]]
+    scrollback_rows: int = 0
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -52,6 +54,7 @@ _decode_request = msgspec.msgpack.Decoder(Request).decode
 _decode_derived = msgspec.msgpack.Decoder(Derived).decode
 _decode_screen = msgspec.msgpack.Decoder(Screen).decode
 _decode_styled = msgspec.msgpack.Decoder(StyledScreen).decode
+_decode_redrawn = msgspec.msgpack.Decoder(Redrawn).decode
 
 
 def encode_request(
@@ -61,6 +64,7 @@ def encode_request(
     cols: int,
     rows: int,
     items: Iterable[Output | Resize],
+    scrollback_rows: int = 0,
 ) -> list[bytes]:
     """Parts of a request. The output of the items must be consecutive."""
     writes: list[list[int]] = []
@@ -74,7 +78,7 @@ def encode_request(
             parts.append(item.data)
         else:
             writes.append([item.event, item.time_us, item.cols, item.rows])
-    header = _encoder.encode(Request(ask, key, start, cols, rows, offset or 0, writes))
+    header = _encoder.encode(Request(ask, key, start, cols, rows, offset or 0, writes, scrollback_rows))
     return [_HEADER.pack(len(header)) + header, *parts]
 
 
@@ -98,7 +102,7 @@ def _items(request: Request, frame: bytes, position: int) -> Iterator[Output | R
             yield Resize(event, position - before, time_us, cols, rows)
 
 
-def encode_answer(answer: Derived | Screen | StyledScreen) -> bytes:
+def encode_answer(answer: Derived | Screen | StyledScreen | Redrawn) -> bytes:
     """A frame's content."""
     return DONE + _encoder.encode(answer)
 
@@ -121,6 +125,11 @@ def screen_of(frame: bytes) -> Screen:
 def styled_of(frame: bytes) -> StyledScreen:
     """The screen with its colours. Raises EngineError when the child says so."""
     return _decode_styled(_content(frame))
+
+
+def redrawn_of(frame: bytes) -> Redrawn:
+    """The screen as output. Raises EngineError when the child says so."""
+    return _decode_redrawn(_content(frame))
 
 
 def _content(frame: bytes) -> memoryview:

@@ -51,6 +51,15 @@ class StyledScreen:
     is_alternate: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Redrawn:
+    """VT text that makes a fresh terminal of this size look and go on like the one that was drawn."""
+
+    cols: int
+    rows: int
+    data: bytes
+
+
 class Engine(Protocol):
     """A terminal without a window. It answers no question that the output asks, and opens nothing."""
 

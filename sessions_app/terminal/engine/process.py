@@ -5,6 +5,7 @@ the other draws single screens, for which somebody is waiting. A native call can
 urgent one, so a priority would not help, and a second child at rest costs some 20 MB.
 """
 
+import math
 import os
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from sessions_app.terminal.engine.messages import (
     Ask,
     derived_of,
     encode_request,
+    redrawn_of,
     screen_of,
     styled_of,
 )
@@ -28,6 +30,7 @@ from sessions_app.terminal.engine.model import (
     EngineError,
     Keyframe,
     Output,
+    Redrawn,
     Resize,
     Screen,
     StyledScreen,
@@ -79,6 +82,21 @@ class EngineProcess:
         """The same with colours. Raises EngineError."""
         return styled_of(self._screens.call(encode_request("styled", "", start, cols, rows, items)))
 
+    def redraw(
+        self,
+        start: Keyframe | None,
+        cols: int,
+        rows: int,
+        items: Iterable[Output | Resize],
+        *,
+        scrollback_rows: int,
+        deadline_s: float,
+    ) -> Redrawn:
+        """The screen after the items as a keyframe, with up to so many rows above it; within that time at most,
+        if that is less than the usual. Raises EngineError."""
+        request = encode_request("redraw", "", start, cols, rows, items, scrollback_rows)
+        return redrawn_of(self._screens.call(request, deadline_s))
+
     def stop(self) -> None:
         """End the children; a later call starts new ones."""
         self._deriving.stop()
@@ -97,20 +115,21 @@ class _Child:
         # Its end ends the child.
         self._life: int | None = None
 
-    def call(self, parts: list[bytes]) -> bytes:
+    def call(self, parts: list[bytes], deadline_s: float = math.inf) -> bytes:
         """The answer to a request. Raises EngineError, and then there is no child any more."""
+        deadline_s = min(deadline_s, self._deadline_s)
         length = sum(map(len, parts))
         if length > MAX_FRAME_BYTES:
             raise EngineError(f"{length} bytes are too many for one call")
         with self._lock:
             try:
                 connection = self._connection or self._start()
-                deadline = time.monotonic() + self._deadline_s
+                deadline = time.monotonic() + deadline_s
                 _send(connection, [FRAME.pack(length), *parts], deadline)
                 return _receive_frame(connection, deadline)
             except TimeoutError as error:
                 self._kill()
-                raise EngineError(f"no answer within {self._deadline_s:g} s") from error
+                raise EngineError(f"no answer within {deadline_s:g} s") from error
             except OSError as error:
                 raise EngineError(f"the engine's process ended: {self._kill()}") from error
             except BaseException:

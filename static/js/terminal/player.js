@@ -1,9 +1,10 @@
 // Plays a recording with its own timing: from any moment, faster or slower, with or without its pauses.
 //
 // How it reads. The map (/terminals/<id>/map) says where one may begin (keyframes) and is small; it is asked for once, and
-// of a recording that goes on what is new. A seek is a look into the map, one GET of /terminals/<id>/stretch (a keyframe and the
-// writes up to the next one, kept for ever by the browser's cache) and a drawing: it costs the same anywhere, and going
-// back never begins at 0. Neighbouring stretches are fetched ahead; a newer seek drops what an older one waits for.
+// of a recording that goes on what is new. A seek is a look into the map, one GET of /terminals/<id>/stretch (a screen and the
+// writes up to the next keyframe, kept for ever by the browser's cache) and a drawing: it costs the same anywhere, and going
+// back never begins at 0. The screen is a keyframe where one lies near before the target; else the server draws that of the
+// target, which takes it a few milliseconds and the browser a tenth of a second. Neighbouring stretches are fetched ahead; a newer seek drops what an older one waits for.
 //
 //   const player = new Player(terminalId, {
 //     apply(frame, done),   // draw one frame {type: "keyframe" | "output" | "resize" | "marker" | "exit", offset, timeUs, …}
@@ -178,7 +179,7 @@ export class Player {
     try {
       await this.#reach(target);
       if (turn !== this.#turn) return false;
-      if (!this.#leadsTo(target)) await this.#beginAt(this.map.startFor(target), turn);
+      if (!this.#leadsTo(target)) await this.#beginNear(target, turn);
       if (turn !== this.#turn) return false;
       await this.#drawUntil(target, turn);
     } catch (error) {
@@ -245,9 +246,9 @@ export class Player {
 
   // Drawing
 
-  /** An empty terminal, and the screen that was kept for this offset. */
-  async #beginAt(offset, turn) {
-    const { frames } = await this.#recording.only(offset);
+  /** An empty terminal, and a screen from which it is not far to the target. */
+  async #beginNear(target, turn) {
+    const { frames } = await this.#recording.only(target);
     if (turn !== this.#turn) return;
     const [keyframe] = frames;
     this.follower = new Follower(keyframe.offset);

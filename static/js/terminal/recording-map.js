@@ -75,6 +75,12 @@ export class RecordingMap {
     const bytes = offset ?? this.activity[lastBefore(this.activity, "atUs", us)]?.offset ?? 0;
     return bytes - keyframe.offset > REACH_BYTES ? bytes : keyframe.offset;
   }
+
+  /** How many bytes there are from `start` on to a moment {us} or to the first {offset} bytes, at most; none where all is drawn. */
+  bytesFrom(start, { us, offset }) {
+    const reached = offset ?? this.activity[lastBefore(this.activity, "atUs", us) + 1]?.offset ?? this.size;
+    return reached <= WHOLE_BYTES ? 0 : reached - start;
+  }
 }
 
 /** The index of the last item whose `key` is not beyond `target`; -1 where there is none. */

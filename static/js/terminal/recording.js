@@ -5,6 +5,8 @@ import { endOf, joined, until } from "scrollback/terminal/frames";
 import { RecordingMap } from "scrollback/terminal/recording-map";
 import { Stretches } from "scrollback/terminal/stretches";
 
+// Drawing so much takes the browser no time.
+const NEAR_BYTES = 32 * 1024;
 // How much one look at what came before shows, at least and at most.
 const EARLIER_BYTES = 512 * 1024;
 const MOST_EARLIER_BYTES = 1024 * 1024;
@@ -44,10 +46,15 @@ export class Recording {
     return map;
   }
 
-  /** The stretch of this screen, and of all that is on its way no other. */
-  only(offset) {
-    const wanted = this.stretches.get(offset, this.#version);
-    this.stretches.drop(offset);
+  /**
+   * A stretch to begin with for a moment {us} or a number of bytes {offset}, and of all that is on its way no other: from the
+   * kept screen before it where that is near, else from its own, which costs the server less than the browser the way to it.
+   */
+  only(target) {
+    const start = this.map.startFor(target);
+    const isNear = this.map.bytesFrom(start, target) <= NEAR_BYTES;
+    const wanted = isNear ? this.stretches.get(start, this.#version) : this.stretches.drawn(target, this.#version);
+    this.stretches.drop(wanted);
     return wanted;
   }
 

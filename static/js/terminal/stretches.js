@@ -23,6 +23,16 @@ export class Stretches {
   get(offset, { version, isHeavy = false, isKeyframe = true, stays = false }) {
     const heavy = isHeavy ? "&heavy=1" : "";
     const address = isKeyframe ? `stretch?from=${offset}${heavy}&v=${version}` : `frames?from=${offset}`;
+    return this.#ask(address, { offset, stays });
+  }
+
+  /** The same from the screen of a moment {us} on, or from that behind the first {offset} bytes, which is drawn by the server. */
+  drawn({ us, offset }, { version }) {
+    const target = us === undefined ? `to=${offset}` : `us=${Math.floor(us)}`;
+    return this.#ask(`stretch?${target}&v=${version}`, { offset: offset ?? 0 });
+  }
+
+  #ask(address, { offset, stays = false }) {
     const kept = this.#kept.get(address);
     if (kept) {
       this.#kept.delete(address);
@@ -39,10 +49,10 @@ export class Stretches {
     this.get(offset, options).catch(() => null);
   }
 
-  /** Nobody waits any more for what is on its way, but for what begins at this offset. */
-  drop(offset = -1) {
-    for (const [address, { controller, stays }] of this.#coming) {
-      if (stays || address.includes(`?from=${offset}&`)) continue;
+  /** Nobody waits any more for what is on its way, but for this promise. */
+  drop(wanted = null) {
+    for (const [address, { controller, stays, promise }] of this.#coming) {
+      if (stays || promise === wanted) continue;
       controller.abort();
       this.#coming.delete(address);
     }

@@ -65,6 +65,7 @@ class Wanderer:
                     await socket.send({"ack": self.follower.expected})
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_viewer_who_wanders_over_a_bad_network_misses_and_repeats_nothing(seed: int) -> None:
     async def scenario() -> None:

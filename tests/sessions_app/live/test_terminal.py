@@ -8,13 +8,14 @@ import pytest
 
 from dashboard.lib import nudges
 from dashboard.lib.db import ChangeDetector
-from sessions_app.actions.terminals import mark_lost, seal
+from sessions_app.actions.terminals import mark_lost, screens, seal
 from sessions_app.actions.terminals.frames import MAX_EVENTS
 from sessions_app.actions.terminals.starting import MAX_KEYFRAME_BYTES, REACH_BYTES
 from sessions_app.live import frames, sender
 from sessions_app.live.close_codes import CloseCode
 from sessions_app.live.consumers import terminal as consumer
 from sessions_app.live.facts import Login, Mailbox
+from sessions_app.live.frames import DRAWN_EVERY_BYTES, DRAWN_ROWS
 from sessions_app.live.hub import Hub
 from sessions_app.live.lag import Lag
 from sessions_app.live.sender import LAG_BYTES, RESUME_BYTES, STEP_BYTES
@@ -22,6 +23,8 @@ from sessions_app.live.window import WINDOW_BYTES, Window, WrongAck
 from sessions_app.models import Terminal
 from sessions_app.terminal import wire
 from sessions_app.terminal.asciicast.model import Marker
+from sessions_app.terminal.engine.ghostty import GhosttyEngine
+from sessions_app.terminal.engine.version import ENGINE
 from sessions_app.terminal.follower import Follower
 from tests.factories import make_person
 from tests.sessions_app.live.sockets import Viewer, cookie_of, here, run
@@ -173,6 +176,7 @@ def write_all(recorder: Recorder, written: bytes) -> None:
         recorder.write(written[start : start + 900_000])
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_long_history_starts_near_its_end_where_no_screen_was_made() -> None:
     async def scenario() -> None:
         cookie, recorder = await here(set_up)
@@ -191,6 +195,7 @@ def test_a_long_history_starts_near_its_end_where_no_screen_was_made() -> None:
     run(scenario)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_long_history_starts_with_the_screen_near_its_end() -> None:
     async def scenario() -> None:
         cookie, recorder = await here(set_up)
@@ -207,6 +212,38 @@ def test_a_long_history_starts_with_the_screen_near_its_end() -> None:
     run(scenario)
 
 
+@pytest.mark.skipif(not ENGINE, reason="the terminal engine has no wheel for this platform")
+def test_a_long_history_starts_with_a_screen_that_is_drawn_near_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(screens, "_REDRAW_S", 600.0)
+
+    async def scenario() -> None:
+        cookie, recorder = await here(set_up)
+        written = lines(30_000)
+        await here(write_all, recorder, written)
+        end = len(written)
+        # One that is kept, and too far away to be drawn from by a browser.
+        await here(make_keyframe, recorder.terminal, end - 500_000, is_heavy=True)
+        drawn = []
+        for _ in range(2):
+            async with Viewer(recorder.terminal.pk, cookie) as viewer:
+                shown = await viewer.until(end)
+                (keyframe,) = viewer.of_kind(wire.KeyframeFrame)
+                assert keyframe.offset == end - end % DRAWN_EVERY_BYTES
+                assert shown == keyframe.data + written[keyframe.offset :]
+                drawn.append(keyframe.data)
+        assert drawn[0] == drawn[1]
+        engine = GhosttyEngine(80, 24)
+        engine.feed(drawn[0])
+        assert engine.native.scrollback_rows == DRAWN_ROWS
+        engine.feed(written[end - end % DRAWN_EVERY_BYTES :])
+        assert engine.screen() == await here(lambda: screens.screen_at(recorder.refresh(), end))
+
+    run(scenario)
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_who_was_away_for_long_comes_back_to_a_screen_and_for_short_to_every_byte() -> None:
     async def scenario() -> None:
         cookie, recorder = await here(set_up)
@@ -227,6 +264,7 @@ def test_who_was_away_for_long_comes_back_to_a_screen_and_for_short_to_every_byt
     run(scenario)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_viewer_who_does_not_answer_gets_one_window_and_then_the_end() -> None:
     async def scenario() -> None:
         cookie, recorder = await here(set_up)
@@ -249,6 +287,7 @@ def test_a_viewer_who_does_not_answer_gets_one_window_and_then_the_end() -> None
     run(scenario)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_screen_takes_room_in_the_window_and_may_be_larger_than_what_is_left() -> None:
     """The viewer has all it was sent and says so: there must always be a way on."""
 
@@ -270,6 +309,7 @@ def test_a_screen_takes_room_in_the_window_and_may_be_larger_than_what_is_left()
     run(scenario)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_viewer_who_was_held_up_is_taken_near_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sender, "LAG_S", float("inf"))
 
