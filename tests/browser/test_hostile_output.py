@@ -152,8 +152,8 @@ def test_no_question_is_answered(signed_in_page: Page, server: Server) -> None:
     signed_in_page.keyboard.type("typed by the reader")
     signed_in_page.keyboard.press("Control+c")
     assert signed_in_page.evaluate("window.answers") == []
-    # The mouse is the reader's: it selects.
-    assert selected_by_mouse(signed_in_page) != ""
+    # The mouse is the reader's: it selects. On a busy machine two clicks may be no double click.
+    until(lambda: selected_by_mouse(signed_in_page) != "", "a double click should select")
 
 
 def selected_by_mouse(page: Page) -> str:

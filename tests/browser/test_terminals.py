@@ -404,6 +404,26 @@ def test_the_colours_are_those_of_the_page(
     assert (sum(plain) > 384) is (theme == "dark")
 
 
+@pytest.mark.once  # What the page does with bytes is no matter of the engine.
+def test_a_character_that_is_cut_anywhere_is_shown(signed_in_page: Page, server: Server) -> None:
+    """By the recorder's reads, and by the pieces in which xterm.js is given what is written at once."""
+    recorder = start_recorder(cols=100, rows=24)
+    every = "\N{EM DASH}\N{HORIZONTAL ELLIPSIS}\N{LATIN SMALL LETTER SHARP S}\N{GRINNING FACE}"
+    for byte in every.encode():
+        recorder.write(bytes([byte]))
+    lines = [every]
+    for indent in range(3):
+        # Several pieces of characters of three bytes, from another offset each.
+        line = "x" * indent + "\N{HORIZONTAL ELLIPSIS}" * 97
+        recorder.write(f"\r\n{line}".encode() * 40)
+        lines += [line] * 40
+    open_terminal(signed_in_page, recorder.terminal)
+    expect_screen(signed_in_page, "\n".join(lines))
+    recorder.write("\r\n\N{RIGHT SINGLE QUOTATION MARK}".encode()[:-1])
+    recorder.write("\N{RIGHT SINGLE QUOTATION MARK}".encode()[-1:])
+    expect_screen(signed_in_page, "\n".join([*lines, "\N{RIGHT SINGLE QUOTATION MARK}"]))
+
+
 CONTRAST = """() => {
   const light = (colour) => {
     const [red, green, blue] = colour.match(/[\\d.]+/g).slice(0, 3).map((part) => part / 255)

@@ -1,6 +1,6 @@
 // The bytes of a program are hostile: they may freeze the page, speak for the reader or lead somewhere else.
 
-import { StringCap } from "scrollback/terminal/string-cap";
+import { concatenated, StringCap } from "scrollback/terminal/string-cap";
 
 // xterm.js parses what it is given in one write to its end, and lets the page live in between. A piece of this size takes a
 // few milliseconds at worst in a window of so many cells; in a larger one each sequence may touch more of them.
@@ -126,23 +126,48 @@ export function loadWidths(terminal, addon) {
   });
 }
 
-/** Have `terminal` stop for the page often enough, whatever is written, and keep no string that is longer than useful. */
+/**
+ * Have `terminal` stop for the page often enough, whatever is written, and keep no string that is longer than useful.
+ *
+ * A character is given to it whole: of one that comes in two parts, the second of its bytes being 0x80 as in dashes, quotes and
+ * dots, xterm.js 6.0 loses the first.
+ */
 function writeInPieces(terminal) {
   const write = terminal.write.bind(terminal);
   const cap = new StringCap();
   const reset = terminal.reset.bind(terminal);
+  let begun = new Uint8Array();
   terminal.reset = () => {
     cap.reset();
+    begun = new Uint8Array();
     reset();
   };
   terminal.write = (data, done) => {
-    const kept = typeof data === "string" ? data : cap.keep(data);
+    if (typeof data === "string") return write(data, done);
+    const kept = begun.length ? concatenated([begun, cap.keep(data)]) : cap.keep(data);
+    const end = kept.length - unfinished(kept);
     const cells = terminal.cols * terminal.rows;
     const size = Math.max(SMALLEST_PIECE_BYTES, Math.floor(PIECE_BYTES * Math.min(1, PIECE_CELLS / cells)));
     let from = 0;
-    for (; kept.length - from > size; from += size) write(kept.slice(from, from + size));
-    write(kept.slice(from), done);
+    while (end - from > size) {
+      const to = from + size - unfinished(kept.subarray(from, from + size));
+      write(kept.slice(from, to));
+      from = to;
+    }
+    begun = kept.slice(end);
+    write(kept.slice(from, end), done);
   };
+}
+
+/** How many bytes at the end are the beginning of a character (UTF-8) of which there is more to come. */
+function unfinished(bytes) {
+  for (let count = 1; count <= Math.min(3, bytes.length); count++) {
+    const byte = bytes[bytes.length - count];
+    if (byte >= 0x80 && byte < 0xc0) continue;
+    const length = byte < 0xc0 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
+    return length > count ? count : 0;
+  }
+  return 0;
 }
 
 /** What xterm.js does with links: says where one leads, asks, and opens only the web. */

@@ -102,7 +102,7 @@ function finder(bytes, byte) {
   };
 }
 
-function concatenated(pieces) {
+export function concatenated(pieces) {
   const whole = new Uint8Array(pieces.reduce((size, piece) => size + piece.length, 0));
   let at = 0;
   for (const piece of pieces) {
