@@ -27,6 +27,7 @@ AUDIT_ACTIONS: Final[dict[str, str]] = {
     # People
     "sign_in.succeeded": "signed in",
     "sign_in.failed": "failed to sign in",
+    "sign_in.delayed": "was told to wait before another password is looked at",
     "sign_in.expired": "was signed out after a long pause",
     "sign_in.revoked": "ended every sign-in of a person",
     "sign_out.completed": "signed out",
@@ -92,11 +93,12 @@ AUDIT_ACTIONS: Final[dict[str, str]] = {
 }
 
 # Of many at once some are only counted. The others are not done when their entry cannot be written.
-BEST_EFFORT: Final = frozenset({"request.denied", *REPORTED}) - _STRICT_REPORTS
+BEST_EFFORT: Final = frozenset({"request.denied", "sign_in.delayed", *REPORTED}) - _STRICT_REPORTS
 # What is written down although nothing is stored beside the log.
 CHANGES_NOTHING: Final = frozenset(
     {
         "request.denied",
+        "sign_in.delayed",
         "sign_in.expired",
         "sign_out.completed",
         "session.exported",

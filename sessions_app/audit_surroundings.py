@@ -8,10 +8,12 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from audit.actors import Actor
+from audit.columns import parsed
 from audit.models import Entry
 from audit.surroundings import Place, SavedQuery, SessionName
 from dashboard.lib.formatting import clock, precise_clock
 from sessions_app.actors import requester
+from sessions_app.audit_actions import REPORTED
 from sessions_app.models import AgentSession, Run, SavedView, Terminal
 from sessions_app.sign_in import me
 
@@ -36,7 +38,7 @@ class ConsoleSurroundings:
         return AgentSession.objects.filter(project__name=project).values("pk")
 
     def places_of(self, entry: Entry, request: HttpRequest) -> Sequence[Place]:
-        person = me(request)
+        person, at_ms = me(request), happened_ms(entry)
         found: list[Place] = []
         session = (
             AgentSession.objects.visible_to(person).filter(pk=entry.session_id).first()
@@ -44,15 +46,24 @@ class ConsoleSurroundings:
             else None
         )
         if session is not None:
-            found.append(_moment_of_session(session, entry.at_ms))
+            found.append(_moment_of_session(session, at_ms))
         if entry.run_id and (run := Run.objects.visible_to(person).filter(pk=entry.run_id).first()):
             found.append(Place(f"Run {run}", reverse("run", args=[run.pk]), "runs"))
-        found += [_moment_of_terminal(terminal, entry.at_ms) for terminal in _terminals(entry, person)]
+        found += [_moment_of_terminal(terminal, at_ms) for terminal in _terminals(entry, at_ms, person)]
         return found
 
     def saved_queries(self, request: HttpRequest) -> Sequence[SavedQuery]:
         views = SavedView.objects.filter(person=me(request), page="audit").order_by("name")
         return [SavedQuery(view.name, view.query) for view in views]
+
+
+def happened_ms(entry: Entry) -> int:
+    """When it happened: what a sandbox reports reaches the log later, and says itself when it saw it."""
+    if entry.action not in REPORTED:
+        return entry.at_ms
+    details = (parsed(entry.body.encode("utf-8", "surrogateescape")) or {}).get("details")
+    observed_ms = details.get("observed_ms") if isinstance(details, dict) else None
+    return observed_ms if isinstance(observed_ms, int) else entry.at_ms
 
 
 def _moment_of_session(session: AgentSession, at_ms: int) -> Place:
@@ -65,17 +76,15 @@ def _moment_of_session(session: AgentSession, at_ms: int) -> Place:
     return Place(f"The session at {clock(offset_ms)}", f"{href}?t={precise_clock(offset_ms)}", "sessions")
 
 
-def _terminals(entry: Entry, person: Any) -> list[Terminal]:
+def _terminals(entry: Entry, at_ms: int, person: Any) -> list[Terminal]:
     """The terminal that the entry is about; else those of its session that were open at the moment."""
     visible = Terminal.objects.visible_to(person)
     if entry.target_type == "terminal":
         return list(visible.filter(pk=entry.target_id)) if _is_id(entry.target_id) else []
     if entry.session_id is None:
         return []
-    there = visible.filter(session=entry.session_id, started_ms__lte=entry.at_ms).order_by("-started_ms")[:20]
-    return [
-        terminal for terminal in there if entry.at_ms <= terminal.started_ms + terminal.duration_us // 1000
-    ][:3]
+    there = visible.filter(session=entry.session_id, started_ms__lte=at_ms).order_by("-started_ms")[:20]
+    return [terminal for terminal in there if at_ms <= terminal.started_ms + terminal.duration_us // 1000][:3]
 
 
 def _moment_of_terminal(terminal: Terminal, at_ms: int) -> Place:

@@ -25,8 +25,8 @@ _CLASS_NAMES: Final = {
 
 _LOGON, _LOGOFF = 1, 2
 _SIGN_INS: Final = {
-    "sign_in.succeeded": _LOGON, "sign_in.failed": _LOGON, "sign_in.expired": _LOGOFF, "sign_in.revoked": _LOGOFF,
-    "sign_out.completed": _LOGOFF,
+    "sign_in.succeeded": _LOGON, "sign_in.failed": _LOGON, "sign_in.delayed": _LOGON, "sign_in.expired": _LOGOFF,
+    "sign_in.revoked": _LOGOFF, "sign_out.completed": _LOGOFF,
 }  # fmt: skip
 # Activities of Account Change; 99 is Other.
 _ACCOUNTS: Final = {

@@ -13,10 +13,11 @@ from django.contrib.auth import authenticate
 from django.db.models import F
 
 from audit.actors import Actor, anonymous
-from audit.record import record
+from audit.record import Target, record
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import write_transaction
 from dashboard.lib.errors import Refused
+from sessions_app.actions.denials import note_delayed
 from sessions_app.actions.people import target_of
 from sessions_app.actors import actor_of
 from sessions_app.models import Person, SignInFailure
@@ -48,7 +49,11 @@ def sign_in(username: str, password: str, *, address: str) -> Person:
     """The person, with the entry written. Raises TooSoon, or WrongCredentials, as late for unknown names."""
     name = username.strip().lower()
     pair, network = _keys(name, address)
-    _count_try(pair, network)
+    try:
+        _count_try(pair, network)
+    except TooSoon:
+        note_delayed(anonymous(address), _target_named(name), address=address)
+        raise
     found = authenticate(username=name, password=password)
     person = found if isinstance(found, Person) else None
     with write_transaction():
@@ -57,13 +62,12 @@ def sign_in(username: str, password: str, *, address: str) -> Person:
             SignInFailure.objects.filter(key=network).update(failures=F("failures") - 1)
             record_sign_in(person, address=address)
             return person
-        # What was typed as a name may be a password: only names that exist are written down.
-        known = Person.objects.people().filter(username=name).first()
+        target = _target_named(name)
         record(
             "sign_in.failed",
             actor=anonymous(address),
-            target=target_of(known) if known else None,
-            details={"address": address, "known_name": known is not None},
+            target=target,
+            details={"address": address, "known_name": target is not None},
         )
     raise WrongCredentials
 
@@ -71,7 +75,11 @@ def sign_in(username: str, password: str, *, address: str) -> Person:
 def check_current_password(person: Person, password: str, *, address: str) -> bool:
     """Is it this person's password? Slowed down like a sign-in, as an open page may be in wrong hands."""
     pair, network = _keys(person.username, address)
-    _count_try(pair, network)
+    try:
+        _count_try(pair, network)
+    except TooSoon:
+        note_delayed(actor_of(person), target_of(person), address=address)
+        raise
     is_right = person.check_password(password)
     with write_transaction():
         if is_right:
@@ -109,6 +117,12 @@ def network_of(address: str) -> str:
         parsed = parsed.ipv4_mapped
     prefix = 24 if parsed.version == 4 else 64
     return str(ipaddress.ip_network((parsed, prefix), strict=False))
+
+
+def _target_named(name: str) -> Target | None:
+    """What was typed as a name may be a password: only names that exist are written down."""
+    known = Person.objects.people().filter(username=name).first()
+    return target_of(known) if known else None
 
 
 def _count_try(pair: str, network: str) -> None:

@@ -40,6 +40,8 @@ def caller_of(request: HttpRequest) -> Caller:
         return Caller(token.owner, token)
     # The login cookie is sent by any page of this host, so it never changes anything here.
     if request.method not in SAFE_METHODS:
+        if isinstance(request.user, Person):
+            record_denied(request, "send")
         raise _unauthenticated("Send a token: Authorization: Bearer sbk_…")
     if not isinstance(request.user, Person):
         raise _unauthenticated("Sign in, or send a token: Authorization: Bearer sbk_…")

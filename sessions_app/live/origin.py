@@ -11,9 +11,12 @@ from typing import Any
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
+from sessions_app.live.refusals import note_refused
+
 type Application = Callable[..., Awaitable[Any]]
 
 _ORIGIN = re.compile(r"(https?)://([^/?#@\s\\]+)\Z")
+_MOST_ORIGIN_CHARS = 300
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -39,7 +42,7 @@ def is_own_origin(
 
 
 class ExactOrigin:
-    """ASGI middleware: any other page gets HTTP 403 instead of a socket."""
+    """ASGI middleware: any other page gets HTTP 403 instead of a socket, and an entry of the audit log says so."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
@@ -58,6 +61,8 @@ class ExactOrigin:
         ):
             await self._application(scope, receive, send)
             return
+        # Who is signed in there is not looked up: a page that is not ours speaks for nobody.
+        await note_refused(scope, "origin", details={"origin": " ".join(origins)[:_MOST_ORIGIN_CHARS]})
         # Closed before it was accepted, which the server answers with 403.
         await send({"type": "websocket.close"})
 

@@ -16,7 +16,7 @@ from sessions_app.actions.setup import UsedLink, choose_password, create_first_o
 from sessions_app.actions.sign_in import TooSoon, record_sign_in, record_sign_out, sign_in
 from sessions_app.models import Person, SetupLink
 from sessions_app.nav_counts import nav_counts
-from sessions_app.sign_in import LONGEST_S
+from sessions_app.sign_in import LONGEST_S, record_denied
 from sessions_app.views.forms import FirstOperatorForm, NewPasswordForm, SignInForm
 
 FIRST_PAGE = "/"
@@ -67,6 +67,7 @@ def setup_page(request: HttpRequest, token: str) -> HttpResponse:
     """One link, one use: 404 for a wrong, used or expired one, so that nothing can be learnt from it."""
     link = find_link(token)
     if link is None:
+        record_denied(request, "set-up link")
         raise Http404
     form_class = NewPasswordForm if link.person else FirstOperatorForm
     form = form_class(request.POST or None, person=link.person)
@@ -74,6 +75,7 @@ def setup_page(request: HttpRequest, token: str) -> HttpResponse:
         try:
             person = _use_link(link, token, form)
         except UsedLink as used:
+            record_denied(request, "set-up link")
             raise Http404 from used
         except Refused as refusal:
             form.add_error(None, str(refusal))

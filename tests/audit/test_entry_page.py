@@ -14,6 +14,7 @@ from audit.notes import TreeHead, Verifier
 from audit.record import Attachment, Draft, Target, append, record
 from audit.signing import newest_checkpoint, write_checkpoint
 from audit.tree import verify_inclusion
+from dashboard.lib.db import write_transaction
 from sessions_app.models import Role
 from tests.factories import START_MS, make_person, make_session, make_terminal, signed_in
 
@@ -26,8 +27,6 @@ def client() -> Client:
 
 
 def write(**values: Any) -> Entry:
-    from dashboard.lib.db import write_transaction
-
     with write_transaction():
         return record("session.renamed", **{"actor": Actor("person", "1", "ada"), **values})
 
@@ -84,8 +83,6 @@ def test_a_payload_is_shown_and_opening_it_is_always_recorded(client: Client) ->
 
 
 def test_an_erased_payload_is_told_from_none(client: Client) -> None:
-    from dashboard.lib.db import write_transaction
-
     write(attachment=Attachment(b"secret"))
     write()
     with write_transaction():
@@ -127,6 +124,29 @@ def test_it_links_to_the_second_in_the_session_and_the_terminal(
     ]
     afterwards = [place.href for place in client.get("/audit/1/").context["places"]]
     assert afterwards == [f"/sessions/{session.pk}/"]
+
+
+def test_what_a_sandbox_reports_leads_to_the_second_when_it_was_seen(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = make_session(started_ms=START_MS, ended_ms=START_MS + 600_000)
+    terminal = make_terminal(session, b"x", started_ms=START_MS + 10_000, duration_us=100_000_000)
+    actor = Actor("token", "1", "sandbox")
+    # The sandbox was cut off for a while, and its reports came when the terminal had ended.
+    monkeypatch.setattr("audit.record.now_ms", lambda: START_MS + 300_000)
+    seen = {"observed_ms": START_MS + 61_250}
+    with write_transaction():
+        append([Draft("file.written", actor, session_id=session.pk, details=seen)])
+        append([Draft("session.renamed", actor, session_id=session.pk, details=seen)])
+    monkeypatch.undo()
+
+    assert [place.href for place in client.get("/audit/0/").context["places"]] == [
+        f"/sessions/{session.pk}/?t=00:01:01.250",
+        f"/terminals/{terminal.pk}/?t=00:00:51.250",
+    ]
+    # Of what the console does itself nobody else's clock is believed.
+    afterwards = [place.href for place in client.get("/audit/1/").context["places"]]
+    assert afterwards == [f"/sessions/{session.pk}/?t=00:05:00.000"]
 
 
 def test_a_session_that_is_gone_is_named_and_not_linked(client: Client) -> None:
@@ -180,7 +200,5 @@ def test_the_strip_says_how_far_the_log_is_verified_and_what_is_wrong(
 
 
 def append_some(count: int) -> None:
-    from dashboard.lib.db import write_transaction
-
     with write_transaction():
         append([Draft("session.archived", SYSTEM, Target("session", str(n), "s")) for n in range(count)])

@@ -19,6 +19,7 @@ from dashboard.lib.commands import ConsoleCommand
 from dashboard.lib.errors import Refused
 from sessions_app.actions.background_sealing import BackgroundSealing
 from sessions_app.actions.console_settings import note_settings
+from sessions_app.actions.denials import WithheldDenials
 from sessions_app.actions.setup import issue_setup_link
 from sessions_app.actions.terminals.background import BackgroundDeriving
 from sessions_app.actions.terminals.screens import stop_screens
@@ -58,10 +59,12 @@ class Command(ConsoleCommand):
         with ExitStack() as stack:
             deriving, checkpoints = BackgroundDeriving(), CheckpointWriter(everybodys=True)
             verifier, sealing, watch = BackgroundVerifier(), BackgroundSealing(), HealthWatch()
+            denials = WithheldDenials()
             stops = [
                 stop_hub,
                 stop_answering,
                 stop_reading,
+                denials.stop,
                 deriving.stop,
                 sealing.stop,
                 watch.stop,
@@ -79,6 +82,7 @@ class Command(ConsoleCommand):
                 watch.start()
                 verifier.start()
                 sealing.start()
+                denials.start()
                 self._greet(host, addresses)
 
             listened = serving.run_server(host, port, ready)

@@ -13,9 +13,11 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import DatabaseError
 
 from sessions_app.access import READ, may
+from sessions_app.actors import actor_of
 from sessions_app.live.close_codes import CloseCode
 from sessions_app.live.facts import Interest, Login, Mailbox, News
 from sessions_app.live.hub import get_hub
+from sessions_app.live.refusals import note_refused
 from sessions_app.models import Person
 
 logger = logging.getLogger(__name__)
@@ -79,9 +81,11 @@ class LiveConsumer(_Socket, ABC):
         scope: dict[str, Any] = {**self.scope}
         person, key = scope["user"], scope["session"].session_key
         if not isinstance(person, Person) or not key:
+            await note_refused(scope, "sign-in")
             await self.close(CloseCode.UNAUTHENTICATED)
             return
         if not may(person, READ):
+            await note_refused(scope, READ, actor=actor_of(person))
             await self.close(CloseCode.FORBIDDEN)
             return
         self.person = person

@@ -219,6 +219,12 @@ def be_denied() -> Act:
     return lambda: denials.note_denied("POST", "/settings/people/", "administer", actor=ADA, limit=limit)
 
 
+@scenario(entries=("sign_in.delayed",))
+def be_told_to_wait() -> Act:
+    limit = denials.DenialLimit()
+    return lambda: denials.note_delayed(ADA, None, address="192.0.2.1", limit=limit)
+
+
 # ── Sessions ─────────────────────────────────────────────────────────────────────────────────────────────
 @scenario("sessions.archive_session", entries=("session.archived",))
 def archive() -> Act:

@@ -1,5 +1,7 @@
 """Coming in and going out, as a browser sees it."""
 
+import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from audit.models import Entry
 from dashboard.lib.ids import new_id
 from sessions_app.actions import people
 from sessions_app.actions import sign_in as sign_in_actions
+from sessions_app.actions.denials import DenialLimit, note_delayed, write_withheld
 from sessions_app.actors import actor_of
 from sessions_app.models import Person, Role, SignInFailure
 from sessions_app.sign_in import IDLE_MS
@@ -274,3 +277,61 @@ def test_a_person_is_found_under_their_lower_case_name_only_once() -> None:
     make_person(username="ada", password=PASSWORD)
     assert try_to_sign_in(Client(), "ADA", PASSWORD).status_code == 302
     assert Person.objects.people().count() == 1
+
+
+def delays() -> list[tuple[str, str, str, int]]:
+    """Who, whose password, from where, and how many were withheld before."""
+    found = Entry.objects.filter(action="sign_in.delayed", decision="deny").order_by("idx")
+    details = [json.loads(entry.body)["details"] for entry in found]
+    return [
+        (entry.actor_label, entry.target_label, one["address"], one["withheld"])
+        for entry, one in zip(found, details, strict=True)
+    ]
+
+
+@pytest.fixture
+def own_limit(monkeypatch: pytest.MonkeyPatch) -> DenialLimit:
+    limit = DenialLimit()
+    monkeypatch.setattr(sign_in_actions, "note_delayed", partial(note_delayed, limit=limit))
+    return limit
+
+
+@pytest.mark.parametrize("tries", [5, 200])
+def test_tries_that_come_too_soon_are_counted_in_the_log(
+    tries: int, own_limit: DenialLimit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_person(username="ada", password=PASSWORD)
+    Clock(monkeypatch)
+    for _ in range(4):
+        try_to_sign_in(Client(), "ada", "wrong wrong wrong")
+    for _ in range(tries):
+        assert try_to_sign_in(Client(), "ada", "wrong wrong wrong").status_code == 429
+    assert delays() == [("127.0.0.1", "ada", "127.0.0.1", 0)]
+    write_withheld(own_limit, everything=True)
+    assert delays()[1:] == [("127.0.0.1", "ada", "127.0.0.1", tries - 2)]
+    assert actions() == ["sign_in.failed"] * 4 + ["sign_in.delayed"] * 2
+
+
+@pytest.mark.usefixtures("own_limit")
+def test_of_a_try_that_comes_too_soon_neither_name_nor_password_is_written_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Clock(monkeypatch)
+    for _ in range(5):
+        answer = try_to_sign_in(Client(), "my secret", "my password")
+    assert answer.status_code == 429
+    assert delays() == [("127.0.0.1", "", "127.0.0.1", 0)]
+    bodies = "".join(Entry.objects.values_list("body", flat=True))
+    assert "my secret" not in bodies
+    assert "my password" not in bodies
+
+
+@pytest.mark.usefixtures("own_limit")
+def test_a_present_password_that_comes_too_soon_is_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = signed_in(make_person(username="ada", password=PASSWORD))
+    Clock(monkeypatch)
+    form = {"current": "wrong wrong", "password": "another long phrase", "again": "another long phrase"}
+    for _ in range(7):
+        client.post("/settings/password/", form)
+    assert actions() == ["password.refused"] * 4 + ["sign_in.delayed"]
+    assert delays() == [("ada", "ada", "127.0.0.1", 0)]

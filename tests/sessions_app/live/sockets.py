@@ -17,6 +17,7 @@ from tests.factories import signed_in
 
 PATIENCE_S = 5.0
 HOST = "localhost:8765"
+PEER = "10.0.0.7"
 ORIGIN = f"http://{HOST}"
 
 
@@ -57,6 +58,7 @@ class Socket:
         if origin is not None:
             headers.append((b"origin", origin.encode()))
         self._communicator = WebsocketCommunicator(whole_application(), path, headers=headers)
+        self._communicator.scope["client"] = (PEER, 50_000)
         self.accepted = False
 
     async def __aenter__(self) -> Self:

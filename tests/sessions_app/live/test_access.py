@@ -1,16 +1,24 @@
 """Who may open a socket, and how it ends when they no longer may."""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.db import OperationalError
 
 from audit.actors import SYSTEM
+from audit.models import Entry
 from dashboard.lib.ids import new_id
+from sessions_app.actions import denials
+from sessions_app.actions.denials import DenialLimit, note_denied
 from sessions_app.actions.people import change_role, disable_person
+from sessions_app.live import refusals
 from sessions_app.live.close_codes import CloseCode
+from sessions_app.live.consumers import base
 from sessions_app.live.origin import is_own_origin
 from sessions_app.models import AgentSession, Person, Role
 from tests.factories import make_person, make_session, make_terminal
@@ -227,11 +235,75 @@ def test_a_default_port_may_be_left_out() -> None:
 
 
 @pytest.mark.parametrize("origin", [None, "http://localhost:9999", "http://evil.example:8765"])
-def test_another_page_gets_no_socket(origin: str | None) -> None:
+@pytest.mark.usefixtures("own_limit")
+def test_another_page_gets_no_socket_and_it_is_written_down(origin: str | None) -> None:
     async def scenario() -> None:
         cookie = await here(lambda: cookie_of(make_person()))
-        socket = Socket("/live/console/", cookie, origin=origin)
-        async with socket:
-            assert not socket.accepted
+        for _ in range(3):
+            async with Socket("/live/console/?after=7", cookie, origin=origin) as socket:
+                assert not socket.accepted
+        assert await here(written) == [("10.0.0.7", "/live/console/", "origin", origin or "")]
+
+    run(scenario)
+
+
+# What is written down
+
+
+@pytest.fixture
+def own_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refusals, "note_denied", partial(note_denied, limit=DenialLimit()))
+
+
+def written() -> list[tuple[str, str, str, str | None]]:
+    """Who, the path, what was missing and the origin, of refused sockets."""
+    found = Entry.objects.filter(action="request.denied", decision="deny").order_by("idx")
+    details = [json.loads(entry.body)["details"] for entry in found]
+    assert {one["method"] for one in details} <= {"WEBSOCKET"}
+    return [
+        (entry.actor_label, entry.target_label, one["right"], one.get("origin"))
+        for entry, one in zip(found, details, strict=True)
+    ]
+
+
+@pytest.mark.usefixtures("own_limit")
+def test_a_stranger_who_opens_sockets_is_written_down() -> None:
+    async def scenario() -> None:
+        found = await here(paths)
+        for _ in range(3):
+            for path in found:
+                assert await code_of(path, "") == CloseCode.UNAUTHENTICATED
+        assert await here(written) == [("10.0.0.7", path, "sign-in", None) for path in found]
+
+    run(scenario)
+
+
+@pytest.mark.usefixtures("own_limit")
+def test_a_person_without_the_right_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "may", lambda *_: False)
+
+    async def scenario() -> None:
+        cookie = await here(lambda: cookie_of(make_person(username="ada")))
+        assert await code_of("/live/console/", cookie) == CloseCode.FORBIDDEN
+        assert await here(written) == [("ada", "/live/console/", "read", None)]
+
+    run(scenario)
+
+
+@pytest.mark.usefixtures("own_limit")
+def test_a_socket_is_refused_also_when_nothing_can_be_written(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OperationalError("database is locked")
+
+    async def scenario() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(denials, "record", fail)
+            assert await code_of("/live/console/", "") == CloseCode.UNAUTHENTICATED
+        assert "not in the audit log yet" in caplog.text
+        assert await here(written) == []
+        assert await code_of("/live/console/", "") == CloseCode.UNAUTHENTICATED
+        assert await here(written) == [("10.0.0.7", "/live/console/", "sign-in", None)]
 
     run(scenario)
