@@ -37,9 +37,9 @@ class History:
     def say(self, text: str) -> None:
         self._reply([{"type": "text", "text": text}], "end_turn")
 
-    def call(self, command: str) -> str:
+    def call(self, name: str, **arguments: str) -> str:
         call_id = f"toolu_{uuid.uuid4().hex[:20]}"
-        block = {"type": "tool_use", "id": call_id, "name": "Bash", "input": {"command": command}}
+        block = {"type": "tool_use", "id": call_id, "name": name, "input": arguments}
         self._reply([block], "tool_use")
         return call_id
 
@@ -95,12 +95,17 @@ def main(history_path: str) -> None:
         room = _ROOMS[round_number % len(_ROOMS)]
         round_number += 1
         history.prompt(f"Please check the {room}.")
-        call_id = history.call(f"check-room {room} --lamps --windows --plants")
+        call_id = history.call("Bash", command=f"check-room {room} --lamps --windows --plants")
         for piece in check(room, round_number):
             sys.stdout.write(piece)
             sys.stdout.flush()
             time.sleep(_STEP_SECONDS)
         history.answer(call_id, f"{room}: 4 lamps, 3 windows, 12 plants: all in order")
+        report = f"/srv/house/reports/{room}.md"
+        call_id = history.call(
+            "Write", file_path=report, content=f"# The {room}\n\nRound {round_number}: all in order.\n"
+        )
+        history.answer(call_id, f"File created successfully at: {report}")
         history.say(
             f"The **{room}** is in order: every lamp works, the windows are shut, the plants have water."
         )

@@ -15,10 +15,13 @@ from sessions_app.models import AgentSession, Person, Role, Scope
 
 OPERATOR: Final = "demo"
 _NOTE: Final = "The subagents wrote the same component twice. Ask for one plan first next time."
+_HOUSE_NOTE: Final = "It goes on for ever, so that there is something to watch. Nothing in the house is real."
 
 
 def seed(histories: Path, begun: Path, password: str) -> str:
-    """Import the histories; make people, a tag, a star, a note, a token. Again, it only changes the password.
+    """Import the histories; make people, tags, stars, notes, saved views, a token.
+
+    Again, it only changes the password, and marks the session that has begun as it did the first one's.
 
     The id of the session that has begun in the file of that name, so that a terminal can be recorded into it.
     """
@@ -30,13 +33,14 @@ def seed(histories: Path, begun: Path, password: str) -> str:
     if person is not None:
         people.change_password(person.pk, password, actor=actor)
     else:
-        _add_people(password, actor)
+        person = _add_people(password, actor)
+    _mark(session, person, "house", _HOUSE_NOTE)
     # A server and a recorder are started next; nothing of this process may hold the database.
     connections.close_all()
     return str(session.pk)
 
 
-def _add_people(password: str, actor: Actor) -> None:
+def _add_people(password: str, actor: Actor) -> Person:
     person = people.create_person(
         OPERATOR, Role.OPERATOR, display_name="Demo", password=password, actor=actor
     )
@@ -44,9 +48,15 @@ def _add_people(password: str, actor: Actor) -> None:
     people.create_person("grace", Role.AUDITOR, display_name="Grace", actor=actor)
     create_token(person, "build box", [Scope.WRITE], actor=actor)
     saved_views.save_view("sessions", "Needs a look", "status=failed", person=person)
+    saved_views.save_view("audit", "Who was let in", "q=action:sign_in.*", person=person)
     largest = AgentSession.objects.order_by("-message_count", "id").first()
     if largest is not None:
-        acting = actor_of(person)
-        sessions.tag_session(largest.pk, "showcase", actor=acting)
-        sessions.star_session(largest.pk, person, actor=acting)
-        sessions.add_note(largest.pk, _NOTE, author=person, actor=acting)
+        _mark(largest, person, "showcase", _NOTE)
+    return person
+
+
+def _mark(session: AgentSession, person: Person, tag: str, note: str) -> None:
+    acting = actor_of(person)
+    sessions.tag_session(session.pk, tag, actor=acting)
+    sessions.star_session(session.pk, person, actor=acting)
+    sessions.add_note(session.pk, note, author=person, actor=acting)
