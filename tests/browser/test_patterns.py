@@ -183,13 +183,3 @@ def test_escape_closes_a_menu_without_moving_the_page(sessions_page: Page) -> No
     expect(sessions_page.locator("details[open]")).to_have_count(0)
     expect(summary).to_be_focused()
     assert sessions_page.evaluate("scrollY") == 0
-
-
-def test_script_before_a_terminal_opens_stays_small(signed_in_page: Page) -> None:
-    sizes: list[int] = []
-    signed_in_page.on(
-        "response",
-        lambda response: sizes.append(len(response.body())) if response.url.endswith(".js") else None,
-    )
-    signed_in_page.goto("/-/patterns/session/", wait_until="networkidle")
-    assert 0 < sum(sizes) < 150_000
