@@ -12,6 +12,8 @@ from playwright.sync_api import Browser
 from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
+from sessions_app.actions.terminals.screens import stop_screens
+from sessions_app.actions.terminals.working import stop_own_workshop
 from sessions_app.models import SearchEntry
 from sessions_app.search import index
 from tests import launching
@@ -38,6 +40,14 @@ def programs_are_forked() -> Iterator[None]:
     launching.forks = True
     yield
     launching.forks = False
+
+
+@pytest.fixture(scope="session", autouse=True)
+def engines_end() -> Iterator[None]:
+    """What a test draws or derives in this process is done by children that stay for the next one."""
+    yield
+    stop_screens()
+    stop_own_workshop()
 
 
 @pytest.fixture(scope="session")
