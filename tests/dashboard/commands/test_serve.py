@@ -104,6 +104,27 @@ def test_a_recording_that_lost_its_server_is_finished_by_the_next_one(shell: She
         assert not list((shell.home / "spool").glob("*.cast"))
 
 
+def test_a_server_that_ends_writes_how_many_refusals_it_withheld(shell: Shell) -> None:
+    with server_on(shell) as server:
+        for number in range(5):
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                urllib.request.urlopen(f"{server.url}/setup/guess-{number}/")  # noqa: S310  our own server
+    found = [json.loads(body) for body in bodies(shell.environment["SCROLLBACK_DATABASE_URL"])]
+    refused = [entry for entry in found if entry["action"] == "request.denied"]
+    assert [entry["details"]["withheld"] for entry in refused] == [0, 3]
+    assert {entry["target"]["label"] for entry in refused} == {"/setup/…/"}
+
+
+def bodies(url: str) -> list[str]:
+    """The texts of all entries, in their order."""
+    query = "SELECT body FROM audit_entry ORDER BY idx"
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
+            return [body for (body,) in database.execute(query)]
+    with psycopg.connect(url) as server:
+        return [body for (body,) in server.execute(query)]
+
+
 def terminals(shell: Shell) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = shell.json("list", "--terminals")["terminals"]
     return found
