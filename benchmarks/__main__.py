@@ -11,6 +11,7 @@ from benchmarks.harness import ENGINES, Options, copy_tables, fresh_console, mac
 from benchmarks.processes import Failed
 
 BENCHMARKS = {
+    "set-up": "benchmarks.set_up",
     "import": "benchmarks.import_histories",
     "rescan": "benchmarks.rescan",
     "session-list": "benchmarks.session_list",
@@ -18,6 +19,7 @@ BENCHMARKS = {
     "audit-append": "benchmarks.audit_append",
     "audit-verify": "benchmarks.audit_verify",
     "audit-seal": "benchmarks.audit_seal",
+    "audit-tampering": "benchmarks.audit_tampering",
     "open-session": "benchmarks.open_session",
     "append-to-page": "benchmarks.append_to_page",
     "idle": "benchmarks.idle",

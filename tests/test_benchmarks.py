@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks import harness
 from benchmarks.__main__ import BENCHMARKS
+from benchmarks.audit_tampering import told_by
 from benchmarks.harness import Cost, Pace, percentiles
 from benchmarks.processes import Failed
 from benchmarks.terminal_attach import times_faster
@@ -23,6 +24,7 @@ from tests.endurance.sizes import IS_FULL
 ROOT = Path(__file__).parents[1]
 # Megabytes, sessions, messages or seconds, as the benchmark counts them.
 TOY_SIZES = {
+    "set-up": 1,
     "import": 2,
     "rescan": 2,
     "session-list": 2_000,
@@ -30,6 +32,7 @@ TOY_SIZES = {
     "audit-append": 6_400,
     "audit-verify": 6_000,
     "audit-seal": 300,
+    "audit-tampering": 1,
     "open-session": 300,
     "append-to-page": 1,
     "idle": 1,
@@ -99,7 +102,10 @@ def test_it_runs_and_prints_one_line(name: str, request: pytest.FixtureRequest) 
 
 
 def check_figures(name: str, found: dict[str, Any]) -> None:
-    if name == "import":
+    if name == "set-up":
+        assert found["first"]["healthy_s"] > 0
+        assert len(found["again"]) == 1
+    elif name == "import":
         (size,) = found["sizes"]
         assert size["records"] > 100
         assert size["scrollback"]["peak_rss_mb"] > 20
@@ -122,6 +128,10 @@ def check_figures(name: str, found: dict[str, Any]) -> None:
         assert len(found["runs"]) == 3
     elif name == "audit-seal":
         assert found["sessions"]["large"]["rows"] > found["sessions"]["small"]["rows"] > 0
+    elif name == "audit-tampering":
+        assert found["attacks_on_log"]["tried"] >= found["attacks_on_log"]["classes"] > 12
+        assert found["attacks_on_sealed"]["tried"] >= found["attacks_on_sealed"]["classes"] > 12
+        assert min(found["sound"]["logs"], found["sound"]["consoles"]) > 0
     elif name == "open-session":
         assert found["sessions"]["large"]["messages"] == 300
         assert found["sessions"]["small"]["messages"] == 100
@@ -293,3 +303,32 @@ def test_a_peer_that_could_not_load_is_compared_with_nothing() -> None:
         "times_faster_p95": 2.5,
     }
     assert times_faster(measured, {"failed": "too long a string"}) == {}
+
+
+REPORT = """<testsuites><testsuite>
+<testcase name="test_a[edit]"><properties><property name="attacks_on_log" value="100"/></properties></testcase>
+<testcase name="test_a[delete]"><properties><property name="attacks_on_log" value="100"/></properties></testcase>
+<testcase name="test_b[cut]"><properties><property name="attacks_on_sealed" value="90"/></properties></testcase>
+<testcase name="test_c"><properties><property name="sound_logs" value="200"/></properties></testcase>
+<testcase name="test_d"/>
+</testsuite></testsuites>"""
+
+
+def test_what_was_tried_of_attacks_is_what_the_tests_tell(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    report.write_text(REPORT)
+    assert told_by(report) == {
+        "attacks_on_log": {"classes": 2, "tried": 200, "unnoticed": 0},
+        "attacks_on_sealed": {"classes": 1, "tried": 90, "unnoticed": 0},
+        "sound": {"logs": 200, "consoles": 0, "false_alarms": 0},
+    }
+
+
+@pytest.mark.parametrize("trouble", ["failure", "error", "skipped"])
+def test_an_attack_that_is_not_noticed_is_named(trouble: str, tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    report.write_text(
+        REPORT.replace('<testcase name="test_d"/>', f'<testcase name="test_d"><{trouble}/></testcase>')
+    )
+    with pytest.raises(Failed, match="test_d"):
+        told_by(report)

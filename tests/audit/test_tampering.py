@@ -1,10 +1,11 @@
 """Every attack is noticed by whoever kept one earlier head, the damage is named, and nothing sound is called broken.
 
-`SCROLLBACK_TEST_ENDURANCE=full` tries every attack with a hundred seeds and looks at two hundred sound logs.
+`SCROLLBACK_TEST_ENDURANCE=full` tries every attack with a hundred seeds and looks at two hundred sound logs;
+`python3 dev.py bench audit-tampering` does so, and prints what was tried.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.db import transaction
@@ -17,6 +18,8 @@ from tests.audit.logs import grow, prune
 from tests.endurance.sizes import full_or
 
 pytestmark = pytest.mark.django_db
+
+type Note = Callable[[str, object], None]
 
 SEEDS = full_or(100, 3)
 CLEAN_RUNS = full_or(200, 6)
@@ -40,7 +43,10 @@ def grown_log(random_: random.Random) -> tuple[str, str]:
 
 @pytest.mark.usefixtures("key_is_left")
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
-def test_an_attack_is_noticed_and_the_damage_named(attack: Attack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_attack_is_noticed_and_the_damage_named(
+    attack: Attack, monkeypatch: pytest.MonkeyPatch, record_property: Note
+) -> None:
+    record_property("attacks_on_log", SEEDS)
     # What was cut off may leave an end that nobody signed, which counts once it is some seconds old.
     monkeypatch.setattr("audit.verification.LATE_MS", 3_600_000)
     older, newer = grown_log(random.Random(1))
@@ -71,7 +77,8 @@ def test_an_attack_is_noticed_and_the_damage_named(attack: Attack, monkeypatch: 
 
 
 @pytest.mark.usefixtures("key_is_left")
-def test_a_sound_log_is_never_called_broken() -> None:
+def test_a_sound_log_is_never_called_broken(record_property: Note) -> None:
+    record_property("sound_logs", CLEAN_RUNS)
     for seed in range(CLEAN_RUNS):
         random_ = random.Random(seed)
         with transaction.atomic():

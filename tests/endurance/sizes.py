@@ -5,7 +5,8 @@
 
 import os
 
-IS_FULL = os.environ.get("SCROLLBACK_TEST_ENDURANCE") == "full"
+VARIABLE = "SCROLLBACK_TEST_ENDURANCE"
+IS_FULL = os.environ.get(VARIABLE) == "full"
 
 
 def full_or(full: int, quick: int) -> int:
