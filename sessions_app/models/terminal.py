@@ -91,6 +91,8 @@ class Terminal(models.Model):
     derived_size = models.BigIntegerField(default=0)
     derived_event = models.BigIntegerField(default=0)
     derived_by = models.CharField(max_length=60, blank=True)
+    # How often all of it was removed to be made anew: no screen of one making is taken for that of another.
+    derivation = models.IntegerField(default=0)
     # The last lines and the last screen were made too, once it had ended.
     derived_end = models.BooleanField(default=False)
     # How many secrets were masked before anything was stored.

@@ -75,7 +75,7 @@ def stretch(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
     else:
         played = stretch_from(found, _number(request, "from", 0), heavy=request.GET.get("heavy") == "1")
     response = answer(request, _in_a_row(played.frames), OCTETS)
-    # Another engine would make other screens, and then the map names another version.
+    # Another engine may make other screens, as may a rebuild, and then the map names another version.
     return _immutable(response) if played.is_final and request.GET.get("v") == _version(found) else response
 
 
@@ -96,14 +96,16 @@ def terminal_map(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
 
 
 def _version(terminal: Terminal) -> str:
-    return hashlib.sha256(terminal.derived_by.encode()).hexdigest()[:8]
+    """Another one for each engine, and for each time that the screens were made anew."""
+    made_by = f"{terminal.derivation} {terminal.derived_by}"
+    return hashlib.sha256(made_by.encode()).hexdigest()[:8]
 
 
 def _etag(terminal: Terminal, after: int) -> str:
     """Weak, as the body may come compressed or not."""
     made_of = (
         after, terminal.size, terminal.event_count, terminal.duration_us, terminal.state, terminal.sealed_size,
-        terminal.derived_size, terminal.derived_event, terminal.derived_end, terminal.derived_by,
+        terminal.derived_size, terminal.derived_event, terminal.derived_end, _version(terminal),
     )  # fmt: skip
     return f'W/"{hashlib.sha256(repr(made_of).encode()).hexdigest()[:20]}"'
 

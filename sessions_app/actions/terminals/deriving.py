@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import F, Q
 
 from dashboard.lib.bulk import bulk_insert
 from dashboard.lib.db import write_transaction
@@ -85,7 +85,11 @@ def forget_derived(terminal_id: uuid.UUID) -> None:
     """
     with write_transaction():
         Terminal.objects.filter(pk=terminal_id).update(
-            derived_size=_FORGETTING, derived_event=0, derived_end=False, derived_by=""
+            derived_size=_FORGETTING,
+            derived_event=0,
+            derived_end=False,
+            derived_by="",
+            derivation=F("derivation") + 1,
         )
         TerminalKeyframe.objects.filter(terminal=terminal_id).delete()
     terminal = Terminal.objects.filter(pk=terminal_id).first()
@@ -112,6 +116,7 @@ def _store(terminal: Terminal, result: Result) -> bool:
             derived_size=start.offset,
             derived_event=start.event,
             derived_end=terminal.derived_end,
+            derivation=terminal.derivation,
         )
         if not here.update(
             derived_size=end.offset, derived_event=end.event, derived_end=result.is_end, derived_by=ENGINE

@@ -9,8 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-#: Version of the keyframe writer. Keyframes of another one are made again by `terminals rebuild`.
-WRITER = 2
+#: Version of all that is written with the engine: raise it with whatever changes a keyframe, where one is made
+#: (Spacing), which lines are listed and where (text.py, deriver.py), or what the library is given (ghostty.py,
+#: widths.py, links.py). What another one wrote is made again by `terminals rebuild`, and browsers ask for it anew.
+WRITER = 3
 
 
 def _native_engine() -> str:

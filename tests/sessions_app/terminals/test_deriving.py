@@ -545,3 +545,13 @@ def test_without_an_engine_nothing_is_derived_until_there_is_one(
     terminal.refresh_from_db()
     assert (terminal.derived_size, terminal.derived_by) == (terminal.size, ENGINE)
     assert lines_of(terminal)[0].startswith("000000 ")
+
+
+def test_what_was_derived_before_a_rebuild_is_not_written_behind_it(workshop: Workshop) -> None:
+    terminal = recorded(log_of(1_000))
+    before = workshop.work(terminal)
+    forget_derived(terminal.pk)
+    assert not deriving._store(terminal, before)
+    assert not TerminalKeyframe.objects.filter(terminal=terminal).exists()
+    terminal.refresh_from_db()
+    assert deriving._store(terminal, before)

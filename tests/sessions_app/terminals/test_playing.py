@@ -10,6 +10,7 @@ import zstandard
 from django.test import Client
 
 from sessions_app.actions.terminals import playing
+from sessions_app.actions.terminals.deriving import derive_all, forget_derived
 from sessions_app.actions.terminals.playing import (
     LEAST_STRETCH_BYTES,
     MAP_MOMENTS,
@@ -19,6 +20,7 @@ from sessions_app.actions.terminals.playing import (
 )
 from sessions_app.actions.terminals.sealing import seal
 from sessions_app.actions.terminals.starting import last_clear, start_before
+from sessions_app.actions.terminals.working import Workshop
 from sessions_app.models import Terminal, TerminalKeyframe
 from sessions_app.models.blob import pack
 from sessions_app.terminal import wire
@@ -185,6 +187,28 @@ def test_only_what_can_never_change_may_be_kept_for_ever(client: Client) -> None
     Terminal.objects.update(derived_by="another engine")
     assert not kept(f"from=0&v={version}")
     assert get(client, recorder, "map").json()["version"] != version
+
+
+def test_screens_that_were_made_anew_have_another_version(client: Client) -> None:
+    recorder = start_recorder()
+    recorder.write(b"made more than once\r\n")
+    recorder.exit(0)
+    workshop = Workshop(works_ahead=False)
+    found = []
+    try:
+        for _ in range(3):
+            derive_all(recorder.terminal.pk, workshop)
+            document = get(client, recorder, "map")
+            found.append((document.json()["version"], document["ETag"]))
+            forget_derived(recorder.terminal.pk)
+        derive_all(recorder.terminal.pk, workshop)
+    finally:
+        workshop.stop()
+    assert [len(set(column)) for column in zip(*found, strict=True)] == [3, 3]
+    # What browsers kept of an older making is asked for under another address, and that one is kept no more.
+    assert "immutable" not in get(client, recorder, f"stretch?from=0&v={found[-1][0]}").get(
+        "Cache-Control", ""
+    )
 
 
 def test_the_heavy_screen_of_an_offset_is_given_when_asked_for() -> None:
