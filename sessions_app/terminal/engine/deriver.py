@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from sessions_app.terminal.engine.ghostty import BYTES_PER_CELL, GhosttyEngine, allowed_size
-from sessions_app.terminal.engine.model import Derived, EngineError, Keyframe, Output, Resize, Screen
+from sessions_app.terminal.engine.model import Derived, Keyframe, Output, Resize, Screen, Unfinished
 from sessions_app.terminal.engine.text import LineReader
 
 #: Rows above the screen that a heavy keyframe carries.
@@ -205,7 +205,7 @@ class Deriver:
         try:
             light = self._engine.keyframe(0)
             heavy = self._engine.keyframe(HEAVY_ROWS) if is_heavy else b""
-        except EngineError:
+        except Unfinished:
             # An endless sequence: there is a keyframe once it has ended.
             return 0
         if self._offset != self._light_offset:

@@ -3,13 +3,13 @@
 import re
 
 from sessions_app.terminal.engine.links import Links
-from sessions_app.terminal.engine.model import EngineError, Screen, StyledScreen
+from sessions_app.terminal.engine.model import EngineError, Screen, StyledScreen, Unfinished
 from sessions_app.terminal.engine.styles import styled_rows
 from sessions_app.terminal.engine.version import ENGINE
 from sessions_app.terminal.engine.widths import to_library, unended
 
 if ENGINE:
-    from sessions_app.terminal.engine.keyframe import write_below, write_keyframe
+    from sessions_app.terminal.engine.keyframe import erase_halves, write_below, write_keyframe
     from sessions_app.terminal.engine.native_vt import NativeVt
 
 #: Windows that terminals really have; the library allocates by the number of cells.
@@ -47,6 +47,8 @@ class GhosttyEngine:
         # The beginning of a character that the library may have to get as another one.
         self._unended = b""
         self._links = Links()
+        # A narrower window left halves of characters that could not be erased yet.
+        self._has_halves = False
         # The primary screen by number of rows above it, while it cannot change below the alternate one.
         self._below: dict[int, bytes] = {}
 
@@ -56,7 +58,11 @@ class GhosttyEngine:
         self._unended = unended(data)
         if self._unended:
             data = data[: -len(self._unended)]
-        data = to_library(data)
+        self._write(to_library(data))
+        if self._has_halves:
+            self._erase_halves()
+
+    def _write(self, data: bytes) -> None:
         if b"\x1b" not in data and not self._links.is_begun:
             self.native.write(data)
             return
@@ -139,13 +145,30 @@ class GhosttyEngine:
 
     def resize(self, cols: int, rows: int) -> None:
         """Give the window another size."""
-        self.native.resize(*allowed_size(cols, rows))
+        native = self.native
+        before = native.cols
+        native.resize(*allowed_size(cols, rows))
         self._below.clear()
+        if native.is_alternate and native.cols < before:
+            self._erase_halves()
+
+    def _erase_halves(self) -> None:
+        """Erase the wide characters of which a narrower window cut one half: no output leads to such a screen.
+
+        xterm.js goes on showing the other half. In the middle of a sequence this has to wait for its end.
+        """
+        self._has_halves = not self.native.is_idle
+        if not self._has_halves:
+            erase_halves(self.native)
 
     def keyframe(self, scrollback_rows: int) -> bytes:
-        """VT text for a fresh terminal of this size. Raises EngineError when a sequence is unfinished too long."""
+        """VT text for a fresh terminal of this size. Raises Unfinished in a sequence that is, for too long."""
+        if self._has_halves:
+            raise Unfinished("the window became narrower in the middle of a sequence")
+        # First of all: nothing can be copied in a sequence that is too long.
+        unfinished = self.native.unfinished() + self._unended
         below = self._below_screen(scrollback_rows)
-        return write_keyframe(self.native, scrollback_rows, below, self._links.current) + self._unended
+        return write_keyframe(self.native, scrollback_rows, below, self._links.current) + unfinished
 
     def _below_screen(self, scrollback_rows: int) -> bytes:
         if not self.native.is_alternate:

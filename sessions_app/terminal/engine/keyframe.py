@@ -24,16 +24,14 @@ _REGION = re.compile(rb"\x1b\[\d+;\d+r(?=(?:\x1b\[\d+;\d+s)?\Z)")
 
 
 def write_keyframe(native: NativeVt, scrollback_rows: int, below: bytes, link: bytes) -> bytes:
-    """VT text with up to `scrollback_rows` rows above the screen. Raises EngineError.
+    """VT text with up to `scrollback_rows` rows above the screen, without the sequence that is unfinished.
 
     `below` is what write_below made while the alternate screen is up, else empty. `link` begins the link that
     goes on.
     """
-    unfinished = native.unfinished()
     parts: list[bytes] = [below]
     _append_rows(parts, native, 0 if below else scrollback_rows)
     _append_state(parts, native, link)
-    parts.append(unfinished)
     return b"".join(parts)
 
 
@@ -55,6 +53,20 @@ def write_below(native: NativeVt, scrollback_rows: int) -> bytes:
     return b"".join(parts)
 
 
+def erase_halves(native: NativeVt) -> None:
+    """Erase wide characters whose second half lies behind the last column; everything else is put back as it was."""
+    rows = native.halved_rows()
+    if not rows:
+        return
+    is_origin = native.mode(_ORIGIN)
+    parts = [b"\x1b[?6l\x1b[0m", *(b"\x1b[%d;%dH\x1b[X" % (row + 1, native.cols) for row in rows)]
+    if is_origin:
+        parts.append(b"\x1b[?6h")
+    _, region = _margins(native)
+    _append_pen_and_cursor(parts, native, top=_top_of(region) if is_origin else 0)
+    native.write(b"".join(parts))
+
+
 def _append_rows(parts: list[bytes], native: NativeVt, scrollback_rows: int) -> None:
     above, count = native.scrollback_rows, native.rows
     kept = min(above, scrollback_rows)
@@ -68,6 +80,9 @@ def _append_rows(parts: list[bytes], native: NativeVt, scrollback_rows: int) -> 
         parts.append(row)
         # Only a row that is full goes on in the next one.
         goes_on = len(row) >= cols and index < last and rows[index + 1] and native.row_wraps(first + index)
+        if goes_on and native.ends_free(first + index):
+            # There the wide character did not fit, whatever stands before it.
+            parts.append(b"\x1b[%dG" % cols)
         if index < last and not goes_on:
             parts.append(b"\r\n")
     parts.append(b"\x1b[0m")
@@ -78,7 +93,7 @@ def _append_state(parts: list[bytes], native: NativeVt, link: bytes) -> None:
     parts.append(tabs)
     for index, (red, green, blue) in native.palette_changes:
         parts.append(b"\x1b]4;%d;rgb:%02x/%02x/%02x\x1b\\" % (index, red, green, blue))
-    top = int(region[2:].split(b";")[0]) - 1 if region else 0
+    top = _top_of(region)
     is_origin = native.mode(_ORIGIN)
     _append_saved_cursor(parts, native, top if is_origin else 0)
     parts.extend(b"\x1b[?%dh" % number for number in _PRIVATE_MODES if native.mode(number))
@@ -109,6 +124,11 @@ def _margins(native: NativeVt) -> tuple[bytes, bytes]:
     # Left and right margins are unknown to xterm.js, which would save its cursor: they are left out.
     region = _REGION.search(behind)
     return (b"" if tabs == default else tabs), region[0] if region else b""
+
+
+def _top_of(region: bytes) -> int:
+    """The first row of a scroll region, given the sequence that sets it; the screen's where there is none."""
+    return int(region[2:].split(b";")[0]) - 1 if region else 0
 
 
 def _append_saved_cursor(parts: list[bytes], native: NativeVt, top: int) -> None:

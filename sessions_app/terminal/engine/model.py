@@ -8,6 +8,10 @@ class EngineError(Exception):
     """The engine refuses, or took longer than it may; the recording's bytes are not affected."""
 
 
+class Unfinished(EngineError):
+    """Not while this sequence goes on: a keyframe can be made once it has ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class Screen:
     """What the screen shows. `rows` are without the spaces at their ends; the cursor counts from 0."""
@@ -74,7 +78,7 @@ class Engine(Protocol):
 
         It carries up to `scrollback_rows` rows above the screen, both screens when the alternate one is up,
         modes, saved cursor, scroll region, cursor, its visibility, and last the sequence that is unfinished.
-        Raises EngineError.
+        Raises EngineError, of it Unfinished where one has to wait.
         """
 
     def screen(self) -> Screen:

@@ -11,12 +11,13 @@ from pyghostty import ffi, lib
 from pyghostty.core import init_sized, union_fn
 
 from sessions_app.terminal.engine.links import shown
-from sessions_app.terminal.engine.model import EngineError
+from sessions_app.terminal.engine.model import EngineError, Unfinished
 from sessions_app.terminal.engine.widths import from_library
 
 #: A sequence that is unfinished for longer than this is not carried by a keyframe: none is written there.
 MAX_UNFINISHED_BYTES = 65_536
 _CELL_PIXELS = (8, 16)
+_WRAP = 7
 _SUCCESS: int = lib.GHOSTTY_SUCCESS
 _PLAIN: int = lib.GHOSTTY_FORMATTER_FORMAT_PLAIN
 _ALTERNATE: int = lib.GHOSTTY_TERMINAL_SCREEN_ALTERNATE
@@ -124,12 +125,21 @@ class Native:
 
     def unset_mode(self, number: int) -> None:
         """Reset a DEC private mode."""
-        self._mode.mode, self._mode.value = number, False
+        self._put_mode(number, on=False)
+
+    def _put_mode(self, number: int, *, on: bool) -> None:
+        self._mode.mode, self._mode.value = number, on
         check(lib.ghostty_terminal_set(self._handle, lib.GHOSTTY_TERMINAL_OPT_MODE, self._mode), "set mode")
 
     def resize(self, cols: int, rows: int) -> None:
         """Change the size of the window."""
-        check(lib.ghostty_terminal_resize(self._handle, cols, rows, *_CELL_PIXELS), "resize")
+        # Like xterm.js it breaks the lines of the primary screen anew, also while a program wants none broken.
+        wraps = self.mode(_WRAP)
+        self._put_mode(_WRAP, on=True)
+        try:
+            check(lib.ghostty_terminal_resize(self._handle, cols, rows, *_CELL_PIXELS), "resize")
+        finally:
+            self._put_mode(_WRAP, on=wraps)
 
     # Numbers.
 
@@ -198,7 +208,7 @@ class Native:
         return self._get_flag(lib.GHOSTTY_TERMINAL_DATA_VT_GROUND)
 
     def unfinished(self) -> bytes:
-        """The sequence or character that the output has begun and not ended. Raises EngineError: too long."""
+        """The sequence or character that the output has begun and not ended. Raises Unfinished: it is too long."""
         if self.is_idle:
             return b""
         length = self._size
@@ -209,7 +219,8 @@ class Native:
             check(result, "unfinished sequence")
             unfinished = bytes(ffi.buffer(buffer, length[0]))
             return shown(from_library(unfinished))
-        check(result, "unfinished sequence")
+        if result != _SUCCESS:
+            raise Unfinished(f"a sequence that is too long: libghostty-vt says {result}")
         return b""
 
     # Text.

@@ -154,9 +154,18 @@ class NativeVt(Native):
             kind == _SPACER_HEAD and self._kind_of(self._raw_cell(0, row + 1)) == _WIDE
         )
 
+    def ends_free(self, row: int) -> bool:
+        """Whether the last cell of a row was left free as a wide character did not fit."""
+        return self._kind_of(self._raw_cell(self.cols - 1, row)) == _SPACER_HEAD
+
     def _kind_of(self, cell: int) -> int:
         check(lib.ghostty_cell_get(cell, lib.GHOSTTY_CELL_DATA_WIDE, self._enum), "cell")
         return int(self._enum[0])
+
+    def halved_rows(self) -> list[int]:
+        """Rows of the screen whose last cell holds a wide character, of which there is one half only."""
+        last, above = self.cols - 1, self.scrollback_rows
+        return [row for row in range(self.rows) if self._kind_of(self._raw_cell(last, above + row)) == _WIDE]
 
     def vt_cell(self, column: int, row: int) -> tuple[int, int, bytes]:
         """The character at or around a cell of the screen: its first column, the one behind it, and VT text."""

@@ -3,7 +3,7 @@
 import random
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from benchmarks.terminal_corpus import COLS, ROWS, stream
@@ -158,3 +158,22 @@ def random_writes(kind: str, seed: int, count: int, cols: int, rows: int) -> lis
     """What terminals are sent, of one kind of MENUS."""
     chance = random.Random(seed)
     return [chance.choice(MENUS[kind])(chance, cols, rows) for _ in range(count)]
+
+
+def random_resized(kind: str, seed: int, count: int, begin: bytes = b"") -> Recording:
+    """The same behind `begin`, in a window that gets another size now and then."""
+    chance = random.Random(seed)
+    cols, rows = 20, 6
+    first = Recording(cols, rows, ())
+    items: list[Item] = [Output(0, 0, begin)] if begin else []
+    offset = len(begin)
+    for number in range(count):
+        if chance.random() < 0.12:
+            cols, rows = chance.randint(2, 40), chance.randint(1, 12)
+            items.append(Resize(number + 1, offset, number, cols, rows))
+        else:
+            # A scroll region has two rows at least.
+            data = chance.choice(MENUS[kind])(chance, cols, max(rows, 2))
+            items.append(Output(offset, number, data))
+            offset += len(data)
+    return replace(first, items=tuple(items))

@@ -8,7 +8,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import pytest
@@ -16,13 +16,23 @@ import pytest
 from benchmarks.terminal_corpus import KINDS, MIXED
 from sessions_app.terminal.engine.deriver import SPACING, Deriver, Spacing
 from sessions_app.terminal.engine.ghostty import GhosttyEngine
-from sessions_app.terminal.engine.model import Keyframe, Output, Resize, Screen
+from sessions_app.terminal.engine.model import (
+    Keyframe,
+    Output,
+    Resize,
+    Screen,
+    Style,
+    StyledScreen,
+    Unfinished,
+)
 from tests.endurance.sizes import IS_FULL, full_or
 from tests.sessions_app.terminal.engine.judge import Judge, JudgeError, Look, State, judging
 from tests.sessions_app.terminal.engine.recordings import (
+    MENUS,
     Item,
     Recording,
     generated,
+    random_resized,
     random_writes,
     sampled,
     written,
@@ -148,7 +158,8 @@ def _judged(judge: Judge, recording: Recording, spacing: Spacing | None = None) 
     assert any(keyframe.is_heavy for keyframe in keyframes)
     recording = recording.cut_at(keyframe.offset for keyframe in keyframes)
     partings = _partings(judge, recording)
-    apart = _apart(judge, recording, partings)
+    screens = _screens(recording)
+    apart = _apart(judge, recording, partings, screens)
     places = {keyframe: _place(recording, keyframe) for keyframe in keyframes}
     looks = {place + ahead for place in places.values() for ahead in (0, AHEAD)}
     linear = _linear(judge, recording, looks)
@@ -166,7 +177,57 @@ def _judged(judge: Judge, recording: Recording, spacing: Spacing | None = None) 
                 judged.differences[apart[place]] = judged.differences.get(apart[place], 0) + 1
             else:
                 judged.unexplained.append((keyframe.offset, index - place, differences))
+        if place in apart:
+            wrong = _other_than_engine(judge, keyframe, between, screens[place : later + 1])
+            judged.unexplained.extend((keyframe.offset, ahead, [what]) for ahead, what in wrong)
     return judged
+
+
+def _screens(recording: Recording) -> list[StyledScreen]:
+    """What the engine shows before each item, and at the end."""
+    engine = GhosttyEngine(recording.cols, recording.rows)
+    screens = [engine.styled()]
+    for item in recording.items:
+        _feed(engine, item)
+        screens.append(engine.styled())
+    return screens
+
+
+def _other_than_engine(
+    judge: Judge, keyframe: Keyframe, between: Sequence[Item], screens: Sequence[StyledScreen]
+) -> list[tuple[int, str]]:
+    """Where xterm.js shows another screen than the engine, behind a keyframe and each item after it.
+
+    Both begin with the engine's screen here, so they may only part anew, for a reason that is proved.
+    """
+    size = keyframe.cols, keyframe.rows
+    engine = GhosttyEngine(*size)
+    engine.feed(keyframe.data)
+    if _cells(engine.styled()) != _cells(screens[0]):
+        return [(0, "styles of the engine")]
+    steps = (step for item in between for step in (item, Look()))
+    states = judge.replay(*size, [keyframe.data, Look(), *steps])
+    if not _looks_like(screens[0], states[0]):
+        return [(0, "screen of the engine")]
+    for index, item in enumerate(between):
+        screen, state = screens[index + 1], states[index + 1]
+        if not _looks_like(screen, state):
+            _cause_at(judge, size, [keyframe.data, *between[:index]], item, screen, state)
+            break
+    return []
+
+
+type _Cell = tuple[str, Style]
+
+
+def _cells(screen: StyledScreen) -> list[list[_Cell]]:
+    """Characters with their styles, without the blank ones at the ends of rows."""
+    blank = " ", Style()
+    rows = [[(character, style) for text, style in row for character in text] for row in screen.rows]
+    for row in rows:
+        while row and row[-1] == blank:
+            row.pop()
+    return rows
 
 
 @pytest.mark.parametrize(
@@ -226,16 +287,16 @@ def _linear(
     return dict(zip(places, judge.replay(recording.cols, recording.rows, steps), strict=True))
 
 
-def _apart(judge: Judge, recording: Recording, partings: dict[int, str]) -> dict[int, str]:
+def _apart(
+    judge: Judge, recording: Recording, partings: dict[int, str], screens: Sequence[StyledScreen]
+) -> dict[int, str]:
     """Numbers of items before which the engine's screen is another one than xterm.js's, and why they parted last."""
     linear = _linear(judge, recording, set(range(len(recording.items) + 1)))
-    engine = GhosttyEngine(recording.cols, recording.rows)
     apart: dict[int, str] = {}
     cause = None
-    for index, item in enumerate(recording.items):
-        _feed(engine, item)
+    for index in range(len(recording.items)):
         cause = partings.get(index, cause)
-        if not _looks_like(engine.screen(), linear[index + 1]):
+        if not _looks_like(screens[index + 1], linear[index + 1]):
             assert cause is not None, f"item {index} parts them the second time only"
             apart[index + 1] = cause
     return apart
@@ -258,7 +319,7 @@ def _partings(judge: Judge, recording: Recording) -> dict[int, str]:
         if parted is None:
             break
         partings[first + parted] = _cause_at(
-            judge, size, [*begin, *rest[:parted]], rest[parted], engine, states[parted]
+            judge, size, [*begin, *rest[:parted]], rest[parted], engine.screen(), states[parted]
         )
         size, begin = (engine.native.cols, engine.native.rows), [engine.keyframe(0)]
         first += parted + 1
@@ -279,12 +340,11 @@ def _cause_at(
     size: tuple[int, int],
     before: Sequence[bytes | Item],
     item: Item,
-    engine: GhosttyEngine,
+    screen: Screen | StyledScreen,
     state: State,
 ) -> str:
-    """Why the two parted at an item, behind which engine and xterm.js are these."""
+    """Why the two parted at an item, behind which engine and xterm.js show these."""
     if isinstance(item, Resize):
-        screen = engine.screen()
         if screen.is_alternate:
             (shown,) = judge.replay(*size, [*before, Look()])
             assert _is_cut_elsewhere(shown, screen, state), (shown, screen, state)
@@ -299,7 +359,7 @@ def _cause_at(
     return cause
 
 
-def _is_cut_elsewhere(before: State, screen: Screen, state: State) -> bool:
+def _is_cut_elsewhere(before: State, screen: Screen | StyledScreen, state: State) -> bool:
     """Whether both show rows that were one below the other before, cut where they have become too long.
 
     Where the window has become wider, there may be more of a row than was to be seen.
@@ -317,12 +377,12 @@ def _is_cut_elsewhere(before: State, screen: Screen, state: State) -> bool:
             for first in range(len(before["rows"]))
         )
 
-    return are_some([row.rstrip() for row in screen.rows]) and are_some(state["rows"])
+    return are_some(_texts(screen)) and are_some(state["rows"])
 
 
-def _is_broken_anew(screen: Screen, state: State) -> bool:
+def _is_broken_anew(screen: Screen | StyledScreen, state: State) -> bool:
     """Whether both show the end of the same text, in rows of different lengths or of different number."""
-    ours, theirs = ("".join(rows).replace(" ", "") for rows in (screen.rows, state["rows"]))
+    ours, theirs = ("".join(rows).replace(" ", "") for rows in (_texts(screen), state["rows"]))
     return ours.endswith(theirs) or theirs.endswith(ours)
 
 
@@ -333,10 +393,17 @@ def _feed(engine: GhosttyEngine, item: bytes | Output | Resize) -> None:
         engine.feed(item if isinstance(item, bytes) else item.data)
 
 
-def _looks_like(screen: Screen, state: State) -> bool:
+def _texts(screen: Screen | StyledScreen) -> list[str]:
+    """The rows without spaces at their ends."""
+    if isinstance(screen, StyledScreen):
+        return ["".join(text for text, _ in row).rstrip() for row in screen.rows]
+    return [row.rstrip() for row in screen.rows]
+
+
+def _looks_like(screen: Screen | StyledScreen, state: State) -> bool:
     column, row = state["cursor"]
     return (
-        [text.rstrip() for text in screen.rows] == state["rows"]
+        _texts(screen) == state["rows"]
         and (screen.cursor_column, screen.cursor_row) == (min(column, screen.cols - 1), row)
         and screen.cursor_visible == state["visible"]
         and screen.is_alternate == state["is_alternate"]
@@ -582,6 +649,74 @@ def test_a_wild_stream_differs_for_a_known_reason_or_not_at_all(judge: Judge, se
             return
 
 
+@pytest.mark.parametrize("seed", range(300, 320))
+@pytest.mark.parametrize("begin", [b"", b"below\x1b[?1049h"], ids=["primary", "alternate"])
+@pytest.mark.parametrize("kind", MENUS)
+def test_a_keyframe_is_the_engines_screen_in_a_window_of_any_size(
+    judge: Judge, kind: str, begin: bytes, seed: int
+) -> None:
+    recording = random_resized(kind, seed, 60, begin)
+    engine = GhosttyEngine(recording.cols, recording.rows)
+    for index, item in enumerate(recording.items):
+        _feed(engine, item)
+        size, keyframe = (engine.native.cols, engine.native.rows), engine.keyframe(0)
+        leave = _leaving(engine)
+        now, left = judge.replay(*size, [keyframe, Look(), leave, Look()])
+        if now["charset"][1] and isinstance(item, Output) and not item.data.isascii():
+            # Others than line drawing characters where those are on: one of CAUSES, and seen for as long as they stand.
+            return
+        assert _looks_like(engine.screen(), now), recording.items[: index + 1]
+        restored = GhosttyEngine(*size)
+        restored.feed(keyframe)
+        assert _cells(restored.styled()) == _cells(engine.styled()), recording.items[: index + 1]
+        if leave:
+            # The screen below has got the new size too.
+            linear = GhosttyEngine(recording.cols, recording.rows)
+            for step in (*recording.items[: index + 1], leave):
+                _feed(linear, step)
+            assert _looks_like(linear.screen(), left), recording.items[: index + 1]
+
+
+def _leaving(engine: GhosttyEngine) -> bytes:
+    """What takes the alternate screen away, as the program put it up."""
+    if not engine.native.is_alternate:
+        return b""
+    return b"\x1b[?1049l" if engine.native.mode(1049) else b"\x1b[?47l"
+
+
+@pytest.mark.parametrize("seed", range(400, 415))
+@pytest.mark.parametrize("begin", [b"", b"below\x1b[?1049h"], ids=["primary", "alternate"])
+@pytest.mark.parametrize("kind", ["printed", "edited"])
+def test_a_keyframe_after_any_write_behind_a_change_of_size_restores_everything(
+    judge: Judge, kind: str, begin: bytes, seed: int
+) -> None:
+    """The change itself parts the two; from a keyframe behind it both go on."""
+    recording = random_resized(kind, seed, 60, begin)
+    engine = GhosttyEngine(recording.cols, recording.rows)
+    size, before = (recording.cols, recording.rows), [b""]
+    for item in recording.items:
+        _feed(engine, item)
+        if isinstance(item, Resize):
+            size, before = (engine.native.cols, engine.native.rows), [engine.keyframe(0)]
+            continue
+        before.append(item.data)
+        (linear,) = judge.replay(*size, [*before, Look()])
+        (restored,) = judge.replay(*size, [engine.keyframe(0), Look()])
+        assert not _differences(linear, restored), (size, before)
+
+
+def test_a_broken_keyframe_is_found_where_the_two_have_parted(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = random_resized("printed", 400, 80, b"below\x1b[?1049h")
+    made = _keyframes(recording)
+    for broken in (b"\x1b[1;1Hbroken", b"\x1b[1;1H", b"\x1b[1;1H\x1b[41m\x1b[2K"):
+        keyframes = [replace(keyframe, data=keyframe.data + broken) for keyframe in made]
+        monkeypatch.setattr(f"{__name__}._keyframes", lambda *_, found=keyframes: found)
+        judged = _judged(judge, recording)
+        assert len({offset for offset, _, _ in judged.unexplained}) > len(keyframes) / 2
+
+
 def _is_restored_otherwise(judge: Judge, engine: GhosttyEngine, state: State) -> bool:
     (restored,) = judge.replay(engine.native.cols, engine.native.rows, [engine.keyframe(0), Look()])
     return bool(_differences(state, restored))
@@ -680,13 +815,16 @@ def test_erasing_the_rest_of_a_full_row_erases_nothing(judge: Judge, output: byt
         assert _looks_like(pieces.screen(), restored[0]), output[:place]
 
 
-def test_an_endless_sequence_puts_the_keyframe_off() -> None:
+@pytest.mark.parametrize("screen", [b"", b"\x1b[?1049h"], ids=["primary", "alternate"])
+def test_an_endless_sequence_puts_the_keyframe_off(screen: bytes) -> None:
     recording = written(
-        80, 24, [b"hello\r\n", b"\x1b]0;" + b"x" * 200_000, b"x" * 200_000, b"\x07bye\r\n" * 9_000]
+        80, 24, [b"hello\r\n", screen + b"\x1b]0;" + b"x" * 200_000, b"x" * 200_000, b"\x07bye\r\n" * 9_000]
     )
     deriver = Deriver(80, 24)
     keyframes = deriver.take(recording.items).keyframes
-    assert [keyframe.offset > 400_011 for keyframe in keyframes] == [True]
+    # The switch of screens has one of its own.
+    offsets = [keyframe.offset for keyframe in keyframes if keyframe.offset > len(b"hello\r\n" + screen)]
+    assert [offset > 400_011 for offset in offsets] == [True]
 
 
 def test_colours_without_characters_and_gaps_are_restored(judge: Judge) -> None:
@@ -696,6 +834,36 @@ def test_colours_without_characters_and_gaps_are_restored(judge: Judge) -> None:
     engine.feed(output)
     (expected,) = judge.replay(20, 6, [output, Look()])
     (restored,) = judge.replay(20, 6, [engine.keyframe(0), Look()])
+    assert not _differences(expected, restored)
+
+
+def test_half_of_a_wide_character_that_a_narrower_window_leaves_is_erased(judge: Judge) -> None:
+    output = "\x1b7\x1b[?1049h\x1b[2;3r\x1b[?6h\x1b[32mxxx你yy\x1b[1;2H".encode()
+    for unended, rest in ((b"", b""), (b"\x1b[3", b"1m"), (b"\x1b]0;title", b"\x07")):
+        engine = GhosttyEngine(8, 3)
+        engine.feed(output + unended)
+        engine.resize(4, 3)
+        if unended.startswith(b"\x1b]"):
+            # Writing there would end it.
+            with pytest.raises(Unfinished):
+                engine.keyframe(0)
+        engine.feed(rest)
+        screen = engine.screen()
+        assert screen.rows == ("", "xxx", "")
+        assert (screen.cursor_column, screen.cursor_row) == (1, 1)
+        engine.feed(b"z")
+        (restored,) = judge.replay(4, 3, [engine.keyframe(0), Look()])
+        assert _looks_like(engine.screen(), restored)
+        assert restored["rows"] == ["", "xzx", ""]
+
+
+def test_a_wide_character_that_did_not_fit_behind_a_gap_stays_in_its_row(judge: Judge) -> None:
+    output = "q\x1b[8G你".encode()
+    engine = GhosttyEngine(8, 3)
+    engine.feed(output)
+    (expected,) = judge.replay(8, 3, [output, Look()])
+    (restored,) = judge.replay(8, 3, [engine.keyframe(0), Look()])
+    assert restored["rows"] == ["q", "你", ""]
     assert not _differences(expected, restored)
 
 
