@@ -102,6 +102,40 @@ def test_a_cut_count_leaves_the_screen_of_the_server(signed_in_page: Page, serve
         until(lambda screen=screen: seen(signed_in_page) == screen, f"{count} {final:c}: {screen}")  # type: ignore[misc]
 
 
+_LIKE_BARE = """async () => {
+  const { Terminal } = await import("vendor/xterm/xterm");
+  const { makeSafe } = await import("scrollback/terminal/safety");
+  const told = async (bytes, safe) => {
+    const terminal = new Terminal({ cols: 9, rows: 6, scrollback: 20, allowProposedApi: true });
+    if (safe) makeSafe(terminal);
+    const write = (data) => new Promise((done) => terminal.write(data, done));
+    await write(Array.from({ length: 9 }, (_, row) => `\\x1b[4${row % 7}mrow ${row} of several`).join("\\r\\n"));
+    const marker = terminal.registerMarker(0);
+    await write(bytes);
+    const { active } = terminal.buffer;
+    const lines = Array.from({ length: active.length }, (_, row) => {
+      const line = active.getLine(row);
+      const cells = Array.from({ length: 9 }, (_, column) => line.getCell(column));
+      return [line.isWrapped, ...cells.map((cell) => cell.getChars() + cell.getBgColor())].join();
+    });
+    terminal.dispose();
+    return JSON.stringify([lines, active.cursorX, active.cursorY, active.baseY, marker.line]);
+  };
+  const different = [];
+  for (const final of "STLM") for (const region of ["", "2;4", "3;6", "1;2"]) for (const row of [1, 3, 6])
+    for (const count of [1, 2, 3, 4, 5, 6, 7]) {
+      const bytes = `\\x1b[${region}r\\x1b[${row};4H\\x1b[${count}${final}x\\r\\n\\r\\n`;
+      if ((await told(bytes, true)) !== (await told(bytes, false))) different.push([final, region, row, count]);
+    }
+  return different;
+}"""
+
+
+def test_lines_that_are_all_replaced_are_as_xterm_replaces_them(signed_in_page: Page, server: Server) -> None:
+    opened(signed_in_page)
+    assert signed_in_page.evaluate(_LIKE_BARE) == []
+
+
 def seen(page: Page) -> str:
     text: str = page.locator("terminal-view").evaluate(
         """({ screen: { terminal: { buffer: { active }, rows } } }) => Array.from({ length: rows },

@@ -15,8 +15,8 @@ const ALONE = 1 << 1;
 const MOST_LINK_CHARS = 2_048;
 const MOST_LINKS = 20_000;
 
-// 11 bytes (CSI 10000000 S) keep xterm.js busy for half a minute, since it scrolls line by line. More lines than the
-// window has and more cells than a line has do what all of them do.
+// 11 bytes (CSI 10000000 S) keep xterm.js busy for half a minute, since it scrolls line by line. More lines than there
+// are and more cells than a line has do what all of them do.
 const LINE_COUNTS = { S: "scrollUp", T: "scrollDown", L: "insertLines", M: "deleteLines" };
 const CELL_COUNTS = { Z: "cursorBackwardTab", I: "cursorForwardTab", "@": "insertChars", P: "deleteChars", X: "eraseChars" };
 // The largest count of the server's engine, so that the cursor ends in the same column here.
@@ -38,7 +38,9 @@ export function makeSafe(terminal) {
   const { parser } = terminal;
   const limit = (final, name, enough) =>
     parser.registerCsiHandler({ final }, ([count]) => count > enough(count) && act(terminal, name, enough(count)));
-  for (const [final, name] of Object.entries(LINE_COUNTS)) limit(final, name, () => terminal.rows);
+  for (const [final, name] of Object.entries(LINE_COUNTS)) {
+    parser.registerCsiHandler({ final }, ([count]) => count > 1 && replaceLines(terminal, name, count));
+  }
   for (const [final, name] of Object.entries(CELL_COUNTS)) limit(final, name, () => terminal.cols);
   limit("b", "repeatPrecedingCharacter", (count) => enoughRepeated(terminal, count));
 
@@ -78,6 +80,27 @@ export function makeSafe(terminal) {
 
 function isInLastCell({ buffer: { active }, cols }) {
   return active.cursorX >= cols - 1 && active.cursorY + 1 >= active.length;
+}
+
+/**
+ * Lines that are pushed out of the scroll region one by one, with a new one for each, cost as many steps as the window has
+ * rows; in a large window a few kilobytes of that take a minute. Where none stays, all of them are emptied where they are.
+ */
+function replaceLines(terminal, name, count) {
+  const { buffer, _inputHandler: handler } = terminal._core;
+  const isFromCursor = name === "insertLines" || name === "deleteLines";
+  const top = isFromCursor ? buffer.y : buffer.scrollTop;
+  const height = buffer.scrollBottom - top + 1;
+  if (count < height || top < buffer.scrollTop || height < 1) return false;
+  // Scrolled in from above they have no background.
+  const empty = name === "scrollDown" ? buffer.getNullCell() : buffer.getNullCell(handler._eraseAttrData());
+  for (let row = buffer.ybase + top; row <= buffer.ybase + buffer.scrollBottom; row += 1) {
+    const line = buffer.lines.get(row);
+    line.fill(empty);
+    line.isWrapped = false;
+    buffer.clearMarkers(row);
+  }
+  return act(terminal, name, 1);
 }
 
 function erase(terminal) {
