@@ -3,8 +3,8 @@
 Only for a process in which Django is set up (Console.use_here).
 """
 
-import random
 import threading
+import time
 from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
@@ -13,14 +13,12 @@ import psutil  # type: ignore[import-untyped]  # its types are a package of thei
 from playwright.sync_api import BrowserContext, Dialog, Page, Request
 
 from benchmarks import visiting
-from benchmarks.harness import MB, Console, say
+from benchmarks.harness import MB, Console, percentiles, say
 from benchmarks.painting import browser, call, signed_in
 from benchmarks.processes import Failed, resident_bytes
 from benchmarks.terminal_hostile import FREEZING
 from sessions_app.models import Terminal
 
-STEP_BYTES = 256 * 1024
-SEEKS = 30
 # After this the page is given up.
 HANG_S = 60.0
 _WRITE = """async (coded) => {
@@ -29,18 +27,41 @@ _WRITE = """async (coded) => {
   await new Promise((resolve) => terminalView().screen.write(bytes, resolve));
   return (await painted()) - started;
 }"""
-# Every byte of the recording through the page's screen.
-_FETCH = """async (address) => {
-  const bytes = new Uint8Array(await (await fetch(address)).arrayBuffer());
-  const started = performance.now();
-  await new Promise((resolve) => terminalView().screen.write(bytes, resolve));
-  return (await painted()) - started;
+# What the page's player gives to its screen, counted.
+_COUNT = """() => {
+  const { screen } = terminalView();
+  const apply = screen.apply.bind(screen);
+  window.applied = { output: 0, bytes: 0, resize: 0, keyframe: 0, largestCells: 0 };
+  screen.apply = (frame, done) => {
+    if (frame.type in applied) applied[frame.type] += 1;
+    if (frame.type === "output") applied.bytes += frame.bytes.length;
+    apply(frame, done);
+    const { cols, rows } = screen.terminal;
+    applied.largestCells = Math.max(applied.largestCells, cols * rows);
+  };
 }"""
-_SEEK = """async (offset) => {
+_APPLIED = "() => applied"
+_PLACES = "() => terminalView().player.map.keyframes.map(({ offset }) => offset)"
+# The stretch up to a byte as the page plays it; from its keyframe, if it is to begin anew. How long all of it took, the
+# longest that the page did nothing else meanwhile, and how soon it draws again afterwards.
+_STRETCH = """async ([offset, anew]) => {
   const view = terminalView();
+  if (anew) view.player.stop();
+  const tasks = [];
+  const observer = new PerformanceObserver((list) => tasks.push(...list.getEntries()));
+  observer.observe({ type: "longtask" });
   const started = performance.now();
-  await view.move(() => view.player.seekOffset(offset));
-  return (await painted()) - started;
+  const arrived = await view.move(() => view.player.seekOffset(offset));
+  const drawn = await painted();
+  const idle = await painted();
+  tasks.push(...observer.takeRecords());
+  observer.disconnect();
+  return {
+    arrived: arrived && view.player.offset === offset,
+    ms: drawn - started,
+    longest_task_ms: Math.max(0, ...tasks.map(({ duration }) => duration)),
+    afterwards_ms: idle - drawn,
+  };
 }"""
 
 
@@ -53,25 +74,7 @@ def in_browser(console: Console, terminal: Terminal) -> dict[str, Any]:
         signed_in(running, server, cookie) as context,
     ):
         pages = _Pages(context, server.url, f"/terminals/{terminal.pk}/")
-        memory = _browser_memory()
-        before = peak = memory()
-        written: list[float | None] = []
-        for start in range(0, terminal.size, STEP_BYTES):
-            address = f"/terminals/{terminal.pk}/bytes?from={start}&to={start + STEP_BYTES}"
-            written.append(pages.milliseconds(_FETCH, address, f"the output from {start} on"))
-            peak = max(peak, memory())
-        random_ = random.Random(5)
-        seeks = [
-            pages.milliseconds(_SEEK, offset, f"a seek to {offset}")
-            for offset in sorted(random_.randrange(terminal.size) for _ in range(SEEKS))
-        ]
-        drawn = {
-            "mb": round(terminal.size / MB, 1),
-            "worst_write_ms": max(filter(None, written), default=None),
-            "worst_seek_ms": max(filter(None, seeks), default=None),
-            "memory_before_mb": round(before / MB),
-            "memory_peak_mb": round(max(peak, memory()) / MB),
-        }
+        drawn = _play(pages, terminal)
         say(f"drawn  {drawn}")
         freezing = {
             name: pages.milliseconds(_WRITE, b64encode(data).decode(), name)
@@ -80,6 +83,50 @@ def in_browser(console: Console, terminal: Terminal) -> dict[str, Any]:
     if pages.problems:
         raise Failed(f"the page did what it must not: {pages.problems[:5]}")
     return {"drawn": drawn, "freezing_ms": freezing, "hangs": pages.hangs, "problems": len(pages.problems)}
+
+
+def _play(pages: "_Pages", terminal: Terminal) -> dict[str, Any]:
+    """All of the recording through the page's player, each second stretch from its keyframe on.
+
+    Raises Failed when something of it did not come to the screen.
+    """
+    memory = _browser_memory()
+    before = peak = memory()
+    played: list[dict[str, float]] = []
+    starts: list[int] = pages.value(_PLACES)
+    began = time.perf_counter()
+    for number, (start, end) in enumerate(zip(starts, [*starts[1:], terminal.size], strict=True)):
+        # Going to the place itself would begin with the keyframe that stands there.
+        for place, anew in ((end - 1, number % 2 == 0), (end, False)):
+            if place > start:
+                what = f"the output from {start} to {place}"
+                stretch = pages.measured(_STRETCH, [place, anew], what)
+                if stretch is not None and not stretch["arrived"]:
+                    raise Failed(f"the page did not come to the end of {what}")
+                played.extend([stretch] if stretch is not None else [])
+        peak = max(peak, memory())
+        if number % 50 == 49:
+            say(f"played {end / MB:.0f} MB in {time.perf_counter() - began:.0f} s")
+    applied = pages.value(_APPLIED)
+    if not pages.hangs and applied["bytes"] < terminal.size:
+        raise Failed(f"of {terminal.size} bytes only {applied['bytes']} came to the screen")
+    return {
+        "mb": round(terminal.size / MB, 1),
+        "seconds": round(time.perf_counter() - began, 1),
+        "stretches": len(played),
+        "frames": {kind: applied[kind] for kind in ("output", "resize", "keyframe")},
+        "largest_window_cells": applied["largestCells"],
+        "stretch": percentiles([stretch["ms"] for stretch in played]),
+        "worst_stretch_ms": _worst(played, "ms"),
+        "longest_task_ms": _worst(played, "longest_task_ms"),
+        "worst_afterwards_ms": _worst(played, "afterwards_ms"),
+        "memory_before_mb": round(before / MB),
+        "memory_peak_mb": round(max(peak, memory()) / MB),
+    }
+
+
+def _worst(played: list[dict[str, float]], name: str) -> float:
+    return round(max((stretch[name] for stretch in played), default=0.0), 1)
 
 
 class _Pages:
@@ -93,8 +140,16 @@ class _Pages:
         self.hangs: list[str] = []
         self._page = self._open()
 
+    def value(self, script: str) -> Any:
+        return call(self._page, script)
+
     def milliseconds(self, script: str, argument: object, what: str) -> float | None:
         """Until the script has ended; None for one that would not."""
+        milliseconds = self.measured(script, argument, what)
+        return None if milliseconds is None else round(float(milliseconds), 1)
+
+    def measured(self, script: str, argument: object, what: str) -> Any:
+        """What the script answers; None for one that would not end."""
         given_up = threading.Event()
 
         def give_up() -> None:
@@ -105,8 +160,9 @@ class _Pages:
 
         watchdog = threading.Timer(HANG_S, give_up)
         watchdog.start()
+        started = time.perf_counter()
         try:
-            milliseconds = round(float(call(self._page, script, argument)), 1)
+            answer = call(self._page, script, argument)
         except Failed as error:
             self.hangs.append(f"{what}: {'no end' if given_up.is_set() else str(error)[:200]}")
             say(f"the page hangs over {self.hangs[-1]}")
@@ -116,9 +172,9 @@ class _Pages:
         finally:
             watchdog.cancel()
             watchdog.join()
-        if milliseconds > 1_000:
-            say(f"{what}  {milliseconds} ms")
-        return milliseconds
+        if time.perf_counter() - started > 2.0:
+            say(f"{what}  {time.perf_counter() - started:.1f} s  {answer}")
+        return answer
 
     def _open(self) -> Page:
         page = self._context.new_page()
@@ -131,6 +187,7 @@ class _Pages:
         page.wait_for_function("() => terminalView()?.player?.map")
         # Nothing draws but what is given to it here.
         call(page, "() => terminalView().move(() => terminalView().player.seek(0))")
+        call(page, _COUNT)
         return page
 
     def _dialog(self, dialog: Dialog) -> None:

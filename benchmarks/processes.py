@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,12 +22,16 @@ class Failed(RuntimeError):
 
 @dataclass(frozen=True)
 class Costs:
-    """Of one run of a program. `peak_bytes` is the largest sum of resident memory over its process tree."""
+    """Of one run of a program. `peak_bytes` is the largest sum of resident memory over its process tree.
+
+    `errors` is what it wrote on standard error.
+    """
 
     wall_s: float
     cpu_s: float
     peak_bytes: int
     output: bytes
+    errors: bytes
 
 
 class _PeakMemory(threading.Thread):
@@ -52,9 +57,12 @@ def measured(
 ) -> Costs:
     """Run a program to its end. Processor time includes every child that it waited for. Raises Failed."""
     started = time.monotonic()
-    with subprocess.Popen(
-        command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=sys.stderr
-    ) as process:
+    with (
+        tempfile.TemporaryFile() as told,
+        subprocess.Popen(
+            command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=told
+        ) as process,
+    ):
         memory = _PeakMemory(process.pid)
         memory.start()
         assert process.stdout is not None
@@ -63,11 +71,14 @@ def measured(
         process.returncode = os.waitstatus_to_exitcode(status)
         wall_s = time.monotonic() - started
         memory.stop()
+        told.seek(0)
+        errors = told.read()
+    sys.stderr.write(errors.decode("utf-8", "replace"))
     if process.returncode not in accept:
         raise Failed(f"{Path(command[0]).name} ended with status {process.returncode}")
     # The kernel's own maximum is of one process, but it misses no moment.
     peak = max(memory.peak_bytes, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
-    return Costs(wall_s, usage.ru_utime + usage.ru_stime, peak, output)
+    return Costs(wall_s, usage.ru_utime + usage.ru_stime, peak, output, errors)
 
 
 def resident_bytes(root: psutil.Process) -> int:

@@ -44,6 +44,9 @@ def import_cast(console: Console, cast: Cast) -> Imported:
     report = json.loads(costs.output)
     if report["errors"] or report["skipped"]:
         raise Failed(f"the recording was not read: {report['errors']} {report['skipped']}")
+    if costs.errors:
+        # A part of the output over which the engine stumbles is left out with a warning, and nothing else tells of it.
+        raise Failed(f"the import had to warn: {costs.errors.decode('utf-8', 'replace')[-1000:]}")
     columns = "id, size, derived_size, derived_end"
     (found,) = rows_of(
         console,

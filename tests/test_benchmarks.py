@@ -1,23 +1,27 @@
 """Each benchmark runs, at a toy size, and prints the one line that it promises. Nothing here looks at times."""
 
+import copy
+import functools
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from benchmarks import harness
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.audit_tampering import told_by
-from benchmarks.harness import Cost, Pace, percentiles
-from benchmarks.processes import Failed
+from benchmarks.harness import Console, Cost, Pace, percentiles
+from benchmarks.processes import Costs, Failed
 from benchmarks.terminal_attach import times_faster
+from benchmarks.terminal_corpus import Cast
 from benchmarks.terminal_fuzz import BROWSER_MEMORY_MB, IMPORT_MEMORY_MB, check
 from benchmarks.terminal_hostile import FREEZING
+from benchmarks.terminal_recordings import import_cast
 from tests.chromium import find
 from tests.endurance.sizes import IS_FULL
 
@@ -198,12 +202,20 @@ def check_wall(found: dict[str, Any]) -> None:
 
 def check_fuzz(found: dict[str, Any]) -> None:
     assert found["import"]["bytes_kept"] is True
-    assert found["browser"]["problems"] == 0
+    assert found["import"]["keyframes"] > 0
+    assert found["screens"]["refused"] == []
+    browser = found["browser"]
+    assert browser["problems"] == 0
     # Each of these keeps a bare xterm.js busy for hours, or for half a minute at least; the page has clamps for all.
-    assert found["browser"]["hangs"] == []
-    assert found["browser"]["freezing_ms"].keys() == FREEZING.keys()
-    assert all(milliseconds > 0 for milliseconds in found["browser"]["freezing_ms"].values())
-    assert 100 < found["browser"]["drawn"]["memory_peak_mb"] < BROWSER_MEMORY_MB
+    assert browser["hangs"] == []
+    assert browser["freezing_ms"].keys() == FREEZING.keys()
+    assert all(milliseconds > 0 for milliseconds in browser["freezing_ms"].values())
+    # All of it came to the screen, and not by output alone.
+    drawn = browser["drawn"]
+    assert drawn["mb"] >= found["mb"]
+    assert all(count > 0 for count in drawn["frames"].values())
+    assert drawn["largest_window_cells"] > 1_000_000
+    assert 100 < drawn["memory_peak_mb"] < BROWSER_MEMORY_MB
     assert 20 < found["import"]["peak_rss_mb"] < IMPORT_MEMORY_MB
 
 
@@ -282,18 +294,50 @@ def test_too_few_samples_at_full_speed_have_no_percentiles() -> None:
     assert pace.at_full_speed() is None
 
 
-def test_a_hang_or_too_much_memory_is_a_failure() -> None:
-    def figures(hangs: list[str], import_mb: int, browser_mb: int) -> dict[str, Any]:
-        browser = {"hangs": hangs, "drawn": {"memory_peak_mb": browser_mb}}
-        return {"import": {"peak_rss_mb": import_mb}, "browser": browser}
+FINE: dict[str, Any] = {
+    "mb": 1,
+    "import": {"peak_rss_mb": 100, "keyframes": 9, "keyframes_apart_mb": 0.3, "seconds": 3.0},
+    "screens": {"refused": [], "worst_ms": 90.0},
+    "browser": {
+        "hangs": [],
+        "drawn": {"memory_peak_mb": 100, "longest_task_ms": 90.0, "worst_afterwards_ms": 40.0},
+    },
+}
 
-    check(figures([], IMPORT_MEMORY_MB, BROWSER_MEMORY_MB))
-    with pytest.raises(Failed, match=r"hung over .*CSI 2147483647 S"):
-        check(figures(["CSI 2147483647 S: no end"], 100, 100))
-    with pytest.raises(Failed, match="the import took 5000 MB"):
-        check(figures([], 5_000, 100))
-    with pytest.raises(Failed, match="the browser took 9000 MB"):
-        check(figures([], 100, 9_000))
+
+@pytest.mark.parametrize(
+    ("path", "value", "reason"),
+    [
+        ("browser.hangs", ["CSI 2147483647 S: no end"], r"hung over .*CSI 2147483647 S"),
+        ("import.keyframes", 0, "no keyframe"),
+        ("screens.refused", ["at 7: no answer within 5 s"], "1 screens were refused, first at 7"),
+        ("import.keyframes_apart_mb", 9.5, "9.5 megabytes without a keyframe"),
+        ("import.seconds", 999.0, "999.0 seconds of the import, 35"),
+        ("screens.worst_ms", 5_001.0, "5001.0 milliseconds of a screen"),
+        ("import.peak_rss_mb", IMPORT_MEMORY_MB + 1, "1001 MB of memory of the import"),
+        ("browser.drawn.memory_peak_mb", BROWSER_MEMORY_MB + 1, "2001 MB of memory of the browser"),
+        ("browser.drawn.longest_task_ms", 60_000.0, "60000.0 milliseconds of one task"),
+        ("browser.drawn.worst_afterwards_ms", 9_000.0, "9000.0 milliseconds until the page drew again"),
+    ],
+)
+def test_what_harm_is_done_by_hostile_output_is_a_failure(path: str, value: object, reason: str) -> None:
+    figures = copy.deepcopy(FINE)
+    check(figures)
+    *groups, name = path.split(".")
+    functools.reduce(dict.__getitem__, groups, figures)[name] = value
+    with pytest.raises(Failed, match=reason):
+        check(figures)
+
+
+def test_an_import_that_warns_is_a_failure(tmp_path: Path) -> None:
+    class Stumbling:
+        def measured(self, *_: str) -> Costs:
+            return Costs(
+                1.0, 1.0, 1, b'{"errors": [], "skipped": []}', b"the engine stumbles over the output"
+            )
+
+    with pytest.raises(Failed, match="had to warn: the engine stumbles"):
+        import_cast(cast(Console, Stumbling()), Cast(tmp_path / "made.cast", "made", 1, 1))
 
 
 def test_a_peer_that_could_not_load_is_compared_with_nothing() -> None:

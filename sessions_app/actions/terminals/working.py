@@ -156,6 +156,11 @@ class Workshop:
                 if self._failed.get(terminal.pk) == start:
                     return self._skip(terminal, piece, error, is_end=is_end)
                 # Its process may have died of something else, and of a large piece most may be sound.
+                if not is_careful:
+                    logger.warning(
+                        "terminal %s: the engine stumbles over the output from %d to %d, and gets it in parts: %s",
+                        terminal.pk, start.offset, piece.end.offset, error,
+                    )  # fmt: skip
                 self._failed[terminal.pk] = start
                 self._careful[terminal.pk] = max(piece.end.offset, self._careful.get(terminal.pk, 0))
                 return self._work(terminal, start)
