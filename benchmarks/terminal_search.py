@@ -1,20 +1,36 @@
-"""Search inside one terminal: to the first hit, and through everything. Logs, as they hold the most text."""
+"""Search inside one terminal and over all of them, in this process and over HTTP, and the moments that hits open.
 
+Logs inside one, as they hold the most text; over all of them many recordings of every kind.
+"""
+
+import http.client
+import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median_low
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
-from benchmarks.harness import Console, Options, say
+from benchmarks.harness import Console, Options, percentiles, say
 from benchmarks.processes import Failed
-from benchmarks.terminal_recordings import SIZES_MB, Imported, import_recording
+from benchmarks.terminal_corpus import KINDS, write_cast
+from benchmarks.terminal_recordings import SIZES_MB, Imported, import_recording, rows_of
 
 if TYPE_CHECKING:
-    from sessions_app.models import Terminal
+    from benchmarks.visiting import Visitor
+    from sessions_app.models import Person, Terminal
+    from tests.browser.running import Server
 
 TARGET_FIRST_MS = 100
 TARGET_ALL_MS = 1_500
 ROUNDS = 5
+# Recordings that are searched together, and bytes of output of each.
+MANY = 1_000
+MANY_BYTES = 100_000
+PAGES = 40
+LANDINGS = 100
 # {name: (pattern, whether it is a regular expression)}. The first one has hits everywhere, the others none.
 PATTERNS = {
     "common": ("failed", False),
@@ -24,6 +40,17 @@ PATTERNS = {
     "absent, in any script": ("ошибка диска", False),
     "regular expression": (r"error: .* exit status \d{4}", True),
     "regular expression without a beginning": (r"[a-z]+\d+=\d{7}z", True),
+}
+
+
+# What is looked for in all terminals: what nearly every one has, what none has, and both.
+QUERIES = {
+    "common": "failed",
+    "in terminals": "kind:terminal failed",
+    "beginning of a word": "fail*",
+    "phrase": '"box sshd"',
+    "absent": "nosuchwordatall",
+    "common and absent": "failed nosuchwordatall",
 }
 
 
@@ -39,12 +66,42 @@ class _Searched:
 
 def run(options: Options, console: Console) -> dict[str, Any]:
     imported = [import_recording(console, megabytes, "log") for megabytes in options.scaled(*SIZES_MB)]
+    many = _import_many(console, MANY // 100 if options.quick else MANY)
     console.use_here()
+    from benchmarks import visiting
+
     rounds = 2 if options.quick else ROUNDS
+    sizes = [_measure(one, rounds) for one in imported]
+    person = visiting.make_operator()
+    cookie = visiting.cookie_of(person)
+    with visiting.serving(console) as server, visiting.Visitor(server, cookie) as visitor:
+        for size, one in zip(sizes, imported, strict=True):
+            size["over_http"] = _over_http(server, cookie, one, rounds)
+            size["landing"] = _land(server, cookie, one, options.requests(LANDINGS))
+            say(f"{size['over_http']} {size['landing']}")
+        everywhere = _everywhere(person, visitor, options.requests(PAGES))
     return {
         "target": {"first_hit_ms": TARGET_FIRST_MS, "all_ms": TARGET_ALL_MS},
-        "sizes": [_measure(one, rounds) for one in imported],
+        "sizes": sizes,
+        "everywhere": {"terminals": many + len(imported), "queries": everywhere},
     }
+
+
+def _import_many(console: Console, count: int) -> int:
+    """Recordings of all kinds, no two alike; how many. Raises Failed when one is missing."""
+    folder = console.folder / "many"
+    folder.mkdir()
+    say(f"making {count} recordings")
+    for number in range(count):
+        write_cast(folder / f"{number}.cast", KINDS[number % len(KINDS)], MANY_BYTES + number)
+    console.measured("import", str(folder), "--json")
+    ((found,),) = rows_of(
+        console,
+        f"SELECT COUNT(*) FROM sessions_app_terminal WHERE derived_end AND size < {2 * MANY_BYTES}",  # noqa: S608
+    )
+    if found != count:
+        raise Failed(f"of {count} recordings {found} are there with all that is derived")
+    return count
 
 
 def _measure(imported: Imported, rounds: int) -> dict[str, Any]:
@@ -111,3 +168,93 @@ def _last_line(terminal: "Terminal") -> str:
 
 def _since_ms(started: float) -> float:
     return round((time.perf_counter() - started) * 1000, 1)
+
+
+def _over_http(server: "Server", cookie: str, imported: Imported, rounds: int) -> dict[str, Any]:
+    """The same as `_times` over HTTP, until the first line has come and until the last."""
+    figures = {}
+    for name, (text, is_regex) in PATTERNS.items():
+        answers = [_ask(server, cookie, imported, text, is_regex) for _ in range(rounds)]
+        first = [answer.first_ms for answer in answers if answer.hits]
+        figures[name] = {
+            "hits": len(answers[0].hits),
+            "first_hit_ms": median_low(first) if first else None,
+            "all_ms": median_low(answer.all_ms for answer in answers),
+        }
+    return figures
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """Until the first line of an answer and until its end; `hits` as the page gets them."""
+
+    first_ms: float
+    all_ms: float
+    hits: list[dict[str, Any]]
+
+
+def _ask(server: "Server", cookie: str, imported: Imported, text: str, is_regex: bool) -> _Answered:
+    """Raises Failed for an answer that does not say that all was searched, or that there are more hits."""
+    query = urlencode({"q": text, "regex": int(is_regex)})
+    started = time.perf_counter()
+    with _got(server, cookie, f"/terminals/{imported.terminal_id}/search?{query}") as response:
+        lines = [json.loads(response.readline())]
+        first_ms = _since_ms(started)
+        lines += map(json.loads, response)
+    *hits, last = lines
+    if not last.get("done") or last.get("error") or not (last["is_cut"] or last["searched"] == 1):
+        raise Failed(f"the search for {text!r} ended with {last}")
+    return _Answered(first_ms, _since_ms(started), hits)
+
+
+def _land(server: "Server", cookie: str, imported: Imported, count: int) -> dict[str, Any]:
+    """Opening hits, spread over those that the page lists: until it is known where the line begins to stand."""
+    hits = _ask(server, cookie, imported, PATTERNS["common"][0], False).hits
+    opened = hits[:: max(1, len(hits) // count)][:count]
+    if not opened:
+        raise Failed("there is no hit to open")
+    milliseconds, not_found = [], 0
+    for hit in opened:
+        query = urlencode({name: hit[name] for name in ("offset", "text", "start", "end")})
+        started = time.perf_counter()
+        with _got(server, cookie, f"/terminals/{imported.terminal_id}/moment?{query}") as response:
+            not_found += response.status == http.client.NO_CONTENT
+            response.read()
+        milliseconds.append(_since_ms(started))
+    return {**percentiles(milliseconds), "not_found": not_found}
+
+
+@contextmanager
+def _got(server: "Server", cookie: str, path: str) -> Iterator[http.client.HTTPResponse]:
+    """An answer that is read while it comes. Raises Failed for anything but one."""
+    from benchmarks.visiting import TIMEOUT_S, cookie_header
+
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT_S)
+    try:
+        connection.request("GET", path, headers=cookie_header(cookie))
+        response = connection.getresponse()
+        if response.status not in (http.client.OK, http.client.NO_CONTENT):
+            raise Failed(f"GET {path} gave {response.status}")
+        yield response
+    finally:
+        connection.close()
+
+
+def _everywhere(person: "Person", visitor: "Visitor", count: int) -> dict[str, Any]:
+    """The page of the search over everything. `is_partial`: a second was over before all was looked at."""
+    from benchmarks.visiting import client_of, page_figures
+    from sessions_app.search.find import find
+    from sessions_app.search.query import parse
+
+    client = client_of(person)
+    figures = {}
+    for name, text in QUERIES.items():
+        found = find(parse(text), person)
+        path = f"/search/?{urlencode({'q': text})}"
+        figures[name] = {
+            "hits": len(found.hits),
+            "is_partial": found.is_partial,
+            **page_figures(path, client, visitor, count),
+        }
+        say(f"{name}  {figures[name]}")
+    return figures

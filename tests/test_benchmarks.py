@@ -156,6 +156,27 @@ def check_ingest(found: dict[str, Any]) -> None:
         assert 0 < figures["share_of_keyframes"] < figures["share_of_output"] < figures["stored_share"]
 
 
+def check_search(found: dict[str, Any]) -> None:
+    (size,) = found["sizes"]
+    here, there = size["patterns"], size["over_http"]
+    assert here["common"]["hits"] > 100
+    # The page gets a thousand at a time.
+    assert there["common"]["hits"] == min(here["common"]["hits"], 1_000)
+    assert here["absent"]["hits"] == there["absent"]["hits"] == 0
+    assert here["common"]["first_hit_ms"] <= here["common"]["worst_all_ms"]
+    assert there["common"]["first_hit_ms"] <= there["common"]["all_ms"]
+    assert size["landing"]["samples"] >= 5
+    assert size["landing"]["not_found"] == 0
+    everywhere = found["everywhere"]
+    assert everywhere["terminals"] == 11
+    hits = {name: query["hits"] for name, query in everywhere["queries"].items()}
+    # Of one terminal five places at most, unless terminals alone are asked for.
+    assert hits["in terminals"] >= hits["common"] > 0
+    assert hits["phrase"] > 0
+    assert hits["absent"] == hits["common and absent"] == 0
+    assert all(query["over_http"]["samples"] >= 5 for query in everywhere["queries"].values())
+
+
 def check_screens(found: dict[str, Any]) -> None:
     (size,) = found["sizes"]
     assert size["compared"] >= 5
@@ -240,6 +261,7 @@ TERMINAL_CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {
     "terminal-ingest": check_ingest,
     "terminal-floor": check_floor,
     "terminal-screen": check_screens,
+    "terminal-search": check_search,
     "terminal-seek": check_seeks,
     "terminal-attach": check_attaches,
     "terminal-latency": check_latency,
