@@ -6,20 +6,23 @@ count is an entry, `audit.lost`, as soon as the log takes one again.
 """
 
 import logging
+import math
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 
 from audit.actors import SYSTEM
 from audit.record import Draft, append
 from audit.resending import Outcome, sort_out
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import explain, write_transaction
+from dashboard.lib.group_commit import Waiting, take_some, write_together
 
 logger = logging.getLogger(__name__)
 
@@ -41,14 +44,10 @@ class Unconfirmed(NotRecorded):
 
 
 @dataclass(eq=False, slots=True)
-class _Batch:
-    drafts: Sequence[Draft]
-    deadline: float
-    came_ms: int
+class _Batch(Waiting[Sequence[Draft], list[Outcome]]):
+    deadline: float = math.inf
+    came_ms: int = 0
     is_taken: bool = False
-    outcomes: list[Outcome] | None = None
-    error: Exception | None = None
-    done: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(slots=True)
@@ -62,7 +61,7 @@ class _Losses:
     def count(self, batch: _Batch, reason: str) -> None:
         self.first_ms = min(self.first_ms or batch.came_ms, batch.came_ms)
         self.last_ms = now_ms()
-        self.reasons[reason] = self.reasons.get(reason, 0) + len(batch.drafts)
+        self.reasons[reason] = self.reasons.get(reason, 0) + batch.size
 
     def add(self, other: "_Losses") -> None:
         """Back again, as they could not be written."""
@@ -100,8 +99,8 @@ class StreamWriter:
         belong to it, as another connection would wait for its lock for ever.
         """
         if connection.in_atomic_block:
-            return _appended(drafts)
-        batch = _Batch(drafts, time.monotonic() + self._wait_s, now_ms())
+            return _append_all([drafts])[0]
+        batch = _Batch(drafts, len(drafts), deadline=time.monotonic() + self._wait_s, came_ms=now_ms())
         with self._changed:
             if self._is_stopping:
                 # No entry can say so any more.
@@ -113,12 +112,10 @@ class StreamWriter:
             self._waiting += len(drafts)
             self._start()
             self._changed.notify_all()
-        batch.done.wait(self._wait_s)
+        batch.told.wait(self._wait_s)
         with self._changed:
-            if batch.error is not None:
-                raise batch.error
-            if batch.outcomes is not None:
-                return batch.outcomes
+            if batch.is_answered:
+                return batch.outcome()
             if batch.is_taken:
                 raise Unconfirmed("The log did not answer in time.")
             self._queue.remove(batch)
@@ -159,88 +156,62 @@ class StreamWriter:
             self._changed.wait_for(lambda: self._queue or self._losses.reasons or self._is_stopping)
             if not self._queue and not self._losses.reasons:
                 return False
-            batches, losses = self._gathered(), self._losses
+            batches, losses = take_some(self._queue, MOST_AT_ONCE), self._losses
+            for batch in batches:
+                batch.is_taken = True
+            self._waiting -= sum(batch.size for batch in batches)
             self._losses = _Losses()
-        error = self._write(batches, losses)
+        # In the order of what happened: what was lost came before.
+        told = _Batch([losses.draft()]) if losses.reasons else None
+        trouble = write_together([told, *batches] if told is not None else batches, _append_all)
         with self._changed:
+            self._count_faults(batches)
+            if told is not None and told.result is None:
+                self._losses.add(losses)
+            error = trouble or (told.error if told is not None else None)
             if error is None:
                 return True
-            if losses.reasons:
-                self._losses.add(losses)
-            self._put_back(batches, error)
+            why = explain(error)
+            self._put_back(batches, why)
             if self._is_stopping:
-                self._put_back([*self._queue], error)
-                logger.error("%s audit events were lost: %s", sum(self._losses.reasons.values()), error)
+                self._put_back([*self._queue], why)
+                logger.error("%s audit events were lost: %s", sum(self._losses.reasons.values()), why)
                 return False
             self._changed.wait_for(lambda: self._is_stopping, RETRY_S)
         return True
 
-    def _gathered(self) -> list[_Batch]:
-        batches: list[_Batch] = []
-        size = 0
-        while self._queue and (not batches or size + len(self._queue[0].drafts) <= MOST_AT_ONCE):
-            batch = self._queue.popleft()
-            batch.is_taken = True
-            size += len(batch.drafts)
-            batches.append(batch)
-        self._waiting -= size
-        return batches
-
-    def _write(self, batches: list[_Batch], losses: _Losses) -> str | None:
-        """Returns why the log takes nothing at present, None when that is over."""
-        try:
-            with write_transaction():
-                outcomes = _appended([draft for batch in batches for draft in batch.drafts], losses)
-        except (OperationalError, InterfaceError) as error:
-            connection.close()
-            return explain(error)
-        except Exception as error:
-            # One of them is at fault, and not the log: the others must not wait for it.
-            if len(batches) > 1 or (batches and losses.reasons):
-                return self._write_apart(batches, losses)
-            logger.exception("Audit events could not be written")
-            if not batches:
-                return str(error)
-            self._fail(batches[0], "fault", error)
-            return None
-        losses.reasons = {}
-        start = 0
+    def _count_faults(self, batches: list[_Batch]) -> None:
+        """Of those that were just tried. The lock is held."""
         for batch in batches:
-            batch.outcomes = outcomes[start : start + len(batch.drafts)]
-            start += len(batch.drafts)
-            batch.done.set()
-        return None
+            if batch.error is not None:
+                self._losses.count(batch, "fault")
+                logger.error("Audit events could not be written", exc_info=batch.error)
 
-    def _write_apart(self, batches: list[_Batch], losses: _Losses) -> str | None:
-        trouble = self._write([], losses) if losses.reasons else None
-        for batch in batches:
-            trouble = trouble or self._write([batch], _Losses())
-        return trouble
-
-    def _fail(self, batch: _Batch, reason: str, error: Exception) -> None:
-        with self._changed:
-            self._losses.count(batch, reason)
-            batch.error = error
-            batch.done.set()
+    def _fail(self, batch: _Batch, reason: str, error: NotRecorded) -> None:
+        """The lock is held."""
+        self._losses.count(batch, reason)
+        batch.answer(error)
 
     def _put_back(self, batches: list[_Batch], error: str) -> None:
         """To the front of the queue while their callers still wait; the others are lost. The lock is held."""
         for batch in reversed(batches):
-            if batch.done.is_set():
+            if batch.is_answered:
                 continue
             if self._is_stopping or time.monotonic() >= batch.deadline:
                 self._fail(batch, "stopped" if self._is_stopping else "late", NotRecorded(error))
             else:
                 batch.is_taken = False
-                self._waiting += len(batch.drafts)
+                self._waiting += batch.size
                 self._queue.appendleft(batch)
 
 
-def _appended(drafts: Sequence[Draft], losses: _Losses | None = None) -> list[Outcome]:
-    new, outcomes = sort_out(drafts)
-    # In the order of what happened: what was lost came before.
-    append([losses.draft(), *new] if losses is not None and losses.reasons else new)
-    return outcomes
+def _append_all(batches: Sequence[Sequence[Draft]]) -> list[list[Outcome]]:
+    """In one transaction, what became of each draft."""
+    with write_transaction():
+        new, outcomes = sort_out([draft for batch in batches for draft in batch])
+        append(new)
+    following = iter(outcomes)
+    return [list(islice(following, len(batch))) for batch in batches]
 
 
 _writer: StreamWriter | None = None

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from django.db import DatabaseError, OperationalError, connection, connections, models, transaction
+from django.db import DatabaseError, Error, OperationalError, connection, connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 type Vendor = Literal["sqlite", "postgresql"]
@@ -23,6 +23,7 @@ POSTGRES_OPTIONS = f"-c lock_timeout={SQLITE_OPTIONS['timeout']}s"
 # How Postgres calls what it cannot do, in whatever language its messages are.
 LOCK_NOT_AVAILABLE: Final = "55P03"
 DISK_FULL: Final = "53100"
+_DEADLOCK: Final = "40P01"
 
 
 def sqlite_pragmas(synchronous: str) -> str:
@@ -190,6 +191,11 @@ _POSTGRES_MEANINGS: dict[str, str] = {
         "or wait for it, and try again."
     ),
 }
+
+
+def is_deadlock(error: Error) -> bool:
+    """Whether Postgres ended this transaction so that another could go on; SQLite has but one writer."""
+    return getattr(error.__cause__, "sqlstate", "") == _DEADLOCK
 
 
 def is_unreadable_text(error: DatabaseError) -> bool:
