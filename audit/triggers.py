@@ -42,13 +42,25 @@ def missing() -> list[str]:
             cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
             there = dict(cursor.fetchall())
             return [name for name, sql in _sqlite().items() if there.get(name) != sql]
-        # 'A' fires always, in a session that calls itself a replica too.
+        # Pretty, so that what is in the schema of the tables goes without it; what is elsewhere is named with it.
         cursor.execute(
-            "SELECT t.tgname, t.tgenabled, p.prosrc FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid "
-            "WHERE NOT t.tgisinternal AND t.tgrelid::regclass::text LIKE 'audit_%'"
+            "SELECT t.tgname, t.tgenabled::text, pg_get_triggerdef(t.oid, true), p.prosrc, l.lanname"
+            " FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_language l ON l.oid = p.prolang"
+            " WHERE NOT t.tgisinternal AND t.tgrelid IN (SELECT to_regclass(name) FROM unnest(%s::text[]) AS name)",
+            [[*APPEND_ONLY, LOG]],
         )
-        found = {name: (enabled, source) for name, enabled, source in cursor.fetchall()}
-    return [name for name, (*_, source) in _postgres().items() if found.get(name) != ("A", source)]
+        found = {name: tuple(how) for name, *how in cursor.fetchall()}
+    # 'A' fires always, in a session that calls itself a replica too.
+    return [
+        name
+        for name, (_, when, source) in _postgres().items()
+        if found.get(name) != ("A", _definition(name, when), source, "plpgsql")
+    ]
+
+
+def _definition(name: str, when: str) -> str:
+    """The statement that makes it, which Postgres gives back word for word."""
+    return f"CREATE TRIGGER {name} {when} EXECUTE FUNCTION {name}()"
 
 
 def names() -> list[str]:
@@ -62,7 +74,7 @@ def _statements() -> dict[str, list[str]]:
         name: [
             f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $body${source}$body$",
             f"DROP TRIGGER IF EXISTS {name} ON {table}",
-            f"CREATE TRIGGER {name} {when} EXECUTE FUNCTION {name}()",
+            _definition(name, when),
             f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}",
         ]
         for name, (table, when, source) in _postgres().items()

@@ -141,6 +141,78 @@ def test_a_missing_trigger_keeps_the_server_from_starting_and_a_migration_puts_i
     assert [message.id for message in checks.run_checks(databases=["default"])] == []
 
 
+HARMLESS = {
+    "postgresql": [
+        "BEFORE {operation} ON {table} {level} WHEN (false) EXECUTE FUNCTION {name}()",
+        "AFTER {operation} ON {table} {level} EXECUTE FUNCTION {name}()",
+        "BEFORE {other} ON {table} {level} EXECUTE FUNCTION {name}()",
+        "BEFORE {operation} ON {elsewhere} {level} EXECUTE FUNCTION {name}()",
+        "BEFORE {operation} ON {table} {level} EXECUTE FUNCTION {name}('x')",
+    ],
+    "sqlite": [
+        "BEFORE {operation} ON {table} WHEN 0 BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END",
+        "BEFORE {operation} ON {elsewhere} BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", ["no_update", "no_delete", "no_truncate"])
+def test_a_trigger_of_the_same_name_that_does_less_is_a_missing_one(name: str) -> None:
+    operation = name.removeprefix("no_").upper()
+    level = "FOR EACH STATEMENT" if name == "no_truncate" else "FOR EACH ROW"
+    own = [one for one in triggers.names() if one.endswith(f"_{name}")]
+    if name == "no_truncate" and connection.vendor == "sqlite":
+        pytest.skip("SQLite has no TRUNCATE")
+    assert len(own) >= 5
+    for trigger in own:
+        table = trigger.removesuffix(f"_{name}")
+        facts = {
+            "name": trigger,
+            "operation": operation,
+            "other": "INSERT",
+            "level": level,
+            "table": table,
+            "elsewhere": "sessions_app_tag",
+        }
+        for definition in HARMLESS[connection.vendor]:
+            with transaction.atomic(), connection.cursor() as cursor:
+                on_table = "" if connection.vendor == "sqlite" else f" ON {table}"
+                cursor.execute(f"DROP TRIGGER {trigger}{on_table}")
+                cursor.execute(f"CREATE TRIGGER {trigger} {definition.format(**facts)}")
+                if connection.vendor == "postgresql" and "{elsewhere}" not in definition:
+                    cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}")
+                assert triggers.missing() == [trigger], definition
+                transaction.set_rollback(True)
+    assert triggers.missing() == []
+
+
+def test_a_trigger_that_fires_for_no_row_is_put_back_by_a_migration() -> None:
+    from django.core.management import call_command
+
+    entries(1)
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("DROP TRIGGER audit_entry_no_update")
+            cursor.execute(
+                "CREATE TRIGGER audit_entry_no_update BEFORE UPDATE ON audit_entry WHEN 0"
+                " BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
+            )
+        else:
+            cursor.execute("DROP TRIGGER audit_entry_no_update ON audit_entry")
+            cursor.execute(
+                "CREATE TRIGGER audit_entry_no_update BEFORE UPDATE ON audit_entry FOR EACH ROW WHEN (false)"
+                " EXECUTE FUNCTION audit_entry_no_update()"
+            )
+            cursor.execute("ALTER TABLE audit_entry ENABLE ALWAYS TRIGGER audit_entry_no_update")
+        cursor.execute("UPDATE audit_entry SET decision = decision")
+    with pytest.raises(Refused, match="audit_entry_no_update"):
+        require_sound_log()
+    call_command("migrate", verbosity=0)
+    assert triggers.missing() == []
+    with pytest.raises((DatabaseError, IntegrityError)), transaction.atomic():
+        connection.cursor().execute("UPDATE audit_entry SET decision = decision")
+
+
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="only SQLite rebuilds a table to change it")
 def test_a_rebuilt_table_keeps_its_triggers() -> None:
     from django.db import models
