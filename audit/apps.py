@@ -41,7 +41,7 @@ def _triggers_are_there(databases: Any = None, **_: Any) -> list[checks.CheckMes
     return [
         # An error would keep `migrate` itself from running. A server does not start in any case.
         checks.Warning(
-            f"The audit log's trigger {name} is missing: the log could be changed unnoticed.",
+            f"The audit log's trigger {name} is missing or not the right one: the log could be changed unnoticed.",
             hint="Run `python manage.py migrate`, which puts it back, and then `scrollback audit verify`.",
             id="audit.W001",
         )
@@ -51,7 +51,7 @@ def _triggers_are_there(databases: Any = None, **_: Any) -> list[checks.CheckMes
 
 def _key_is_there(databases: Any = None, **_: Any) -> list[checks.CheckMessage]:
     from audit import triggers
-    from audit.health import key_trouble
+    from audit.own_key import key_trouble
 
     if not databases or triggers.LOG not in connections["default"].introspection.table_names():
         return []

@@ -8,8 +8,8 @@ from typing import Final
 from django.db import DatabaseError, connection
 
 from audit import triggers
-from audit.keys import KeyMissing, KeyUnavailable, load_key
 from audit.models import Checkpoint, Entry, Log
+from audit.own_key import key_trouble
 from audit.record import LOG_LOCK
 from dashboard.lib.background import BackgroundThread
 from dashboard.lib.clock import now_ms
@@ -68,7 +68,7 @@ def require_sound_log() -> None:
     gone = triggers.missing()
     if gone:
         raise Refused(
-            f"The audit log is not protected: the trigger {gone[0]} is missing"
+            f"The audit log is not protected: the trigger {gone[0]} is missing or not the right one"
             + (f", and {len(gone) - 1} more" if gone[1:] else "")
             + ". Put them back with `python manage.py migrate`, then run `scrollback audit verify`."
         )
@@ -105,24 +105,13 @@ def _look() -> Health:
     return Health(tuple(filter(None, grave)), tuple(filter(None, passing)))
 
 
-def key_trouble() -> str:
-    """Why the key cannot sign, and what to do; "" when it can, or when the first checkpoint is yet to make it."""
-    log = Log.objects.filter(pk=Log.THE_ONE).first()
-    if log is None:
-        return ""
-    try:
-        load_key(log.origin)
-    except KeyMissing as error:
-        # The first checkpoint makes it.
-        return str(error) if Checkpoint.objects.exists() else ""
-    except KeyUnavailable as error:
-        return str(error)
-    return ""
-
-
 def _trigger_trouble() -> str:
     gone = triggers.missing()
-    return f"The audit log is not protected: triggers are missing ({', '.join(gone)})." if gone else ""
+    return (
+        f"The audit log is not protected: triggers are missing or not the right ones ({', '.join(gone)})."
+        if gone
+        else ""
+    )
 
 
 def _signing_trouble() -> str:

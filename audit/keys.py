@@ -7,6 +7,7 @@ the log.
 
 import contextlib
 import os
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,10 @@ class KeyUnavailable(Exception):
 
 class KeyMissing(KeyUnavailable):
     """There is none, which is as it should be before the first checkpoint."""
+
+
+class KeyStrange(KeyUnavailable):
+    """It is a sound key, and not the one that this log is signed with."""
 
 
 _REMEDY: Final = (
@@ -55,6 +60,21 @@ def load_key(origin: str) -> Signer:
             f"{path} is the key of another log ({signer.name}); this one is {origin}. Put the right one back."
         )
     return signer
+
+
+def exposure(origin: str) -> str:
+    """That others than its owner may read or write the file, and what to do; "" when they may not, or it is gone."""
+    path = key_path(origin)
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return ""
+    if not mode & 0o077:
+        return ""
+    return (
+        f"The key of the audit log, {path}, is open to others ({mode:04o}), who could sign in its place: "
+        f"chmod 600 {path}. If anybody may have read it, then: scrollback audit new-key."
+    )
 
 
 def make_key(origin: str) -> Signer:

@@ -5,8 +5,9 @@ import os
 
 from audit.actors import Actor
 from audit.keys import KeyUnavailable, key_path
-from audit.models import Checkpoint, Entry, Log
+from audit.models import Entry, Log
 from audit.notes import Signer
+from audit.own_key import present_key
 from audit.record import record
 from dashboard.lib.db import write_transaction
 from dashboard.lib.errors import Refused
@@ -19,9 +20,8 @@ def replace_key(why: str, *, actor: Actor) -> Entry:
     so the old one never signs what follows the entry. A crash between the two leaves a new key that the log does
     not know; doing this again mends it. Raises Refused, KeyUnavailable.
     """
-    newest = Checkpoint.objects.order_by("-size").first()
     log = Log.objects.filter(pk=Log.THE_ONE).first()
-    if log is None or newest is None:
+    if log is None or not present_key():
         raise Refused("Nothing was signed yet: the first checkpoint makes the key.")
     path, signer = key_path(log.origin), Signer.new(log.origin)
     temporary, former = path.with_name(f".{path.name}.new.{os.getpid()}"), None
@@ -34,7 +34,7 @@ def replace_key(why: str, *, actor: Actor) -> Entry:
     try:
         _write(temporary, (signer.written() + "\n").encode())
         with write_transaction():
-            details = {"old": newest.key, "new": str(signer.verifier), "why": why}
+            details = {"old": present_key(), "new": str(signer.verifier), "why": why}
             entry = record("key.replaced", actor=actor, details=details)
             os.replace(temporary, path)
             replaced = True

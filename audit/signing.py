@@ -8,9 +8,10 @@ from typing import Final
 
 from django.db import DatabaseError, connection
 
-from audit.keys import KeyMissing, KeyUnavailable, load_key, make_key
+from audit.keys import KeyUnavailable
 from audit.models import Checkpoint, Log
-from audit.notes import Signer, TreeHead
+from audit.notes import TreeHead
+from audit.own_key import own_signer
 from audit.tree import Frontier
 from dashboard.lib import nudges
 from dashboard.lib.clock import now_ms
@@ -41,7 +42,7 @@ def write_checkpoint() -> Checkpoint | None:
     head = tree_head()
     if head is None or Checkpoint.objects.filter(size=head.size).exists():
         return None
-    signer = _signer(head.origin)
+    signer = own_signer(head.origin)
     checkpoint = Checkpoint(
         size=head.size, at_ms=now_ms(), note=signer.sign(str(head)), key=str(signer.verifier)
     )
@@ -55,16 +56,6 @@ def write_checkpoint() -> Checkpoint | None:
 
 def newest_checkpoint() -> Checkpoint | None:
     return Checkpoint.objects.order_by("-size").first()
-
-
-def _signer(origin: str) -> Signer:
-    """The key of this log; its first checkpoint makes it."""
-    try:
-        return load_key(origin)
-    except KeyMissing:
-        if Checkpoint.objects.exists():
-            raise
-        return make_key(origin)
 
 
 class CheckpointWriter:

@@ -19,6 +19,7 @@ from typing import Any, Final, Literal
 from django.db import DatabaseError, connection
 from django.db.models import Count, F, Sum
 
+from audit.health import require_sound_log
 from dashboard.lib.config import Config
 from dashboard.lib.db import database_size, engine_version, explain, sqlite_path, vendor
 from dashboard.lib.errors import Refused
@@ -64,7 +65,7 @@ class Doctor:
     def findings(self) -> Iterator[Finding]:
         checks: tuple[Callable[[], Finding | None], ...] = (
             self._data_directory, self._secret_key, self._disk, self._database, self._schema, self._size,
-            self._sqlite_version, self._wal, self._agent_token, self._server, self._recordings,
+            self._sqlite_version, self._wal, self._audit_log, self._agent_token, self._server, self._recordings,
             self._address, self._terminal_engine, self._derived, self._agents,
         )  # fmt: skip
         for check in checks:
@@ -181,6 +182,21 @@ class Doctor:
             )
             return Finding("write-ahead log", "warn", f"{byte_size(size)} at {path}-wal", remedy)
         return Finding("write-ahead log", "ok", byte_size(size))
+
+    def _audit_log(self) -> Finding | None:
+        """What keeps a server from starting, in the same words."""
+        if self._trouble:
+            return None
+        name = "audit log"
+        try:
+            if schema_state().pending:
+                return None
+            require_sound_log()
+        except Refused as refusal:
+            return Finding(name, "fail", str(refusal), "Then look at what is there: scrollback audit verify")
+        except DatabaseError as error:
+            return Finding(name, "warn", f"unknown: {explain(error)}", "Look at the database above.")
+        return Finding(name, "ok", "its triggers and its key are there")
 
     def _agent_token(self) -> Finding:
         path = agent_token_path()

@@ -1,5 +1,6 @@
 """The log as a tree: what appending keeps, what the triggers refuse, and what is signed."""
 
+import json
 import stat
 import threading
 import time
@@ -8,19 +9,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core import checks
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from audit import triggers
 from audit.actors import SYSTEM
-from audit.health import require_sound_log
+from audit.health import health, require_sound_log
 from audit.keys import KeyUnavailable, key_path
 from audit.models import Checkpoint, Entry, Log, Payload, Subtree
+from audit.new_key import replace_key
 from audit.notes import Signer, TreeHead, Verifier
 from audit.record import Attachment, Draft, append, commitment, record
 from audit.restored import put_log
 from audit.signing import GATHER_S, LOOK_EVERY_S, CheckpointWriter, signing, tree_head, write_checkpoint
 from audit.tree import leaf_hash, perfect_root, root_of
+from audit.verification import verify
+from dashboard.doctor import Doctor
 from dashboard.lib.errors import Refused
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -290,6 +295,12 @@ def _is_a_folder(path: Path) -> None:
             lambda path: path.write_text(Signer.new("scrollback/another").written() + "\n"),
             "is the key of another log (scrollback/another)",
         ),
+        (
+            lambda path: path.write_text(Signer.new(head().origin).written() + "\n"),
+            "is another key than the one that this log is signed with",
+        ),
+        (lambda path: path.chmod(0o644), "is open to others (0644)"),
+        (lambda path: path.chmod(0o620), "is open to others (0620)"),
     ],
 )
 def test_a_system_check_says_of_the_key_what_the_server_says(
@@ -307,10 +318,42 @@ def test_a_system_check_says_of_the_key_what_the_server_says(
         with pytest.raises(Refused) as refused:
             require_sound_log()
         assert found.msg == str(refused.value)
+        assert health().grave == (found.msg,)
+        (told,) = [one for one in Doctor(settings.CONFIG).findings() if one.name == "audit log"]
+        assert (told.verdict, told.text) == ("fail", found.msg)
         assert checks.run_checks() == [], "commands that ask for no database read none"
     finally:
         if path.is_dir():
             path.rmdir()
+
+
+def test_nothing_is_signed_with_another_key_of_the_same_name() -> None:
+    """What a stranger's key signs would stay in the log for ever."""
+    entries(1)
+    write_checkpoint()
+    path = key_path(head().origin)
+    own = path.read_text()
+    path.write_text(Signer.new(head().origin).written() + "\n")
+    entries(1)
+    with pytest.raises(KeyUnavailable, match="another key"):
+        write_checkpoint()
+    assert Checkpoint.objects.count() == 1
+    path.write_text(own)
+    assert write_checkpoint() is not None
+
+
+def test_a_key_that_replaces_another_is_this_logs_own_before_it_has_signed() -> None:
+    entries(1)
+    write_checkpoint()
+    for why in ("lost", "lost again"):
+        replace_key(why, actor=SYSTEM)
+        require_sound_log()
+    first, second = [
+        json.loads(entry.body)["details"] for entry in Entry.objects.filter(action="key.replaced")
+    ]
+    assert first["new"] == second["old"]
+    assert write_checkpoint() is not None
+    assert verify().is_sound
 
 
 def wait_for_checkpoint(size: int) -> float:

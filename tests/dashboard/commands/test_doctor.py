@@ -75,6 +75,16 @@ def test_a_disk_that_fills_up_is_told_in_time(
     assert look(home)["disk"].verdict == verdict
 
 
+def test_what_keeps_a_server_from_starting_fails(home: Path) -> None:
+    assert look(home)["audit log"].verdict == "ok"
+    on_table = "" if connection.vendor == "sqlite" else " ON audit_entry"
+    connection.cursor().execute(f"DROP TRIGGER audit_entry_no_update{on_table}")
+
+    finding = look(home)["audit log"]
+
+    assert (finding.verdict, "audit_entry_no_update" in finding.text) == ("fail", True)
+
+
 def test_a_server_that_is_gone_without_a_word_fails(home: Path) -> None:
     (home / "server.json").write_text(
         json.dumps({"url": f"http://127.0.0.1:{free_port()}/", "pid": 2**22 + 1})
