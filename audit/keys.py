@@ -24,6 +24,10 @@ class KeyMissing(KeyUnavailable):
     """There is none, which is as it should be before the first checkpoint."""
 
 
+class KeyOutOfReach(KeyUnavailable):
+    """This user may not read it, as it should be for anybody but the server's."""
+
+
 class KeyStrange(KeyUnavailable):
     """It is a sound key, and not the one that this log is signed with."""
 
@@ -47,7 +51,8 @@ def load_key(origin: str) -> Signer:
         raise KeyMissing(f"The key of the audit log, {path}, is missing. {_REMEDY}") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise KeyUnavailable(
+        kind = KeyOutOfReach if isinstance(error, PermissionError) else KeyUnavailable
+        raise kind(
             f"The key of the audit log, {path}, cannot be read: {reason}. It has to belong to the user that "
             "runs the server, with mode 0600."
         ) from error

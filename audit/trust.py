@@ -46,6 +46,7 @@ class Signatures:
         #: The size of the last one that names the tree as it is.
         self.good = good
         self.note = ""
+        self.key = ""
         self.findings: list[Finding] = []
         # Of each key, the smallest and the largest size that it signed.
         self._spans: dict[str, tuple[int, int]] = {}
@@ -67,19 +68,19 @@ class Signatures:
             text = f"The checkpoint at {size:,} was signed for other entries: {one_of(self.good, size - 1)} changed."
             self.findings.append(Finding("signatures", min(self.good, size - 1), size - 1, text))
             return
-        self.good, self.note = max(self.good, size), found.note
+        self.good, self.note, self.key = max(self.good, size), found.note, found.key
 
     def strangers(self, trust: Trust) -> list[Finding]:
         """Keys that signed what they should not have."""
         found = []
         for key, (first, last) in self._spans.items():
             reach = trust.get(key)
-            short = "+".join(key.split("+")[:2])
+            named = "+".join(key.split("+")[:2])
             if reach is None:
-                text = f"The checkpoints from {first:,} to {last:,} are signed by {short}, which is no key of this log."
+                text = f"The checkpoints from {first:,} to {last:,} are signed by {named}, which is no key of this log."
                 found.append(Finding("signatures", first - 1, last - 1, text))
             elif last > reach:
-                text = f"The checkpoint at {last:,} is signed by {short}, which entry {reach:,} had replaced."
+                text = f"The checkpoint at {last:,} is signed by {named}, which entry {reach:,} had replaced."
                 found.append(Finding("signatures", reach, last - 1, text))
         return found
 

@@ -64,6 +64,11 @@ class Verification:
     verdicts: tuple[Verdict, ...]
     #: The newest checkpoint, where it is sound: what is worth keeping elsewhere.
     note: str = ""
+    #: The verifier key that was believed, whose word it was ("named", "remembered", "file", "log"), and of each entry
+    #: that replaced one which was known: its number and the reason in it.
+    key: str = ""
+    key_from: str = ""
+    key_replaced: tuple[tuple[int, str], ...] = ()
 
     @property
     def is_sound(self) -> bool:
@@ -110,6 +115,9 @@ class Verification:
             "first_bad_idx": self.first_bad_idx,
             "verdicts": {found.check: found.document() for found in self.verdicts},
             "seconds": round(self.seconds, 3),
+            "key": self.key,
+            "key_from": self.key_from,
+            "key_replaced": [idx for idx, _ in self.key_replaced],
         }
 
 

@@ -8,28 +8,32 @@ looked at.
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from django.db import DatabaseError, connection
 
 from audit import parallel
 from audit.absences import uncovered
 from audit.actors import Actor
+from audit.anchors import Anchor, KnownKey, anchor
 from audit.claims import Claims
 from audit.columns import parsed
 from audit.covers import Contents
 from audit.growing import Walk, where_they_differ
 from audit.health import LATE_MS
-from audit.keys import KeyUnavailable, public_key
+from audit.keys import KeyMissing, KeyOutOfReach, KeyUnavailable, public_key
 from audit.models import Entry, Log, Subtree
-from audit.notes import NoteError, TreeHead
+from audit.notes import NoteError, TreeHead, Verifier
 from audit.record import record
 from audit.rows import Rows
 from audit.segments import HEEDED, Segment, Statement, check, ranges
 from audit.tree import EMPTY_ROOT
-from audit.trust import Signatures, Trust, one_of, signed_head, trusted_keys
+from audit.trust import Signatures, Trust, one_of, signed_head
 from audit.verdicts import CHECKS, Finding, Findings, Verdict, Verification
 from dashboard.lib.db import address_for_reading, explain, vendor, write_transaction
 
+#: What a verification leaves in the log.
+_OWN: Final = "log.verified"
 #: What is looked at, how far, of how much: "entries", then "contents", both by the numbers of entries.
 type Progress = Callable[[str, int, int], None]
 
@@ -39,15 +43,21 @@ def _silent(_what: str, _done: int, _size: int) -> None:
 
 
 def verify(
-    heads: Sequence[str] = (), progress: Progress = _silent, *, with_contents: bool = True
+    heads: Sequence[str] = (),
+    progress: Progress = _silent,
+    *,
+    with_contents: bool = True,
+    keys: Sequence[KnownKey] = (),
+    takes_its_word: bool = False,
 ) -> Verification:
-    """Everything, on all cores where the log is long. `heads` are notes that were kept elsewhere.
+    """Everything, on all cores where the log is long. `heads` are notes that were kept elsewhere, `keys` likewise.
 
-    Without contents, what the entries have committed to is not read.
+    Whoever has neither a key nor the key file may take the log's own word for its key: that it fits itself is all
+    that shows then. Without contents, what the entries have committed to is not read.
 
     Raises DatabaseError, parallel.Interrupted.
     """
-    course = Course(Claims.read(), heads)
+    course = Course(Claims.read(), heads, keys=keys, takes_its_word=takes_its_word)
     for segment in course.segments(are_spread=True):
         course.take(segment)
         progress("entries", segment.end, course.claims.size)
@@ -68,13 +78,19 @@ def _with_contents(found: Verification, progress: Progress) -> Verification:
 
 
 def verify_and_record(
-    actor: Actor, heads: Sequence[str] = (), progress: Progress = _silent, *, with_contents: bool = True
+    actor: Actor,
+    heads: Sequence[str] = (),
+    progress: Progress = _silent,
+    *,
+    with_contents: bool = True,
+    keys: Sequence[KnownKey] = (),
+    takes_its_word: bool = False,
 ) -> tuple[Verification, str]:
     """`verify`, and an entry that says so; with it, why there is none, "" when there is.
 
     A log that was tampered with may refuse entries, which must not hide what was found.
     """
-    found = verify(heads, progress, with_contents=with_contents)
+    found = verify(heads, progress, with_contents=with_contents, keys=keys, takes_its_word=takes_its_word)
     details = {
         "size": found.size,
         "root": found.root.hex(),
@@ -85,9 +101,7 @@ def verify_and_record(
     }
     try:
         with write_transaction():
-            record(
-                "log.verified", actor=actor, decision="sound" if found.is_sound else "broken", details=details
-            )
+            record(_OWN, actor=actor, decision="sound" if found.is_sound else "broken", details=details)
     except DatabaseError as error:
         return found, explain(error)
     except (RuntimeError, ValueError) as error:
@@ -108,7 +122,15 @@ class _Earlier:
 class Course:
     """One verification: ranges are taken in order, then it is judged. `walk` may have been here before."""
 
-    def __init__(self, claims: Claims, heads: Sequence[str] = (), walk: Walk | None = None) -> None:
+    def __init__(
+        self,
+        claims: Claims,
+        heads: Sequence[str] = (),
+        walk: Walk | None = None,
+        *,
+        keys: Sequence[KnownKey] = (),
+        takes_its_word: bool = False,
+    ) -> None:
         self.claims = claims
         self.walk = walk or Walk()
         self._began = time.monotonic()
@@ -116,6 +138,9 @@ class Course:
         self._findings.add(claims.findings)
         self._signatures = Signatures(claims.origin, self.walk.signed)
         self._earlier = [_earlier(note) for note in heads]
+        self._keys = list(keys)
+        self._takes_its_word = takes_its_word
+        self._anchor = Anchor({})
 
     def expect(self, head: TreeHead) -> None:
         """Hold the log against this too, which nobody has signed: who verified it before remembers it."""
@@ -159,6 +184,9 @@ class Course:
             seconds=time.monotonic() - self._began,
             verdicts=verdicts,
             note=self._signatures.note if verdicts[CHECKS.index("signatures")].outcome == "sound" else "",
+            key=self._anchor.key,
+            key_from=self._anchor.whose if self._anchor.key else "",
+            key_replaced=tuple((one.idx, str(one.details.get("why", ""))) for one in self._anchor.replaced),
         )
 
     def _verdicts(self) -> Iterable[Verdict]:
@@ -168,14 +196,12 @@ class Course:
         self._findings.add(_found(uncovered(self.walk.all_absent(), statements)))
         self._findings.add(_found(self._frontier_trouble()))
         self._findings.add(signatures.findings)
-        trust: Trust = {}
-        try:
-            if claims.log is not None and (claims.size or signatures.count):
-                trust = trusted_keys(public_key(claims.origin), statements)
-                self._findings.add(signatures.strangers(trust))
-        except KeyUnavailable as error:
-            if signatures.count:
-                self._findings.add([Finding("signatures", 0, max(0, claims.size - 1), str(error))])
+        if claims.log is not None and (claims.size or signatures.count):
+            self._anchor = self._anchored(claims.origin, statements)
+        trust = self._anchor.trust
+        self._findings.add(self._anchor.findings)
+        if trust:
+            self._findings.add(signatures.strangers(trust))
         self._findings.add(_found(self._unsigned()))
         sentences = {
             "sequence": f"Entries 0 to {claims.size - 1:,} are all there, once each."
@@ -192,6 +218,24 @@ class Course:
             yield self._findings.verdict(name, sentences[name])
         yield self._consistency(trust)
         yield Verdict("contents", "unchecked", "What the entries have committed to was not read.")
+
+    def _anchored(self, origin: str, statements: Sequence[Statement]) -> Anchor:
+        """Whoever verifies need not have the private key; where nothing else is known, there is no verdict without."""
+        size, signatures = self.claims.size, self._signatures
+        known = list(self._keys)
+        trouble: KeyUnavailable | None = None
+        try:
+            known.append(KnownKey(public_key(origin), "file"))
+        except (KeyMissing, KeyOutOfReach) as error:
+            trouble = error if not known and not self._takes_its_word else None
+        except KeyUnavailable as error:
+            trouble = error
+        if trouble is not None:
+            findings = (Finding("signatures", 0, max(0, size - 1), str(trouble)),) if signatures.count else ()
+            return Anchor({}, findings=findings)
+        if not known and signatures.key:
+            known.append(KnownKey(Verifier.parse(signatures.key), "log"))
+        return anchor(origin, size, known, statements) if known else Anchor({})
 
     def _statements(self) -> list[Statement]:
         """Of the entries that were checked, and of those that came meanwhile: they may explain what went meanwhile."""
@@ -219,7 +263,9 @@ class Course:
 
     def _unsigned(self) -> Finding | None:
         signed, size = self._signatures.good, self.claims.size
-        oldest = Entry.objects.filter(idx=signed).values_list("at_ms", flat=True).first()
+        # Whoever verifies elsewhere has no key to sign that it was done, and no server may be running.
+        due = Entry.objects.filter(idx__gte=signed, idx__lt=size).exclude(action=_OWN)
+        oldest = due.order_by("idx").values_list("at_ms", flat=True).first()
         if (
             signed >= size
             or oldest is None

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, ClassVar, Final, NoReturn
 
@@ -106,6 +106,10 @@ class ConsoleCommand(BaseCommand):
         self.add_arguments(parser)
         return parser
 
+    def surrounds(self, _options: Mapping[str, Any]) -> bool:
+        """Whether what goes on beside commands goes on beside this call."""
+        return self.is_surrounded
+
     def run(self, **options: Any) -> int:
         raise CommandError(f"{type(self).__module__} does nothing")
 
@@ -120,7 +124,7 @@ class ConsoleCommand(BaseCommand):
                 for name, given in options.items()
             }
             with ExitStack() as stack:
-                for surrounding in _surroundings if self.is_surrounded else ():
+                for surrounding in _surroundings if self.surrounds(stored) else ():
                     stack.enter_context(surrounding())
                 code = self.run(**stored)
             # Here, where it is known what to do when nobody reads any more.

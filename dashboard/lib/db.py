@@ -90,6 +90,17 @@ def read_snapshot() -> Iterator[None]:
             cursor.execute("ROLLBACK")
 
 
+def database_place() -> str:
+    """Which database this is, whoever signs in to it: for people, and for what is remembered of it. No secret."""
+    if vendor() == "sqlite":
+        path = sqlite_path()
+        return f"sqlite:{os.path.realpath(path) if path else ':memory:'}"
+    connection.ensure_connection()
+    # As libpq has it, from the address, a service file or the environment.
+    info = connection.connection.info
+    return f"postgres://{info.host}:{info.port}/{info.dbname}"
+
+
 def address_for_reading() -> str | None:
     """Where another process finds this database: the URI of SQLite's file, or what libpq takes. A secret.
 

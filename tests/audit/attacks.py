@@ -269,6 +269,27 @@ def rename_log(_: Scene) -> Damage:
     return Damage(0, 0)
 
 
+def put_another_log_in_its_place(scene: Scene) -> Damage:
+    """Changed, under another name, without the checkpoints; a server that finds none makes it a key and signs it."""
+    Log.objects.update(log_id=scene_id(scene))
+    edit_body(scene)
+    if scene.random.random() < 0.5:
+        truncate(scene)
+    Checkpoint.objects.all().delete()
+    recompute()
+    signer = Signer.new(Log.objects.get().origin)
+    head = TreeHead(signer.name, *_size_and_root())
+    Checkpoint.objects.create(
+        size=head.size, at_ms=1_700_000_000_000, note=signer.sign(str(head)), key=str(signer.verifier)
+    )
+    return Damage(0, 0)
+
+
+def _size_and_root() -> tuple[int, bytes]:
+    log = Log.objects.get()
+    return log.size, Frontier.decode(log.size, bytes(log.frontier)).root()
+
+
 def insert_beyond(scene: Scene) -> Damage:
     size = Log.objects.get().size
     found = Entry.objects.get(idx=scene.idx)
@@ -286,7 +307,9 @@ ATTACKS: tuple[Attack, ...] = (
     edit_body, edit_body_and_leaf, flip_bit_of_leaf, delete, renumber, swap, recompute_without_key, truncate,
     restore_old_backup, edit_column, edit_payload, erase_payload, edit_checkpoint, steal_key_and_sign_anew,
     sign_anew_with_own_key, change_many_rows, edit_subtree, edit_frontier, shorten_log_row, lengthen_log_row,
-    rename_log, insert_beyond,
+    rename_log, put_another_log_in_its_place, insert_beyond,
 )  # fmt: skip
 #: After these nothing of the log can be relied on.
-OF_THE_WHOLE: frozenset[Attack] = frozenset({sign_anew_with_own_key, rename_log})
+OF_THE_WHOLE: frozenset[Attack] = frozenset(
+    {sign_anew_with_own_key, rename_log, put_another_log_in_its_place}
+)

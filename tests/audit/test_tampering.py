@@ -4,10 +4,16 @@
 `python3 dev.py bench audit-tampering` does so, and prints what was tried.
 """
 
+import contextlib
+import json
 import random
 from collections.abc import Callable, Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import transaction
 
 from audit.keys import key_path
@@ -22,6 +28,7 @@ pytestmark = pytest.mark.django_db
 type Note = Callable[[str, object], None]
 
 SEEDS = full_or(100, 3)
+COMMAND_SEEDS = full_or(100, 2)
 CLEAN_RUNS = full_or(200, 6)
 
 
@@ -74,6 +81,43 @@ def test_an_attack_is_noticed_and_the_damage_named(
         named.add(found.first_bad_idx)
     assert (named == {0}) == (attack in OF_THE_WHOLE), "to name the first one of all tells nothing"
     assert verify([older, newer]).is_sound, "the attacks were undone"
+
+
+@pytest.mark.usefixtures("key_is_left")
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
+def test_an_attack_is_noticed_by_a_command_that_is_told_nothing(
+    attack: Attack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Two verifications while all was well are all that is known, and where they are remembered nobody says."""
+    monkeypatch.setattr("audit.verification.LATE_MS", 3_600_000)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    random_, sizes = random.Random(1), []
+    for count in (300, 260):
+        grow(random_, count)
+        assert plain_verification()["is_sound"]
+        sizes.append(Checkpoint.objects.latest("size").size)
+    sound, kept = sizes
+    path = key_path(Log.objects.get().origin)
+    key = path.read_text()
+    for seed in range(COMMAND_SEEDS):
+        random_ = random.Random(f"{attack.__name__} {seed}")
+        with transaction.atomic():
+            drop_triggers()
+            damage = attack(Scene(random_, random_.randrange(sound, kept), kept, sound))
+            found = plain_verification()
+            transaction.set_rollback(True)
+        path.write_text(key)
+        assert not found["is_sound"], f"seed {seed} was not noticed"
+        assert damage.first <= found["first_bad_idx"] <= damage.last, (seed, damage, found["verdicts"])
+    assert plain_verification()["is_sound"], "the attacks were undone, and nothing of them was remembered"
+
+
+def plain_verification() -> dict[str, Any]:
+    out = StringIO()
+    with contextlib.suppress(SystemExit):
+        call_command("audit", "verify", "--json", "--no-content", stdout=out)
+    found: dict[str, Any] = json.loads(out.getvalue())
+    return found
 
 
 @pytest.mark.usefixtures("key_is_left")
