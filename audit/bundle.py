@@ -19,7 +19,7 @@ from django.db.models import Q
 
 from audit.models import Checkpoint, Entry, Payload, Pruning, Subtree
 from audit.notes import TreeHead
-from audit.segments import HOLD_PLACED, HOLD_RELEASED
+from audit.segments import HOLD_PLACED, HOLD_RELEASED, KEY_REPLACED
 from audit.selection import Selection, in_order
 
 FORMAT: Final = "scrollback-audit-bundle/1"
@@ -71,6 +71,8 @@ class Bundle:
         yield "checkpoint", self.checkpoint.note.encode()
         yield "keys.txt", "".join(f"{key}\n" for key in self._keys()).encode()
         yield "entries.jsonl", self._entries()
+        if replaced := self._replacements():
+            yield "replaced.jsonl", replaced
         if self.with_payloads:
             yield "payloads.jsonl", self._payloads()
             # After the payloads: what goes while they are written is named too.
@@ -99,6 +101,14 @@ class Bundle:
     def _entries(self) -> Iterator[bytes]:
         for rows in in_order(self.selection.entries(), self.checkpoint.size, "body"):
             yield "".join(f"{body}\n" for (body,) in rows).encode()
+
+    def _replacements(self) -> bytes:
+        """Entries about keys that the filter leaves out: who knows an older key could not check the signature else."""
+        if self.selection.is_whole:
+            return b""
+        found = Entry.objects.filter(action=KEY_REPLACED, idx__lt=self.checkpoint.size).order_by("idx")
+        left_out = found.exclude(idx__in=self.selection.entries().filter(action=KEY_REPLACED).values("idx"))
+        return "".join(f"{body}\n" for body in left_out.values_list("body", flat=True)).encode()
 
     def _payloads(self) -> Iterator[bytes]:
         """As many at a time as memory should hold: one may be megabytes."""
@@ -167,6 +177,7 @@ this bundle fits itself: whoever made it up could have made up its key too.
 
 entries.jsonl   each entry exactly as it was hashed, one a line
 payloads.jsonl  what lies apart from its entry, with the salt that its commitment was made with
+replaced.jsonl  only when entries about the key were left out by the filter: those, as they were hashed
 removed.jsonl   only when payloads were removed after the checkpoint: the later entries that say why, and of legal holds
 checkpoint      size and root of the tree, signed (c2sp.org/tlog-checkpoint)
 keys.txt        the public key, and those that were used before

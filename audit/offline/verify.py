@@ -15,7 +15,8 @@ What is checked, each on its own:
     leaves       every entry has the hash that the tree has in its place
     tiles        the tree's other files (c2sp.org/tlog-tiles) fit its leaves
     root         the tree over all leaves (RFC 6962) has the root that the checkpoint says
-    signature    the checkpoint is signed (Ed25519) by the key
+    signature    the checkpoint is signed (Ed25519) by the key, or by the one that entries (key.replaced) put in its
+                 place; a key that was replaced signs nothing beyond the entry that replaced it
     payloads     what lies apart from its entry is what the entry committed to
     consistency  the tree begins with the one that the earlier head names
     withheld     which entries were left out; their hashes are in the tree, so none was added or removed
@@ -45,6 +46,7 @@ Statement = Tuple[int, str, Dict[str, Any]]  # number, action and details of an 
 sha256 = hashlib.sha256
 TILE = 256  # hashes in a whole tile
 PRUNED, HELD, RELEASED = "payload.pruned", "hold.placed", "hold.released"
+REPLACED = "key.replaced"
 
 
 class Unreadable(Exception):
@@ -312,18 +314,20 @@ class Check:
         self.entries = self.payloads = 0
         self.withheld: list[list[int]] = []  # first and last of each range that is not in the bundle
         self.absent: list[list[int]] = []  # likewise of payloads
-        self.said: list[Statement] = []  # and what entries say of payloads, in their order
-        self.keys: list[Key] = []
+        self.said: list[Statement] = []  # and what entries say of payloads and keys, in their order
+        self.reach: dict[str, int | None] = {}  # of each key the largest size that it may sign, None for any
+        self.replacements: dict[int, bytes] = {}  # entries about keys that a filter left out
         self.payload: Any = None
         self.payload_lines: Iterator[bytes] = iter(())
 
     def run(self) -> list[Verdict]:
-        self.check_signature()
+        self.check_replacements()
         with self.bundle.open("entries.jsonl") as lines, self.open_payloads() as payloads:
             self.payload_lines = iter(payloads)
             self.next_payload()
             self.check_entries(lines)
         self.check_tree()
+        self.check_signature()
         self.check_absent()
         self.check_consistency()
         self.say_withheld()
@@ -361,6 +365,11 @@ class Check:
                 trouble = f"entry {start + at} is not what the tree has in its place"
                 self.verdicts["leaves"].fail(trouble, start + at)
                 hashes[at] = found
+        for at in range(width):
+            about_key = self.replacements.get(start + at)
+            if about_key is not None and sha256(b"\0" + about_key).digest() != hashes[at]:
+                trouble = f"replaced.jsonl has for entry {start + at} what the tree has not in its place"
+                self.verdicts["leaves"].fail(trouble, start + at)
         if self.is_whole:
             packed = b"".join(
                 struct.pack(">H", len(text)) + text for text in texts.values() if len(text) < 65536
@@ -475,19 +484,68 @@ class Check:
             self.verdicts["root"].fail(text)
         self.verdicts["root"].text = self.verdicts["root"].text or self.root.hex()
 
+    # Keys
+
+    def check_replacements(self) -> None:
+        """Entries about keys that a filter left out come in a file of their own; the tree has to have them too."""
+        try:
+            lines = self.bundle.read("replaced.jsonl").splitlines()
+        except Unreadable:
+            return
+        for line in lines:
+            entry = json.loads(line.decode())
+            one = statement(entry)
+            if one is None or one[1] != REPLACED or not 0 <= one[0] < self.size:
+                self.verdicts["sequence"].fail(
+                    "replaced.jsonl has something that is no entry about a key here"
+                )
+            elif one[0] not in self.replacements:
+                self.replacements[one[0]] = line
+                self.said.append(one)
+
+    def keys_from(self, known: str) -> list[int]:
+        """Fill `reach`, from a key that is believed; the numbers of the entries that led from it to the present one."""
+        replaced = sorted((one for one in self.said if one[1] == REPLACED), key=lambda one: one[0])
+        present, path = known, []
+        for number, _, details in replaced:
+            if details.get("old") == present and is_key(details.get("new"), self.origin):
+                present = details["new"]
+                path.append(number)
+        self.reach = {present: None}
+        for number, _, details in reversed(replaced):
+            old, new = details.get("old"), details.get("new")
+            if new in self.reach and isinstance(old, str) and old not in self.reach:
+                self.reach[old] = number
+        return path
+
+    def signer_of(self, note: str, size: int) -> tuple[str, str]:
+        """Which key of the log has signed a head of this size, and why it does not count; "" for what is not."""
+        for text, reach in self.reach.items():
+            if is_key(text, self.origin) and Key(text).has_signed(note):
+                return text, "" if reach is None or size <= reach else f"entry {reach} had replaced that key"
+        return "", f"it is signed by none of: {', '.join(self.reach)}"
+
     def check_signature(self) -> None:
         verdict = self.verdicts["signature"]
         inside = [Key(line) for line in self.bundle.read("keys.txt").decode().splitlines()]
         key = self.key or (inside[0] if inside else None)
         if key is None or key.name != self.origin:
             verdict.fail(f"there is no key of {self.origin}, whose checkpoint this is")
-        elif not key.has_signed(self.note):
-            verdict.fail(f"the checkpoint is not signed by {key.text}")
-        elif self.key:
-            verdict.text = "by the key that you named"
-        else:
-            verdict.text = f"by {key.text}, which is the bundle's own word: compare it with what you noted"
-        self.keys = [*([key] if key else []), *inside]
+            return
+        path = self.keys_from(key.text)
+        by, trouble = self.signer_of(self.note, self.size)
+        if trouble:
+            verdict.fail(f"the checkpoint does not count: {trouble}", self.reach.get(by))
+            return
+        named = "the key that you named" if self.key else f"{key.text}, which is the bundle's own word"
+        verdict.text = f"by {named}" + ("" if self.key else ": compare it with what you noted")
+        if path:
+            entries = ", ".join(str(number) for number in path)
+            verdict.text = (
+                f"by {by}, which entries put in the place of {named}: {entries}. Ask whether that is so"
+            )
+        if self.withheld:
+            verdict.text += "; that it was replaced may have been withheld"
 
     def check_consistency(self) -> None:
         verdict = self.verdicts["consistency"]
@@ -497,8 +555,8 @@ class Check:
         origin, size, root, note = self.head
         if origin != self.origin:
             verdict.fail(f"the earlier head is of another log, {origin}")
-        elif not any(key.has_signed(note) for key in self.keys):
-            verdict.fail("the earlier head is signed by none of the keys")
+        elif self.signer_of(note, size)[1]:
+            verdict.fail(f"the earlier head does not count: {self.signer_of(note, size)[1]}")
         elif size > self.size:
             text = f"the earlier head covers {size} entries, this bundle only {self.size}: the rest is gone"
             verdict.fail(text, self.size)
@@ -521,11 +579,19 @@ class Check:
 
 
 def statement(entry: dict[str, Any]) -> Statement | None:
-    """What an entry says of payloads, if it does."""
+    """What an entry says of payloads or keys, if it does."""
     action, details = entry.get("action"), entry.get("details")
-    if action in (PRUNED, HELD, RELEASED) and isinstance(details, dict):
+    if action in (PRUNED, HELD, RELEASED, REPLACED) and isinstance(details, dict):
         return entry["idx"], action, details
     return None
+
+
+def is_key(text: Any, name: str) -> bool:
+    """Whether this is written as a public key of the log of this name."""
+    try:
+        return isinstance(text, str) and Key(text).name == name
+    except Unreadable:
+        return False
 
 
 def named_range(details: dict[str, Any]) -> Range | None:
@@ -550,7 +616,7 @@ def prunable(said: Iterable[Statement]) -> list[Range]:
                 holds.pop(hold, None)
         elif named and action == HELD:
             holds[number] = named
-        elif named:
+        elif named and action == PRUNED:
             pieces = [(named[0], min(named[1], number - 1))]
             for start, end in holds.values():
                 pieces = [

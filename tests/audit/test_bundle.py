@@ -7,19 +7,27 @@ import shutil
 import struct
 import subprocess
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import pymerkle
 import pytest
 from django.db import connection, transaction
 
+from audit.actors import SYSTEM
+from audit.anchors import KnownKey
 from audit.bundle import VERIFIER, Bundle, tile_path
-from audit.models import Entry, Payload
+from audit.keys import key_path
+from audit.models import Checkpoint, Entry, Log, Payload
+from audit.new_key import replace_key
 from audit.notes import Signer
 from audit.offline import verify
 from audit.proofs import root_at
 from audit.selection import Selection
+from audit.signing import write_checkpoint
 from audit.tree import leaf_hash
+from audit.verification import verify as verify_log
+from tests.audit.attacks import drop_triggers
 from tests.audit.bundles import (
     ADA,
     checkpoint_at,
@@ -287,6 +295,124 @@ def test_a_shortened_log_and_another_log_are_found(whole: Path) -> None:
     stolen = Signer.new(signer().name)
     assert failures(whole, key=str(stolen.verifier)) == {"signature": None}
     assert failures(whole, head=checkpoint_at(10, stolen).note) == {"consistency": None}
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """A log of `size` entries whose key was replaced twice, at `first` and `second`."""
+
+    keys: tuple[Signer, Signer, Signer]
+    first: int
+    second: int
+    size: int
+
+
+@pytest.fixture
+def replaced() -> Replaced:
+    fill(300)
+    keys, places = [signer()], []
+    for why in ("seen by somebody", "lost"):
+        write_checkpoint()
+        places.append(replace_key(why, actor=SYSTEM).idx)
+        keys.append(signer())
+        fill(10)
+    return Replaced((keys[0], keys[1], keys[2]), places[0], places[1], Log.objects.get().size)
+
+
+def ours(key: Signer, by: Signer, size: int) -> bool:
+    """Whether `audit verify` believes the one checkpoint that a bundle has too, knowing this key."""
+    with transaction.atomic():
+        drop_triggers()
+        Checkpoint.objects.all().delete()
+        Checkpoint.objects.bulk_create([checkpoint_at(size, by)])
+        known = [KnownKey(key.verifier, "named")]
+        path = key_path(Log.objects.get().origin)
+        kept = path.read_bytes()
+        path.unlink()
+        try:
+            answer = verify_log(keys=known, with_contents=False)
+        finally:
+            path.write_bytes(kept)
+            path.chmod(0o600)
+        transaction.set_rollback(True)
+    return answer.verdict("signatures").outcome == "sound"
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_keys_that_were_replaced_are_judged_as_audit_verify_judges_them(
+    tmp_path: Path, replaced: Replaced, monkeypatch: pytest.MonkeyPatch, is_whole: bool
+) -> None:
+    monkeypatch.setattr("audit.verification.LATE_MS", 3_600_000)
+    stranger = Signer.new(signer().name)
+    keys = [*replaced.keys, stranger]
+    selection = Selection() if is_whole else Selection(action="token.created")
+    for size in (300, replaced.first, replaced.first + 1, replaced.second + 1, replaced.size):
+        for by in keys:
+            bundle = Bundle(checkpoint_at(size, by), selection)
+            path = tmp_path / "log.zip"
+            path.write_bytes(b"".join(bundle.pieces()))
+            for known in keys:
+                found = failures(path, key=str(known.verifier))
+                # In the log as a whole, entries after the checkpoint speak of keys too.
+                if size == replaced.size:
+                    assert (found == {}) == ours(known, by, size), (
+                        size,
+                        keys.index(by),
+                        keys.index(known),
+                    )
+                assert set(found) <= {"signature"}
+                reach = (replaced.first, replaced.second, replaced.size, -1)[keys.index(by)]
+                is_led = keys.index(known) < 3 and keys.index(by) < 3
+                # What the bundle cannot know yet: that a key it has not heard of comes later.
+                heard = sum(size > place for place in (replaced.first, replaced.second))
+                is_known = keys.index(by) <= heard and keys.index(known) <= heard
+                is_same = by is known and (keys.index(by) > heard or by is stranger)
+                assert (found == {}) == ((is_led and is_known and size <= reach) or is_same), (
+                    size,
+                    keys.index(by),
+                    keys.index(known),
+                    found,
+                )
+
+
+def test_an_auditor_with_the_first_key_is_led_to_the_present_one_by_entries(
+    tmp_path: Path, replaced: Replaced
+) -> None:
+    first, _, present = replaced.keys
+    whole = write(tmp_path / "log.zip", replaced.size)
+    old = checkpoint_at(300, first).note
+    for path in (whole, write(tmp_path / "part.zip", replaced.size, Selection(action="token.created"))):
+        code, found = run_verifier(str(path), "--key", str(first.verifier), "--head", _file(path, old))
+        assert (code, found["verdicts"]["consistency"]["state"]) == (0, "ok"), found
+        said = found["verdicts"]["signature"]["text"]
+        assert f"by {present.verifier}, which entries put in the place" in said
+        assert f": {replaced.first}, {replaced.second}." in said
+    assert "replaced.jsonl" not in files_of(whole)
+
+
+def test_a_leaked_key_signs_nothing_after_it_was_replaced(tmp_path: Path, replaced: Replaced) -> None:
+    first = replaced.keys[0]
+    path = tmp_path / "leaked.zip"
+    path.write_bytes(b"".join(Bundle(checkpoint_at(replaced.size, first), Selection()).pieces()))
+    for key in ("", str(first.verifier), str(replaced.keys[2].verifier)):
+        assert failures(path, key=key) == {"signature": replaced.first}
+    # Nor is a head that it signed beyond believed.
+    good, forged = write(tmp_path / "log.zip", replaced.size), checkpoint_at(replaced.size - 1, first).note
+    assert failures(good, head=forged) == {"consistency": None}
+
+
+def test_an_entry_about_a_key_that_the_tree_does_not_have_leads_nowhere(
+    tmp_path: Path, replaced: Replaced
+) -> None:
+    first = str(replaced.keys[0].verifier)
+    part = write(tmp_path / "part.zip", replaced.size, Selection(action="token.created"))
+    other = {"replaced.jsonl": lambda text: text.replace(b"seen by somebody", b"seen by nobody")}
+    assert failures(rewritten(part, other), key=first) == {"leaves": replaced.first}
+    assert failures(rewritten(part, {"replaced.jsonl": lambda _: None}), key=first) == {"signature": None}
+    beyond = {"replaced.jsonl": lambda text: text.replace(b'"idx":%d,' % replaced.first, b'"idx":9999,')}
+    assert "sequence" in failures(rewritten(part, beyond), key=first)
+    present = str(replaced.keys[2].verifier)
+    assert "may have been withheld" in verdicts(part, key=present)["signature"].text
 
 
 def test_no_damaged_bundle_passes(whole: Path) -> None:
