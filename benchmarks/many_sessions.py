@@ -9,6 +9,7 @@ from django.db import connection, models
 
 from dashboard.lib.bulk import bulk_insert
 from dashboard.lib.db import vendor, write_transaction
+from sessions_app.actions.titles import keep_titles
 from sessions_app.models import (
     AgentSession,
     ModelUsage,
@@ -84,6 +85,8 @@ def write_sessions(count: int, person: Person) -> None:
             _write_runs(random_, [dict(zip(_COLUMNS, row, strict=True)) for row in rows])
             bulk_insert(SessionTag, ("id", "session_id", "tag_id"), list(_tagged(random_, ids, tags)))
             _write_personal(random_, ids, person)
+            called = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
+            keep_titles({session["id"]: (session["title"], session["first_prompt"]) for session in called})
     if vendor() == "postgresql":
         # What its autovacuum does within a minute.
         with connection.cursor() as cursor:
@@ -134,7 +137,9 @@ def _session(random_: random.Random, index: int, count: int, projects: list[uuid
     (status,) = random_.choices(list(_STATUSES), list(_STATUSES.values()))
     # A few projects have most of the sessions.
     project = projects[min(PROJECTS - 1, int(random_.paretovariate(0.6)) - 1)]
-    title = f"{random_.choice(_VERBS)} {random_.choice(_THINGS)}"
+    title = (
+        f"{random_.choice(_VERBS)} {random_.choice(_THINGS)} of ticket {random_.randrange(count // 20 + 1)}"
+    )
     turns = 1 + int(random_.expovariate(0.2))
     calls = int(random_.expovariate(0.02))
     tokens = [int(random_.lognormvariate(mean, 1)) for mean in (8, 9, 13, 11)]

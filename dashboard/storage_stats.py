@@ -31,13 +31,15 @@ from sessions_app.models import (
     TerminalKeyframe,
     TerminalSegment,
     TerminalText,
+    TitleWords,
     ToolCall,
 )
 from sessions_app.models.people import COMMAND_LINE
 
 # Steps of SQLite's virtual machine between two looks at the clock: a few milliseconds.
 _STEPS: Final = 50_000
-_SEARCH_TABLE: Final = "search_text"
+# Word indexes, which on SQLite keep themselves in tables named after them.
+_SEARCH_TABLES: Final = ("search_text", "search_titles")
 BIGGEST_SESSIONS: Final = 10
 
 
@@ -81,7 +83,7 @@ _KINDS: Final[tuple[tuple[str, tuple[type[models.Model], ...], bool], ...]] = (
     ("terminals", (Terminal, TerminalSegment, TerminalChunk, TerminalEvent), True),
     ("keyframes", (TerminalKeyframe,), True),
     ("terminal text", (TerminalText,), True),
-    ("search", (SearchEntry,), False),
+    ("search", (SearchEntry, TitleWords), False),
     ("audit", (Entry,), False),
 )
 
@@ -148,7 +150,7 @@ def _count(
 
 
 def _tables_of(name: str, kinds: tuple[type[models.Model], ...]) -> list[str]:
-    return [model._meta.db_table for model in kinds] + ([_SEARCH_TABLE] if name == "search" else [])
+    return [model._meta.db_table for model in kinds] + (list(_SEARCH_TABLES) if name == "search" else [])
 
 
 def _content_bytes(kind: type[models.Model]) -> int:
@@ -174,8 +176,8 @@ def _disk_bytes() -> dict[str, int]:
         )
         found: dict[str, int] = {}
         for name, size in cursor.fetchall():
-            # A word index keeps itself in tables named after it.
-            table = _SEARCH_TABLE if str(name).startswith(f"{_SEARCH_TABLE}_") else str(name)
+            owners = (owner for owner in _SEARCH_TABLES if str(name).startswith(f"{owner}_"))
+            table = next(owners, str(name))
             found[table] = found.get(table, 0) + int(size)
         return found
 

@@ -4,19 +4,19 @@ An unknown name or value is refused: a link that silently shows everything is wo
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Self
 from urllib.parse import urlencode
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 
 from dashboard.lib.errors import BadRequest
 from sessions_app.access import keeps_marks
 from sessions_app.models import AgentSession, Person, Run, RunKind, Status, Tag
 from sessions_app.models.run import RunQuerySet
 from sessions_app.models.session import ARCHIVED, TRASHED, SessionQuerySet
-from sessions_app.search.find import sessions_titled
+from sessions_app.search.titles import Titled
 
 # Names that belong to paging, not to filtering.
 PAGING = frozenset({"after", "before"})
@@ -95,7 +95,7 @@ class SessionFilter(Filter):
             if value:
                 sessions = sessions.filter(**{name: value})
         if self.q:
-            sessions = sessions.filter(pk__in=sessions_titled(self.q.split()))
+            sessions = Titled.by(self.q.split()).all_of(sessions)
         if self.starred:
             sessions = sessions.starred_by(person)
         if self.unread:
@@ -140,17 +140,21 @@ COUNT_LIMIT = 1_000
 
 @dataclass(frozen=True)
 class FacetValue:
-    """One link of a facet. `count` stops at COUNT_LIMIT; `query` leads to the list with it set or taken away."""
+    """One link of a facet; `query` leads to the list with it set or taken away.
+
+    `count` is at most COUNT_LIMIT; with `has_more` there are more, which were not counted.
+    """
 
     value: str
     label: str
     count: int
+    has_more: bool
     is_active: bool
     query: str
 
     @property
     def count_text(self) -> str:
-        return f"{COUNT_LIMIT:,}+" if self.count > COUNT_LIMIT else f"{self.count:,}"
+        return f"{self.count:,}{'+' if self.has_more else ''}"
 
 
 @dataclass(frozen=True)
@@ -160,39 +164,95 @@ class Facet:
     values: tuple[FacetValue, ...]
 
 
+@dataclass(frozen=True)
+class Facets:
+    """Each facet with the counts that its links would show, the facet's own choice left aside.
+
+    With `counted_of` so many sessions have the words that are looked for that the newest so many of them were counted,
+    and no others: there may be more than each number says, and values that are not offered.
+    """
+
+    items: Sequence[Facet]
+    counted_of: int | None = None
+
+
 def bounded_count(rows: QuerySet[AgentSession] | QuerySet[Run]) -> int:
     """How many rows there are, counted up to one more than COUNT_LIMIT."""
     return rows.order_by()[: COUNT_LIMIT + 1].count()
 
 
-def session_facets(sessions: SessionQuerySet, chosen: SessionFilter, person: Person) -> list[Facet]:
-    """Each facet with the counts that its links would show, the facet's own choice left aside."""
+def session_facets(sessions: SessionQuerySet, chosen: SessionFilter, person: Person) -> Facets:
+    if chosen.q:
+        return _facets_of_titled(sessions, chosen, person)
 
-    def facet(name: str, label: str, values: Iterable[tuple[str, str]]) -> Facet:
-        return Facet(name, label, tuple(_facet_values(name, values, chosen, count)))
+    def counts(name: str, values: Iterable[str]) -> dict[str, int]:
+        changed = {value: replace(chosen, **{name: value}) for value in values}
+        return {value: bounded_count(filtered.apply(sessions, person)) for value, filtered in changed.items()}
 
-    def count(changed: SessionFilter) -> int:
-        return bounded_count(changed.apply(sessions, person))
+    candidates = _candidates(sessions, chosen, recent_projects(sessions, chosen))
+    return Facets(
+        [
+            _facet(name, label, values, chosen, counts(name, dict(values)))
+            for name, label, values in candidates
+        ]
+    )
 
-    statuses = [(str(status.value), str(status.label)) for status in Status]
+
+def _facets_of_titled(sessions: SessionQuerySet, chosen: SessionFilter, person: Person) -> Facets:
+    """The words are looked up once, and what has them is counted together: it is few, or some of very many."""
+    titled = Titled.by(chosen.q.split())
+    named, others = titled.named_of(sessions), replace(chosen, q="")
+
+    def counts(name: str) -> dict[str, int]:
+        rows = replace(others, **{name: ""}).apply(named, person)
+        column = "tags__name" if name == "tag" else name
+        return {
+            str(value): number for value, number in rows.order_by().values_list(column).annotate(Count("pk"))
+        }
+
+    candidates = _candidates(sessions, chosen, recent_projects(named, chosen))
+    facets = [
+        _facet(name, label, values, chosen, counts(name), is_partial=titled.has_more)
+        for name, label, values in candidates
+    ]
+    return Facets(facets, len(titled.named) if titled.has_more else None)
+
+
+type _Values = Sequence[tuple[str, str]]
+
+
+def _candidates(
+    sessions: SessionQuerySet, chosen: SessionFilter, projects: _Values
+) -> list[tuple[str, str, _Values]]:
+    """The name and label of each facet with the values, and their labels, that may be offered."""
     return [
-        facet("status", "Status", statuses),
-        facet("agent", "Agent", ((agent, agent) for agent in distinct_agents(sessions))),
-        facet("project", "Project", recent_projects(sessions, chosen)),
-        facet("tag", "Tag", ((tag, tag) for tag in first_tags(chosen.tag))),
+        ("status", "Status", [(str(status.value), str(status.label)) for status in Status]),
+        ("agent", "Agent", [(agent, agent) for agent in distinct_agents(sessions)]),
+        ("project", "Project", projects),
+        ("tag", "Tag", [(tag, tag) for tag in first_tags(chosen.tag)]),
     ]
 
 
-def _facet_values(
-    name: str, values: Iterable[tuple[str, str]], chosen: SessionFilter, count: Callable[[SessionFilter], int]
-) -> Iterable[FacetValue]:
-    for value, label in values:
+def _facet(
+    name: str,
+    label: str,
+    values: _Values,
+    chosen: SessionFilter,
+    counts: Mapping[str, int],
+    *,
+    is_partial: bool = False,
+) -> Facet:
+    """With the values that some session has, and the one that is chosen."""
+    offered = []
+    for value, value_label in values:
         is_active = getattr(chosen, name) == value
-        changed = replace(chosen, **{name: value})
-        number = count(changed)
+        number = counts.get(value, 0)
         if number or is_active:
             query = chosen.query_string(**{name: "" if is_active else value})
-            yield FacetValue(value, label, number, is_active, query)
+            has_more = is_partial or number > COUNT_LIMIT
+            count = min(number, COUNT_LIMIT)
+            offered.append(FacetValue(value, value_label, count, has_more, is_active, query))
+    return Facet(name, label, tuple(offered))
 
 
 def distinct_agents(sessions: SessionQuerySet, limit: int = 20) -> list[str]:

@@ -12,7 +12,7 @@ from dashboard.lib.text import storable
 from sessions_app.filters import distinct_agents
 from sessions_app.lookup import SHORT_DIGITS, begins_with, digits_of, ends_with
 from sessions_app.models import AgentSession, Person, Run, RunKind, Terminal
-from sessions_app.search.find import sessions_titled
+from sessions_app.search.titles import Titled
 from sessions_app.session_list import with_columns
 
 ROWS: Final = 8
@@ -54,9 +54,8 @@ def recent(person: Person) -> Offers:
 def offers_for(text: str, person: Person) -> Offers:
     """Of the sessions, runs and terminals that this person may see."""
     text = storable(text[:LONGEST_TEXT])
-    titled = with_columns(AgentSession.objects.visible_to(person)).filter(
-        pk__in=sessions_titled(text.split())
-    )
+    # Of very many, the newest: a row of eight is no list.
+    titled = Titled.by(text.split()).named_of(with_columns(AgentSession.objects.visible_to(person)))
     same_title = titled.filter(_called("iexact", text))
     runs = _runs(person).filter(title__icontains=text)
     called_so: list[Row] = [*_with_id(text, person), *same_title.newest_first()[:ROWS]]

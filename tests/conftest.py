@@ -14,7 +14,7 @@ from pytest_django.fixtures import Settings
 
 from sessions_app.actions.terminals.screens import stop_screens
 from sessions_app.actions.terminals.working import stop_own_workshop
-from sessions_app.models import SearchEntry
+from sessions_app.models import SearchEntry, TitleWords
 from sessions_app.search import index
 from tests import launching
 from tests.chromium import running_chromium
@@ -81,8 +81,11 @@ def words_go_with_their_entries() -> Iterator[None]:
     """A transactional test ends by emptying the tables of the models; the word index is no model."""
 
     def clear(**_: object) -> None:
-        if "search_text" in connection.introspection.table_names() and not SearchEntry.objects.exists():
+        names = connection.introspection.table_names()
+        if "search_text" in names and not SearchEntry.objects.exists():
             index.clear()
+        if "search_titles" in names and not TitleWords.objects.exists():
+            index.clear_titles()
 
     post_migrate.connect(clear, sender=apps.get_app_config("sessions_app"))
     yield

@@ -23,6 +23,7 @@ from sessions_app.actions.import_rows import (
     RowKind,
 )
 from sessions_app.actions.rewriting import Rewriting
+from sessions_app.actions.titles import keep_titles
 from sessions_app.drafts import SessionDraft, Tokens
 from sessions_app.models import (
     AgentSession,
@@ -78,6 +79,7 @@ class UnitOfWork:
         self._look_up_sessions([session.draft for session in sessions])
         self._rows: dict[RowKind, list[tuple[Any, ...]]] = {kind: [] for kind in _TIMELINE}
         self._words: list[_Words] = []
+        self._titles: dict[uuid.UUID, tuple[str, str]] = {}
         self._session_sources: list[tuple[uuid.UUID, uuid.UUID, uuid.UUID]] = []
         self._new_aliases: list[tuple[uuid.UUID, uuid.UUID, str, str]] = []
         self._new_sessions: dict[uuid.UUID, AgentSession] = {}
@@ -121,6 +123,10 @@ class UnitOfWork:
     ) -> None:
         """What the search shall find something by; `indexable` is what index.indexable made of its text."""
         self._words.append((entry, kind, object_id, session_id, indexable))
+
+    def add_title(self, session: AgentSession) -> None:
+        """The session is called something else than before."""
+        self._titles[session.pk] = (session.title, session.first_prompt)
 
     # Sessions
 
@@ -243,6 +249,7 @@ class UnitOfWork:
         words = self._words_with_own_ids()
         bulk_insert(SearchEntry, ("id", "kind", "object_id", "session_id"), [row[:4] for row in words])
         index.add_indexable([(row[0], row[4]) for row in words])
+        keep_titles(self._titles)
 
     def _usage_rows(self) -> list[tuple[Any, ...]]:
         rows = []

@@ -336,6 +336,7 @@ class _BatchWrite:
             words = index.indexable(f"{session.title}\n{session.first_prompt}")
             entry = index.entry_id(session.started_ms, session.pk)
             self.unit.add_words(entry, "session", session.pk.hex, session.pk.hex, words)
+            self.unit.add_title(session)
 
 
 def _reads_rows(draft: SessionDraft) -> bool:

@@ -18,6 +18,7 @@ from dashboard.lib.nudges import nudge
 from dashboard.lib.text import one_line, storable
 from sessions_app.actions.findable import make_findable
 from sessions_app.actions.timeline import take_places
+from sessions_app.actions.titles import keep_titles
 from sessions_app.models import (
     AgentSession,
     Event,
@@ -85,6 +86,7 @@ def rename_session(session_id: uuid.UUID, title: str, *, actor: Actor) -> bool:
             session_id=session_id,
             details={"from": before, "to": title},
         )
+        keep_titles({session_id: (title, session.first_prompt)})
     nudge()
     return True
 

@@ -1,4 +1,4 @@
-"""Every word of the search made again from the rows that hold it, as after they came in from a backup."""
+"""Every word of the searches made again from the rows that hold it, as after they came in from a backup."""
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -7,6 +7,7 @@ from typing import Final
 
 from dashboard.lib.compression import CorruptData
 from sessions_app.actions.terminals.texts import indexed_text
+from sessions_app.actions.titles import keep_all_titles
 from sessions_app.models import AgentSession, Blob, Message, SearchEntry, SearchKind, TerminalText, ToolCall
 from sessions_app.search import index
 from sessions_app.search.words import MAX_INDEXED_CHARS
@@ -28,7 +29,7 @@ class Indexed:
 
 
 def index_everything(report: Report) -> Indexed:
-    """Into an index that is empty, inside the caller's transaction; `report` hears the number of entries done.
+    """Into indexes that are empty, inside the caller's transaction; `report` hears the number of entries done.
 
     An entry gets all that its row says now: more than it had where a message grew or a call ended later.
     """
@@ -40,6 +41,7 @@ def index_everything(report: Report) -> Indexed:
         done.entries += len(page)
         report(done.entries)
         after = page[-1].pk
+    keep_all_titles()
     return done
 
 

@@ -109,7 +109,12 @@ class FacetValueDocument(Document):
             ge=0, le=COUNT_LIMIT, description="Sessions with this value and the other filters that are set."
         ),
     ]
-    has_more: Annotated[bool, msgspec.Meta(description=f"More than {COUNT_LIMIT:,} are not counted.")]
+    has_more: Annotated[
+        bool,
+        msgspec.Meta(
+            description=f"There are more: {COUNT_LIMIT:,} are counted at most, or see `counted_of`."
+        ),
+    ]
     is_active: Annotated[bool, msgspec.Meta(description="The filter is set to it.")]
 
 
@@ -124,6 +129,13 @@ class FacetsDocument(Document):
     """Of agents and tags the first 20 by name, of projects those of the newest sessions, at most 12."""
 
     items: list[FacetDocument]
+    counted_of: Annotated[
+        int | None,
+        msgspec.Meta(
+            description="Very many sessions have the words of `q`: only so many of them, the newest, were counted, "
+            "and values of others may be left out. Otherwise null."
+        ),
+    ]
 
 
 class RunDocument(Document):

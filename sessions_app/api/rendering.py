@@ -35,7 +35,7 @@ from sessions_app.api.documents import (
     ToolCallDocument,
 )
 from sessions_app.costs import costs_of_runs, costs_of_sessions
-from sessions_app.filters import COUNT_LIMIT, Facet, FacetValue
+from sessions_app.filters import Facets, FacetValue
 from sessions_app.models import (
     AgentSession,
     Event,
@@ -86,12 +86,13 @@ def _session_document(session: AgentSession, cost: pricing.Cost) -> SessionDocum
     )
 
 
-def facets_document(facets: Sequence[Facet]) -> FacetsDocument:
+def facets_document(facets: Facets) -> FacetsDocument:
     return FacetsDocument(
+        counted_of=facets.counted_of,
         items=[
             FacetDocument(name=facet.name, values=[_facet_value_document(value) for value in facet.values])
-            for facet in facets
-        ]
+            for facet in facets.items
+        ],
     )
 
 
@@ -99,8 +100,8 @@ def _facet_value_document(value: FacetValue) -> FacetValueDocument:
     return FacetValueDocument(
         value=value.value,
         label=value.label,
-        count=min(value.count, COUNT_LIMIT),
-        has_more=value.count > COUNT_LIMIT,
+        count=value.count,
+        has_more=value.has_more,
         is_active=value.is_active,
     )
 

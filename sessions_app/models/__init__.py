@@ -3,7 +3,7 @@ from sessions_app.models.people import ApiToken, Person, Role, Scope, SetupLink,
 from sessions_app.models.personal import Note, ReadMark, SavedView, SessionTag, Star, Tag
 from sessions_app.models.project import Project
 from sessions_app.models.run import Run, RunKind
-from sessions_app.models.search import SearchEntry, SearchKind
+from sessions_app.models.search import SearchEntry, SearchKind, TitleWords
 from sessions_app.models.session import AgentSession, SessionAlias, Status
 from sessions_app.models.source import SessionSource, SkippedLine, Source, SourceChunk, SourceState
 from sessions_app.models.terminal import (
@@ -71,6 +71,7 @@ __all__ = [
     "TerminalSegment",
     "TerminalState",
     "TerminalText",
+    "TitleWords",
     "ToolCall",
     "ToolCallStatus",
     "ToolKind",

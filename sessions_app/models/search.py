@@ -1,4 +1,7 @@
-"""What the search index knows about: one row per searchable text. The words are in sessions_app/search/."""
+"""What the search indexes know about: a row for each searchable text, and what sessions are called.
+
+The indexes themselves are in sessions_app/search/index.py.
+"""
 
 from typing import ClassVar
 
@@ -31,3 +34,19 @@ class SearchEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.object_id}"
+
+
+class TitleWords(models.Model):
+    """The words of a session's title and first prompt, as they are now; none for a session that has neither.
+
+    `id` is where the index of titles has them, the newest sessions highest. The words themselves stand here too: a
+    list that walks through sessions asks each whether it has a word, and SQLite's index needs them to take them out.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    session = models.OneToOneField(AgentSession, on_delete=models.CASCADE, related_name="+")
+    # In lower case, each once, with a space before and behind each.
+    words = models.TextField()
+
+    def __str__(self) -> str:
+        return self.words.strip()

@@ -24,15 +24,11 @@ from sessions_app.models.people import Viewer
 from sessions_app.search import index
 from sessions_app.search.query import Query
 from sessions_app.search.terminal_hits import TextSearch
-from sessions_app.search.words import words_of
 from sessions_app.terminal.line_search import LineHit
 
 PAGE_HITS = 30
 DEADLINE_SECONDS = 1.0
-# Titles are looked for while somebody types.
-TITLES_SECONDS = 0.3
 _CANDIDATES = 200
-_TITLE_CANDIDATES = 2_000
 _BEFORE_CHARS, _AFTER_CHARS = 70, 190
 
 
@@ -126,28 +122,6 @@ def _bound(cursor: str | None, query: Query) -> int | None:
             raise BrokenCursor("This page link is broken: the cursor does not fit a search.")
         return entry
     return query.before_ms << index.ID_BITS if query.before_ms is not None else None
-
-
-def sessions_titled(words: Iterable[str], limit: int = 500) -> list[uuid.UUID]:
-    """Sessions whose title or first prompt has all the words (the last as a beginning), newest first.
-
-    Messages and what terminals printed stand before them in the index: after a while the oldest are left out.
-    """
-    terms = [index.Term(word) for text in words for word in words_of(text)]
-    if not terms:
-        return []
-    terms[-1] = index.Term(terms[-1].word, is_prefix=True)
-    found: dict[uuid.UUID, None] = {}
-    bound: int | None = None
-    ends = time.monotonic() + TITLES_SECONDS
-    while len(found) < limit:
-        ids = index.candidates(terms, before=bound, after=None, limit=_TITLE_CANDIDATES)
-        entries = SearchEntry.objects.filter(pk__in=ids, kind=SearchKind.SESSION).order_by("-pk")
-        found.update(dict.fromkeys(entries.values_list("object_id", flat=True)))
-        if len(ids) < _TITLE_CANDIDATES or time.monotonic() > ends:
-            break
-        bound = ids[-1]
-    return list(found)[:limit]
 
 
 def _verified(

@@ -1,6 +1,7 @@
-"""The word index: where the engines differ.
+"""The word indexes: where the engines differ.
 
-Rows are (entry id, text). Adding is part of the transaction that writes the text's own row.
+That of all texts has rows of (entry id, text), that of titles rows of (id of TitleWords, its words). Adding is part of
+the transaction that writes the text's own row.
 """
 
 import uuid
@@ -30,6 +31,14 @@ CREATE_POSTGRES = (
     f"CREATE INDEX {GIN_INDEX} ON search_text USING gin (words)",
 )
 
+# No separator but the space between words that were found already, so the engine finds the very same.
+CREATE_TITLES_SQLITE = (
+    "CREATE VIRTUAL TABLE search_titles USING fts5("
+    "words, content='', detail='none', tokenize=\"ascii tokenchars '_'\")"
+)
+_TITLE_VECTOR = "array_to_tsvector(string_to_array(btrim(words), ' '))"
+# An index that Postgres keeps by itself.
+CREATE_TITLES_POSTGRES = f"CREATE INDEX search_titles ON sessions_app_titlewords USING gin ({_TITLE_VECTOR})"
 
 # Text on SQLite, a tsvector as Postgres takes it in binary on Postgres.
 type Indexable = str | bytes
@@ -110,17 +119,11 @@ def candidates(terms: Sequence[Term], *, before: int | None, after: int | None, 
     """Ids of entries that hold every term, newest first, below `before` and above `after`."""
     if not terms:
         return []
-    conditions, parameters = [], []
+    parameters = [_all_of(terms)]
     if vendor() == "sqlite":
-        key = "rowid"
-        conditions.append("search_text MATCH %s")
-        parameters.append(" AND ".join(f'"{term.word}"{" *" if term.is_prefix else ""}' for term in terms))
+        key, conditions = "rowid", ["search_text MATCH %s"]
     else:
-        key = "id"
-        conditions.append("words @@ %s::tsquery")
-        parameters.append(
-            " & ".join(f"'{term.word[:MAX_WORD_CHARS]}'{':*' if term.is_prefix else ''}" for term in terms)
-        )
+        key, conditions = "id", ["words @@ %s::tsquery"]
     for bound, sign in ((before, "<"), (after, ">")):
         if bound is not None:
             conditions.append(f"{key} {sign} %s")
@@ -129,6 +132,52 @@ def candidates(terms: Sequence[Term], *, before: int | None, after: int | None, 
     with connection.cursor() as cursor:
         cursor.execute(sql, [*parameters, limit])
         return [row[0] for row in cursor.fetchall()]
+
+
+def _all_of(terms: Sequence[Term]) -> str:
+    """The engine's own query for every term."""
+    if vendor() == "sqlite":
+        return " AND ".join(f'"{term.word}"{" *" if term.is_prefix else ""}' for term in terms)
+    return " & ".join(f"'{term.word[:MAX_WORD_CHARS]}'{':*' if term.is_prefix else ''}" for term in terms)
+
+
+def add_titles(rows: Iterable[tuple[int, str]]) -> None:
+    """Put titles in that are not in yet. Last in a transaction, as `add_indexable` is."""
+    if vendor() == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.executemany("INSERT INTO search_titles(rowid, words) VALUES (%s, %s)", sorted(rows))
+
+
+def remove_titles(rows: Iterable[tuple[int, str]]) -> None:
+    """Take titles out, with the very words that were put in."""
+    if vendor() == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO search_titles(search_titles, rowid, words) VALUES ('delete', %s, %s)",
+                sorted(rows),
+            )
+
+
+def clear_titles() -> None:
+    """Forget every title, as when their rows were emptied."""
+    if vendor() == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO search_titles(search_titles) VALUES ('delete-all')")
+
+
+def sessions_with_title(terms: Sequence[Term], *, limit: int) -> list[uuid.UUID]:
+    """Sessions whose title or first prompt has every term, those that came last first; there is one term at least."""
+    titles = "sessions_app_titlewords"
+    if vendor() == "sqlite":
+        # CROSS: the index first. The other way round each session would be looked up in it.
+        found = f"search_titles i CROSS JOIN {titles} t ON t.id = i.rowid WHERE i.search_titles MATCH %s"
+        order = "i.rowid"
+    else:
+        found, order = f"{titles} t WHERE {_TITLE_VECTOR} @@ %s::tsquery", "t.id"
+    with connection.cursor() as cursor:
+        sql = f"SELECT t.session_id FROM {found} ORDER BY {order} DESC LIMIT %s"  # noqa: S608
+        cursor.execute(sql, [_all_of(terms), limit])
+        return [row[0] if isinstance(row[0], uuid.UUID) else uuid.UUID(row[0]) for row in cursor.fetchall()]
 
 
 def _tsvector(text: str) -> bytes:

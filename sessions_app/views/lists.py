@@ -67,7 +67,8 @@ def session_facets_part(request: HttpRequest) -> HttpResponse:
     person = cast(Person, request.user)
     chosen = SessionFilter.read(request.GET.dict())
     facets = session_facets(AgentSession.objects.visible_to(person), chosen, person)
-    return render(request, "sessions_app/lists/_facets.html", {"facets": facets})
+    context = {"facets": facets.items, "counted_of": facets.counted_of}
+    return render(request, "sessions_app/lists/_facets.html", context)
 
 
 @require_safe

@@ -11,6 +11,7 @@ from sessions_app.api.problems import PROBLEM_TYPES, ProblemType
 from sessions_app.api.table import ENDPOINTS
 from sessions_app.audit_actions import AUDIT_ACTIONS, RETIRED
 from sessions_app.filters import COUNT_LIMIT
+from sessions_app.search.titles import MOST_NAMED
 from sessions_app.touched_files import MAX_CALLS
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -38,6 +39,7 @@ def test_every_address_that_reads_is_documented() -> None:
 def test_the_limits_are_documented_as_they_are() -> None:
     assert f"`limit` ({DEFAULT_LIMIT}, at most {MAX_LIMIT}; `/search` at most {MAX_HITS})" in API
     assert f"up to {COUNT_LIMIT:,} (`has_more`)" in API
+    assert f"more than {MOST_NAMED:,} sessions have" in API
     assert f"the newest {MAX_CALLS:,} calls are read" in API
     assert f"up to {MOST_EVENTS} events and {audit_events.MAX_BODY_BYTES:,} bytes" in API
     assert f"at most {terminals.MAX_BODY_BYTES:,} bytes, ASCII" in RECORDING

@@ -17,8 +17,9 @@ from sessions_app.models import (
     Terminal,
     ToolCall,
 )
-from sessions_app.search.find import find, sessions_titled
+from sessions_app.search.find import find
 from sessions_app.search.query import parse
+from sessions_app.search.titles import Titled
 from tests.factories import make_person, make_source, make_terminal
 from tests.samples import sample
 from tests.sessions_app.importers.claude_records import SESSION, assistant, call, result, user
@@ -118,7 +119,8 @@ def test_a_title_that_a_person_gave_outlives_what_the_source_says_later(claude_f
     run_import(claude_file)
 
     assert AgentSession.objects.get().title == "The orchestra"
-    assert sessions_titled(["orchestra"]) == [session.pk]
+    assert Titled.by(["orchestra"]).named == [session.pk]
+    assert Titled.by(["From", "the", "source"]).named == []
     assert_places_are_gapless()
 
 

@@ -12,9 +12,9 @@ from django.test.utils import CaptureQueriesContext
 from audit.actors import SYSTEM
 from sessions_app import nav_counts
 from sessions_app.actions.sessions import delete_session, mark_read, rename_session, star_session, tag_session
+from sessions_app.actions.titles import keep_titles
 from sessions_app.actors import actor_of
-from sessions_app.models import AgentSession, Person, Project, Role, SavedView, SearchEntry, SearchKind, Tag
-from sessions_app.search import index
+from sessions_app.models import AgentSession, Person, Project, Role, SavedView, Tag
 from sessions_app.session_list import PAGE_ROWS
 from tests.factories import (
     START_MS,
@@ -252,9 +252,7 @@ def test_a_history_that_arrives_after_all_was_read_is_unread_however_old_it_is(
 def test_titles_are_searched(client: Client) -> None:
     session = named("Rework the importer")
     named("Something else")
-    entry = index.entry_id(START_MS, session.pk)
-    SearchEntry.objects.create(id=entry, kind=SearchKind.SESSION, object_id=session.pk, session=session)
-    index.add([(entry, session.title)])
+    keep_titles({session.pk: (session.title, session.first_prompt)})
 
     assert shown(client, "?q=importer") == ["Rework the importer"]
     assert shown(client, "?q=nowhere") == []

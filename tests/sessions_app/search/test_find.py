@@ -7,9 +7,8 @@ from django.contrib.auth.models import AnonymousUser
 from dashboard.lib.errors import BadRequest
 from dashboard.lib.text import storable
 from sessions_app.models import AgentSession, Person, SearchEntry, SearchKind
-from sessions_app.search import find as find_module
 from sessions_app.search import index
-from sessions_app.search.find import find, sessions_titled
+from sessions_app.search.find import find
 from sessions_app.search.query import parse
 from tests.factories import START_MS, make_message, make_person, make_project, make_session, make_tool_call
 
@@ -163,29 +162,6 @@ def test_removed_text_is_no_longer_found(ada: Person) -> None:
     index.remove([(entry.pk, "needle")])
 
     assert index.candidates(parse("needle").terms, before=None, after=None, limit=10) == []
-
-
-def test_titles_are_found_behind_much_else_that_holds_their_words(
-    ada: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(find_module, "_TITLE_CANDIDATES", 2)
-    session = make_session(title="Rework the importer")
-    searchable(SearchKind.SESSION, START_MS, session.pk, session, session.title)
-    for position in range(9):
-        said(session, "rework this", START_MS + 1 + position)
-
-    assert sessions_titled(["rework"]) == [session.pk]
-    monkeypatch.setattr(find_module, "TITLES_SECONDS", 0)
-    assert sessions_titled(["rework"]) == []
-
-
-def test_sessions_are_found_by_their_titles(ada: Person) -> None:
-    session = make_session(title="Rework the importer")
-    searchable(SearchKind.SESSION, START_MS, session.pk, session, session.title)
-    said(make_session(), "Rework something else", START_MS + 1)
-
-    assert sessions_titled(["rework", "impo"]) == [session.pk]
-    assert sessions_titled([""]) == []
 
 
 FIRST = uuid.UUID("01990d0f-9d71-7bfc-9fb4-157fce49f601")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from sessions_app.models import AgentSession, RunKind, SearchEntry, SearchKind
+from sessions_app.actions.titles import keep_titles
+from sessions_app.models import AgentSession, RunKind
 from sessions_app.palette import ROWS
-from sessions_app.search import index
 from tests.factories import START_MS, make_person, make_run, make_session, make_terminal, signed_in
 
 pytestmark = pytest.mark.django_db
@@ -25,9 +25,7 @@ def client() -> Client:
 def titled(title: str, *, at_ms: int = START_MS, **facts: Any) -> AgentSession:
     """A session that is found by its title."""
     session = make_session(title=title, last_activity_ms=at_ms, **facts)
-    entry = index.entry_id(at_ms, session.pk)
-    SearchEntry.objects.create(id=entry, kind=SearchKind.SESSION, object_id=session.pk, session=session)
-    index.add([(entry, f"{session.title}\n{session.first_prompt}")])
+    keep_titles({session.pk: (session.title, session.first_prompt)})
     return session
 
 
