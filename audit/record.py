@@ -76,7 +76,8 @@ def record(
 ) -> Entry:
     """Append one entry inside the caller's transaction: if it cannot be written, the change is undone.
 
-    `action` must be in the catalogue. Call it last in the transaction: it takes the lock that orders the log.
+    `action` must be in the catalogue, and strict. Call it last in the transaction: it takes the lock that orders
+    the log.
     """
     draft = Draft(action, actor, target, session_id, run_id, decision, details or {}, attachment)
     return append([draft])[0]
@@ -88,13 +89,30 @@ def lock_log() -> None:
 
 
 def append(drafts: Sequence[Draft]) -> list[Entry]:
-    """Append several in this order, inside the caller's transaction, as `record` does one."""
+    """Append several in this order, inside the caller's transaction, as `record` does one.
+
+    Raises catalog.WrongWay for one that is not strict.
+    """
+    for draft in drafts:
+        catalog.require_strict(draft.action)
+    return _append(drafts)
+
+
+def append_apart(drafts: Sequence[Draft]) -> list[Entry]:
+    """Append what goes with no change of what is stored, strict or not, inside a transaction.
+
+    Raises catalog.WrongWay for one that changes state.
+    """
+    for draft in drafts:
+        catalog.require_apart(draft.action)
+    return _append(drafts)
+
+
+def _append(drafts: Sequence[Draft]) -> list[Entry]:
     if not connection.in_atomic_block:
         raise RuntimeError("record() belongs inside the transaction of the change it records")
     if not drafts:
         return []
-    for draft in drafts:
-        catalog.require(draft.action)
     lock_log()
     log = _log()
     frontier = Frontier.decode(log.size, bytes(log.frontier))

@@ -18,7 +18,7 @@ from typing import Final
 from django.db import connection
 
 from audit.actors import SYSTEM
-from audit.record import Draft, append
+from audit.record import Draft, append_apart
 from audit.resending import Outcome, sort_out
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import explain, write_transaction
@@ -209,7 +209,7 @@ def _append_all(batches: Sequence[Sequence[Draft]]) -> list[list[Outcome]]:
     """In one transaction, what became of each draft."""
     with write_transaction():
         new, outcomes = sort_out([draft for batch in batches for draft in batch])
-        append(new)
+        append_apart(new)
     following = iter(outcomes)
     return [list(islice(following, len(batch))) for batch in batches]
 

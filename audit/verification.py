@@ -8,7 +8,6 @@ looked at.
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from django.db import DatabaseError, connection
 
@@ -32,8 +31,6 @@ from audit.trust import Signatures, Trust, one_of, signed_head
 from audit.verdicts import CHECKS, Finding, Findings, Verdict, Verification
 from dashboard.lib.db import address_for_reading, explain, vendor, write_transaction
 
-#: What a verification leaves in the log.
-_OWN: Final = "log.verified"
 #: What is looked at, how far, of how much: "entries", then "contents", both by the numbers of entries.
 type Progress = Callable[[str, int, int], None]
 
@@ -101,7 +98,9 @@ def verify_and_record(
     }
     try:
         with write_transaction():
-            record(_OWN, actor=actor, decision="sound" if found.is_sound else "broken", details=details)
+            record(
+                "log.verified", actor=actor, decision="sound" if found.is_sound else "broken", details=details
+            )
     except DatabaseError as error:
         return found, explain(error)
     except (RuntimeError, ValueError) as error:
@@ -264,7 +263,7 @@ class Course:
     def _unsigned(self) -> Finding | None:
         signed, size = self._signatures.good, self.claims.size
         # Whoever verifies elsewhere has no key to sign that it was done, and no server may be running.
-        due = Entry.objects.filter(idx__gte=signed, idx__lt=size).exclude(action=_OWN)
+        due = Entry.objects.filter(idx__gte=signed, idx__lt=size).exclude(action="log.verified")
         oldest = due.order_by("idx").values_list("at_ms", flat=True).first()
         if (
             signed >= size

@@ -130,7 +130,7 @@ def _strict(samples: int) -> dict[str, Any]:
 def _signed(samples: int) -> dict[str, Any]:
     """From a commit of another process, which nobody announces, until a signed head covers it."""
     from audit.models import Checkpoint, Entry
-    from audit.record import append
+    from audit.record import append_apart
     from audit.signing import CheckpointWriter
     from dashboard.lib.db import write_transaction
 
@@ -142,7 +142,7 @@ def _signed(samples: int) -> dict[str, Any]:
             # At any moment between two looks of the writer.
             time.sleep(number % 7 / 10)
             with write_transaction():
-                append(_drafts(1))
+                append_apart(_drafts(1))
             size, began = Entry.objects.count(), time.perf_counter()
             while not Checkpoint.objects.filter(size__gte=size).exists():
                 time.sleep(0.005)
@@ -154,7 +154,7 @@ def _signed(samples: int) -> dict[str, Any]:
 
 def _with_and_without_tree(count: int) -> dict[str, Any]:
     """Processor time of one transaction, undone each time; without the tree nothing is hashed beyond the leaf."""
-    from audit.record import append
+    from audit.record import append_apart
     from audit.tree import Frontier
 
     def grow(frontier: Frontier, leaf: bytes) -> list[Any]:
@@ -164,10 +164,10 @@ def _with_and_without_tree(count: int) -> dict[str, Any]:
     drafts = _drafts(count)
     with_tree, without = [], []
     for _ in range(3):
-        with_tree.append(_undone(lambda: append(drafts)))
+        with_tree.append(_undone(lambda: append_apart(drafts)))
         # The frontier that is stored has to be of the right length: it is undone with the rest.
         with mock.patch.object(Frontier, "append", grow):
-            without.append(_undone(lambda: append(drafts)))
+            without.append(_undone(lambda: append_apart(drafts)))
     return {
         "entries": count,
         "with_ms": round(min(with_tree), 1),

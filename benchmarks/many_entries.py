@@ -2,10 +2,12 @@
 
 import random
 import uuid
+from itertools import groupby
 from typing import Any, Final
 
+from audit import catalog
 from audit.actors import Actor
-from audit.record import Draft, Target, append
+from audit.record import Draft, Target, append, append_apart
 from dashboard.lib.db import write_transaction
 
 ENTRIES_PER_TRANSACTION: Final = 5_000
@@ -30,7 +32,8 @@ def write_entries(count: int) -> list[uuid.UUID]:
         actors = chance.choices(list(_ACTORS), list(_ACTORS.values()), k=number)
         drafts = [_draft(*pair, chance, sessions) for pair in zip(actions, actors, strict=True)]
         with write_transaction():
-            append(drafts)
+            for is_strict, some in groupby(drafts, lambda one: catalog.action(one.action).is_strict):
+                (append if is_strict else append_apart)(list(some))
     return sessions
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from django.db import DatabaseError
 
 from audit.actors import Actor
-from audit.record import Target, record
+from audit.record import Draft, Target, append_apart
 from dashboard.lib.background import BackgroundThread
 from dashboard.lib.db import write_transaction
 from sessions_app.token_text import without_tokens
@@ -189,12 +189,16 @@ def _note(refusal: Refusal, limit: DenialLimit) -> bool:
 def _write(refusal: Refusal, withheld: int, limit: DenialLimit) -> None:
     try:
         with write_transaction():
-            record(
-                "sign_in.delayed" if refusal.is_delay else "request.denied",
-                actor=refusal.actor,
-                target=refusal.target,
-                decision="deny",
-                details={**refusal.details, "withheld": withheld},
+            append_apart(
+                [
+                    Draft(
+                        "sign_in.delayed" if refusal.is_delay else "request.denied",
+                        refusal.actor,
+                        refusal.target,
+                        decision="deny",
+                        details={**refusal.details, "withheld": withheld},
+                    )
+                ]
             )
     except DatabaseError:
         limit.give_back(refusal, withheld)

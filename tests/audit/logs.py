@@ -1,12 +1,15 @@
 """A log with something of everything in it, for tests that look at it afterwards."""
 
 import random
+from collections.abc import Sequence
+from itertools import groupby
 
 from django.db import transaction
 
+from audit import catalog
 from audit.actors import SYSTEM, Actor
-from audit.models import Payload
-from audit.record import Attachment, Draft, Target, append
+from audit.models import Entry, Payload
+from audit.record import Attachment, Draft, Target, append, append_apart
 from audit.segments import PAYLOAD_PRUNED
 from audit.signing import write_checkpoint
 from dashboard.lib.ids import new_id
@@ -27,6 +30,14 @@ def draft(random_: random.Random, number: int) -> Draft:
         details={"n": number, "why": random_.choice(LABELS), "like the end": ',"id":"x","idx":1'},
         attachment=Attachment(random_.randbytes(40)) if random_.random() < 0.1 else None,
     )
+
+
+def put(drafts: Sequence[Draft]) -> list[Entry]:
+    """Append each in the way that its action is written, in this order."""
+    found: list[Entry] = []
+    for is_strict, some in groupby(drafts, lambda one: catalog.action(one.action).is_strict):
+        found += (append if is_strict else append_apart)(list(some))
+    return found
 
 
 def grow(random_: random.Random, size: int, *, checkpoints: int = 5) -> None:

@@ -16,10 +16,11 @@ from audit.exports import ocsf
 from audit.exports.forms import FORMS, pieces
 from audit.models import Entry
 from audit.query import parse
-from audit.record import Draft, Target, append
+from audit.record import Draft, Target
 from audit.tree import leaf_hash
 from sessions_app.audit_actions import AUDIT_ACTIONS, RETIRED
 from sessions_app.models import Role
+from tests.audit.logs import put
 from tests.audit.ocsf_schema import problems_of
 from tests.factories import make_person, signed_in
 
@@ -34,7 +35,7 @@ HOSTILE = (
 
 def write(count: int = 1, **values: Any) -> None:
     ada = Actor("person", "1", "ada")
-    append([Draft(**{"action": "session.archived", "actor": ada, **values}) for _ in range(count)])
+    put([Draft(**{"action": "session.archived", "actor": ada, **values}) for _ in range(count)])
 
 
 def hostile_entries() -> None:

@@ -10,9 +10,10 @@ from pytest_django import DjangoAssertNumQueries
 from audit import walk
 from audit.actors import Actor
 from audit.models import Entry
-from audit.record import Draft, Target, append, record
+from audit.record import Draft, Target, record
 from audit.signing import write_checkpoint
 from sessions_app.models import Role, SavedView
+from tests.audit.logs import put
 from tests.factories import make_person, make_project, make_session, signed_in
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +30,7 @@ def write(count: int = 1, action: str = "session.archived", actor: str = "ada", 
         )
         for number in range(count)
     ]
-    append(drafts)
+    put(drafts)
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ import pytest
 from playwright.sync_api import expect
 
 from audit.actors import Actor
-from audit.record import Attachment, Draft, Target, append
+from audit.record import Attachment, Draft, Target
 from dashboard.lib.db import write_transaction
 from sessions_app.models import Person, Role
+from tests.audit.logs import put
 from tests.browser import accessibility
 from tests.browser.conftest import OpenContext
 from tests.factories import make_person, make_session
@@ -23,7 +24,7 @@ PATIENCE_MS = 20_000
 def write(*actions: str, actor: str = "ada") -> None:
     ada, target = Actor("person", "1", actor), Target("session", "2", "Fix the login form")
     with write_transaction():
-        append(
+        put(
             [
                 Draft(
                     action,

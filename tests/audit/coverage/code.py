@@ -17,7 +17,7 @@ type _Function = ast.FunctionDef
 
 @dataclass(frozen=True)
 class CallSite:
-    """A call of `record` or `append` of audit.record."""
+    """A call of `record`, `append` or `append_apart` of audit.record."""
 
     path: Path
     function: str
@@ -45,7 +45,7 @@ def _modules() -> Iterator[tuple[Path, dict[str, str]]]:
                 for node in ast.walk(tree_of(path))
                 if isinstance(node, ast.ImportFrom) and node.module == "audit.record"
                 for alias in node.names
-                if alias.name in {"record", "append", "Draft"}
+                if alias.name in {"record", "append", "append_apart", "Draft"}
             }
             if imported:
                 yield path, imported
@@ -58,7 +58,7 @@ def call_sites() -> list[CallSite]:
         for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
-        and names.get(node.func.id) in {"record", "append"}
+        and names.get(node.func.id) in {"record", "append", "append_apart"}
     ]
 
 

@@ -1,9 +1,17 @@
 """The catalogue and the code name the same actions."""
 
+from collections.abc import Callable
+
 import pytest
+from django.db import transaction
 
 from audit import catalog
+from audit.actors import SYSTEM
+from audit.models import Entry
 from audit.own_actions import OWN_ACTIONS
+from audit.record import Draft, append, append_apart, record
+from audit.stream import StreamWriter
+from dashboard.lib.ids import new_id
 from sessions_app import audit_actions
 from tests.audit.coverage.code import call_sites, recorded_names
 from tests.audit.coverage.exceptions import NOT_WALKED
@@ -55,3 +63,49 @@ def test_what_is_said_of_an_action_that_is_not_there_is_refused() -> None:
 
 def test_call_sites_are_found() -> None:
     assert len(call_sites()) > 30
+
+
+def test_what_may_be_lost_changes_nothing() -> None:
+    lost = {name for name in CATALOGUED if not catalog.action(name).is_strict}
+    assert {name for name in lost if catalog.action(name).changes_state} == set()
+    assert lost == {"audit.lost", *audit_actions.BEST_EFFORT}
+    with pytest.raises(catalog.WrongWay):
+        catalog.register({"a.done": "did a"}, best_effort={"a.done"})
+    with pytest.raises(catalog.UnknownAction):
+        catalog.action("a.done")
+
+
+@pytest.mark.django_db
+def test_an_entry_is_written_as_its_action_promises() -> None:
+    """Best effort apart from any change, what changes state in its transaction, and what is strict and changes nothing
+    either way."""
+    ways: dict[str, Callable[[str], object]] = {
+        "record": lambda name: record(name, actor=SYSTEM),
+        "append": lambda name: append([Draft(name, SYSTEM)]),
+        "apart": lambda name: append_apart([Draft(name, SYSTEM)]),
+        "stream": lambda name: StreamWriter().write([Draft(name, SYSTEM, id=new_id())]),
+    }
+    taken = {}
+    for name in CATALOGUED:
+        if catalog.action(name).is_retired:
+            continue
+        found = set()
+        for way, write in ways.items():
+            size = Entry.objects.count()
+            try:
+                with transaction.atomic():
+                    write(name)
+            except catalog.WrongWay:
+                assert Entry.objects.count() == size, "what is refused is not written"
+            else:
+                found.add(way)
+        taken[name] = found
+    within, apart = {"record", "append"}, {"apart", "stream"}
+    for name, found in taken.items():
+        action = catalog.action(name)
+        assert found == (within if action.is_strict else set()) | (
+            set() if action.changes_state else apart
+        ), name
+    assert taken["person.role_changed"] == within
+    assert taken["file.written"] == taken["request.denied"] == apart
+    assert taken["policy.decided"] == within | apart

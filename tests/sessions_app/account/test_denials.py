@@ -173,7 +173,7 @@ def test_a_refusal_that_cannot_be_written_is_said_and_written_the_next_time(
         raise OperationalError("database is locked")
 
     with monkeypatch.context() as patch:
-        patch.setattr(denials, "record", fail)
+        patch.setattr(denials, "append_apart", fail)
         # The test's own database goes with its connection.
         patch.setattr(connection, "close", lambda: None)
         for _ in range(2):

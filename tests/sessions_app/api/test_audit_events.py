@@ -123,7 +123,7 @@ def test_what_cannot_be_made_durable_is_not_confirmed(api: Api) -> None:
     writer = StreamWriter(wait_s=0.2)
     with (
         patch.object(reports, "stream_writer", lambda: writer),
-        patch.object(stream, "append", side_effect=OperationalError("disk I/O error")),
+        patch.object(stream, "append_apart", side_effect=OperationalError("disk I/O error")),
     ):
         answer = post(api, event())
         assert problem_of(answer) == (503, "/problems/unavailable")
