@@ -23,6 +23,9 @@ logger = logging.getLogger(__name__)
 GATHER_S: Final = 0.2
 LOOK_EVERY_S: Final = 0.5
 RETRY_S: Final = 1.0
+# Who held SQLite's write lock for so long signs what there is: others look for it ten times a second, and may find it
+# held again each time.
+LONG_HELD_S: Final = 0.25
 _STOP_S: Final = 5.0
 
 
@@ -52,6 +55,22 @@ def write_checkpoint() -> Checkpoint | None:
             return None
         Checkpoint.objects.bulk_create([checkpoint], ignore_conflicts=connection.vendor == "postgresql")
     return checkpoint
+
+
+def sign_after(held_s: float) -> None:
+    """For whoever writes transaction after transaction, behind one that took so long; never raises.
+
+    The thread that signs would wait for a lock that is hardly ever free, on SQLite for as long as an import takes.
+    """
+    if held_s < LONG_HELD_S or connection.in_atomic_block:
+        return
+    try:
+        write_checkpoint()
+    except KeyUnavailable as error:
+        # That thread says so once; a line for each transaction would not help.
+        logger.debug("The newest audit entries are not signed: %s", error)
+    except DatabaseError as error:
+        logger.warning("The newest audit entries are not signed yet: %s", explain(error))
 
 
 def newest_checkpoint() -> Checkpoint | None:

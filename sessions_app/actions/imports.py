@@ -17,6 +17,7 @@ from typing import Any, Final
 from audit.actors import Actor
 from audit.record import Draft as EntryDraft
 from audit.record import append
+from audit.signing import sign_after
 from dashboard.lib.db import write_transaction
 from dashboard.lib.nudges import nudge
 from sessions_app.actions.bodies import BlobRow, BlobStore
@@ -127,6 +128,8 @@ class ImportWriter:
         added = ImportCounts()
         entries: list[EntryDraft] = []
         with write_transaction():
+            # From here on others wait.
+            began = time.monotonic()
             advances = [
                 Advance(source, batch.progress, batch.chunks, batch.draft.skipped, batch.draft.unknown)
                 for source, batch in batches
@@ -155,6 +158,7 @@ class ImportWriter:
             save_unrecorded(told)
             append([*entries, *unit.rewriting.unseal(self.actor), *closing])
             nudge()
+        sign_after(time.monotonic() - began)
         for source, batch in batches:
             source._state.adding = False
             source.read_offset = batch.progress.read_offset

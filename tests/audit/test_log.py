@@ -1,6 +1,7 @@
 """The log as a tree: what appending keeps, what the triggers refuse, and what is signed."""
 
 import json
+import math
 import stat
 import threading
 import time
@@ -22,7 +23,7 @@ from audit.new_key import replace_key
 from audit.notes import Signer, TreeHead, Verifier
 from audit.record import Attachment, Draft, append, commitment, record
 from audit.restored import put_log
-from audit.signing import GATHER_S, LOOK_EVERY_S, CheckpointWriter, signing, tree_head, write_checkpoint
+from audit.signing import LONG_HELD_S, CheckpointWriter, sign_after, signing, tree_head, write_checkpoint
 from audit.tree import leaf_hash, perfect_root, root_of
 from audit.verification import verify
 from dashboard.doctor import Doctor
@@ -370,9 +371,91 @@ def test_what_a_command_leaves_is_signed_when_it_ends() -> None:
     assert Checkpoint.objects.order_by("-size").values_list("size", flat=True).first() == 3
 
 
-def test_nothing_waits_a_second_to_be_signed() -> None:
-    # What benchmarks/audit_append.py measures, without the signing itself.
-    assert LOOK_EVERY_S + GATHER_S <= 0.8
+class Clock:
+    """A time that passes only where somebody waits, and what happens at moments of it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.plan: list[tuple[float, Callable[[], object]]] = []
+
+    def at(self, moment: float, act: Callable[[], object]) -> None:
+        self.plan = sorted([*self.plan, (moment, act)], key=lambda one: one[0])
+
+    def event(self) -> "Signal":
+        return Signal(self)
+
+
+class Signal(threading.Event):
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.clock = clock
+
+    def wait(self, timeout: float | None = None) -> bool:
+        clock = self.clock
+        until = math.inf if timeout is None else clock.now + timeout
+        while not self.is_set() and clock.plan and clock.plan[0][0] <= until:
+            moment, act = clock.plan.pop(0)
+            clock.now = max(clock.now, moment)
+            act()
+        assert self.is_set() or timeout is not None, "nothing would ever wake it"
+        if not self.is_set():
+            clock.now = until
+        return self.is_set()
+
+
+@pytest.mark.parametrize("is_heard", [True, False])
+def test_nothing_waits_a_second_to_be_signed(monkeypatch: pytest.MonkeyPatch, is_heard: bool) -> None:
+    """Without the signing itself, which benchmarks/audit_append.py measures with the rest."""
+    clock, writer = Clock(), CheckpointWriter(everybodys=True)
+    monkeypatch.setattr(writer, "_awake", clock.event())
+    monkeypatch.setattr(writer, "_stopping", clock.event())
+    written, signed = dict[int, float](), dict[int, float]()
+
+    def commit() -> None:
+        (entry,) = entries(1)
+        written[entry.idx] = clock.now
+        if is_heard:
+            writer._awake.set()
+
+    def sign() -> Checkpoint | None:
+        found = write_checkpoint()
+        if found is not None:
+            signed.update({idx: clock.now for idx in written if idx < found.size and idx not in signed})
+        return found
+
+    monkeypatch.setattr("audit.signing.write_checkpoint", sign)
+    # At every phase of its looks, alone and close behind one another.
+    moments = [3 * n + n / 17 for n in range(12)] + [50 + n * 0.07 for n in range(30)]
+    for moment in moments:
+        clock.at(moment, commit)
+    clock.at(60, writer._stopping.set)
+    clock.at(60, writer._awake.set)
+
+    writer._run()
+
+    assert len(signed) == len(written) == len(moments)
+    waits = [signed[idx] - written[idx] for idx in written]
+    assert 0 <= max(waits) <= (0.4 if is_heard else 0.8), max(waits)
+    # What comes together is signed together.
+    assert len({round(moment, 3) for moment in signed.values() if moment > 50}) < 15
+
+
+def test_who_held_the_lock_for_long_signs_what_there_is_and_others_do_not() -> None:
+    entries(3)
+    sign_after(LONG_HELD_S / 2)
+    with transaction.atomic():
+        sign_after(LONG_HELD_S)
+    assert not Checkpoint.objects.exists()
+    sign_after(LONG_HELD_S)
+    assert Checkpoint.objects.get().size == 3
+    path = key_path(head().origin)
+    key = path.read_bytes()
+    path.unlink()
+    entries(1)
+    sign_after(LONG_HELD_S)
+    assert Checkpoint.objects.count() == 1, "an import goes on without the key"
+    path.write_bytes(key)
+    path.chmod(0o600)
 
 
 def test_a_server_signs_what_others_commit() -> None:

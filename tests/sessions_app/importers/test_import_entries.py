@@ -2,15 +2,17 @@
 
 import hashlib
 import json
+import math
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 
 from audit.actors import SYSTEM
-from audit.models import Entry
+from audit.models import Checkpoint, Entry
+from audit.record import record
 from sessions_app.actions import unrecorded
 from sessions_app.actions.imports import GATHER_S, ImportWriter
 from sessions_app.importers.leases import settle, watch_lease
@@ -55,6 +57,23 @@ def hash_of(path: Path) -> str:
 def imported_details() -> list[dict[str, Any]]:
     entries = Entry.objects.filter(action="source.imported").order_by("idx")
     return [json.loads(entry.body)["details"] for entry in entries]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("small_batches")
+def test_an_import_that_holds_the_lock_for_long_signs_between_its_batches(
+    codex_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that signs may not get the lock before the import ends; here there is none."""
+    monkeypatch.setattr("audit.signing.LONG_HELD_S", 0.0)
+    with transaction.atomic():
+        record("sign_in.succeeded", actor=SYSTEM)
+    die_at_write(2, codex_file, monkeypatch)
+    assert Checkpoint.objects.get().size == 1, "what somebody else has committed meanwhile"
+    # Batches that are short leave it to the thread.
+    monkeypatch.setattr("audit.signing.LONG_HELD_S", math.inf)
+    run_import(codex_file)
+    assert Checkpoint.objects.get().size == 1 < Entry.objects.count()
 
 
 @pytest.mark.usefixtures("small_batches")
