@@ -34,7 +34,7 @@ def seed(histories: Path, begun: Path, password: str) -> str:
         people.change_password(person.pk, password, actor=actor)
     else:
         person = _add_people(password, actor)
-    _mark(session, person, "house", _HOUSE_NOTE)
+    _mark(session, person, "make-believe", _HOUSE_NOTE)
     # A server and a recorder are started next; nothing of this process may hold the database.
     connections.close_all()
     return str(session.pk)
