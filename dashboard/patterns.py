@@ -11,6 +11,8 @@ from django.views.decorators.http import require_safe
 
 from dashboard import pattern_examples as examples
 from dashboard.templatetags.ui import STATUS_WORDS
+from sessions_app.access import READ
+from sessions_app.sign_in import requires
 
 PAGES = {
     "now": examples.now,
@@ -32,6 +34,7 @@ class ExampleForm(forms.Form):
 
 
 @require_safe
+@requires(READ)
 def pattern_sheet(request: HttpRequest) -> HttpResponse:
     context = {
         "pages": PAGES,
@@ -45,6 +48,7 @@ def pattern_sheet(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+@requires(READ)
 def pattern_page(request: HttpRequest, name: str) -> HttpResponse:
     if name not in PAGES:
         raise Http404

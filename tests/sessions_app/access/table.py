@@ -79,6 +79,9 @@ TABLE: Final[dict[str, Row]] = {
     "setup/<str:token>/": open_to_all("GET", "POST"),
     "sign-out/": verb(KEEP_ACCOUNT),
     "counts.json": page(),
+    # With DEBUG alone: nothing of anybody's, but no page is for strangers.
+    "-/patterns/": page(),
+    "-/patterns/<slug:name>/": page(name="sessions"),
     # Settings
     "settings/": page(),
     "settings/name/": verb(KEEP_OWN, display_name="New"),

@@ -8,6 +8,7 @@ import pytest
 from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from pytest_django import Settings
 
 from audit.record import Attachment, record
 from audit.signing import write_checkpoint
@@ -48,6 +49,11 @@ SCOPES_ALONE = [
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>|\^\(\?P<(\w+)>\.\*\)\$")
 
 
+@pytest.fixture(autouse=True)
+def addresses_of_development_too(settings: Settings) -> None:
+    settings.ROOT_URLCONF = "tests.sessions_app.access.urls"
+
+
 def routes(patterns: Any, prefix: str = "") -> Iterator[str]:
     for pattern in patterns:
         route = prefix + str(pattern.pattern)
@@ -55,6 +61,16 @@ def routes(patterns: Any, prefix: str = "") -> Iterator[str]:
             yield from routes(pattern.url_patterns, route)
         elif isinstance(pattern, URLPattern):
             yield route
+
+
+@pytest.mark.once  # Nothing of a database.
+def test_the_pages_of_development_are_among_the_addresses() -> None:
+    found = set(routes(get_resolver().url_patterns))
+    assert "-/patterns/" in found
+    assert found - set(routes(get_resolver("dashboard.urls").url_patterns)) == {
+        "-/patterns/",
+        "-/patterns/<slug:name>/",
+    }
 
 
 def test_every_address_stands_in_the_table_and_the_table_names_no_other() -> None:
