@@ -5,7 +5,6 @@ A check never raises: what it cannot find out is its finding.
 
 import json
 import os
-import shutil
 import sqlite3
 import stat
 import urllib.error
@@ -13,8 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from django.db import DatabaseError, connection
 from django.db.models import Count, F, Sum
@@ -25,6 +23,7 @@ from dashboard.lib.db import database_size, engine_version, explain, sqlite_path
 from dashboard.lib.errors import Refused
 from dashboard.lib.formatting import byte_size, counted
 from dashboard.lib.schema import SchemaState, schema_state
+from dashboard.room import Verdict, room_of
 from dashboard.serving import addresses_of, is_loopback
 from sessions_app.actions.terminals.deriving import derivable
 from sessions_app.actions.tokens import agent_token_path
@@ -33,16 +32,19 @@ from sessions_app.importers.registry import FORMATS
 from sessions_app.models import Terminal
 from sessions_app.terminal.engine.version import ENGINE
 
-type Verdict = Literal["ok", "warn", "fail"]
-
-LITTLE_SPACE: Final = 2_000_000_000
-NO_SPACE: Final = 200_000_000
 # The log that a checkpoint brings back to nothing; it grows beyond this only while a reader never ends.
 LARGE_WAL: Final = 256_000_000
 # Before it, a checkpoint that meets a write could damage the database (sqlite.org/wal.html, "WAL-reset").
 SAFE_SQLITE: Final = (3, 51, 3)
 BACKPORTED_SQLITE: Final = frozenset({(3, 44, 6), (3, 50, 7)})
 _HEALTH_SECONDS: Final = 3.0
+
+
+_DISK_REMEDIES: Final[dict[Verdict, str]] = {
+    "ok": "",
+    "warn": "Free some space before recordings stop.",
+    "fail": "Free some space: without it nothing can be recorded.",
+}
 
 
 @dataclass(frozen=True)
@@ -110,14 +112,10 @@ class Doctor:
         return Finding("secret key", "ok", f"{path} ({mode:04o})")
 
     def _disk(self) -> Finding:
-        where = next((place for place in (self.home, *self.home.parents) if place.is_dir()), Path("/"))
-        free = shutil.disk_usage(where).free
-        text = f"{byte_size(free)} free at {where}"
-        if free < NO_SPACE:
-            return Finding("disk", "fail", text, "Free some space: without it nothing can be recorded.")
-        if free < LITTLE_SPACE:
-            return Finding("disk", "warn", text, "Free some space before recordings stop.")
-        return Finding("disk", "ok", text)
+        room = room_of(self.home)
+        return Finding(
+            "disk", room.verdict, f"{byte_size(room.free)} free at {room.where}", _DISK_REMEDIES[room.verdict]
+        )
 
     def _database(self) -> Finding:
         if self._trouble:

@@ -1,13 +1,32 @@
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from audit.actors import SYSTEM
+from audit.health import Health
+from audit.record import record
+from audit.signing import write_checkpoint
+from audit.standing import Standing
+from dashboard import overview
 from dashboard.lib.clock import now_ms
+from dashboard.lib.db import write_transaction
 from dashboard.overview import HOUR_MS, activity
+from dashboard.room import LITTLE_SPACE, NO_SPACE
 from sessions_app import nav_counts
 from sessions_app.models import AgentSession, Person, Role
-from tests.factories import START_MS, make_person, make_read_mark, make_session, make_terminal, signed_in
+from tests.factories import (
+    START_MS,
+    make_person,
+    make_read_mark,
+    make_session,
+    make_source,
+    make_terminal,
+    signed_in,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -96,7 +115,7 @@ def test_the_plot_puts_each_session_into_its_hour(ada: Person) -> None:
     make_session(last_activity_ms=now - 3 * HOUR_MS)
     make_session(last_activity_ms=now - 30 * HOUR_MS)
 
-    hours = activity(ada, now)
+    hours = activity(ada, now).hours
     assert [hour.sessions for hour in hours[-4:]] == [2, 0, 0, 1]
     assert sum(hour.sessions for hour in hours) == 3
     assert len(hours) == 24
@@ -107,4 +126,79 @@ def test_the_audit_count_is_for_those_who_may_read_the_log(client: Client) -> No
 
     assert client.get("/").context["overview"].health.audited is not None
     viewer = signed_in(make_person(Role.VIEWER))
-    assert viewer.get("/").context["overview"].health.audited is None
+    health = viewer.get("/").context["overview"].health
+    assert (health.audited, health.log) == (None, None)
+
+
+def test_counts_that_stop_say_so(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overview, "MOST_OF_DAY", 2)
+    monkeypatch.setattr(overview, "MOST_SOURCES", 2)
+    for _ in range(2):
+        make_session(last_activity_ms=now_ms())
+        make_source()
+    page = client.get("/").content.decode()
+    assert '<span class="count">2 sessions</span>' in page
+    assert "<b>2</b> sources" in page
+
+    make_session(last_activity_ms=now_ms())
+    make_source()
+    page = client.get("/").content.decode()
+    assert '<span class="count">2+ sessions</span>' in page
+    assert "<b>2+</b> sources" in page
+
+
+@pytest.mark.parametrize(
+    ("free", "verdict", "text"),
+    [
+        (LITTLE_SPACE, "ok", "enough room, 2.0 GB free"),
+        (LITTLE_SPACE - 10**8, "warn", "little room, 1.9 GB free"),
+        (NO_SPACE - 1, "fail", "no room, 200 MB free"),
+    ],
+)
+def test_the_line_below_says_whether_there_is_room(
+    client: Client, monkeypatch: pytest.MonkeyPatch, free: int, verdict: str, text: str
+) -> None:
+    make_session()
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
+
+    assert f'<span data-verdict="{verdict}">{text}</span>' in client.get("/").content.decode()
+
+
+def test_a_disk_that_does_not_answer_is_said(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    make_session()
+    monkeypatch.setattr("shutil.disk_usage", fail)
+
+    assert "room unknown: Input/output error" in client.get("/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("stands", "found", "verdict", "text"),
+    [
+        (Standing(), Health(), "ok", "signed, not verified yet"),
+        (Standing(7, 1), Health(), "ok", "signed and sound"),
+        (Standing(7, 1), Health(passing=("late",)), "warn", "signed late"),
+        (Standing(7, 1), Health(grave=("no key",), passing=("late",)), "fail", "in trouble"),
+        (Standing(7, 1, "no"), Health(), "fail", "not sound"),
+        (Standing(7, 1, "no", 1_234), Health(grave=("no key",)), "fail", "broken at entry 1,234"),
+    ],
+)
+def test_the_line_below_says_how_the_log_stands(
+    client: Client, monkeypatch: pytest.MonkeyPatch, stands: Standing, found: Health, verdict: str, text: str
+) -> None:
+    make_session()
+    monkeypatch.setattr(overview, "standing", lambda: stands)
+    monkeypatch.setattr(overview, "last_health", lambda: found)
+    with write_transaction():
+        record("session.archived", actor=SYSTEM)
+    write_checkpoint()
+
+    assert f'data-verdict="{verdict}">{text}</a>' in client.get("/").content.decode()
+
+
+def test_a_log_without_a_signed_head_is_not_called_sound(client: Client) -> None:
+    make_session()
+
+    assert 'data-verdict="warn">not signed yet</a>' in client.get("/").content.decode()

@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Final
 
 from django.conf import settings
 
-from dashboard.doctor import Doctor, Finding, Verdict
+from dashboard.doctor import Doctor, Finding
 from dashboard.lib.commands import ConsoleCommand
+from dashboard.room import Verdict
 from dashboard.shell_text import plain
 
 _GLYPHS: Final[dict[Verdict, tuple[str, str]]] = {
