@@ -31,7 +31,7 @@ class Status(models.TextChoices):
     UNKNOWN = "unknown", "Unknown"
 
 
-# Histories from before "mark all read" that were imported after it: of more, some.
+# Histories from before "mark all read" that were imported after it: of more, the last active.
 MOST_LATE = 2_000
 
 
@@ -67,7 +67,8 @@ class SessionQuerySet(models.QuerySet["AgentSession"]):
         new = AgentSession.objects.filter(~Exists(seen), updated_ms__gt=before_ms, created_ms__gt=before_ms)
         late = new.alias(activity=F("last_activity_ms") + 0).filter(activity__lte=before_ms)
         # Who never marked everything read has no such moment.
-        arrived = list(late.values_list("pk", flat=True)[:MOST_LATE]) if before_ms else []
+        newest = late.order_by("-activity", "-pk").values_list("pk", flat=True)
+        arrived = list(newest[:MOST_LATE]) if before_ms else []
         fresh = Q(last_activity_ms__gt=before_ms)
         return self.filter(~Exists(seen), fresh | Q(pk__in=arrived) if arrived else fresh)
 

@@ -249,6 +249,25 @@ def test_a_history_that_arrives_after_all_was_read_is_unread_however_old_it_is(
     assert shown(client, "?unread=1") == []
 
 
+def test_of_very_many_such_histories_the_last_active_are_listed(
+    client: Client, monkeypatch: pytest.MonkeyPatch, ada: Person
+) -> None:
+    client.post("/sessions/read/")
+    ada.refresh_from_db()
+    arrived_ms = ada.read_before_ms + 1
+    for number in (1, 3, 2):
+        named(
+            f"old {number}",
+            last_activity_ms=START_MS + number,
+            created_ms=arrived_ms,
+            updated_ms=arrived_ms + 5 - number,
+        )
+
+    assert shown(client, "?unread=1") == ["old 3", "old 2", "old 1"]
+    monkeypatch.setattr("sessions_app.models.session.MOST_LATE", 2)
+    assert shown(client, "?unread=1") == ["old 3", "old 2"]
+
+
 def test_titles_are_searched(client: Client) -> None:
     session = named("Rework the importer")
     named("Something else")
