@@ -242,7 +242,7 @@ def test_a_database_of_before_gets_its_titles() -> None:
     early = make_session(title="", first_prompt="Fix the log", started_ms=START_MS)
     make_session(title="", first_prompt="")
 
-    import_module("sessions_app.migrations.0015_title_words")._fill(apps)
+    import_module("sessions_app.migrations.0016_title_words")._fill(apps)
 
     assert Titled.by(["fix"]).named == [late.pk, early.pk]
     assert TitleWords.objects.count() == 2
