@@ -19,7 +19,7 @@ from audit.stream import NotRecorded, StreamWriter, Unconfirmed
 from audit.verification import verify
 from dashboard.lib.ids import new_id
 
-catalog.register({"test.done": "did a test"}, changing_nothing={"test.done"})
+catalog.register({"test.streamed": "did a test"}, changing_nothing={"test.streamed"})
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -31,7 +31,7 @@ def writer() -> Iterator[StreamWriter]:
 
 
 def drafts(count: int) -> list[Draft]:
-    return [Draft("test.done", SYSTEM, details={"n": number}, id=new_id()) for number in range(count)]
+    return [Draft("test.streamed", SYSTEM, details={"n": number}, id=new_id()) for number in range(count)]
 
 
 def losses() -> list[dict[str, object]]:
@@ -95,7 +95,7 @@ def test_sent_twice_it_is_there_once_and_another_under_its_id_is_not(writer: Str
         Outcome("known"),
         Outcome("recorded"),
     ]
-    other = Draft("test.done", SYSTEM, details={"n": 99}, id=first.id)
+    other = Draft("test.streamed", SYSTEM, details={"n": 99}, id=first.id)
     assert writer.write([second, other]) == [Outcome("known"), Outcome("conflict")]
     assert Entry.objects.count() == 2
 
@@ -126,7 +126,7 @@ def test_what_waits_too_long_is_refused_counted_and_not_written_later() -> None:
         writer.stop()
     (lost,) = losses()
     assert (lost["count"], lost["reasons"]) == (7, {"late": 7})
-    assert not Entry.objects.filter(action="test.done").exists()
+    assert not Entry.objects.filter(action="test.streamed").exists()
 
 
 def test_a_caller_whose_batch_is_being_written_is_told_to_send_it_again() -> None:
@@ -147,7 +147,7 @@ def test_a_caller_whose_batch_is_being_written_is_told_to_send_it_again() -> Non
 
 def test_a_batch_at_fault_does_not_keep_the_others_out(writer: StreamWriter) -> None:
     away = Away()
-    bad = [Draft("test.done", SYSTEM, details={str(n): "x" * 4_000 for n in range(20)}, id=new_id())]
+    bad = [Draft("test.streamed", SYSTEM, details={str(n): "x" * 4_000 for n in range(20)}, id=new_id())]
     with patch.object(stream, "append_apart", away), ThreadPoolExecutor(3) as pool:
         sent = [pool.submit(writer.write, each) for each in (drafts(1), bad, drafts(1))]
         until(lambda: writer._waiting == 3)
@@ -166,7 +166,7 @@ def test_stopping_writes_what_waits_and_then_takes_nothing() -> None:
         until(lambda: all(each.running() or each.done() for each in sent))
         assert sent[0].result(20)
         writer.stop()
-    stored = Entry.objects.filter(action="test.done").count()
+    stored = Entry.objects.filter(action="test.streamed").count()
     assert stored == 5 * sum(each.exception() is None for each in sent)
     with pytest.raises(NotRecorded, match="stopping"):
         writer.write(drafts(1))

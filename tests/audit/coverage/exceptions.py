@@ -12,6 +12,7 @@ PARTS: Final[dict[str, str]] = {
     "import_updates.apply_growths": "imports.ImportWriter.write",
     "import_updates.apply_results": "imports.ImportWriter.write",
     "rewriting.Rewriting.unseal": "imports.ImportWriter.write",
+    "titles.keep_titles": "sessions.rename_session",
     "unrecorded.save_unrecorded": "imports.ImportWriter.write",
     "terminals.output.Addition.apply": "terminals.output.append_output",
     "terminals.output.Addition.write_chunk": "terminals.output.append_output",
@@ -21,6 +22,7 @@ PARTS: Final[dict[str, str]] = {
 }
 
 _OWN: Final = "what a person has seen is their own affair"
+_WORDS: Final = "the words of rows that entries cover, made again when they are restored"
 _DERIVED: Final = "made of output that an entry covers, and made again at any time"
 
 #: Units that write without any entry.
@@ -38,6 +40,8 @@ EXCEPTIONS: Final[dict[str, str]] = {
     "terminals.texts.TextChange.write": _DERIVED,
     "terminals.texts.forget_some_text": _DERIVED,
     "terminals.working.Workshop.work": _DERIVED,
+    "titles.keep_all_titles": _WORDS,
+    "word_index.index_everything": _WORDS,
 }
 
 #: Writes of a covered unit that come without an entry, besides.

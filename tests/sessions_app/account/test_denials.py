@@ -235,7 +235,7 @@ def test_a_count_that_cannot_be_written_is_written_later(monkeypatch: pytest.Mon
         raise OperationalError("database is locked")
 
     with monkeypatch.context() as patch:
-        patch.setattr(denials, "record", fail)
+        patch.setattr(denials, "append_apart", fail)
         with pytest.raises(OperationalError):
             WithheldDenials(limit).look()
         # The server ends meanwhile: it is said in its own log.
