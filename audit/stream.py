@@ -156,11 +156,11 @@ class StreamWriter:
             self._changed.wait_for(lambda: self._queue or self._losses.reasons or self._is_stopping)
             if not self._queue and not self._losses.reasons:
                 return False
-            batches, losses = take_some(self._queue, MOST_AT_ONCE), self._losses
+            batches = take_some(self._queue, MOST_AT_ONCE) if self._queue else []
             for batch in batches:
                 batch.is_taken = True
             self._waiting -= sum(batch.size for batch in batches)
-            self._losses = _Losses()
+            losses, self._losses = self._losses, _Losses()
         # In the order of what happened: what was lost came before.
         told = _Batch([losses.draft()]) if losses.reasons else None
         trouble = write_together([told, *batches] if told is not None else batches, _append_all)

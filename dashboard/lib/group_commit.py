@@ -51,11 +51,14 @@ class Waiting[Item, Result]:
 type Write[Item, Result] = Callable[[Sequence[Item]], Sequence[Result | Exception]]
 
 
-def take_some[W: Waiting[Any, Any]](queue: deque[W], most: int) -> list[W]:
-    """Out of the queue what one transaction takes: no more than `most` together, but for a first that is larger."""
-    taken: list[W] = []
-    size = 0
-    while queue and (not taken or size + queue[0].size <= most):
+def take_some[W: Waiting[Any, Any]](queue: deque[W], most: int, first: W | None = None) -> list[W]:
+    """Out of the queue what one transaction takes: no more than `most` together, but for a first that is larger.
+
+    `first` was taken out already.
+    """
+    taken = [queue.popleft() if first is None else first]
+    size = taken[0].size
+    while queue and size + queue[0].size <= most:
         taken.append(queue.popleft())
         size += taken[-1].size
     return taken
@@ -101,13 +104,21 @@ class GroupCommit[Item, Result]:
     There is no thread of its own to hand over to, so whoever is alone waits for nothing but the commit.
     """
 
-    def __init__(self, write: Write[Item, Result], *, most_at_once: int) -> None:
-        """One transaction takes items of `most_at_once` together, in the unit of `commit`, or a larger one alone."""
+    def __init__(
+        self, write: Write[Item, Result], *, most_at_once: int, writers: Callable[[], int] = lambda: 1
+    ) -> None:
+        """One transaction takes items of `most_at_once` together, in the unit of `commit`, or a larger one alone.
+
+        `writers` is how many transactions there may be at the same time; with more than one, what is sent at once may
+        be committed in any order.
+        """
         self._write = write
         self._most_at_once = most_at_once
+        self._most_writers = writers
         self._lock = threading.Lock()
+        # As long as anybody waits, as many write as may.
         self._queue: deque[Waiting[Item, Result]] = deque()
-        self._is_writing = False
+        self._writers = 0
 
     def commit(self, item: Item, size: int = 1) -> Result:
         """Returns once it is durable. Raises what `write` has against it, or why the database could not commit.
@@ -118,19 +129,23 @@ class GroupCommit[Item, Result]:
         if connection.in_atomic_block:
             mine.answer(self._write([item])[0])
             return mine.outcome()
+        most = self._most_writers()
         with self._lock:
-            self._queue.append(mine)
-            is_first, self._is_writing = not self._is_writing, True
-        if not is_first:
+            waits = self._writers >= most
+            if waits:
+                self._queue.append(mine)
+            else:
+                self._writers += 1
+        if waits:
             mine.told.wait()
         if not mine.is_answered:
-            self._write_for_all()
+            self._write_for_all(mine)
         return mine.outcome()
 
-    def _write_for_all(self) -> None:
-        """One transaction; the caller is the first in the queue."""
+    def _write_for_all(self, mine: Waiting[Item, Result]) -> None:
+        """One transaction for the caller and those that wait; then the first of those that came meanwhile writes."""
         with self._lock:
-            taken = take_some(self._queue, self._most_at_once)
+            taken = take_some(self._queue, self._most_at_once, mine)
         trouble: BaseException | None = None
         try:
             trouble = write_together(taken, self._write)
@@ -139,8 +154,9 @@ class GroupCommit[Item, Result]:
             raise
         finally:
             with self._lock:
-                following = self._queue[0] if self._queue else None
-                self._is_writing = following is not None
+                following = self._queue.popleft() if self._queue else None
+                if following is None:
+                    self._writers -= 1
             if following is not None:
                 following.told.set()
             for each in taken:

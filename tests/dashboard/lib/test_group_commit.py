@@ -99,6 +99,26 @@ def test_a_transaction_has_its_limit_and_a_larger_item_one_of_its_own() -> None:
     assert book.tries == [[PLUG], ["a", "b"], ["c"], ["d"], ["e"]]
 
 
+def test_with_two_writers_one_goes_on_while_the_other_waits() -> None:
+    book = Book()
+    group = GroupCommit(book.write, most_at_once=10, writers=lambda: 2)
+    with ThreadPoolExecutor(5) as pool:
+        plug = pool.submit(group.commit, PLUG)
+        assert book.begun.wait(20)
+        # There is room for one more, and when that is done for the next.
+        assert [group.commit("a"), group.commit("b")] == ["A", "B"]
+        second = pool.submit(group.commit, PLUG)
+        until(lambda: len(book.tries) == 4)
+        sent = []
+        for number, item in enumerate("cde"):
+            sent.append(pool.submit(group.commit, item))
+            until(lambda number=number: len(group._queue) == number + 1)  # type: ignore[misc]
+        book.opened.set()
+        assert [each.result(20) for each in (plug, second, *sent)] == ["PLUG", "PLUG", *"CDE"]
+    assert sorted(book.stored) == sorted([PLUG, "a", "b", PLUG, *"cde"])
+    assert group._writers == 0
+
+
 def test_what_is_refused_is_told_to_its_caller_alone() -> None:
     book = Book()
     with gathered(GroupCommit(book.write, most_at_once=10), book, "a", "refused", "b") as sent:
