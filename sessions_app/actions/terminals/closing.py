@@ -7,6 +7,9 @@ recorder that is killed is no such case, as what it leaves behind says so; and w
 makes the terminal LIVE again.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from audit.actors import SYSTEM, Actor
 from audit.record import Draft, append, record
 from dashboard.lib.clock import now_ms
@@ -20,8 +23,32 @@ from sessions_app.models import EventKind, Terminal, TerminalState
 HEARD_EVERY_MS = 5_000
 
 
-def close(terminal: Terminal, status: int | None, *, actor: Actor) -> None:
-    """The program ended, at the terminal's present duration; inside the transaction that says so."""
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """The program in the terminal ended, with this status if it is known; `actor` says so."""
+
+    terminal: Terminal
+    status: int | None
+    actor: Actor
+
+
+def close_all(closings: Iterable[Closing]) -> None:
+    """Each at its terminal's present duration; inside the transaction that says so."""
+    drafts: list[Draft] = []
+    # Sessions are locked in the order in which imports lock them, and the log last: nobody waits for one another.
+    for closing in sorted(closings, key=_by_session):
+        drafts += _close(closing)
+    append(drafts)
+
+
+def _by_session(closing: Closing) -> int:
+    session_id = closing.terminal.session_id
+    return -1 if session_id is None else session_id.int
+
+
+def _close(closing: Closing) -> list[Draft]:
+    """The entries for the log."""
+    terminal, status = closing.terminal, closing.status
     ended_ms = terminal.started_ms + terminal.duration_us // 1000
     terminal.state = TerminalState.ENDED
     terminal.exit_status = status
@@ -35,9 +62,9 @@ def close(terminal: Terminal, status: int | None, *, actor: Actor) -> None:
         "duration_ms": terminal.duration_us // 1000,
     }
     closed = Draft(
-        "terminal.closed", actor, target_of(terminal), session_id=terminal.session_id, details=details
+        "terminal.closed", closing.actor, target_of(terminal), session_id=terminal.session_id, details=details
     )
-    append([*masked_drafts(terminal, terminal.masked_by, actor=actor), closed])
+    return [*masked_drafts(terminal, terminal.masked_by, actor=closing.actor), closed]
 
 
 def hear(terminal: Terminal) -> None:

@@ -12,7 +12,7 @@ from dashboard.lib.ids import derived_id
 from dashboard.lib.text import cut, storable
 from sessions_app.actions.terminals.masking import count_masked, masked_drafts
 from sessions_app.actions.terminals.opening import command_line
-from sessions_app.actions.terminals.output import Addition, insert_chunk
+from sessions_app.actions.terminals.output import Addition, apply_all, insert_chunk, insert_chunks
 from sessions_app.actions.terminals.packing import unpack_items
 from sessions_app.actions.terminals.sealing import (
     SEGMENT_COLUMNS,
@@ -84,7 +84,7 @@ def write_recording(
     else:
         _take(addition, items)
     ended = draft.ended or addition.exit is not None
-    addition.apply()
+    apply_all([addition])
     if packed is None:
         own += _write_output(addition, ended=ended)
     if ended:
@@ -94,8 +94,10 @@ def write_recording(
     elif items or packed is not None:
         # It had come to the end of its file, and its file goes on.
         terminal.state, terminal.ended_ms = TerminalState.LIVE, None
-    terminal.save(update_fields=["state", "exit_status", "ended_ms", "sealed_size"])
     count_masked(terminal, draft.masked)
+    terminal.save(
+        update_fields=["state", "exit_status", "ended_ms", "sealed_size", "masked_by", "masked_count"]
+    )
     own += masked_drafts(terminal, draft.masked, actor=actor)
     if entries is None:
         append(own)
@@ -175,7 +177,7 @@ def _write_output(addition: Addition, *, ended: bool) -> list[Draft]:
     """What fills segments goes into segments at once; a rest that may grow stays a chunk. The entries for it."""
     terminal = addition.terminal
     if not ended and addition.output.end - terminal.sealed_size < SEGMENT_BYTES:
-        addition.write_chunk()
+        insert_chunks([addition])
         return []
     chunks = list(terminal.chunks.order_by("offset"))
     before = chain.from_iterable(

@@ -339,10 +339,8 @@ def open_terminal() -> Act:
 
 @scenario(
     "terminals.output.append_output",
-    "terminals.closing.close",
+    "terminals.closing.close_all",
     "terminals.sealing.seal_if_due",
-    "terminals.masking.count_masked",
-    "terminals.masking.set_masked",
     entries=("secret.masked", "terminal.closed", "terminal.sealed"),
 )
 def end_recording() -> Act:

@@ -1,8 +1,10 @@
 """Secrets in what comes in: masked before anything keeps them, whoever sends them and however it is cut."""
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.apps import apps
@@ -11,9 +13,11 @@ from pytest_django import Settings
 
 from audit.actors import SYSTEM
 from audit.models import Entry
+from dashboard.lib.group_commit import GroupCommit
 from dashboard.lib.ids import new_id
-from sessions_app.actions.terminals import NewTerminal, append_output, open_terminal
-from sessions_app.actions.terminals.reading import read_bytes
+from sessions_app.actions.terminals import NewTerminal, append_output, masking, open_terminal, output
+from sessions_app.actions.terminals.masking import mask_events
+from sessions_app.actions.terminals.reading import read_bytes, read_items
 from sessions_app.importers.pipeline import Importer
 from sessions_app.models import SourceChunk, Terminal, TerminalEvent, TerminalState
 from sessions_app.models.blob import unpack
@@ -297,3 +301,80 @@ def test_every_kind_is_masked_at_the_servers_end() -> None:
     output = output_of(recorder.terminal)
     shown = [secret for secret in TOKENS if secret.body[-12:] in output or secret.body[:12] in output]
     assert shown == []
+
+
+# In a thread that others wait for
+
+
+def test_masking_holds_no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outside of a transaction, as a request has it; this test's own is put aside."""
+    recorder, seen = start_recorder(), list[bool]()
+    commits = GroupCommit[Any, Any](output._append_all, most_at_once=1)
+    inside = threading.local()
+
+    def append_all(appends: Any) -> Any:
+        inside.now = True
+        try:
+            return output._append_all(appends)
+        finally:
+            inside.now = False
+
+    def mask(*given: Any) -> Any:
+        seen.append(getattr(inside, "now", False))
+        return mask_events(*given)
+
+    monkeypatch.setattr(commits, "_write", append_all)
+    monkeypatch.setattr(output, "_commits", commits)
+    monkeypatch.setattr(output, "mask_events", mask)
+    recorder.write(SHOWN)
+    assert seen == [False]
+    assert not is_stored(TOKEN.body[:12])
+
+
+def test_what_takes_long_to_mask_is_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(masking, "MASKING_S", 0.0)
+    recorder = start_recorder()
+    # The token lies across the place where the first part ends.
+    shown = b"x" * 16_370 + b"\r\n" + TOKEN.whole + b"\r\n" + b"y" * 40_000
+    batch = Batch(Position(), [Output(7, shown), Marker(8, "end"), Output(9, b"z")])
+    reached = list[Position]()
+    while not reached or reached[-1] != Position(len(shown) + 1, 1):
+        reached.append(append_output(recorder.terminal.pk, batch, actor=SYSTEM))
+    assert [position.offset for position in reached[:3]] == [16_384, 32_768, 49_152]
+    assert len(reached) == 6
+    stored = output_of(recorder.terminal)
+    assert len(stored) == len(shown) + 1
+    assert stored.startswith(b"x" * 16_370)
+    assert stored.endswith(b"y" * 40_000 + b"z")
+    assert not any(TOKEN.body[at : at + 4] in stored for at in range(len(TOKEN.body) - 4))
+
+
+def test_one_write_of_the_program_stays_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(masking, "MASKING_S", 60.0)
+    recorder = start_recorder()
+    large = b"x" * 100_000 + b"\r\n" + TOKEN.whole + b"\r\n"
+    recorder.send(Output(1, b"a"), Output(2, large), Output(2, b"b"), Marker(3, "m"), Output(4, large))
+    written = [len(event.data) for event in read_items(recorder.refresh()) if isinstance(event, Output)]
+    assert written == [1, len(large), 1, len(large)]
+    assert recorder.terminal.masked_by == {"github-token": 2}
+
+
+def test_what_was_masked_behind_an_end_that_moved_on_is_masked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder, tries = start_recorder(), list[int]()
+
+    def mask(terminal: Terminal, events: Any, detector: Any) -> Any:
+        masked = mask_events(terminal, events, detector)
+        tries.append(terminal.size)
+        if len(tries) == 1:
+            # Another request stores the first half of the token meanwhile.
+            batch = Batch(Position(), [Output(1, SHOWN[:30])])
+            assert append_output(recorder.terminal.pk, batch, actor=SYSTEM) == Position(30, 0)
+        return masked
+
+    monkeypatch.setattr(output, "mask_events", mask)
+    assert recorder.write(SHOWN) == Position(len(SHOWN), 0)
+    # The other one's own look lies between.
+    assert tries == [0, 0, 30]
+    stored = output_of(recorder.terminal)
+    assert len(stored) == len(SHOWN)
+    assert not any(TOKEN.body[at : at + 4] in stored for at in range(len(TOKEN.body) - 4))
