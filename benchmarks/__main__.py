@@ -25,6 +25,7 @@ BENCHMARKS = {
     "idle": "benchmarks.idle",
     "terminal-follow": "benchmarks.terminal_follow",
     "terminal-ingest": "benchmarks.terminal_ingest",
+    "terminal-append": "benchmarks.terminal_append",
     "terminal-floor": "benchmarks.terminal_floor",
     "terminal-screen": "benchmarks.terminal_screen",
     "terminal-search": "benchmarks.terminal_search",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from unittest import mock
 
-from benchmarks.harness import Console, Options, say
+from benchmarks.harness import Console, Options, p50_and_p99, say
 
 ENTRIES: Final = 100_000
 TARGETS: Final = {"sqlite": 10_000, "postgres": 5_000}
@@ -95,7 +95,7 @@ def _stream(count: int) -> dict[str, Any]:
         "failed": len(failed),
         "per_s": round(written / took_s),
         "processor_us_per_entry": round((time.process_time() - processor) / max(1, written) * 1e6, 1),
-        **_p50_and_p99(waits),
+        **p50_and_p99(waits),
     }
 
 
@@ -118,7 +118,7 @@ def _strict(samples: int) -> dict[str, Any]:
         return (time.perf_counter() - began) * 1000
 
     pairs = [(act(n, is_recorded=False), act(n, is_recorded=True)) for n in range(samples)]
-    without, with_entry = _p50_and_p99([a for a, _ in pairs]), _p50_and_p99([b for _, b in pairs])
+    without, with_entry = p50_and_p99([a for a, _ in pairs]), p50_and_p99([b for _, b in pairs])
     return {
         "without": without,
         "with_entry": with_entry,
@@ -149,7 +149,7 @@ def _signed(samples: int) -> dict[str, Any]:
             waits.append((time.perf_counter() - began) * 1000)
     finally:
         writer.stop()
-    return _p50_and_p99(waits)
+    return p50_and_p99(waits)
 
 
 def _with_and_without_tree(count: int) -> dict[str, Any]:
@@ -185,10 +185,3 @@ def _undone(act: Callable[[], object]) -> float:
         took_ms = (time.perf_counter() - began) * 1000
         transaction.set_rollback(True)
     return took_ms
-
-
-def _p50_and_p99(milliseconds: list[float]) -> dict[str, float]:
-    """By nearest rank."""
-    ordered = sorted(milliseconds)
-    p50, p99 = (ordered[-(-percent * len(ordered) // 100) - 1] if ordered else 0.0 for percent in (50, 99))
-    return {"samples": len(ordered), "p50_ms": round(p50, 2), "p99_ms": round(p99, 2)}

@@ -42,6 +42,7 @@ TOY_SIZES = {
     "idle": 1,
     "terminal-follow": 1,
     "terminal-ingest": 1,
+    "terminal-append": 1,
     "terminal-floor": 1,
     "terminal-screen": 1,
     "terminal-search": 1,
