@@ -33,7 +33,7 @@ def _measure(megabytes: int, options: Options, console: Console) -> dict[str, An
     theirs: list[dict[str, Any]] = []
     try:
         if options.with_peer:
-            peer.installed()
+            peer.installed("agentsview", peer.VERSION)
         for _ in range(2 if megabytes < TWO_ROUNDS_BELOW_MB and not options.quick else 1):
             ours.append(_import(tree, options))
             say(f"scrollback  {ours[-1]}")

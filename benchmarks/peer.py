@@ -1,6 +1,6 @@
-"""agentsview, the strongest peer, from PyPI in an environment of its own below .cache/benchmarks.
+"""Programs of others, from PyPI, each in an environment of its own below .cache/benchmarks.
 
-It is run as one command: no daemon, nothing sent anywhere, its own empty home.
+agentsview is the strongest peer. It is run as one command: no daemon, nothing sent anywhere, its own empty home.
 """
 
 import os
@@ -16,24 +16,24 @@ from benchmarks.harness import SCRATCH, say
 from benchmarks.processes import Costs, Failed, measured
 
 VERSION = "0.46.1"
-_VENV = SCRATCH / "agentsview-venv"
 _SYNCED = re.compile(rb"Sync complete: (\d+) sessions synced")
 
 
-def installed() -> Path:
+def installed(name: str, version: str) -> Path:
     """The program, installed when it is not there yet. Raises Failed."""
-    program = _VENV / "bin" / "agentsview"
-    stamp = _VENV / "version"
-    if program.exists() and stamp.is_file() and stamp.read_text() == VERSION:
+    environment = SCRATCH / f"{name}-venv"
+    program = environment / "bin" / name
+    stamp = environment / "version"
+    if program.exists() and stamp.is_file() and stamp.read_text() == version:
         return program
-    say(f"installing agentsview {VERSION}")
-    shutil.rmtree(_VENV, ignore_errors=True)
-    venv.create(_VENV, with_pip=True)
-    command = [str(_VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", f"agentsview=={VERSION}"]
+    say(f"installing {name} {version}")
+    shutil.rmtree(environment, ignore_errors=True)
+    venv.create(environment, with_pip=True)
+    command = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet", f"{name}=={version}"]
     done = subprocess.run(command, stdout=sys.stderr)
     if done.returncode or not program.exists():
-        raise Failed(f"agentsview {VERSION} could not be installed; --no-peer leaves it out")
-    stamp.write_text(VERSION)
+        raise Failed(f"{name} {version} could not be installed; --no-peer leaves it out")
+    stamp.write_text(version)
     return program
 
 
@@ -52,7 +52,7 @@ def sync(tree: Tree, folder: Path, *arguments: str) -> Costs:
         "AGENTSVIEW_DATA_DIR": str(home / "data"),
     }
     try:
-        costs = measured([str(installed()), "sync", *arguments], environment)
+        costs = measured([str(installed("agentsview", VERSION)), "sync", *arguments], environment)
     finally:
         shutil.rmtree(home, ignore_errors=True)
     found = _SYNCED.search(costs.output)

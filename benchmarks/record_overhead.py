@@ -1,20 +1,25 @@
-"""What `scrollback record` costs a program: the same one on a terminal of its own and under the recorder, by turns."""
+"""What `scrollback record` costs a program: the same one on a terminal of its own and under the recorder, by turns.
+
+Beside them a relay that records nothing, and asciinema, the usual recorder, from PyPI.
+"""
 
 import fcntl
 import json
 import os
+import shlex
 import struct
 import subprocess
 import sys
 import termios
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks import bare_relay, peer
 from benchmarks.harness import MB, SCROLLBACK, Console, Options, say
 from benchmarks.processes import Failed
 from benchmarks.terminal_corpus import COLS, MIXED, ROWS, raw, stream
@@ -25,6 +30,7 @@ STEADY_S_PER_MB = 0.5
 RUNS = 5
 PATIENCE_S = 300.0
 TARGET = {"ratio": 1.05}
+ASCIINEMA = "2.4.0"
 # Either tells how long it took to write, and what it has used of a processor.
 _TELL = """
 def tell(path, began):
@@ -73,46 +79,78 @@ def run(options: Options, console: Console) -> dict[str, Any]:
     output.write_bytes(raw(stream(MIXED, megabytes * MB)))
     figures: dict[str, Any] = {"target": TARGET, "mb": megabytes}
     programs = {"flood": (_FLOOD, str(output)), "steady": (_STEADY, str(STEADY_S_PER_MB * megabytes))}
+    recorders: dict[str, _Recorder] = {"bare": list, "relay": _relay, "scrollback": _scrollback}
+    if options.with_peer:
+        recorders["asciinema"] = _asciinema(console)
     with visiting.serving(console):
         for name, program in programs.items():
-            figures[name] = _compared(console, name, program, options.requests(RUNS))
+            figures[name] = _compared(console, recorders, program, options.requests(RUNS))
             say(f"{name}  {figures[name]}")
     return figures
 
 
-def _compared(console: Console, name: str, program: Sequence[str], runs: int) -> dict[str, Any]:
-    bare, recorded = [], []
-    for number in range(runs):
-        title = f"{name} {number}"
-        bare.append(_run(console, program, []))
-        recorder = [str(SCROLLBACK), "record", "--quiet", "--title", title, "--"]
-        recorded.append(_run(console, program, recorder))
-        _check_stored(title, bare[-1].shown, recorded[-1].shown)
-    bare_s, recorded_s = (median(one.program_s for one in runs) for runs in (bare, recorded))
+# Gives the command line that runs a program under it.
+type _Recorder = Callable[[Sequence[str]], list[str]]
+
+
+def _relay(command: Sequence[str]) -> list[str]:
+    return [sys.executable, bare_relay.__file__, *command]
+
+
+def _scrollback(command: Sequence[str]) -> list[str]:
+    return [str(SCROLLBACK), "record", "--quiet", "--", *command]
+
+
+def _asciinema(console: Console) -> _Recorder:
+    """Raises Failed."""
+    program = peer.installed("asciinema", ASCIINEMA)
+    options = ["rec", "--quiet", "--overwrite", "-c"]
+    return lambda command: [
+        str(program), *options, shlex.join(command), str(console.folder / "asciinema.cast")
+    ]  # fmt: skip
+
+
+def _compared(
+    console: Console, recorders: Mapping[str, _Recorder], program: tuple[str, str], runs: int
+) -> dict[str, Any]:
+    """What the program shows under each, by turns. Raises Failed."""
+    told = console.folder / "told.json"
+    command = [sys.executable, "-c", program[0], str(told), program[1]]
+    taken: dict[str, list[_Run]] = {name: [] for name in recorders}
+    for _ in range(runs):
+        for name, recorder in recorders.items():
+            taken[name].append(_run(console, recorder(command), told))
+        _check_stored(taken["bare"][-1].shown, taken["scrollback"][-1].shown)
+    bare_s = median(one.program_s for one in taken["bare"])
     return {
         "runs": runs,
-        "shown_mb": round(bare[0].shown / MB, 2),
-        "bare_s": round(bare_s, 3),
-        "recorded_s": round(recorded_s, 3),
-        "ratio": round(recorded_s / bare_s, 3),
-        # With the start of the recorder, and until the rest of the output has been taken by the server.
-        "bare_whole_s": round(median(one.whole_s for one in bare), 3),
-        "recorded_whole_s": round(median(one.whole_s for one in recorded), 3),
-        "recorder_cpu_s": round(median(one.cpu_s for one in recorded), 3),
+        "shown_mb": round(taken["bare"][0].shown / MB, 2),
+        **{name: _figures(under, bare_s) for name, under in taken.items()},
     }
 
 
-def _run(console: Console, program: Sequence[str], before: Sequence[str]) -> _Run:
+def _figures(runs: Sequence[_Run], bare_s: float) -> dict[str, float]:
+    program_s = median(one.program_s for one in runs)
+    return {
+        "program_s": round(program_s, 3),
+        "fastest_s": round(min(one.program_s for one in runs), 3),
+        "ratio": round(program_s / bare_s, 3),
+        # With the start of the recorder, and until the rest of the output has been taken by the server.
+        "whole_s": round(median(one.whole_s for one in runs), 3),
+        "recorder_cpu_s": round(median(one.cpu_s for one in runs), 3),
+    }
+
+
+def _run(console: Console, command: Sequence[str], told: Path) -> _Run:
     """Run it on a terminal whose other side reads whatever comes. Raises Failed."""
-    told = console.folder / "told.json"
-    source, argument = program
-    command = [*before, sys.executable, "-c", source, str(told), argument]
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLS, 0, 0))
     screen = _Screen(ours)
     started = time.monotonic()
+    # asciinema wants to be told that text is UTF-8.
+    environment = {**console.environment, "HOME": str(console.folder), "LC_ALL": "C.UTF-8"}
     process = subprocess.Popen(
-        command, env=console.environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
     )
     os.close(theirs)
     screen.start()
@@ -152,9 +190,9 @@ class _Screen(threading.Thread):
             self.end = (self.end + data)[-500:]
 
 
-def _check_stored(title: str, bare: int, shown: int) -> None:
+def _check_stored(bare: int, shown: int) -> None:
     from sessions_app.models import Terminal
 
-    stored = Terminal.objects.get(title=title).size
+    stored = Terminal.objects.latest("started_ms").size
     if not bare == shown == stored:
         raise Failed(f"{bare} bytes are shown without the recorder, {shown} with it, and {stored} are stored")
