@@ -10,11 +10,10 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from sessions_app.client.background import Ending, UploaderProcess
-from sessions_app.client.guard import Guard
 from sessions_app.client.home import (
     TargetChoice,
     TargetError,
@@ -24,12 +23,14 @@ from sessions_app.client.home import (
     named_server,
 )
 from sessions_app.client.identifiers import uuid7
+from sessions_app.client.keeper import KeeperProcess, KeeperStopped
 from sessions_app.client.markers import VARIABLE, MarkerPipe
 from sessions_app.client.masking import MaskingError, PatientMasker, make_detector, read_recorder_policy
 from sessions_app.client.naming import NotNamed, session_named
 from sessions_app.client.parsing import Parser
 from sessions_app.client.pseudoterminal import LaunchError, PersonsTerminal, Program, get_size
 from sessions_app.client.relay import STDERR, STDIN, STDOUT, Relay
+from sessions_app.client.ring import EventRing
 from sessions_app.client.spool import Metadata, Spool, SpoolWriter
 from sessions_app.client.writing import MaskedWriter
 from sessions_app.terminal.asciicast.model import Event
@@ -79,6 +80,8 @@ class Recorder:
         self._quiet = quiet
         self._spool = Spool.of(self._directory, metadata.id)
         self._writing: MaskedWriter | None = None
+        self._keeper: KeeperProcess | None = None
+        self._is_recording = False
         self._uploader: UploaderProcess | None = None
 
     def run(self, *, record_input: bool) -> int:
@@ -97,12 +100,12 @@ class Recorder:
             self._discard()
             _say(f"no pseudo-terminal can be had: {_reason(error)}")
             return 2
-        self._start_uploader(program.descriptor)
+        self._start_keeping(program.descriptor)
         self._chat(f"recording {self._metadata.id}")
         status = Relay(program, person, self, record_input=record_input, markers=markers).run()
-        if self._uploader:
+        if self._keeper:
             # It holds the terminal too.
-            self._uploader.release()
+            self._keeper.release()
         program.hang_up()
         if markers:
             markers.close()
@@ -129,41 +132,42 @@ class Recorder:
         os.environ[VARIABLE] = str(markers.path)
         return markers
 
-    def _start_uploader(self, terminal: int) -> None:
+    def _start_keeping(self, terminal: int) -> None:
         if self._writing is None:
             return
-        guard = Guard(self._spool, self._masker, time.monotonic_ns())
+        started_ns = time.monotonic_ns()
         try:
-            self._uploader = UploaderProcess(
-                self._spool, lambda: find_target(self._choice, self._directory), guard, terminal
-            )
+            self._uploader = UploaderProcess(self._spool, lambda: find_target(self._choice, self._directory))
         except OSError as error:
             _say(f"the recording is not sent while the program runs: {_reason(error)}")
+        news = self._uploader.news if self._uploader else None
+        try:
+            self._keeper = KeeperProcess(self._writing, EventRing(), terminal, started_ns, news)
+            self._is_recording = True
+        except OSError as error:
+            self._discard()
+            # It finds nothing to send, and ends.
+            self._uploader = None
+            _say(f"nothing is recorded, the program runs without it: {_reason(error)}")
+        finally:
+            if news is not None:
+                os.close(news)
+
+    def has_room(self, size: int) -> bool:
+        """Whether an output of `size` bytes can be taken without waiting."""
+        return not self._is_recording or self._keeper is None or self._keeper.has_room(size)
 
     def take(self, event: Event) -> None:
-        """Write down what happened, as soon as it is known to hold no secret."""
-        self._record(lambda writing: writing.take(event))
+        """Have an event written down. Waits only while the keeper is very far behind."""
+        if self._keeper and self._is_recording:
+            try:
+                self._keeper.take(event)
+            except KeeperStopped as reason:
+                self._stopped(reason)
 
-    def pause_due_s(self) -> float | None:
-        """How long something may still be held back."""
-        return self._writing.pause_due_s() if self._writing else None
-
-    def pause(self) -> None:
-        """Nothing came: write down what was held back long enough."""
-        self._record(MaskedWriter.pause)
-
-    def _record(self, write: Callable[[MaskedWriter], bool]) -> None:
-        if self._writing is None:
-            return
-        has_news = True
-        try:
-            has_news = write(self._writing)
-        except OSError as error:
-            self._writing.close()
-            self._writing = None
-            _say(f"recording stopped, the program runs on: {_reason(error)}")
-        if self._uploader and has_news:
-            self._uploader.nudge()
+    def _stopped(self, reason: KeeperStopped) -> None:
+        self._is_recording = False
+        _say(f"recording stopped, the program runs on: {reason}")
 
     def _discard(self) -> None:
         """There was no program: leave no trace of it."""
@@ -172,8 +176,11 @@ class Recorder:
             self._spool.remove()
 
     def _close(self) -> None:
-        if self._writing:
-            self._writing.close()
+        if self._keeper and self._is_recording:
+            try:
+                self._keeper.finish()
+            except KeeperStopped as reason:
+                self._stopped(reason)
         if self._uploader:
             ending = self._uploader.finish()
             if ending.outcome == "complete":

@@ -1,11 +1,10 @@
-"""Copies between the person's terminal and the program's, and writes down what passes.
+"""Copies between the person's terminal and the program's, and hands over what passes.
 
-One loop, one thread. Output goes into the spool first and to the person next, so whatever was seen is in
-the spool.
+One loop, one thread. Output is handed over to be written down first and goes to the person next, so whatever was seen
+is recorded.
 """
 
 import contextlib
-import math
 import os
 import select
 import signal
@@ -26,6 +25,7 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 #: program waits while one is written down (measured: 64 KB costs 20 % on a flood of output, 16 KB next to
 #: nothing).
 BLOCK_BYTES = 16_384
+_READ_BYTES = 65_536
 #: Linux hands out at most this much at once; less than it means that the program has not written more yet.
 _FULL_READ_BYTES = 1024
 _MAX_PENDING_INPUT_BYTES = 65_536
@@ -33,6 +33,8 @@ _MAX_PENDING_INPUT_BYTES = 65_536
 _MOST_BLOCKS_BEFORE_MARKER = 8
 #: How often a program that reads on after the end of the input is looked for.
 _END_OF_INPUT_CHECK_MS = 100
+#: How often whoever records is asked whether it can take more, when it could not.
+_FULL_WAIT_MS = 5
 #: What still comes from processes that the program left behind is copied no longer than this.
 _DRAIN_S = 1.0
 
@@ -46,11 +48,8 @@ class Recording(Protocol):
 
     def take(self, event: Event) -> None: ...
 
-    def pause_due_s(self) -> float | None:
-        """How long to wait for another event before `pause` is called, None for ever."""
-
-    def pause(self) -> None:
-        """Nothing came for that long."""
+    def has_room(self, size: int) -> bool:
+        """Whether an output of `size` bytes can be taken without waiting."""
 
 
 class Relay:
@@ -77,7 +76,7 @@ class Relay:
         self._input_ended = False
         self._person_listens = True
         self._size_changed = False
-        self._buffer = memoryview(bytearray(BLOCK_BYTES + 65_536))
+        self._buffer = memoryview(bytearray(BLOCK_BYTES + _READ_BYTES))
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
@@ -120,19 +119,17 @@ class Relay:
     def _wait(self) -> set[int]:
         poll = select.poll()
         writing = select.POLLOUT if self._pending_input else 0
-        poll.register(self._program.descriptor, select.POLLIN | writing)
+        # Keys and signals are passed on also while nothing more can be recorded.
+        has_room = self._recording.has_room(BLOCK_BYTES + _READ_BYTES)
+        poll.register(self._program.descriptor, (select.POLLIN if has_room else 0) | writing)
         poll.register(self._wake_read, select.POLLIN)
         if self._markers:
             poll.register(self._markers.descriptor, select.POLLIN)
         if not self._input_ended and len(self._pending_input) < _MAX_PENDING_INPUT_BYTES:
             poll.register(STDIN, select.POLLIN)
-        due_s = self._recording.pause_due_s()
         limits_ms = [_END_OF_INPUT_CHECK_MS] if self._input_ended else []
-        limits_ms += [] if due_s is None else [max(0, math.ceil(due_s * 1000))]
-        ready = {descriptor for descriptor, _ in poll.poll(min(limits_ms, default=None))}
-        if due_s is not None:
-            self._recording.pause()
-        return ready
+        limits_ms += [] if has_room else [_FULL_WAIT_MS]
+        return {descriptor for descriptor, _ in poll.poll(min(limits_ms, default=None))}
 
     def _copy_output(self) -> bool:
         """Copy what the program has written, up to a block; False when there is nothing (any more)."""

@@ -1,8 +1,8 @@
 """The spool: what was recorded and is not yet known to be on the server.
 
 A recording is an asciicast v3 file `<id>.cast`, playable as it is, and a sidecar `<id>.json` that says what
-the file cannot: for whom it is meant and how much the server has acknowledged. The recorder holds a lock on
-the file while it writes; the system takes the lock away when the recorder is killed, and then anybody may
+the file cannot: for whom it is meant and how much the server has acknowledged. The keeper holds a lock on
+the file while it writes; the system takes the lock away when it is killed, and then anybody may
 finish its work.
 """
 
@@ -156,7 +156,7 @@ def waiting(directory: Path) -> list[SpoolState]:
 
 
 class SpoolWriter:
-    """Appends events with one write(2) each, so that a kill of the recorder loses none that was written.
+    """Appends events with one write(2) each, so that a kill loses none that was written.
 
     Bytes are spelled for each event by itself: a character cut between two writes is two lone surrogates in
     the file, where keeping it back would lose it in a crash.
@@ -185,10 +185,8 @@ class SpoolWriter:
         return writer
 
     @classmethod
-    def take_over(
-        cls, spool: Spool, place: "Place | None" = None
-    ) -> tuple[Self, Mapping[str, int] | None] | None:
-        """Go on with a recording whose recorder was killed, and what it tells of secrets; None when it has its end.
+    def take_over(cls, spool: Spool, place: "Place | None" = None) -> Self | None:
+        """Go on with a recording whose keeper was killed; None when it has its end.
 
         Looks for the end from `place` on. A line that the kill cut off is removed. Raises BlockingIOError while
         somebody holds its lock, OSError and ValueError.
@@ -212,7 +210,12 @@ class SpoolWriter:
         except BaseException:
             os.close(descriptor)
             raise
-        return writer, end.masked
+        return writer
+
+    @property
+    def descriptor(self) -> int:
+        """The file; its lock is held as long as any process has a copy of this open."""
+        return self._descriptor
 
     @property
     def written_us(self) -> int:
@@ -315,16 +318,15 @@ class SpoolReader:
 
 
 def finish_interrupted(spool: Spool, place: Place | None = None) -> bool:
-    """Give a recording whose recorder was killed its missing end; False while somebody holds its lock.
+    """Give a recording whose keeper was killed its missing end; False while somebody holds its lock.
 
     How the program ended is not known, so the exit has no status. Otherwise as SpoolWriter.take_over.
     """
     try:
-        found = SpoolWriter.take_over(spool, place)
+        writer = SpoolWriter.take_over(spool, place)
     except BlockingIOError:
         return False
-    if found is not None:
-        writer, _ = found
+    if writer is not None:
         writer.write(Exit(writer.written_us, None))
         writer.close()
     return True

@@ -1,6 +1,5 @@
 """Events on their way into a spool, without the secrets in them."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from sessions_app.client.masking import PatientMasker
@@ -11,19 +10,17 @@ from sessions_app.terminal.asciicast.model import Event
 class MaskedWriter:
     """Writes each event as soon as it is known to hold no secret; all of it may raise OSError."""
 
-    def __init__(
-        self,
-        writer: SpoolWriter,
-        masker: PatientMasker | None,
-        masked_before: Mapping[str, int] | None = None,
-    ) -> None:
-        """`masked_before` are secrets that the spool tells of already, by their rules."""
+    def __init__(self, writer: SpoolWriter, masker: PatientMasker | None) -> None:
         self._writer = writer
         self._masker = masker
-        self._before = Counter(masked_before or {})
-        self._noted: Mapping[str, int] = self._before
-        if masker and masked_before is None:
+        self._noted: Mapping[str, int] = {}
+        if masker:
             writer.note_masked({})
+
+    @property
+    def descriptor(self) -> int:
+        """Of the spool."""
+        return self._writer.descriptor
 
     def take(self, event: Event) -> bool:
         """Whether anything was written."""
@@ -52,7 +49,7 @@ class MaskedWriter:
         """Before what it tells of, so that whoever sends that knows it."""
         if self._masker is None:
             return
-        counts = self._before + Counter(self._masker.counts)
+        counts = self._masker.counts
         if counts != self._noted:
             self._noted = counts
             self._writer.note_masked(counts)

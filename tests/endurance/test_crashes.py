@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from pytest_django import DjangoDbBlocker
 
-from sessions_app.client.guard import KILLED_LABEL
+from sessions_app.client.keeper import KILLED_LABEL
 from sessions_app.client.relay import BLOCK_BYTES
 from sessions_app.models import TerminalEvent
 from tests.browser.conftest import connected_to
@@ -85,7 +85,7 @@ def test_a_killed_recorder_loses_nothing_that_was_seen_and_the_program_runs_on(
         stored = running.output_stored()
         assert stored.startswith(seen), "what was on the screen is gone"
         assert running.proxy.acknowledged <= len(stored)
-        # What the recorder had read and not yet written went with it, a block at most; all else is there.
+        # What the recorder had read and not yet handed over went with it, a block at most; all else is there.
         missing = len(EXPECTED) - len(stored)
         assert 0 <= missing <= BLOCK_BYTES
         same = next(

@@ -20,7 +20,7 @@ import sessions_app
 ROOT = Path(sessions_app.__file__).parents[1]
 TIMEOUT_S = 20.0
 
-_RECORD = "import sys; from sessions_app.client.record import main; sys.exit(main(sys.argv[1:]))"
+RECORD = "import sys; from sessions_app.client.record import main; sys.exit(main(sys.argv[1:]))"
 #: Makes standard input the controlling terminal, so that keys and window changes become signals.
 _ON_TERMINAL = """
 import fcntl, os, sys, termios
@@ -31,7 +31,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 def command_line(*arguments: str) -> list[str]:
     """`scrollback record` with these arguments."""
-    return [sys.executable, "-c", _RECORD, *arguments]
+    return [sys.executable, "-c", RECORD, *arguments]
 
 
 def run_recorder(

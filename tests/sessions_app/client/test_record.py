@@ -1,11 +1,14 @@
 """A recorded program does what it would do without a recorder, and all that it showed is written down."""
 
+import contextlib
 import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ import pytest
 from sessions_app.client.spool import Spool, spools
 from sessions_app.terminal.asciicast.model import Exit, Item, Resize
 from tests.sessions_app.client.recorder import (
+    RECORD,
     ROOT,
     TerminalRecorder,
     command_line,
@@ -379,19 +383,162 @@ def test_files_of_the_caller_are_passed_on_and_the_recorders_own_are_not(directo
 
 
 def test_a_killed_recorder_leaves_all_that_was_seen(directory: Path) -> None:
-    """Output goes to the spool first, so that whatever was on the screen is in it."""
+    """What is not in the spool yet is with the keeper, which goes on."""
     with piped_recorder("--quiet", "--", "seq", "1", "300000", input_text=subprocess.DEVNULL) as recorder:
         assert recorder.stdout
         seen = recorder.stdout.read(200_000)
         recorder.kill()
         seen += recorder.stdout.read()
         recorder.wait()
-    spool = only_spool(directory)
-    complete = spool.recording.read_bytes()
-    complete = complete[: complete.rindex(b"\n") + 1]
+    wait_until(lambda: b'"x", ""' in on_disk(directory), "the recording has no end")
 
     assert len(seen) >= 200_000
-    assert output_of(read_all(complete)[1]).startswith(seen)
+    assert output_of(read_all(on_disk(directory))[1]).startswith(seen)
+
+
+def on_disk(directory: Path) -> bytes:
+    return only_spool(directory).recording.read_bytes()
+
+
+# A ring that is soon full.
+WITH_SMALL_RING = """
+import sys
+from sessions_app.client import record
+from sessions_app.client.ring import EventRing
+
+record.EventRing = lambda: EventRing(1 << 20, 1 << 20)
+sys.exit(record.main(sys.argv[1:]))
+"""
+
+
+@contextlib.contextmanager
+def flooded(directory: Path, *before: str) -> Iterator[tuple[subprocess.Popen[bytes], int, int]]:
+    """A recorder whose program prints four megabytes as soon as it reads a line; with that program's process id and
+    the keeper's."""
+    program = "echo ready; read line; seq -f 'line number %.0f of the flood' 130000; echo over"
+    command = [sys.executable, *before, "--quiet", "--", "sh", "-c", program]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+    ) as recorder:
+        children: list[int] = []
+        try:
+            wait_until(lambda: b'"o", "ready' in on_disk_or_nothing(directory), "it does not record")
+            tasks = Path(f"/proc/{recorder.pid}/task/{recorder.pid}/children")
+            children += [int(child) for child in tasks.read_text().split()]
+            yield recorder, children[0], children[-1]
+        finally:
+            if recorder.poll() is None:
+                for process in (recorder.pid, *children):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(process, signal.SIGKILL)
+
+
+def on_disk_or_nothing(directory: Path) -> bytes:
+    return on_disk(directory) if spools(directory) else b""
+
+
+def shown_after_a_line(recorder: subprocess.Popen[bytes]) -> Callable[[], bytes]:
+    """Let the program print; gives what was shown so far."""
+    assert recorder.stdin
+    assert recorder.stdout
+    stdout, shown = recorder.stdout, bytearray()
+
+    def read() -> None:
+        while block := os.read(stdout.fileno(), 65_536):
+            shown.extend(block)
+
+    threading.Thread(target=read, daemon=True).start()
+    recorder.stdin.write(b"go\n")
+    recorder.stdin.flush()
+    return lambda: bytes(shown)
+
+
+def test_a_keeper_that_does_not_get_on_holds_nothing_up(directory: Path) -> None:
+    with flooded(directory, "-c", RECORD) as (recorder, _, keeper):
+        os.kill(keeper, signal.SIGSTOP)
+        shown = shown_after_a_line(recorder)
+        wait_until(lambda: shown().endswith(b"over\r\n"), "the program waits for the keeper")
+        assert b"number 1 of" not in on_disk(directory)
+        os.kill(keeper, signal.SIGCONT)
+        assert recorder.wait(20) == 0
+    assert output_of(recorded(directory)) == shown()
+
+
+def test_a_keeper_that_is_told_to_end_records_to_the_end(directory: Path) -> None:
+    """As every process is when a machine is shut down."""
+    with flooded(directory, "-c", RECORD) as (recorder, _, keeper):
+        os.kill(keeper, signal.SIGTERM)
+        shown = shown_after_a_line(recorder)
+        assert recorder.wait(20) == 0
+    assert output_of(recorded(directory)) == shown()
+
+
+def test_a_program_that_is_far_ahead_waits_and_nothing_is_lost(directory: Path) -> None:
+    with flooded(directory, "-c", WITH_SMALL_RING) as (recorder, _, keeper):
+        os.kill(keeper, signal.SIGSTOP)
+        shown = shown_after_a_line(recorder)
+        wait_until(lambda: len(shown()) > 700_000, "it waits before the ring is full")
+        time.sleep(0.5)
+        assert len(shown()) <= 1 << 20
+        os.kill(keeper, signal.SIGCONT)
+        wait_until(lambda: shown().endswith(b"over\r\n"), "it does not go on")
+        assert recorder.wait(20) == 0
+    assert output_of(recorded(directory)) == shown()
+
+
+def test_signals_are_passed_on_while_the_ring_is_full(directory: Path) -> None:
+    with flooded(directory, "-c", WITH_SMALL_RING) as (recorder, program, keeper):
+        os.kill(keeper, signal.SIGSTOP)
+        shown = shown_after_a_line(recorder)
+        wait_until(lambda: len(shown()) > 700_000, "it waits before the ring is full")
+        time.sleep(0.5)
+        recorder.terminate()
+        wait_until(lambda: not Path(f"/proc/{program}").exists(), "the signal did not reach the program")
+        os.kill(keeper, signal.SIGCONT)
+        assert recorder.wait(20) == 128 + signal.SIGTERM
+    assert output_of(recorded(directory)) == shown()
+
+
+def test_a_killed_keeper_is_told_and_the_program_runs_on(directory: Path) -> None:
+    with flooded(directory, "-c", RECORD) as (recorder, _, keeper):
+        os.kill(keeper, signal.SIGKILL)
+        shown = shown_after_a_line(recorder)
+        assert recorder.wait(20) == 0
+        assert recorder.stderr
+        said = recorder.stderr.read()
+    assert shown().endswith(b"over\r\n")
+    assert said.count(b"\n") == 1
+    assert b"recording stopped, the program runs on: the process that writes it down was killed" in said
+
+
+def test_a_keeper_that_is_killed_when_the_ring_is_full_keeps_nobody_waiting(directory: Path) -> None:
+    with flooded(directory, "-c", WITH_SMALL_RING) as (recorder, _, keeper):
+        os.kill(keeper, signal.SIGSTOP)
+        shown = shown_after_a_line(recorder)
+        wait_until(lambda: len(shown()) > 700_000, "it waits before the ring is full")
+        time.sleep(0.5)
+        os.kill(keeper, signal.SIGKILL)
+        assert recorder.wait(20) == 0
+    assert shown().endswith(b"over\r\n")
+
+
+def test_a_killed_recorder_does_not_hang_up_a_program_whose_recording_has_stopped(
+    directory: Path, tmp_path: Path
+) -> None:
+    limit = ["sh", "-c", 'ulimit -f 400; exec "$@"', "sh"]
+    ended = tmp_path / "ended"
+    program = f"seq 100000; sleep 1; seq 100000; sh -c 'ulimit -f unlimited; touch {ended}'"
+    with subprocess.Popen(
+        [*limit, *command_line("--", "sh", "-c", program)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    ) as recorder:
+        assert recorder.stderr
+        assert b"recording stopped" in recorder.stderr.readline()
+        recorder.kill()
+    wait_until(ended.exists, "the program was hung up")
 
 
 def test_the_recorder_starts_without_what_it_does_not_need() -> None:

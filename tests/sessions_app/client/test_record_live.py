@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from sessions_app.client.keeper import KILLED_LABEL
 from sessions_app.client.spool import spools
 from sessions_app.terminal.asciicast.model import Exit
 from tests.sessions_app.client.fake_server import FakeServer
@@ -236,7 +237,7 @@ def test_secrets_are_masked_as_before_when_the_recorder_is_killed(
     assert secret.encode() not in output
 
 
-def test_when_recorder_and_uploader_are_killed_the_command_sends_the_rest(
+def test_when_all_three_processes_are_killed_the_command_sends_the_rest(
     directory: Path, announced: FakeServer
 ) -> None:
     program = "while :; do echo tick; sleep 0.01; done"
@@ -244,13 +245,16 @@ def test_when_recorder_and_uploader_are_killed_the_command_sends_the_rest(
         announced.wait_for(lambda: bool(announced.terminals) and len(announced_output(announced)) > 100)
         children = Path(f"/proc/{recorder.pid}/task/{recorder.pid}/children").read_text().split()
         announced.stop()
-        for pid in [str(recorder.pid), *children]:
-            os.kill(int(pid), signal.SIGKILL)
+        recorder.kill()
         assert recorder.stdout
         seen = recorder.stdout.read()
         recorder.wait()
+        [spool] = spools(directory)
+        # What the keeper still had to write down would go with it.
+        wait_until(lambda: KILLED_LABEL.encode() in spool.recording.read_bytes(), "the keeper does not go on")
+        for pid in children:
+            os.kill(int(pid), signal.SIGKILL)
     announced.start()
-    [spool] = spools(directory)
     before = announced.only_terminal().position.offset
     assert run_upload().returncode == 0
 
