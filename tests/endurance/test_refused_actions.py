@@ -186,6 +186,8 @@ def test_without_its_key_the_log_takes_entries_that_are_signed_later_and_it_is_t
         if key.is_dir():
             key.rmdir()
         key.write_bytes(kept)
+        # Put back as it was: open to others it would be told as well.
+        key.chmod(0o600)
     wait_until_well(console)
     wait_until(lambda: Checkpoint.objects.filter(size__gte=size).exists(), "the entries are not signed")
     verified = console.server.run("audit", "verify", "--json")
