@@ -11,7 +11,7 @@ from audit import triggers
 from audit.actors import SYSTEM, Actor
 from audit.models import Entry, Payload
 from audit.notes import TreeHead, Verifier
-from audit.record import Attachment, Draft, Target, append, record
+from audit.record import Attachment, Draft, Target, append, append_apart, record
 from audit.signing import newest_checkpoint, write_checkpoint
 from audit.tree import verify_inclusion
 from dashboard.lib.db import write_transaction
@@ -136,7 +136,7 @@ def test_what_a_sandbox_reports_leads_to_the_second_when_it_was_seen(
     monkeypatch.setattr("audit.record.now_ms", lambda: START_MS + 300_000)
     seen = {"observed_ms": START_MS + 61_250}
     with write_transaction():
-        append([Draft("file.written", actor, session_id=session.pk, details=seen)])
+        append_apart([Draft("file.written", actor, session_id=session.pk, details=seen)])
         append([Draft("session.renamed", actor, session_id=session.pk, details=seen)])
     monkeypatch.undo()
 

@@ -5,7 +5,7 @@ the other draws single screens, for which somebody is waiting. A native call can
 urgent one, so a priority would not help, and a second child at rest costs some 20 MB.
 """
 
-import math
+import contextlib
 import os
 import socket
 import subprocess
@@ -41,6 +41,8 @@ _ROOT = Path(__file__).parents[3]
 _START_S = 30.0
 #: Address space of a child. The interpreter and the library's reservations take a part of it without using it.
 MEMORY_BYTES = 2 << 30
+#: By the clock a call may take so many times what it may use of a processor: a busy machine is no fault of the output.
+_PATIENCE = 6
 _SENT_AT_ONCE = 256
 
 
@@ -48,7 +50,8 @@ class EngineProcess:
     """Derivers and one-off screens in child processes. Threads may share one."""
 
     def __init__(self, deadline_s: float = 10.0, memory_bytes: int = MEMORY_BYTES) -> None:
-        """`deadline_s` is the time that a call may take once its child attends to it."""
+        """`deadline_s` is what a call may use of a processor once its child attends to it, or wait for that long six
+        times over by the clock; where a child's processor time cannot be told, it is the clock's."""
         self._deriving = _Child(deadline_s, memory_bytes)
         self._screens = _Child(deadline_s, memory_bytes)
 
@@ -92,8 +95,8 @@ class EngineProcess:
         scrollback_rows: int,
         deadline_s: float,
     ) -> Redrawn:
-        """The screen after the items as a keyframe, with up to so many rows above it; within that time at most,
-        if that is less than the usual. Raises EngineError."""
+        """The screen after the items as a keyframe, with up to so many rows above it; within that time by the clock.
+        Raises EngineError."""
         request = encode_request("redraw", "", start, cols, rows, items, scrollback_rows)
         return redrawn_of(self._screens.call(request, deadline_s))
 
@@ -115,21 +118,24 @@ class _Child:
         # Its end ends the child.
         self._life: int | None = None
 
-    def call(self, parts: list[bytes], deadline_s: float = math.inf) -> bytes:
-        """The answer to a request. Raises EngineError, and then there is no child any more."""
-        deadline_s = min(deadline_s, self._deadline_s)
+    def call(self, parts: list[bytes], clock_s: float | None = None) -> bytes:
+        """The answer to a request, within `clock_s` by the clock where that is given.
+
+        Raises EngineError, and then there is no child any more.
+        """
         length = sum(map(len, parts))
         if length > MAX_FRAME_BYTES:
             raise EngineError(f"{length} bytes are too many for one call")
         with self._lock:
             try:
                 connection = self._connection or self._start()
-                deadline = time.monotonic() + deadline_s
-                _send(connection, [FRAME.pack(length), *parts], deadline)
-                return _receive_frame(connection, deadline)
+                limit = self._limit(clock_s)
+                _send(connection, [FRAME.pack(length), *parts], limit)
+                return _receive_frame(connection, limit)
             except TimeoutError as error:
                 self._kill()
-                raise EngineError(f"no answer within {deadline_s:g} s") from error
+                limit_s = self._deadline_s if clock_s is None else clock_s
+                raise EngineError(f"no answer within {limit_s:g} s") from error
             except OSError as error:
                 raise EngineError(f"the engine's process ended: {self._kill()}") from error
             except BaseException:
@@ -140,6 +146,11 @@ class _Child:
     def stop(self) -> None:
         with self._lock:
             self._kill()
+
+    def _limit(self, clock_s: float | None) -> "_Limit":
+        if clock_s is not None or self._process is None:
+            return _Limit(self._deadline_s if clock_s is None else clock_s)
+        return _Limit(self._deadline_s, self._process.pid)
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
@@ -161,7 +172,7 @@ class _Child:
             finally:
                 os.close(reading)
         self._connection = ours
-        _receive_frame(ours, time.monotonic() + _START_S)
+        _receive_frame(ours, _Limit(_START_S))
         return ours
 
     def _kill(self) -> str:
@@ -181,34 +192,62 @@ class _Child:
         return f"exit status {process.returncode if status is None else status}"
 
 
-def _send(connection: socket.socket, parts: list[bytes], deadline: float) -> None:
+class _Limit:
+    """How long a child is waited for: by the clock, or with its `pid` until it has used so much of a processor."""
+
+    def __init__(self, seconds: float, pid: int | None = None) -> None:
+        self._pid = pid
+        used_s = None if pid is None else _processor_s(pid)
+        self._used_at_end_s = None if used_s is None else used_s + seconds
+        self._end = time.monotonic() + (seconds if used_s is None else seconds * _PATIENCE)
+
+    def left_s(self) -> float:
+        """For so long at least it need not be looked again. Raises TimeoutError."""
+        left_s = self._end - time.monotonic()
+        if self._pid is not None and self._used_at_end_s is not None:
+            used_s = _processor_s(self._pid)
+            left_s = left_s if used_s is None else min(left_s, self._used_at_end_s - used_s)
+        if left_s <= 0:
+            raise TimeoutError
+        return left_s
+
+
+def _processor_s(pid: int) -> float | None:
+    """What a process has used of a processor; None where that cannot be told."""
+    if sys.platform != "linux":
+        return None
+    try:
+        # The clock of another process, as clock_getcpuclockid(3) names it.
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return None
+
+
+def _send(connection: socket.socket, parts: list[bytes], limit: _Limit) -> None:
     for first in range(0, len(parts), _SENT_AT_ONCE):
-        connection.settimeout(_left(deadline))
-        connection.sendall(b"".join(parts[first : first + _SENT_AT_ONCE]))
+        view = memoryview(b"".join(parts[first : first + _SENT_AT_ONCE]))
+        while view:
+            connection.settimeout(limit.left_s())
+            with contextlib.suppress(TimeoutError):
+                view = view[connection.send(view) :]
 
 
-def _receive_frame(connection: socket.socket, deadline: float) -> bytes:
-    (length,) = FRAME.unpack(_receive(connection, FRAME.size, deadline))
+def _receive_frame(connection: socket.socket, limit: _Limit) -> bytes:
+    (length,) = FRAME.unpack(_receive(connection, FRAME.size, limit))
     if length > MAX_FRAME_BYTES:
         raise OSError("an answer that is too long")
-    return bytes(_receive(connection, length, deadline))
+    return bytes(_receive(connection, length, limit))
 
 
-def _receive(connection: socket.socket, length: int, deadline: float) -> bytearray:
+def _receive(connection: socket.socket, length: int, limit: _Limit) -> bytearray:
     received = bytearray(length)
     view = memoryview(received)
     position = 0
     while position < length:
-        connection.settimeout(_left(deadline))
-        count = connection.recv_into(view[position:])
-        if not count:
-            raise ConnectionResetError("closed")
-        position += count
+        connection.settimeout(limit.left_s())
+        with contextlib.suppress(TimeoutError):
+            count = connection.recv_into(view[position:])
+            if not count:
+                raise ConnectionResetError("closed")
+            position += count
     return received
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left

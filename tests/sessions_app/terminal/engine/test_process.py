@@ -151,6 +151,34 @@ def test_a_child_that_hangs_is_killed_in_time_and_another_one_answers() -> None:
         engine.stop()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the time of another process is not to be had")
+def test_a_child_that_others_keep_from_working_is_waited_for() -> None:
+    engine = EngineProcess(deadline_s=0.5)
+    try:
+        engine.screen(None, 80, 24, [])
+        (child,) = _children()
+        child.suspend()
+        resuming = threading.Timer(1.2, child.resume)
+        resuming.start()
+        assert engine.screen(None, 80, 1, [Output(0, 0, b"late")]).rows == ("late",)
+        resuming.join()
+    finally:
+        engine.stop()
+
+
+def test_a_child_that_works_too_long_is_killed_though_it_is_not_at_its_end() -> None:
+    engine = EngineProcess(deadline_s=0.2)
+    try:
+        engine.screen(None, 80, 24, [])
+        (child,) = _children()
+        with pytest.raises(EngineError, match=r"0\.2 s"):
+            # A second and more for any processor.
+            engine.screen(None, 2_000, 2_000, [Output(0, 0, b"\x1b[10000S" * 20_000)])
+        assert _is_gone(child)
+    finally:
+        engine.stop()
+
+
 def test_a_child_that_dies_is_told_of_and_another_one_answers(engine: EngineProcess) -> None:
     engine.derive("a", None, 80, 24, [], finish=False)
     (child,) = _children()
