@@ -8,11 +8,10 @@ from tests.sessions_app.access.test_matrix import World
 
 # A set-up link that is none, and what is said of it: the only page here that answers 404.
 NO_SETUP_LINK = "/setup/unknown/"
-NOT_FOUND = 404
 
 
 def every_page(context: BrowserContext, person: Person, **instead: object) -> list[str]:
-    """Those that answer with a whole page; the others are parts of pages, downloads and pictures.
+    """Those that answer with a whole page; the others are parts of pages, downloads and pictures, or for development.
 
     Makes one of everything to be looked at. `instead` names what is looked at in its place, by the parameters of the
     addresses, as `session_id`.
@@ -31,7 +30,7 @@ def every_page(context: BrowserContext, person: Person, **instead: object) -> li
 def _is_page(context: BrowserContext, path: str) -> bool:
     answer = context.request.get(path, max_redirects=0)
     return (
-        (answer.ok or answer.status == NOT_FOUND)
+        (answer.ok or path == NO_SETUP_LINK)
         and answer.headers.get("content-type", "").startswith("text/html")
         and "<html" in answer.text()
     )

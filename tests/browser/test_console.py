@@ -173,6 +173,8 @@ def test_from_the_first_run_to_signed_in_and_out_again(
     page.keyboard.press("Tab")
     page.keyboard.type("correct horse")
     page.keyboard.press("Enter")
+    # The box has the focus before the answer too.
+    expect(page.get_by_role("alert")).to_be_visible()
     expect(page.get_by_label("Password")).to_be_focused()
     page.keyboard.type("correct horse battery")
     page.keyboard.press("Enter")
