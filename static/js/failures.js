@@ -1,10 +1,11 @@
 // A request of htmx that fails says nothing by itself. What a person asked for (a press, a form, a fold) and did not get is told here
 // in one toast: what it was, why, and the button that helps. The server's own words are taken from its error page or problem document.
-// An element that fetches by itself calls tellOfFetch. What a page asks for by itself is not told: it asks again, and the connection in the rail says whether the console is there.
+// An element that fetches by itself calls tellOfFetch. What a page asks for by itself is not told: it asks again, and the connection in the rail says whether the console is there; only that one is signed out is.
 
 const BY_HAND = new Set(["click", "submit", "change", "toggle"]);
 const SILENT = "The console does not answer. Nothing was changed.";
 const SIGNED_OUT = "You are signed out.";
+const STANDS_STILL = "This page shows what it showed.";
 const UNREAD = "This could not be loaded.";
 const WORDS = {
   403: "Your role does not allow it.",
@@ -23,7 +24,7 @@ const squeezed = (text) => (text ?? "").replace(/\s+/g, " ").trim();
 
 /** On `htmx` event `type`, when a person asked. */
 function listen(type, act) {
-  document.addEventListener(`htmx:${type}`, (event) => isByHand(event.detail) && act(event.detail, event));
+  document.addEventListener(`htmx:${type}`, ({ detail }) => isByHand(detail) && act(detail));
 }
 
 listen("responseError", (detail) => {
@@ -36,11 +37,14 @@ listen("timeout", (detail) => {
   const why = "The console took too long to answer.";
   tellOfRequest(detail, isRead ? why : `${why} It may have been done all the same.`, isRead ? "again" : "reload");
 });
-listen("beforeOnLoad", (detail, event) => {
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  const { detail } = event;
   if (detail.xhr.status !== 401) return;
-  // htmx would leave the page, and what was typed would go with it.
+  // htmx would leave the page, and what was typed would go with it, also when nobody pressed anything.
   event.preventDefault();
-  tellOfRequest(detail, SIGNED_OUT, "sign-in", detail.xhr.getResponseHeader("HX-Redirect"));
+  const href = detail.xhr.getResponseHeader("HX-Redirect");
+  if (isByHand(detail)) tellOfRequest(detail, SIGNED_OUT, "sign-in", href);
+  else if (!shown().length) tell({ what: SIGNED_OUT, why: STANDS_STILL, button: "sign-in", href, control: document.activeElement });
 });
 listen("afterRequest", ({ successful }) => successful && clear());
 

@@ -166,6 +166,20 @@ def test_every_refusal_has_its_words_and_its_button(
 
 
 @pytest.mark.once  # What a page says to an answer is no matter of the engine.
+def test_whoever_is_signed_out_keeps_the_page_that_asked_by_itself(
+    signed_in_page: Page, session: AgentSession
+) -> None:
+    page = signed_in_page
+    led = {"HX-Redirect": "/sign-in/?next=/sessions/"}
+    page.route("**/outline/**", lambda route: route.fulfill(status=401, headers=led))
+    opened(page, session)
+    toast = page.locator(TOAST)
+    expect(toast).to_contain_text("You are signed out.")
+    expect(toast.get_by_role("link", name="Sign in")).to_have_attribute("href", led["HX-Redirect"])
+    assert page.url.endswith(reverse("session", args=[session.pk]))
+
+
+@pytest.mark.once  # What a page says to an answer is no matter of the engine.
 def test_a_server_that_never_answers_is_given_up(signed_in_page: Page, session: AgentSession) -> None:
     page = opened(signed_in_page, session)
     assert page.evaluate("htmx.config.timeout") == 30_000
