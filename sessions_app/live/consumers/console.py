@@ -24,6 +24,8 @@ class ConsoleConsumer(LiveConsumer):
 
     async def begin(self) -> None:
         await self._send_counts()
+        # What is remembered may be from before this socket was told of changes.
+        self._count_soon()
 
     async def deliver(self, news: News) -> None:
         if news.anything:
@@ -34,14 +36,17 @@ class ConsoleConsumer(LiveConsumer):
         if not news.anything and all(fact.kind == "audit" for fact in news.changed):
             # No number beside a place comes from the log.
             return
-        self._changed_since = True
-        if self._counting is None or self._counting.done():
-            self._counting = asyncio.create_task(self._count_later())
+        self._count_soon()
 
     async def disconnect(self, code: int) -> None:
         if self._counting is not None:
             self._counting.cancel()
         await super().disconnect(code)
+
+    def _count_soon(self) -> None:
+        self._changed_since = True
+        if self._counting is None or self._counting.done():
+            self._counting = asyncio.create_task(self._count_later())
 
     async def _count_later(self) -> None:
         """Counting is not free and its answer is remembered for a while: once after any number of changes."""

@@ -15,6 +15,7 @@ from sessions_app.live import hub, watch
 from sessions_app.live.consumers import console
 from sessions_app.live.facts import MAX_UNTOLD, Changed, Login, Mailbox
 from sessions_app.models import AgentSession, Person, Status
+from sessions_app.nav_counts import nav_counts
 from tests.factories import make_event, make_message, make_person, make_run, make_session
 from tests.sessions_app.live.sockets import Socket, cookie_of, here, run
 from tests.sessions_app.terminals.recorder import start_recorder
@@ -131,6 +132,26 @@ def test_one_change_is_told_once() -> None:
             # Another commit makes the hub look again, over the same stretch of time.
             await here(make_person)
             assert await socket.is_quiet()
+
+    run(scenario)
+
+
+def test_what_changed_before_a_socket_was_told_of_changes_is_counted() -> None:
+    """The page was made with one number, and the socket joined a moment after it changed."""
+
+    async def scenario() -> None:
+        person = await here(make_person)
+        cookie = await here(lambda: cookie_of(person))
+        async with Socket("/live/console/", cookie) as other:
+            await other.message("counts")
+            assert (await here(lambda: nav_counts(person)))["live_terminals"] == 0
+            await here(start_recorder)
+            # Whoever joins now is not told of it.
+            await other.message("changed")
+            async with Socket("/live/console/", cookie) as socket:
+                told = (await socket.message("counts"))["live_terminals"]
+                # On a slow machine it is no more remembered.
+                assert told or (await socket.message("counts"))["live_terminals"] == 1
 
     run(scenario)
 
