@@ -1,4 +1,4 @@
-"""What has little room: many tags and long names, the facts of a terminal, choosing rows with a thumb."""
+"""What has little room: tags and long names, menus, the facts of a terminal, choosing rows with a thumb."""
 
 from typing import Any
 
@@ -68,6 +68,26 @@ def test_tags_leave_the_title_its_room(open_context: OpenContext, operator: Pers
     page.get_by_role("link", name="follow-up").click()
     expect(page.locator("tr[data-row]")).to_have_count(1)
     assert page.url.endswith("/sessions/?tag=follow-up")
+
+
+@pytest.mark.parametrize("width", [1440, 1024, 730, 640, 390])
+def test_every_menu_of_the_filters_opens_within_the_window(
+    open_context: OpenContext, operator: Person, width: int
+) -> None:
+    project = make_project(path="/home/ada/" + "p" * 60)
+    make_tag(make_session(project=project, with_main_run=True), "t" * 60)
+    page = phone_of(open_context, operator, width)
+    for place in ("sessions", "runs", "audit"):
+        page.goto(reverse(place))
+        menus = page.locator(".filters__menus .menu")
+        expect(menus.first).to_be_visible()
+        for menu in menus.all():
+            menu.locator("summary").click()
+            box: Any = menu.locator(".menu__body").bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= width
+            assert page.evaluate(SIDEWAYS) == 0
+            menu.locator("summary").click()
 
 
 @pytest.mark.parametrize("state", [TerminalState.LIVE, TerminalState.ENDED])
