@@ -90,10 +90,11 @@ def _paths() -> dict[str, str]:
     paths = {name: f"/sessions/?{urlencode(values)}" for name, values in filters.items()}
     facets: dict[str, dict[str, Any]] = {
         "facets": {},
+        "facets_of_an_agent": {"agent": "claude-code"},
         "facets_filtered": filters["agent_and_status"],
         **{
             f"facets_{name}": filters[name]
-            for name in ("titled_rarely", "titled_often", "titled_often_and_failed")
+            for name in ("failed", "tagged", "titled_rarely", "titled_often", "titled_often_and_failed")
         },
     }
     return {**paths, **{name: f"/sessions/facets/?{urlencode(values)}" for name, values in facets.items()}}

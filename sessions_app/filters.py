@@ -16,7 +16,7 @@ from sessions_app.access import keeps_marks
 from sessions_app.models import AgentSession, Person, Run, RunKind, Status, Tag
 from sessions_app.models.run import RunQuerySet
 from sessions_app.models.session import ARCHIVED, TRASHED, SessionQuerySet
-from sessions_app.search.titles import Titled
+from sessions_app.search.titles import MOST_NAMED, Titled
 
 # Names that belong to paging, not to filtering.
 PAGING = frozenset({"after", "before"})
@@ -136,6 +136,8 @@ class RunFilter(Filter):
 
 # Beyond this, a count is shown as "1,000+": counting on costs more than knowing.
 COUNT_LIMIT = 1_000
+# Their values are few, and the rare ones (what waits, what failed) are what is looked for.
+_ALWAYS_OFFERED = frozenset({"status", "agent"})
 
 
 @dataclass(frozen=True)
@@ -184,18 +186,34 @@ def bounded_count(rows: QuerySet[AgentSession] | QuerySet[Run]) -> int:
 def session_facets(sessions: SessionQuerySet, chosen: SessionFilter, person: Person) -> Facets:
     if chosen.q:
         return _facets_of_titled(sessions, chosen, person)
+    known: dict[SessionFilter, list[uuid.UUID]] = {}
 
-    def counts(name: str, values: Iterable[str]) -> dict[str, int]:
-        changed = {value: replace(chosen, **{name: value}) for value in values}
-        return {value: bounded_count(filtered.apply(sessions, person)) for value, filtered in changed.items()}
+    def newest(others: SessionFilter) -> list[uuid.UUID]:
+        if others not in known:
+            rows = others.apply(sessions, person).newest_first()
+            known[others] = list(rows.values_list("pk", flat=True)[: MOST_NAMED + 1])
+        return known[others]
+
+    def counts(name: str, values: Iterable[str]) -> tuple[dict[str, int], bool]:
+        others = replace(chosen, **{name: ""})
+        # What meets may be few, and each value would be looked for through all that have one of the filters.
+        found = newest(others) if replace(others, show="").active else None
+        is_partial = found is not None and len(found) > MOST_NAMED
+        if is_partial and others.tag and name in _ALWAYS_OFFERED:
+            # No index has a tag beside a status, and few tags are on very many.
+            return _grouped_counts(others.apply(sessions, person), name), False
+        if found is None or (is_partial and name in _ALWAYS_OFFERED):
+            changed = {value: replace(chosen, **{name: value}) for value in values}
+            counted = {value: bounded_count(each.apply(sessions, person)) for value, each in changed.items()}
+            return counted, False
+        return _grouped_counts(sessions.filter(pk__among=found[:MOST_NAMED]), name), is_partial
 
     candidates = _candidates(sessions, chosen, recent_projects(sessions, chosen))
-    return Facets(
-        [
-            _facet(name, label, values, chosen, counts(name, dict(values)))
-            for name, label, values in candidates
-        ]
-    )
+    facets = []
+    for name, label, values in candidates:
+        counted, is_partial = counts(name, dict(values))
+        facets.append(_facet(name, label, values, chosen, counted, is_partial=is_partial))
+    return Facets(facets)
 
 
 def _facets_of_titled(sessions: SessionQuerySet, chosen: SessionFilter, person: Person) -> Facets:
@@ -204,11 +222,7 @@ def _facets_of_titled(sessions: SessionQuerySet, chosen: SessionFilter, person: 
     named, others = titled.named_of(sessions), replace(chosen, q="")
 
     def counts(name: str) -> dict[str, int]:
-        rows = replace(others, **{name: ""}).apply(named, person)
-        column = "tags__name" if name == "tag" else name
-        return {
-            str(value): number for value, number in rows.order_by().values_list(column).annotate(Count("pk"))
-        }
+        return _grouped_counts(replace(others, **{name: ""}).apply(named, person), name)
 
     candidates = _candidates(sessions, chosen, recent_projects(named, chosen))
     facets = [
@@ -216,6 +230,14 @@ def _facets_of_titled(sessions: SessionQuerySet, chosen: SessionFilter, person: 
         for name, label, values in candidates
     ]
     return Facets(facets, len(titled.named) if titled.has_more else None)
+
+
+def _grouped_counts(sessions: SessionQuerySet, name: str) -> dict[str, int]:
+    """How many there are with each value of the facet, all counted in one pass."""
+    column = "tags__name" if name == "tag" else name
+    return {
+        str(value): number for value, number in sessions.order_by().values_list(column).annotate(Count("pk"))
+    }
 
 
 type _Values = Sequence[tuple[str, str]]

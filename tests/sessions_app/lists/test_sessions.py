@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from audit.actors import SYSTEM
-from sessions_app import nav_counts
+from sessions_app import filters, nav_counts
 from sessions_app.actions.sessions import delete_session, mark_read, rename_session, star_session, tag_session
 from sessions_app.actions.titles import keep_titles
 from sessions_app.actors import actor_of
@@ -315,6 +315,34 @@ def test_tags_are_a_facet_too(client: Client) -> None:
     facets = {facet.name: facet for facet in client.get("/sessions/facets/?tag=risky").context["facets"]}
     found = {value.value: (value.count, value.query) for value in facets["tag"].values}
     assert found == {"later": (2, "?tag=later"), "risky": (1, "")}
+
+
+def test_of_very_many_the_newest_are_counted_and_what_waits_is_found_wherever_it_is(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filters, "MOST_NAMED", 3)
+    old, new = make_project(path="/home/ada/old"), make_project(path="/home/ada/new")
+    for number, (project, status) in enumerate(
+        [(old, "waiting"), (new, "idle"), (new, "idle"), (old, "idle")]
+    ):
+        session = named(
+            str(number), project=project, status=status, agent="codex", last_activity_ms=START_MS + number
+        )
+        make_tag(session, "later")
+
+    def counted(query: str) -> dict[str, dict[str, str]]:
+        facets = client.get(f"/sessions/facets/{query}").context["facets"]
+        return {facet.name: {value.label: value.count_text for value in facet.values} for facet in facets}
+
+    assert counted("?agent=codex") == {
+        "status": {"Waiting for you": "1", "Idle": "3"},
+        "agent": {"codex": "4"},
+        "project": {"new": "2+", "old": "1+"},
+        "tag": {"later": "3+"},
+    }
+    # A tag stands in no index beside a status: all that have it are counted.
+    assert counted("?tag=later")["status"] == {"Waiting for you": "1", "Idle": "3"}
+    assert counted("?agent=codex&status=idle")["project"] == {"new": "2", "old": "1"}
 
 
 def test_an_empty_console_says_what_to_run(client: Client) -> None:
