@@ -89,23 +89,26 @@ class Importer:
         # single files are looked at, and not all sources are known.
         self._away: dict[tuple[str, str, int], list[Source]] | None = None
 
-    def import_paths(self, paths: Sequence[str]) -> Report:
+    def import_paths(self, paths: Sequence[str], *, are_named: bool = True) -> Report:
         """Import every history below these paths. Raises DatabaseError when the database itself fails.
 
-        Ctrl C ends it between two batches.
+        A file among them that is no history is an error, unless nobody named it. Ctrl C ends it between two batches.
         """
         with held_interrupts() as self._interrupts:
-            return self._import_paths(paths)
+            return self._import_paths(paths, are_named=are_named)
 
     def record_growth(self, *, after_s: float = 0.0) -> None:
         """What followed sources grew by gets its entries, where it waits for so long. Raises DatabaseError."""
         self._writer.record_growth(after_s=after_s)
 
-    def _import_paths(self, paths: Sequence[str]) -> Report:
+    def _import_paths(self, paths: Sequence[str], *, are_named: bool) -> Report:
         started = time.monotonic()
         self.report, self.at = Report(), ""
         try:
-            self._import_found(find_files(paths), self.report)
+            found = find_files(paths)
+            if not are_named:
+                found.named.clear()
+            self._import_found(found, self.report)
         finally:
             self.report.seconds = time.monotonic() - started
         return self.report

@@ -84,7 +84,8 @@ class Watcher:
         for changed in self._changes(roots):
             self._when_possible(self._record_growth)
             if changed:
-                self._import(sorted(changed))
+                # Agents write other files beside their histories: nobody asked for those.
+                self._import(sorted(changed), are_named=False)
                 continue
             self._on_idle()
             if time.monotonic() >= due:
@@ -94,7 +95,9 @@ class Watcher:
                     return
 
     def _roots(self) -> list[str]:
-        return [path for path in self._paths if os.path.exists(path)] if self._paths else default_roots()
+        """Where links lead to, as sources are known by that."""
+        roots = [path for path in self._paths if os.path.exists(path)] if self._paths else default_roots()
+        return [os.path.realpath(path) for path in roots]
 
     def _changes(self, roots: list[str]) -> Iterator[set[str]]:
         """Paths that changed, or an empty set after a while without any."""
@@ -113,9 +116,10 @@ class Watcher:
         for changes in batches:
             yield {_owner(path) for _, path in changes}
 
-    def _import(self, paths: Sequence[str]) -> None:
+    def _import(self, paths: Sequence[str], *, are_named: bool = True) -> None:
         def work() -> None:
-            self._on_report(self._importer.import_paths([path for path in paths if os.path.exists(path)]))
+            there = [path for path in paths if os.path.exists(path)]
+            self._on_report(self._importer.import_paths(there, are_named=are_named))
 
         self._when_possible(work)
 

@@ -170,16 +170,20 @@ def test_a_database_that_is_away_for_a_while_is_waited_for(
     assert Source.objects.get().read_offset == sample(CODEX).stat().st_size
 
 
-def test_a_watch_that_ends_leaves_what_another_follows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("through", ["itself", "a link"])
+def test_a_watch_that_ends_leaves_what_another_follows(tmp_path: Path, through: str) -> None:
     places = [tmp_path / "one", tmp_path / "two"]
     lines = lines_of()
     for number, place in enumerate(places):
         place.mkdir()
+        if through == "a link":
+            (tmp_path / f"to-{place.name}").symlink_to(place)
         content = [line.replace(b"019c8a4d", f"{number:08x}".encode()) for line in lines[:51]]
         (place / f"rollout-{number}.jsonl").write_bytes(b"".join(content[:50]))
     running = AgentSession.objects.filter(status=Status.RUNNING)
-    with Following(places[0]):
-        with Following(places[1]):
+    named = places if through == "itself" else [tmp_path / f"to-{place.name}" for place in places]
+    with Following(named[0]):
+        with Following(named[1]):
             for number, place in enumerate(places):
                 with (place / f"rollout-{number}.jsonl").open("ab") as handle:
                     handle.write(lines[50].replace(b"019c8a4d", f"{number:08x}".encode()))
@@ -188,6 +192,16 @@ def test_a_watch_that_ends_leaves_what_another_follows(tmp_path: Path) -> None:
             str(places[0] / "rollout-0.jsonl")
         ]
     assert not running.all().exists()
+
+
+def test_what_agents_write_beside_their_histories_is_no_error(folder: Path) -> None:
+    with Following(folder) as following:
+        for name in ("sessions-index.json", "package.json"):
+            (folder / name).write_text('{"version": 1}')
+        shutil.copy(sample(CODEX), folder)
+        wait_for(lambda: AgentSession.objects.filter(tool_call_count=118).exists(), "the history")
+        wait_for(lambda: sum(report.ignored for report in following.reports) >= 2, "a look at the others")
+    assert [report.errors for report in following.reports if report.errors] == []
 
 
 def test_outputs_beside_a_transcript_are_read_with_it(folder: Path) -> None:
