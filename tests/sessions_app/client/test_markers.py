@@ -12,6 +12,9 @@ from sessions_app.client.spool import Spool, SpoolReader, spools
 from sessions_app.terminal.asciicast.model import Event, Marker, Output
 from tests.sessions_app.client.recorder import ROOT, TerminalRecorder, run_recorder
 
+# The recorder reaches no database.
+pytestmark = pytest.mark.once
+
 MARK = f"{sys.executable} -c 'import sys; from sessions_app.client.mark import main; sys.exit(main(sys.argv[1:]))'"
 
 

@@ -27,7 +27,8 @@ from tests.sessions_app.client.recorder import (
 from tests.sessions_app.terminal.recordings import input_of, output_of, read_all
 
 #: These tests need no server: the recording stays in the spool, where they look at it.
-pytestmark = pytest.mark.usefixtures("directory")
+# The recorder reaches no database.
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("directory")]
 
 
 def only_spool(directory: Path) -> Spool:

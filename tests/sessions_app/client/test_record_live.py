@@ -20,6 +20,9 @@ from tests.sessions_app.client.recorder import piped_recorder, run_recorder, wai
 from tests.sessions_app.client.test_upload import announce, run_upload
 from tests.sessions_app.terminal.recordings import output_of, read_all
 
+# The recorder reaches no database.
+pytestmark = pytest.mark.once
+
 COUNT = "i=0; while [ $i -lt 200 ]; do echo line $i; sleep 0.005; i=$((i+1)); done; exit 3"
 COUNTED = b"".join(b"line %d\r\n" % n for n in range(200))
 READ_LINES = "echo ready; while read line; do echo got $line; done; echo bye"

@@ -39,6 +39,9 @@ from tests.sessions_app.client.fake_server import (
 )
 from tests.sessions_app.terminal.recordings import output_of, read_all, recordings
 
+# The recorder reaches no database.
+pytestmark = pytest.mark.once
+
 
 def a_metadata() -> Metadata:
     return Metadata(

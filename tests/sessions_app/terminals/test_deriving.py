@@ -345,11 +345,11 @@ HANGING = b"HANG"
 def stumbling_engine(deadline_s: float, monkeypatch: pytest.MonkeyPatch) -> EngineProcess:
     """A real child process, whose engine hangs over HANGING."""
     program = (
-        "import sys, time; sys.argv[1:] = sys.argv[2:];"
+        "import sys; sys.argv[1:] = sys.argv[2:];"
         "from sessions_app.terminal.engine import child, ghostty;"
         "feed = ghostty.GhosttyEngine.feed;\n"
         "def hang(self, data):\n"
-        f"    if {HANGING!r} in data: time.sleep(600)\n"
+        f"    while {HANGING!r} in data: pass\n"
         "    feed(self, data)\n"
         "ghostty.GhosttyEngine.feed = hang\n"
         "sys.exit(child.main(sys.argv[1:]))"
