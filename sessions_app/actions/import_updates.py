@@ -4,65 +4,77 @@ Each change gets an event with a place of its own on the timeline, so that whoev
 learns of it.
 """
 
+import uuid
 from typing import Any
 
 from dashboard.lib.ids import new_id
 from dashboard.lib.text import cut, storable
 from sessions_app.actions.bodies import BlobStore, whole_text
-from sessions_app.actions.import_rows import attachment_list, row_id
+from sessions_app.actions.import_rows import RowKind, attachment_list, row_id
 from sessions_app.actions.import_unit import UnitOfWork
-from sessions_app.actions.rewriting import GOT_RESULT, GREW, Rewriting
+from sessions_app.actions.rewriting import GOT_RESULT, GREW
 from sessions_app.drafts import CallResult, MessageGrowth, SessionDraft
 from sessions_app.models import AgentSession, EventKind, Message, Run, ToolCall
 from sessions_app.search import index
 
 # An event row without its place: session, run, then everything after `seq` in EVENT_COLUMNS' order.
 type PendingEvent = tuple[Any, ...]
+# A message's whole text and reasoning.
+type _Said = tuple[str, str]
 
 
 def apply_growths(
-    draft: SessionDraft,
-    session: AgentSession,
-    runs: dict[str, Run],
-    blobs: BlobStore,
-    rewriting: Rewriting,
+    draft: SessionDraft, session: AgentSession, runs: dict[str, Run], unit: UnitOfWork
 ) -> list[PendingEvent]:
-    """The growths that fit are applied; `draft.growths` is left holding these only."""
+    """The growths that fit are applied; `draft.growths` is left holding these only.
+
+    What a message says more is what a search finds it by from now on.
+    """
     events, applied = [], []
+    said_more: dict[uuid.UUID, tuple[Message, _Said]] = {}
     for growth in draft.growths:
         identity = row_id(draft.agent, growth.key, growth.at_ms)
         message = Message.objects.select_related("text_blob", "reasoning_blob").filter(pk=identity).first()
-        # A copy of the file says again what has grown already.
-        if message is None or not _stands_as_said(message, growth):
+        if message is None:
             continue
-        _grow(message, growth, blobs)
+        said = _said(message)
+        # A copy of the file says again what has grown already.
+        if not _stands_as_said(message, said, growth):
+            continue
+        said = _grow(message, said, growth, unit.blobs)
         growth.model = message.model
-        rewriting.note(message.session_id, message.seq, GREW)
+        unit.rewriting.note(message.session_id, message.seq, GREW)
+        if growth.text or growth.reasoning:
+            said_more[identity] = (message, said)
         applied.append(growth)
         events.append(
             _event(session, runs.get(growth.run), EventKind.MESSAGE_EXTENDED, growth.at_ms, identity)
         )
+    for message, (text, reasoning) in said_more.values():
+        _make_findable(message, "message", f"{text}\n{reasoning}" if reasoning else text, unit)
     draft.growths = applied
     return events
 
 
-def _stands_as_said(message: Message, growth: MessageGrowth) -> bool:
-    if growth.stood is None:
-        return True
-    text = whole_text(message.text, message.text_size, message.text_blob)
-    reasoning = whole_text(message.reasoning, message.reasoning_size, message.reasoning_blob)
-    return growth.stood == (len(text), len(reasoning), message.output_tokens)
+def _said(message: Message) -> _Said:
+    return (
+        whole_text(message.text, message.text_size, message.text_blob),
+        whole_text(message.reasoning, message.reasoning_size, message.reasoning_blob),
+    )
 
 
-def _grow(message: Message, growth: MessageGrowth, blobs: BlobStore) -> None:
-    for name, more in (("text", growth.text), ("reasoning", growth.reasoning)):
-        if more:
-            blob = getattr(message, f"{name}_blob")
-            before = whole_text(getattr(message, name), getattr(message, f"{name}_size"), blob)
-            text, size, sha256 = blobs.body(f"{before}\n\n{more}" if before else more)
-            setattr(message, name, text)
-            setattr(message, f"{name}_size", size)
-            setattr(message, f"{name}_blob_id", sha256)
+def _stands_as_said(message: Message, said: _Said, growth: MessageGrowth) -> bool:
+    text, reasoning = said
+    return growth.stood is None or growth.stood == (len(text), len(reasoning), message.output_tokens)
+
+
+def _grow(message: Message, said: _Said, growth: MessageGrowth, blobs: BlobStore) -> _Said:
+    """Returns what it says now."""
+    text, reasoning = _with_more(said[0], growth.text), _with_more(said[1], growth.reasoning)
+    if growth.text:
+        message.text, message.text_size, message.text_blob_id = blobs.body(text)
+    if growth.reasoning:
+        message.reasoning, message.reasoning_size, message.reasoning_blob_id = blobs.body(reasoning)
     blobs.write()
     if growth.stop_reason:
         message.stop_reason = cut(storable(growth.stop_reason), 60)
@@ -72,6 +84,11 @@ def _grow(message: Message, growth: MessageGrowth, blobs: BlobStore) -> None:
     message.cache_read_tokens += growth.cache_read_tokens
     message.cache_write_tokens += growth.cache_write_tokens
     message.save()
+    return text, reasoning
+
+
+def _with_more(before: str, more: str) -> str:
+    return f"{before}\n\n{more}" if before and more else before or more
 
 
 def apply_results(
@@ -90,7 +107,8 @@ def apply_results(
         if _outcome(call) != before:
             unit.rewriting.note(call.session_id, call.seq, GOT_RESULT)
             if result.output:
-                _make_findable(call, result.output, unit)
+                arguments = whole_text(call.input, call.input_size, call.input_blob)
+                _make_findable(call, "tool_call", f"{call.name}\n{arguments}\n{result.output}", unit)
         failed = int(call.status == "failed") - int(was_failed)
         session.failed_tool_call_count += failed
         run = runs.get(result.run)
@@ -116,11 +134,10 @@ def _end(call: ToolCall, result: CallResult, runs: dict[str, Run], blobs: BlobSt
     call.save()
 
 
-def _make_findable(call: ToolCall, output: str, unit: UnitOfWork) -> None:
-    """All words of a query must stand in one entry, so this one has the call's arguments again."""
-    arguments = whole_text(call.input, call.input_size, call.input_blob)
-    words = index.indexable(f"{call.name}\n{arguments}\n{storable(output)}")
-    unit.add_words(index.entry_id(call.at_ms, call.pk), "tool_call", call.pk.hex, call.session_id.hex, words)
+def _make_findable(row: Message | ToolCall, kind: RowKind, text: str, unit: UnitOfWork) -> None:
+    """With all that it says: all words of a query must stand in one entry."""
+    words = index.indexable(storable(text))
+    unit.add_words(index.entry_id(row.at_ms, row.pk), kind, row.pk.hex, row.session_id.hex, words)
 
 
 def _outcome(call: ToolCall) -> tuple[Any, ...]:

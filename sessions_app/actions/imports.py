@@ -227,7 +227,7 @@ class _BatchWrite:
         rows = unit.take_new(prepared.rows)
         runs = self._runs(session, draft, prepared.rows, rows)
         events = [
-            *apply_growths(draft, session, runs, unit.blobs, unit.rewriting),
+            *apply_growths(draft, session, runs, unit),
             *apply_results(draft, session, runs, unit),
         ]
         if prepared.rows and not rows:

@@ -83,7 +83,8 @@ def find(
     ends = time.monotonic() + deadline_seconds
     hits: list[Hit] = []
     terminals = TextSearch(query, user)
-    for entry, hit in _all_verified(query, user, bound, floor, terminals):
+    seen = _found_above(bound, query) if cursor is not None and bound is not None else set()
+    for entry, hit in _all_verified(query, user, bound, floor, seen, terminals):
         if hit is not None:
             hits.append(hit)
         is_full = len(hits) == limit
@@ -103,16 +104,35 @@ def _with_session(query: Query, user: Viewer) -> Query:
 
 
 def _all_verified(
-    query: Query, user: Viewer, bound: int | None, floor: int | None, terminals: TextSearch
+    query: Query,
+    user: Viewer,
+    bound: int | None,
+    floor: int | None,
+    seen: set[uuid.UUID],
+    terminals: TextSearch,
 ) -> Iterable[tuple[int, Hit | None]]:
-    """Each candidate below `bound` and above `floor`, with its hit or None."""
-    seen: set[uuid.UUID] = set()
+    """Each candidate below `bound` and above `floor`, with its hit or None; none for the objects `seen`."""
     while True:
         ids = index.candidates(query.terms, before=bound, after=floor, limit=_CANDIDATES)
         yield from _verified(ids, query, user, seen, terminals)
         if len(ids) < _CANDIDATES:
             return
         bound = ids[-1]
+
+
+def _found_above(bound: int, query: Query) -> set[uuid.UUID]:
+    """What has entries on both sides of the cursor and was a candidate above it: an earlier page has it, if any has.
+
+    Such entries want the same place, and the later ones got the next free ones behind it.
+    """
+    near = SearchEntry.objects.filter(pk__gt=bound - index.MOST_MOVED, pk__lt=bound + index.MOST_MOVED)
+    objects = dict(near.values_list("pk", "object_id"))
+    below = {objects[pk] for pk in objects if pk < bound}
+    if not any(objects[pk] in below for pk in objects if pk >= bound):
+        return set()
+    highest = min(max(objects) + 1, index.MAX_ENTRY)
+    above = index.candidates(query.terms, before=highest, after=bound - 1, limit=len(objects))
+    return {objects[pk] for pk in above if pk in objects}
 
 
 def _bound(cursor: str | None, query: Query) -> int | None:

@@ -52,6 +52,9 @@ _SURELY_FIT_CHARS: Final = 240_000
 
 # Lower bits of an entry's id, below its milliseconds.
 ID_BITS = 21
+# Entries of one millisecond that want the same place follow each other; no further apart than this.
+MOST_MOVED: Final = 4_096
+MAX_ENTRY: Final = (1 << 63) - 1
 
 
 def entry_id(at_ms: int, identity: uuid.UUID) -> int:

@@ -24,8 +24,6 @@ OPEN_BYTES = 4 * 1024
 _MOST_SMALL = 32
 # A screen that is thousands of columns wide may bring more at one offset; Postgres takes a megabyte of words.
 _MOST_INDEXED_CHARS = 200_000
-# Entries of one millisecond are told apart by their lower bits, and moved on when those clash.
-_MOST_MOVED = 4_096
 _FORGOTTEN_AT_ONCE = 50
 
 _COLUMNS = ("id", "terminal_id", "offset", "end", "first_us", "last_us", "size", "codec", "data")
@@ -166,7 +164,7 @@ def _places(blocks: Sequence[_Block]) -> list[int]:
 
 def _entry_of(terminal: Terminal, identity: uuid.UUID, first_us: int) -> int:
     wanted = index.entry_id(terminal.started_ms + first_us // 1000, identity)
-    near = SearchEntry.objects.filter(pk__gte=wanted, pk__lt=wanted + _MOST_MOVED)
+    near = SearchEntry.objects.filter(pk__gte=wanted, pk__lt=wanted + index.MOST_MOVED)
     entry = near.filter(kind=SearchKind.TERMINAL, object_id=identity).values_list("pk", flat=True).first()
     return wanted if entry is None else entry
 

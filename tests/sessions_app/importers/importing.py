@@ -1,8 +1,11 @@
 """Whole imports of files into the database, and what is there afterwards."""
 
 import json
+import uuid
 from pathlib import Path
 from typing import Any
+
+from django.db import connection
 
 from audit.actors import SYSTEM
 from sessions_app.importers.pipeline import Importer
@@ -12,6 +15,8 @@ from sessions_app.models import (
     Event,
     Message,
     Run,
+    SearchEntry,
+    SearchKind,
     Source,
     ToolCall,
 )
@@ -37,7 +42,33 @@ def contents() -> dict[str, Any]:
             "id", "run__key", "role", "kind", "text", "reasoning", "input_tokens", "output_tokens", "source_line")),
         "calls": sorted(ToolCall.objects.values_list(
             "id", "run__key", "name", "status", "input", "output", "ended_ms", "source_line", "result_line")),
+        "words": words_found(),
     }  # fmt: skip
+
+
+def words_found() -> dict[tuple[str, uuid.UUID], set[str]]:
+    """By which words a search finds each message and call, as the engine's own index has them."""
+    entries = SearchEntry.objects.exclude(kind=SearchKind.SESSION).values_list("pk", "kind", "object_id")
+    object_of = {pk: (kind, object_id) for pk, kind, object_id in entries}
+    found: dict[tuple[str, uuid.UUID], set[str]] = {}
+    for entry, word in _indexed_words():
+        if entry in object_of:
+            found.setdefault(object_of[entry], set()).add(word)
+    return found
+
+
+def _indexed_words() -> list[tuple[int, str]]:
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            name = "temp.indexed_words"
+            cursor.execute(f"CREATE VIRTUAL TABLE {name} USING fts5vocab(main, search_text, instance)")
+            cursor.execute(f"SELECT doc, term FROM {name}")  # noqa: S608
+        else:
+            cursor.execute("SELECT id, unnest(tsvector_to_array(words)) FROM search_text")
+        rows: list[tuple[int, str]] = cursor.fetchall()
+        if connection.vendor == "sqlite":
+            cursor.execute(f"DROP TABLE {name}")
+    return rows
 
 
 def assert_places_are_gapless() -> None:

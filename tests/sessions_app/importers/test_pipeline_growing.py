@@ -15,8 +15,13 @@ from sessions_app.importers import reading
 from sessions_app.importers.pipeline import Importer
 from sessions_app.importers.reading import FINGERPRINT_BYTES
 from sessions_app.importers.registry import HEAD_BYTES
-from sessions_app.models import Source, SourceChunk
+from sessions_app.models import SearchEntry, SearchKind, Source, SourceChunk
+from sessions_app.search.find import find
+from sessions_app.search.query import parse
+from tests.factories import make_person
 from tests.samples import sample
+from tests.sessions_app.importers.claude_records import SESSION, assistant, call, text, user
+from tests.sessions_app.importers.driving import lines as records
 from tests.sessions_app.importers.importing import (
     CLAUDE,
     CODEX,
@@ -114,3 +119,75 @@ def test_an_unfinished_last_line_waits_for_its_end(codex_file: Path) -> None:
     source.refresh_from_db()
     assert (source.read_offset, bytes(source.tail)) == (len(whole) + len(lines[20]), b"")
     assert source.skipped_line_count == 0
+
+
+ANSWER = (
+    user("u1", 1, "What colour is the sea?"),
+    assistant("a1", 2, {"type": "thinking", "thinking": "Hm, umber.", "signature": ""}, message_id="m"),
+    assistant("a2", 3, text("Today it is aquamarine."), message_id="m"),
+    assistant("a3", 4, text("At night indigo."), message_id="m"),
+    assistant("a4", 5, call("toolu_1", "Read", file_path="sea.txt"), message_id="m", stop_reason="tool_use"),
+)
+
+
+def grow(file: Path) -> None:
+    """An answer of which a watch met each record by itself."""
+    importer = Importer(SYSTEM, following=True)
+    for record in ANSWER:
+        with file.open("ab") as handle:
+            handle.write(records([record]))
+        importer.import_paths([str(file)])
+
+
+def hits(query: str) -> list[tuple[SearchKind, str]]:
+    found = find(parse(query), make_person()).hits
+    return [(hit.kind, "".join(piece for piece, _ in hit.excerpt)) for hit in found]
+
+
+def test_what_a_reply_grew_by_is_found_and_once(tmp_path: Path) -> None:
+    grow(tmp_path / f"{SESSION}.jsonl")
+
+    whole = (SearchKind.MESSAGE, "Today it is aquamarine. At night indigo. Hm, umber.")
+    for query in ("umber", "aquamarine", "indigo", '"night indigo"', "umber aquamarine indigo"):
+        assert hits(query) == [whole]
+
+
+def test_a_reply_that_grew_has_the_words_of_one_that_was_read_at_once(tmp_path: Path) -> None:
+    file = tmp_path / f"{SESSION}.jsonl"
+    file.write_bytes(records(ANSWER))
+    with transaction.atomic():
+        run_import(file, following=True)
+        wanted = contents()
+        transaction.set_rollback(True)
+    assert any({"umber", "aquamarine", "indigo"} <= words for words in wanted["words"].values())
+    file.unlink()
+
+    grow(file)
+
+    assert contents() == wanted
+
+
+def test_only_what_says_something_new_is_indexed_again(tmp_path: Path) -> None:
+    grow(tmp_path / f"{SESSION}.jsonl")
+    # As it began, and after each text; the call came without one.
+    assert SearchEntry.objects.filter(kind=SearchKind.MESSAGE).count() == 1 + 3
+    before = list(SearchEntry.objects.values_list("pk", flat=True))
+
+    copy = tmp_path / "copy" / f"{SESSION}.jsonl"
+    copy.parent.mkdir()
+    grow(copy)
+
+    assert list(SearchEntry.objects.values_list("pk", flat=True)) == before
+
+
+def test_a_reply_that_began_without_words_is_found(tmp_path: Path) -> None:
+    file = tmp_path / f"{SESSION}.jsonl"
+    file.write_bytes(
+        records([ANSWER[0], assistant("a1", 2, {"type": "redacted_thinking", "data": "x"}, message_id="m")])
+    )
+    run_import(file)
+    with file.open("ab") as handle:
+        handle.write(records([ANSWER[2]]))
+    run_import(file)
+
+    assert hits("aquamarine") == [(SearchKind.MESSAGE, "Today it is aquamarine.")]

@@ -146,6 +146,47 @@ def test_a_search_that_runs_out_of_time_says_so_and_can_go_on(ada: Person) -> No
     assert len(partial.hits) + len(rest.hits) == 5
 
 
+def test_what_is_indexed_twice_is_on_one_page_only(ada: Person) -> None:
+    session = make_session()
+    grown, other = [make_message(session, text="needle thread", at_ms=START_MS) for _ in range(2)]
+    place = index.entry_id(START_MS, grown.pk)
+    # Of another that has the same place, too: they stand between each other.
+    for entry, message, words in (
+        (place + 3, grown, "needle thread"), (place + 2, other, "needle thread"),
+        (place + 1, grown, "needle"), (place, other, "thread"),
+    ):  # fmt: skip
+        SearchEntry.objects.create(id=entry, kind=SearchKind.MESSAGE, object_id=message.pk, session=session)
+        index.add([(entry, words)])
+
+    for query, limit in product(("needle", "thread", "needle thread"), (1, 2, 3)):
+        found, cursor = [], None
+        while True:
+            page = find(parse(query), ada, cursor=cursor, limit=limit)
+            found += [hit.object_id for hit in page.hits]
+            cursor = page.next
+            if cursor is None:
+                break
+        assert sorted(found, key=str) == sorted((grown.pk, other.pk), key=str), (query, limit)
+
+
+def test_what_has_the_words_in_its_older_entry_only_is_found_behind_a_cursor(ada: Person) -> None:
+    session = make_session()
+    place = index.entry_id(START_MS, session.pk)
+    AgentSession.objects.filter(pk=session.pk).update(title="Renamed", first_prompt="needle")
+    between = make_message(session, text="needle", at_ms=START_MS)
+    for entry, kind, pk, words in (
+        (place + 2, SearchKind.SESSION, session.pk, "Renamed"),
+        (place + 1, SearchKind.MESSAGE, between.pk, "needle"),
+        (place, SearchKind.SESSION, session.pk, "needle"),
+    ):
+        SearchEntry.objects.create(id=entry, kind=kind, object_id=pk, session=session)
+        index.add([(entry, words)])
+
+    first = find(parse("needle"), ada, limit=1)
+    assert [hit.kind for hit in first.hits] == [SearchKind.MESSAGE]
+    assert [hit.kind for hit in find(parse("needle"), ada, cursor=first.next).hits] == [SearchKind.SESSION]
+
+
 def test_deleted_sessions_and_strangers_find_nothing(ada: Person) -> None:
     said(make_session(deleted_ms=START_MS), "needle")
     assert excerpts("needle", ada) == []
