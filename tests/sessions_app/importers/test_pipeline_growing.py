@@ -3,14 +3,17 @@
 import io
 import itertools
 from collections.abc import Buffer
+from importlib import import_module
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
+from django.apps import apps
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from audit.actors import SYSTEM
+from sessions_app.actions import import_updates
 from sessions_app.importers import reading
 from sessions_app.importers.pipeline import Importer
 from sessions_app.importers.reading import FINGERPRINT_BYTES
@@ -130,10 +133,10 @@ ANSWER = (
 )
 
 
-def grow(file: Path) -> None:
+def grow(file: Path, *answer: Any) -> None:
     """An answer of which a watch met each record by itself."""
     importer = Importer(SYSTEM, following=True)
-    for record in ANSWER:
+    for record in answer:
         with file.open("ab") as handle:
             handle.write(records([record]))
         importer.import_paths([str(file)])
@@ -145,7 +148,7 @@ def hits(query: str) -> list[tuple[SearchKind, str]]:
 
 
 def test_what_a_reply_grew_by_is_found_and_once(tmp_path: Path) -> None:
-    grow(tmp_path / f"{SESSION}.jsonl")
+    grow(tmp_path / f"{SESSION}.jsonl", *ANSWER)
 
     whole = (SearchKind.MESSAGE, "Today it is aquamarine. At night indigo. Hm, umber.")
     for query in ("umber", "aquamarine", "indigo", '"night indigo"', "umber aquamarine indigo"):
@@ -162,20 +165,20 @@ def test_a_reply_that_grew_has_the_words_of_one_that_was_read_at_once(tmp_path: 
     assert any({"umber", "aquamarine", "indigo"} <= words for words in wanted["words"].values())
     file.unlink()
 
-    grow(file)
+    grow(file, *ANSWER)
 
     assert contents() == wanted
 
 
 def test_only_what_says_something_new_is_indexed_again(tmp_path: Path) -> None:
-    grow(tmp_path / f"{SESSION}.jsonl")
+    grow(tmp_path / f"{SESSION}.jsonl", *ANSWER)
     # As it began, and after each text; the call came without one.
     assert SearchEntry.objects.filter(kind=SearchKind.MESSAGE).count() == 1 + 3
     before = list(SearchEntry.objects.values_list("pk", flat=True))
 
     copy = tmp_path / "copy" / f"{SESSION}.jsonl"
     copy.parent.mkdir()
-    grow(copy)
+    grow(copy, *ANSWER)
 
     assert list(SearchEntry.objects.values_list("pk", flat=True)) == before
 
@@ -191,3 +194,20 @@ def test_a_reply_that_began_without_words_is_found(tmp_path: Path) -> None:
     run_import(file)
 
     assert hits("aquamarine") == [(SearchKind.MESSAGE, "Today it is aquamarine.")]
+
+
+def test_what_grew_before_growths_were_indexed_is_found_after_the_migration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = assistant("b2", 7, text("word " * 2_000 + "vermilion"), message_id="n")
+    with monkeypatch.context() as before:
+        before.setattr(import_updates, "_make_findable", lambda *_: None)
+        grow(tmp_path / f"{SESSION}.jsonl", *ANSWER, assistant("b1", 6, text("See."), message_id="n"), long)
+        assert hits("aquamarine") == hits("vermilion") == []
+    began = SearchEntry.objects.count()
+
+    import_module("sessions_app.migrations.0017_words_of_grown_replies").index_grown(apps)
+
+    assert len(hits("aquamarine umber")) == len(hits("vermilion see")) == 1
+    assert SearchEntry.objects.count() == began + 2
+    assert SearchEntry.objects.values("session").distinct().count() == 1
