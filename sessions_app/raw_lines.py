@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dashboard.lib.compression import CorruptData
@@ -95,18 +95,32 @@ def line_at(source: Source, number: int) -> RawLine | None:
 
 
 def _lines(source: Source, number: int) -> Iterator[RawLine]:
+    """From `number` on. A line may go on in the next chunks: their first line has its number then."""
     chunks = source.chunks.order_by("offset")
-    # Without the bytes: they are read only for the chunk that holds the line, and those after it.
-    first = source.chunks.filter(first_line__lte=number).defer("data").order_by("-offset").first()
+    # Without the bytes: they are read only for the chunk in which the line begins, and those after it.
+    places = source.chunks.values_list("offset", flat=True)
+    first = places.filter(first_line__lt=number).order_by("-offset").first()
+    if first is None:
+        first = places.filter(first_line=number).order_by("offset").first()
     if first is None:
         return
-    for chunk in chunks.filter(offset__gte=first.offset).iterator(chunk_size=1):
+    begun = RawLine(0, 0, b"")
+    parts: list[bytes] = []
+    for chunk in chunks.filter(offset__gte=first).iterator(chunk_size=1):
         offset = chunk.offset
-        for index, content in enumerate(_split(_plain(chunk))):
-            at = chunk.first_line + index
-            if at >= number:
-                yield RawLine(at, offset, content)
+        for at, content in enumerate(_split(_plain(chunk)), start=chunk.first_line):
+            if at != begun.number:
+                if parts:
+                    yield replace(begun, content=b"".join(parts))
+                begun, parts = RawLine(at, offset, b""), []
             offset += len(content)
+            if at >= number:
+                parts.append(content)
+                if content.endswith(b"\n"):
+                    yield replace(begun, content=b"".join(parts))
+                    parts = []
+    if parts:
+        yield replace(begun, content=b"".join(parts))
 
 
 def _split(plain: bytes) -> list[bytes]:

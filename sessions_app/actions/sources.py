@@ -51,11 +51,11 @@ def is_as_kept(kept: bytes, found: bytes) -> bool:
 
 @dataclass
 class RawLines:
-    """Whole lines as they stood in the file, in pieces of about CHUNK_BYTES."""
+    """Lines as they stood in the file, in pieces of about CHUNK_BYTES; `first_line` is that of the first byte."""
 
     offset: int
     first_line: int
-    # (bytes, number of lines)
+    # (bytes, number of lines that begin there)
     pieces: list[tuple[bytes, int]] = field(default_factory=list)
 
     @property
@@ -74,7 +74,7 @@ class RawLines:
             codec, data = pack(piece)
             rows.append((offset, len(piece), line, lines, hashlib.sha256(piece).hexdigest(), codec, data))
             offset += len(piece)
-            line += lines
+            line += piece.count(b"\n")
         return rows
 
 

@@ -152,6 +152,8 @@ class SavedState:
     parser: dict[str, Any]
     # Files beside the source that its lines name and that were not there.
     awaited: list[str] = field(default_factory=list)
+    # The cursor stands inside a line that was given up as too long.
+    is_cut: bool = False
 
     @classmethod
     def load(cls, text: str) -> "SavedState":
@@ -161,6 +163,7 @@ class SavedState:
             stored.get("companions", ""),
             stored.get("parser", {}),
             stored.get("awaited", []),
+            stored.get("is_cut", False),
         )
 
     def dump(self) -> str:
@@ -225,6 +228,9 @@ class SourceReader:
         self.companions = read_companions(known, self.path)
         self.companions_hash = companions_hash(self.companions)
         self.companions_changed = self.companions_hash != saved.companions
+        # The cursor stands inside a line that is counted already: taken without its newline, or too long.
+        self._in_line = job.ending != b"" and not job.ending.endswith(b"\n")
+        self._is_cut = saved.is_cut
 
     def batches(self) -> Iterator[Batch]:
         """Batches in order; the last one closes the pass. Nothing when there is nothing new.
@@ -295,7 +301,7 @@ class SourceReader:
         yield self._batch(raw, closes_pass=True)
 
     def _lines(self, stream: IO[bytes]) -> Iterator[Batch]:
-        raw = RawLines(self.progress.read_offset, self.progress.line_count + 1)
+        raw = self._raw_lines()
         held: Batch | None = None
         rest = b""
         while block := stream.read(BLOCK_BYTES):
@@ -304,7 +310,7 @@ class SourceReader:
                 if held is not None:
                     yield held
                 held = self._batch(raw)
-                raw = RawLines(self.progress.read_offset, self.progress.line_count + 1)
+                raw = self._raw_lines()
         self._take_tail(rest, raw)
         if (
             raw.pieces
@@ -317,7 +323,7 @@ class SourceReader:
         # A batch takes only so much of what stands beside the lines.
         while held is not None and self._saved.has_come():
             yield held
-            held = self._batch(RawLines(self.progress.read_offset, self.progress.line_count + 1))
+            held = self._batch(self._raw_lines())
         if held is not None:
             held.closes_pass = held.progress.is_complete = True
             if not self.following or self.progress.pass_offset == 0:
@@ -328,21 +334,29 @@ class SourceReader:
             held.progress.sha256_size = held.progress.read_offset if self.hash else 0
             yield held
 
+    @property
+    def _line(self) -> int:
+        """The number of the line that the next byte is of."""
+        return self.progress.line_count + (0 if self._in_line else 1)
+
+    def _raw_lines(self) -> RawLines:
+        return RawLines(self.progress.read_offset, self._line)
+
     def _take(self, content: bytes, raw: RawLines) -> bytes:
         """Feed the complete lines of `content`; returns what follows the last newline."""
+        if self._in_line:
+            content = self._end_line(content, raw)
         end = content.rfind(b"\n") + 1
         if end == 0:
-            if len(content) > MAX_LINE_BYTES:
-                self.parser.draft.skipped.append(
-                    (
-                        Place(self.progress.read_offset, len(content), self.progress.line_count + 1),
-                        "line too long",
-                    )
+            if len(content) <= MAX_LINE_BYTES:
+                return content
+            if not self._is_cut:
+                self.parser.draft.skip(
+                    Place(self.progress.read_offset, len(content), self._line), "line too long"
                 )
-                raw.pieces.append((content, 0))
-                self._advance(content, 0)
-                return b""
-            return content
+            self._is_cut = True
+            self._keep_part(content, raw)
+            return b""
         start = 0
         while start < end:
             stop = end if end - start <= CHUNK_BYTES else content.rfind(b"\n", start, start + CHUNK_BYTES) + 1
@@ -352,6 +366,31 @@ class SourceReader:
             raw.pieces.append((piece, self._feed_lines(piece)))
             start = stop
         return content[end:]
+
+    def _end_line(self, content: bytes, raw: RawLines) -> bytes:
+        """Take the rest of the line that the cursor is in; returns what follows it.
+
+        The end of a whole record is a newline, as a rule. Anything else is read for what it is.
+        """
+        end = content.find(b"\n") + 1
+        if end == 0:
+            if not self._is_cut:
+                return content
+            end = len(content)
+        rest = content[:end]
+        if not self._is_cut and not rest.isspace():
+            place = Place(self.progress.read_offset, end, self._line)
+            self._feed(self.parser, rest.removesuffix(b"\n"), place)
+        self._keep_part(rest, raw)
+        return content[end:]
+
+    def _keep_part(self, part: bytes, raw: RawLines) -> None:
+        """Move the cursor over a part of one line, which counts as a line when it begins one."""
+        begins = 0 if self._in_line else 1
+        raw.pieces.append((part, begins))
+        self._advance(part, begins)
+        self._in_line = not part.endswith(b"\n")
+        self._is_cut = self._is_cut and self._in_line
 
     def _feed_lines(self, piece: bytes) -> int:
         """Feed a piece of whole lines; returns their number."""
@@ -389,13 +428,12 @@ class SourceReader:
         """A last line without newline: taken when it is complete all the same, kept aside otherwise."""
         if not rest.strip():
             return
-        place = Place(self.progress.read_offset, len(rest), self.progress.line_count + 1)
+        place = Place(self.progress.read_offset, len(rest), self._line)
         if self.following or (_is_begun(rest) and not _is_complete(rest)):
             self.progress.tail = rest
             return
         self._feed(self.parser, rest, place)
-        raw.pieces.append((rest, 1))
-        self._advance(rest, 1)
+        self._keep_part(rest, raw)
 
     def _advance(self, content: bytes, lines: int) -> None:
         if self.hash is not None:
@@ -407,7 +445,9 @@ class SourceReader:
         self.parser.close_batch(following=self.following)
         draft, self.parser.draft = self.parser.draft, Draft()
         awaited = self.parser.awaited() if isinstance(self.parser, AwaitsFiles) else []
-        self._saved = SavedState(self.format.version, self.companions_hash, self.parser.state(), awaited)
+        self._saved = SavedState(
+            self.format.version, self.companions_hash, self.parser.state(), awaited, self._is_cut
+        )
         self.progress.parser_state = self._saved.dump()
         progress = SourceProgress(**vars(self.progress))
         progress.is_complete = closes_pass

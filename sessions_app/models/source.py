@@ -110,7 +110,11 @@ class SessionSource(models.Model):
 
 
 class SourceChunk(models.Model):
-    """A run of whole lines of a source, exactly as they were, compressed. Chunks follow each other without a gap."""
+    """Lines of a source, exactly as they were, compressed. Chunks follow each other without a gap.
+
+    They are whole lines but for one that was read before its newline came, or is too long to be read: it goes on in
+    the next chunks, whose `first_line` is its number. `line_count` are the lines that begin in the chunk.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="chunks", db_index=False)

@@ -46,6 +46,18 @@ def test_lines_are_found_across_chunks_with_their_places(session: AgentSession) 
     assert line_at(source, 7) is None
 
 
+def test_a_line_that_goes_on_in_the_next_chunks_is_one_line(session: AgentSession) -> None:
+    source = source_of(session, b"a\nb", b"b\ncc", b"c", b"c\nd\n", b"e\nf")
+    whole = [b"a\n", b"bb\n", b"cccc\n", b"d\n", b"e\n", b"f"]
+    for number in range(1, 7):
+        found = lines_from(source, number)
+        assert [line.content for line in found] == whole[number - 1 :]
+        assert [line.number for line in found] == list(range(number, 7))
+        assert [line.offset for line in found] == [0, 2, 5, 10, 12, 14][number - 1 :]
+    assert [line.content for line in lines_from(source, 2, 2)] == whole[1:3]
+    assert line_at(source, 7) is None
+
+
 def test_lines_come_in_pages(operator: Client, session: AgentSession) -> None:
     source = source_of(session, b"".join(b'{"n": %d}\n' % number for number in range(1, 121)))
     address = reverse("session-raw-lines", args=[session.pk, source.pk])
