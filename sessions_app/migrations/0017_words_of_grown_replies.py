@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from itertools import batched
 from typing import Any
 
-from django.apps.registry import Apps
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
@@ -25,7 +24,7 @@ PLACES_AT_ONCE = 4
 type Found = tuple[int, uuid.UUID, uuid.UUID, str]
 
 
-def index_grown(apps: Apps | StateApps, _: BaseDatabaseSchemaEditor | None = None) -> None:
+def index_grown(apps: StateApps, _: BaseDatabaseSchemaEditor | None = None) -> None:
     """One more entry for each message with an event that says it grew: what an entry has cannot be looked at.
 
     Only the events are walked through whole, and the ids begin with the time, so the index grows at its end.
@@ -38,7 +37,7 @@ def index_grown(apps: Apps | StateApps, _: BaseDatabaseSchemaEditor | None = Non
             _add(apps, portion)
 
 
-def _found(apps: Apps | StateApps, ids: Iterable[uuid.UUID]) -> Iterator[Found]:
+def _found(apps: StateApps, ids: Iterable[uuid.UUID]) -> Iterator[Found]:
     message: Any = apps.get_model("sessions_app", "Message")
     rows = message.objects.filter(pk__in=ids).order_by("pk")
     for pk, at_ms, session_id, text, text_blob, reasoning, reasoning_blob in rows.values_list(
@@ -51,7 +50,7 @@ def _found(apps: Apps | StateApps, ids: Iterable[uuid.UUID]) -> Iterator[Found]:
             yield index.entry_id(at_ms, pk), pk, session_id, said[:MAX_INDEXED_CHARS]
 
 
-def _whole(apps: Apps | StateApps, text: str, blob_id: str | None) -> str:
+def _whole(apps: StateApps, text: str, blob_id: str | None) -> str:
     if blob_id is None:
         return text
     blob = apps.get_model("sessions_app", "Blob").objects.get(pk=blob_id)
@@ -75,7 +74,7 @@ def _in_portions(found: Iterable[Found]) -> Iterator[list[Found]]:
         yield portion
 
 
-def _add(apps: Apps | StateApps, portion: list[Found]) -> None:
+def _add(apps: StateApps, portion: list[Found]) -> None:
     model = apps.get_model("sessions_app", "SearchEntry")
     taken = existing_keys(model, [found[0] + step for found in portion for step in range(PLACES_AT_ONCE)])
     entries, words = [], []

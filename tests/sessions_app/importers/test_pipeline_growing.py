@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from django.apps import apps
 from django.db import connection, transaction
+from django.db.migrations.loader import MigrationLoader
 from django.test.utils import CaptureQueriesContext
 
 from audit.actors import SYSTEM
@@ -200,13 +200,14 @@ def test_what_grew_before_growths_were_indexed_is_found_after_the_migration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long = assistant("b2", 7, text("word " * 2_000 + "vermilion"), message_id="n")
-    with monkeypatch.context() as before:
-        before.setattr(import_updates, "_make_findable", lambda *_: None)
+    with monkeypatch.context() as unmended:
+        unmended.setattr(import_updates, "_make_findable", lambda *_: None)
         grow(tmp_path / f"{SESSION}.jsonl", *ANSWER, assistant("b1", 6, text("See."), message_id="n"), long)
         assert hits("aquamarine") == hits("vermilion") == []
     began = SearchEntry.objects.count()
 
-    import_module("sessions_app.migrations.0017_words_of_grown_replies").index_grown(apps)
+    before = MigrationLoader(connection).project_state([("sessions_app", "0016_title_words")])
+    import_module("sessions_app.migrations.0017_words_of_grown_replies").index_grown(before.apps)
 
     assert len(hits("aquamarine umber")) == len(hits("vermilion see")) == 1
     assert SearchEntry.objects.count() == began + 2

@@ -58,6 +58,15 @@ def test_a_line_that_goes_on_in_the_next_chunks_is_one_line(session: AgentSessio
     assert line_at(source, 7) is None
 
 
+def test_lines_keep_the_numbers_that_their_chunks_were_stored_with(session: AgentSession) -> None:
+    # The newline that came later was a line of its own once.
+    source = source_of(session, b"a\nb", b"\nc\n")
+    SourceChunk.objects.filter(source=source, offset=3).update(first_line=3)
+    lines = [(line.number, line.content) for line in lines_from(source, 1)]
+    assert lines == [(1, b"a\n"), (2, b"b"), (3, b"\n"), (4, b"c\n")]
+    assert [line.content for line in lines_from(source, 4)] == [b"c\n"]
+
+
 def test_lines_come_in_pages(operator: Client, session: AgentSession) -> None:
     source = source_of(session, b"".join(b'{"n": %d}\n' % number for number in range(1, 121)))
     address = reverse("session-raw-lines", args=[session.pk, source.pk])
