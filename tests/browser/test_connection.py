@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, WebSocketRoute
 
 from sessions_app.terminal.asciicast.model import Output
 from tests.browser.running import Server
@@ -34,7 +34,11 @@ _SET_UP = """async () => {
       bytes.set(payload, 17);
       this.dispatchEvent(new MessageEvent("message", { data: bytes.buffer }));
     }
-    send(text) { this.sent.push(JSON.parse(text).ack); }
+    say(message) { this.dispatchEvent(new MessageEvent("message", { data: JSON.stringify(message) })); }
+    send(text) {
+      const { ack, type } = JSON.parse(text);
+      this.sent.push(type ?? ack);
+    }
     close() { this.closed = true; this.readyState = 3; }
     ended(code) { this.readyState = 3; this.dispatchEvent(new CloseEvent("close", { code })); }
   }
@@ -95,7 +99,7 @@ def test_a_server_that_restarts_is_tried_again_from_where_one_is(page: Page) -> 
     for attempt in range(1, 6):
         page.evaluate("sockets.at(-1).ended(1006)")
         assert state(page) == "offline"
-        for _ in range(60):
+        for _ in range(120):
             if len(offsets(page)) == attempt:
                 page.clock.run_for(100)
         assert offsets(page)[1:] == ["3"] * attempt
@@ -164,12 +168,91 @@ def test_a_network_that_swallows_everything_is_given_up(page: Page) -> None:
     assert page.evaluate("sockets[0].closed")
 
 
+def test_a_server_that_says_nothing_is_asked_and_left_when_it_does_not_answer(page: Page) -> None:
+    page.evaluate("sockets[0].opened(), sockets[0].frame(1, 0, [1, 2, 3]), draw()")
+    # It looks every five seconds.
+    page.clock.run_for(26_000)
+    assert page.evaluate("sockets[0].sent") == [3, "ping"]
+    page.evaluate("sockets[0].say({ type: 'pong' })")
+    page.clock.run_for(15_000)
+    assert (len(offsets(page)), state(page)) == (1, "connected")
+    # Output says as well that somebody is there.
+    page.clock.run_for(10_000)
+    assert page.evaluate("sockets[0].sent") == [3, "ping", "ping"]
+    page.evaluate("sockets[0].frame(1, 3, [4]), draw()")
+    page.clock.run_for(15_000)
+    assert (len(offsets(page)), state(page)) == (1, "connected")
+    page.clock.run_for(21_000)
+    assert offsets(page)[:2] == ["0", "4"]
+    assert page.evaluate("sockets[0].closed")
+
+
+def test_another_network_is_not_trusted_with_the_socket_of_the_one_before(page: Page) -> None:
+    page.evaluate("sockets[0].opened(), sockets[0].frame(1, 0, [1, 2, 3]), draw()")
+    page.evaluate("dispatchEvent(new Event('online'))")
+    assert offsets(page) == ["0", "3"]
+
+
+def test_a_server_that_accepts_and_fails_is_tried_less_and_less_often(page: Page) -> None:
+    page.evaluate("Math.random = () => 0.5")
+    for _ in range(300):
+        page.evaluate("sockets.at(-1).readyState || (sockets.at(-1).opened(), sockets.at(-1).ended(4500))")
+        page.clock.run_for(200)
+    assert 5 <= len(offsets(page)) <= 20
+    # One that lasts has worked.
+    while page.evaluate("sockets.at(-1).readyState"):
+        page.clock.run_for(200)
+    page.evaluate("sockets.at(-1).opened()")
+    page.clock.run_for(15_000)
+    before = len(offsets(page))
+    page.evaluate("sockets.at(-1).ended(1006)")
+    page.clock.run_for(700)
+    assert len(offsets(page)) == before + 1
+
+
 def test_a_hole_is_asked_for_at_once(page: Page) -> None:
     page.evaluate("sockets[0].opened(), sockets[0].frame(1, 0, [1, 2, 3]), sockets[0].frame(1, 5, [6])")
     assert offsets(page) == ["0", "3"]
     page.evaluate("sockets[0].frame(1, 3, [9, 9])")
     page.evaluate("sockets[1].opened(), sockets[1].frame(1, 3, [4, 5, 6])")
     assert page.evaluate("connection.follower.expected") == 6
+
+
+def test_a_server_that_sends_nothing_but_holes_is_not_asked_at_once(page: Page) -> None:
+    page.evaluate("sockets[0].opened(), sockets[0].frame(1, 5, [6])")
+    assert (len(offsets(page)), state(page)) == (1, "offline")
+    page.clock.run_for(700)
+    assert offsets(page) == ["0", "0"]
+
+
+def test_a_terminal_goes_on_when_its_connection_dies_unnoticed(signed_in_page: Page, server: Server) -> None:
+    """Through a network that swallows everything once the socket is open, its end as well."""
+    frozen: list[bool] = []
+
+    def pass_on(route: WebSocketRoute) -> None:
+        number = len(frozen)
+        frozen.append(False)
+        server_side = route.connect_to_server()
+        route.on_message(lambda message: None if frozen[number] else server_side.send(message))
+        server_side.on_message(lambda message: None if frozen[number] else route.send(message))
+        server_side.on_close(lambda code, reason: None if frozen[number] else route.close(code=code))
+
+    recorder = start_recorder()
+    recorder.send(Output(1_000, b"first\r\n"))
+    page = signed_in_page
+    page.route_web_socket(lambda url: "/live/terminals/" in url, pass_on)
+    page.goto("/settings/")
+    page.clock.install()
+    page.evaluate(_REAL, str(recorder.terminal.pk))
+    page.evaluate("until(() => connection.follower.expected === 7)")
+    frozen[0] = True
+    recorder.send(Output(2_000, b"second\r\n"))
+    page.clock.run_for(20_000)
+    assert page.evaluate("[connection.follower.expected, states.at(-1)]") == [7, "connected"]
+    page.clock.run_for(20_000)
+    page.evaluate("until(() => connection.follower.expected === 15)")
+    assert page.evaluate("states.at(-1)") == "connected"
+    assert len(frozen) == 2
 
 
 def test_a_tab_that_was_hidden_for_long_returns_to_a_screen_instead_of_everything(

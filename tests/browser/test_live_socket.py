@@ -108,6 +108,15 @@ def test_a_socket_that_does_not_open_is_given_up(page: Page) -> None:
 
 
 @pytest.mark.once
+def test_a_server_that_accepts_and_fails_is_tried_less_and_less_often(page: Page) -> None:
+    page.evaluate("Math.random = () => 0.5")
+    for _ in range(300):
+        page.evaluate("sockets.at(-1).readyState || (sockets.at(-1).opened(), sockets.at(-1).ended(4500))")
+        page.clock.run_for(200)
+    assert 5 <= sockets(page) <= 20
+
+
+@pytest.mark.once
 def test_where_it_was_refused_it_asks_no_more_until_it_is_told_to(page: Page) -> None:
     page.evaluate("sockets[0].opened(), sockets[0].ended(4004)")
     assert last(page, "states") == "closed 4004"
