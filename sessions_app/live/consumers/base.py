@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+import math
+import time
 from abc import ABC, abstractmethod
 from typing import Any
 from urllib.parse import parse_qs
@@ -25,6 +27,8 @@ logger = logging.getLogger(__name__)
 MAX_MESSAGE_CHARS = 1_000
 # A page cannot see the pings of the protocol, so it asks whether anybody is there.
 PING = {"type": "ping"}
+# Whoever pings and does not read must not be able to fill the server's memory with answers.
+PONG_EVERY_S = 1.0
 # While the database is away a consumer asks again by itself, should nobody tell that it is back.
 RETRY_S = 2.0
 
@@ -53,6 +57,7 @@ class LiveConsumer(_Socket, ABC):
     person: Person
     mailbox: Mailbox | None = None
     _following: asyncio.Task[None] | None = None
+    _ponged_at = -math.inf
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
@@ -102,7 +107,7 @@ class LiveConsumer(_Socket, ABC):
             if not isinstance(message, dict):
                 raise Refusal(CloseCode.MISTAKE)
             if message == PING:
-                await self.send_message("pong")
+                await self._pong()
             else:
                 await self.take(message)
         except Refusal as refusal:
@@ -123,6 +128,13 @@ class LiveConsumer(_Socket, ABC):
         if len(values) != 1 or not values[0].isascii() or not values[0].isdecimal() or len(values[0]) > 18:
             raise Refusal(CloseCode.MISTAKE)
         return int(values[0])
+
+    async def _pong(self) -> None:
+        """Also a ping that comes too soon was answered a moment ago."""
+        now = time.monotonic()
+        if now - self._ponged_at >= PONG_EVERY_S:
+            self._ponged_at = now
+            await self.send_message("pong")
 
     async def _follow(self, mailbox: Mailbox) -> None:
         try:
