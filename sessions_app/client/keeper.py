@@ -4,9 +4,10 @@ Masking is pure Python and takes longer than a program takes to print. So the re
 into a ring of shared memory (ring.py); the keeper takes it from there, masks it and writes it into the spool. A killed
 recorder takes nothing with it: what it has shown is in the ring.
 
-A terminal hangs up its program when nobody holds its other end any more. The keeper holds that end too. When the
-recorder ends without a word, it goes on writing down what the program shows, until that ends. The person's
-terminal is not touched: whoever started the recorder has it back by then.
+A terminal hangs up its program when nobody holds its other end any more, and whoever writes a marker waits when nobody
+holds the pipe. The keeper holds both, too. When the recorder ends without a word, it goes on writing down what the
+program shows and names, until that ends. The person's terminal is not touched: whoever started the recorder has it back
+by then.
 """
 
 import contextlib
@@ -18,8 +19,10 @@ import termios
 import time
 import tty
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from sessions_app.client.detaching import detach
+from sessions_app.client.markers import MOST_BLOCKS_BEFORE, MarkerPipe
 from sessions_app.client.ring import EventRing
 from sessions_app.client.writing import MaskedWriter
 from sessions_app.terminal.asciicast.model import Event, Exit, Marker, Output
@@ -37,7 +40,7 @@ _REST_S = 0.05
 _BLOCK_BYTES = 16_384
 #: How often a program that reads is told that its input has ended.
 _END_OF_INPUT_S = 1.0
-
+_HUNG_UP = b""
 
 _KILLED = "the process that writes it down was killed"
 
@@ -46,16 +49,29 @@ class KeeperStopped(Exception):
     """The recording goes no further; the message is the reason."""
 
 
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What the keeper holds as well, to go on where the recorder is killed: the program's `terminal`, the pipe for
+    markers, and `news`, a pipe to the uploader. `started_ns` is the recording's zero on the monotonic clock.
+    """
+
+    terminal: int
+    markers: MarkerPipe | None
+    news: int | None
+    started_ns: int
+
+    def descriptors(self) -> list[int]:
+        others = (self.markers.descriptor if self.markers else None, self.news)
+        return [self.terminal, *(descriptor for descriptor in others if descriptor is not None)]
+
+
 class KeeperProcess:
     """Handle of the recorder's side."""
 
-    def __init__(
-        self, writing: MaskedWriter, ring: EventRing, terminal: int, started_ns: int, news: int | None
-    ) -> None:
+    def __init__(self, writing: MaskedWriter, ring: EventRing, held: Handover) -> None:
         """Fork the keeper; the spool is its own from now on. Raises OSError, and then leaves it as it was.
 
-        `terminal` is the program's, `started_ns` the recording's zero on the monotonic clock, `news` a pipe to the
-        uploader, both for the keeper to hold as well. Call it before any thread is started.
+        Call it before any thread is started.
         """
         self._ring = ring
         heard, self._call = os.pipe()
@@ -67,7 +83,7 @@ class KeeperProcess:
                 os.close(descriptor)
             raise
         if self._pid == 0:
-            _run(writing, ring, heard, report, terminal, started_ns, news)
+            _run(writing, ring, heard, report, held)
         for theirs in (heard, report):
             os.close(theirs)
         os.set_blocking(self._call, False)
@@ -118,21 +134,13 @@ class KeeperProcess:
             raise KeeperStopped(reason.decode() or _KILLED)
 
 
-def _run(
-    writing: MaskedWriter,
-    ring: EventRing,
-    heard: int,
-    report: int,
-    terminal: int,
-    started_ns: int,
-    news: int | None,
-) -> None:
+def _run(writing: MaskedWriter, ring: EventRing, heard: int, report: int, held: Handover) -> None:
     """Body of the forked process; never returns."""
     try:
         # It ends with the recorder, which passes this signal on to the program and records what that has to say.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        detach(heard, report, terminal, writing.descriptor, *([] if news is None else [news]))
-        _Keeper(writing, ring, heard, report, terminal, started_ns, news).run()
+        detach(heard, report, writing.descriptor, *held.descriptors())
+        _Keeper(writing, ring, heard, report, held).run()
     finally:
         # Whoever waits for the end of a pipe or of the terminal is told by this.
         os._exit(0)
@@ -140,37 +148,29 @@ def _run(
 
 class _Keeper:
     def __init__(
-        self,
-        writing: MaskedWriter,
-        ring: EventRing,
-        heard: int,
-        report: int,
-        terminal: int,
-        started_ns: int,
-        news: int | None,
+        self, writing: MaskedWriter, ring: EventRing, heard: int, report: int, held: Handover
     ) -> None:
         self._writing: MaskedWriter | None = writing
         self._ring = ring
         self._heard = heard
         self._report = report
-        self._terminal: int | None = terminal
-        self._started_ns = started_ns
-        self._news = news
+        self._terminal: int | None = held.terminal
+        self._markers = held.markers
+        self._started_ns = held.started_ns
+        self._news = held.news
         self._has_exit = False
-        if news is not None:
-            os.set_blocking(news, False)
+        if self._news is not None:
+            os.set_blocking(self._news, False)
 
     def run(self) -> None:
         """Until the recorder has ended, and, when it was killed, the program."""
         self._follow()
         if self._terminal is not None:
-            if not self._has_exit:
-                self._go_on(self._terminal)
-            # Whatever became of the recording, the program runs on.
-            while _read(self._terminal):
-                pass
-        if self._writing is not None:
-            self._writing.close()
+            if self._has_exit:
+                # What still comes is from processes that the program left behind.
+                self._close()
+            self._go_on(self._terminal)
+        self._close()
 
     def _follow(self) -> None:
         """Write down what the recorder hands over, until its end."""
@@ -208,20 +208,57 @@ class _Keeper:
         if self._terminal is not None and self._ring.has_ended:
             os.close(self._terminal)
             self._terminal = None
+            if self._markers:
+                self._markers.close()
 
     def _go_on(self, terminal: int) -> None:
-        """In the place of a recorder that was killed."""
+        """In the place of a recorder that was killed, until the program has ended.
+
+        Also where nothing more is written down: whatever became of the recording, the program runs on.
+        """
         self._take(Marker(self._now_us(), KILLED_LABEL))
-        while self._writing:
-            if _has_output(terminal, self._writing.pause_due_s()):
+        while True:
+            ready = self._wait(terminal)
+            if self._markers and self._markers.descriptor in ready:
+                self._mark(terminal, self._markers)
+            if terminal in ready:
                 output = _read(terminal)
-                if not output:
+                if output == _HUNG_UP:
                     break
-                self._take(Output(self._now_us(), output))
-            else:
+                self._take_output(output)
+            if not ready:
                 self._write(MaskedWriter.pause)
+        if self._markers:
+            self._mark(terminal, self._markers)
+            self._markers.close()
         # Whose child it was is gone, so nobody learns how it ended.
         self._take(Exit(self._now_us(), None))
+
+    def _wait(self, terminal: int) -> list[int]:
+        """Which of the terminal and the pipe can be read; none after a while, or when it is time to write down what was
+        held back. A program that reads lines is told after a while that nobody types any more.
+        """
+        due_s = self._writing.pause_due_s() if self._writing else None
+        sources = [terminal, self._markers.descriptor] if self._markers else [terminal]
+        wait_s = _END_OF_INPUT_S if due_s is None else min(due_s, _END_OF_INPUT_S)
+        ready = select.select(sources, [], [], wait_s)[0]
+        if not ready and due_s is None:
+            _end_input(terminal)
+        return ready
+
+    def _mark(self, terminal: int, markers: MarkerPipe) -> None:
+        """Set markers behind what was written before them."""
+        for _ in range(MOST_BLOCKS_BEFORE):
+            output = _read(terminal)
+            if not output:
+                break
+            self._take_output(output)
+        for label in markers.read():
+            self._take(Marker(self._now_us(), label))
+
+    def _take_output(self, output: bytes | None) -> None:
+        if output:
+            self._take(Output(self._now_us(), output))
 
     def _take(self, event: Event) -> None:
         self._has_exit = isinstance(event, Exit)
@@ -243,11 +280,14 @@ class _Keeper:
             with contextlib.suppress(BlockingIOError, BrokenPipeError):
                 os.write(self._news, b".")
 
-    def _stop(self, reason: str) -> None:
-        """The recording goes no further. The terminal is held all the same."""
+    def _close(self) -> None:
         if self._writing is not None:
             self._writing.close()
             self._writing = None
+
+    def _stop(self, reason: str) -> None:
+        """The recording goes no further. Terminal and pipe are held all the same."""
+        self._close()
         # A recorder that was killed is told nothing.
         with contextlib.suppress(BrokenPipeError):
             os.write(self._report, reason[:500].encode("utf-8", "replace"))
@@ -257,27 +297,21 @@ class _Keeper:
         return (time.monotonic_ns() - self._started_ns) // 1000
 
 
-def _read(terminal: int) -> bytes:
-    """What is there, b"" when nobody has the terminal open any more."""
+def _read(terminal: int) -> bytes | None:
+    """What is there, None when nothing is at the moment, _HUNG_UP when nobody has the terminal open any more."""
     try:
         return os.read(terminal, _BLOCK_BYTES)
     except BlockingIOError:
-        while not _has_output(terminal, None):
-            pass
-        return _read(terminal)
+        return None
     except OSError:
-        return b""
+        return _HUNG_UP
 
 
-def _has_output(terminal: int, seconds: float | None) -> bool:
-    """Wait for it, for so long or a while. A program that reads lines is told that nobody types any more."""
-    wait_s = _END_OF_INPUT_S if seconds is None else min(seconds, _END_OF_INPUT_S)
-    if select.select([terminal], [], [], wait_s)[0]:
-        return True
+def _end_input(terminal: int) -> None:
+    """Tell a program that reads lines that there are no more."""
     with contextlib.suppress(OSError, termios.error):
         attributes = termios.tcgetattr(terminal)
         end_of_file = attributes[tty.CC][termios.VEOF]
         # In any other mode it would be a key.
-        if seconds is None and attributes[tty.LFLAG] & termios.ICANON and isinstance(end_of_file, bytes):
+        if attributes[tty.LFLAG] & termios.ICANON and isinstance(end_of_file, bytes):
             os.write(terminal, end_of_file)
-    return False

@@ -12,6 +12,10 @@ from pathlib import Path
 #: Where the pipe is, for the programs that are recorded.
 VARIABLE = "SCROLLBACK_MARKERS"
 
+#: Whoever sets a marker copies what was shown before it first. A terminal holds less than this many blocks; a program
+#: that goes on writing meanwhile must not keep a marker waiting.
+MOST_BLOCKS_BEFORE = 8
+
 _MAX_LABEL_BYTES = 1_000
 _MAX_LINE_BYTES = 4_096
 
@@ -23,7 +27,10 @@ def encode_label(label: str) -> bytes | None:
 
 
 class MarkerPipe:
-    """The recorder's end. `descriptor` becomes readable when there is something to `read`."""
+    """The recorder's end, which the keeper holds as well.
+
+    `descriptor` becomes readable when there is something to `read`.
+    """
 
     def __init__(self, path: Path) -> None:
         """Make the pipe. Raises OSError, and then leaves none."""

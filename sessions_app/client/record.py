@@ -23,7 +23,7 @@ from sessions_app.client.home import (
     named_server,
 )
 from sessions_app.client.identifiers import uuid7
-from sessions_app.client.keeper import KeeperProcess, KeeperStopped
+from sessions_app.client.keeper import Handover, KeeperProcess, KeeperStopped
 from sessions_app.client.markers import VARIABLE, MarkerPipe
 from sessions_app.client.masking import MaskingError, PatientMasker, make_detector, read_recorder_policy
 from sessions_app.client.naming import NotNamed, session_named
@@ -100,7 +100,7 @@ class Recorder:
             self._discard()
             _say(f"no pseudo-terminal can be had: {_reason(error)}")
             return 2
-        self._start_keeping(program.descriptor)
+        self._start_keeping(program.descriptor, markers)
         self._chat(f"recording {self._metadata.id}")
         status = Relay(program, person, self, record_input=record_input, markers=markers).run()
         if self._keeper:
@@ -132,7 +132,7 @@ class Recorder:
         os.environ[VARIABLE] = str(markers.path)
         return markers
 
-    def _start_keeping(self, terminal: int) -> None:
+    def _start_keeping(self, terminal: int, markers: MarkerPipe | None) -> None:
         if self._writing is None:
             return
         started_ns = time.monotonic_ns()
@@ -142,7 +142,8 @@ class Recorder:
             _say(f"the recording is not sent while the program runs: {_reason(error)}")
         news = self._uploader.news if self._uploader else None
         try:
-            self._keeper = KeeperProcess(self._writing, EventRing(), terminal, started_ns, news)
+            held = Handover(terminal, markers, news, started_ns)
+            self._keeper = KeeperProcess(self._writing, EventRing(), held)
             self._is_recording = True
         except OSError as error:
             self._discard()

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Protocol
 
-from sessions_app.client.markers import MarkerPipe
+from sessions_app.client.markers import MOST_BLOCKS_BEFORE, MarkerPipe
 from sessions_app.client.pseudoterminal import PersonsTerminal, Program, get_size, set_size
 from sessions_app.terminal.asciicast.model import Event, Exit, Input, Marker, Output, Resize
 
@@ -29,8 +29,6 @@ _READ_BYTES = 65_536
 #: Linux hands out at most this much at once; less than it means that the program has not written more yet.
 _FULL_READ_BYTES = 1024
 _MAX_PENDING_INPUT_BYTES = 65_536
-#: A terminal holds less than this; a program that goes on writing meanwhile must not keep a marker waiting.
-_MOST_BLOCKS_BEFORE_MARKER = 8
 #: How often a program that reads on after the end of the input is looked for.
 _END_OF_INPUT_CHECK_MS = 100
 #: How often whoever records is asked whether it can take more, when it could not.
@@ -163,7 +161,7 @@ class Relay:
 
     def _mark(self, markers: MarkerPipe) -> None:
         """Set markers behind what was written before them."""
-        for _ in range(_MOST_BLOCKS_BEFORE_MARKER):
+        for _ in range(MOST_BLOCKS_BEFORE):
             if not self._copy_output():
                 break
         for label in markers.read():

@@ -7,10 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from sessions_app.client.keeper import KILLED_LABEL
 from sessions_app.client.markers import VARIABLE, MarkerPipe, encode_label
 from sessions_app.client.spool import Spool, SpoolReader, spools
 from sessions_app.terminal.asciicast.model import Event, Marker, Output
-from tests.sessions_app.client.recorder import ROOT, TerminalRecorder, run_recorder
+from tests.sessions_app.client.recorder import (
+    ROOT,
+    TerminalRecorder,
+    command_line,
+    piped_recorder,
+    run_recorder,
+    wait_until,
+)
 
 # The recorder reaches no database.
 pytestmark = pytest.mark.once
@@ -103,6 +111,62 @@ def test_a_recorder_that_is_gone_leaves_nobody_waiting(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert "has gone" in done.stderr
+
+
+@pytest.mark.parametrize("how", ["each by itself", "through a descriptor that is held open"])
+def test_markers_are_set_also_after_the_recorder_was_killed(
+    directory: Path, tmp_path: Path, how: str
+) -> None:
+    """Also while it is killed, and right before the end of the program."""
+    ended = tmp_path / "ended"
+    opening, target = ("", f'"${VARIABLE}"') if how == "each by itself" else (f'exec 3>"${VARIABLE}"', "&3")
+    loop = f"while [ $i -lt 200 ]; do i=$((i+1)); echo tick $i; echo mark $i >{target}; sleep 0.005; done"
+    program = f"i=0; {opening}\n{loop}; touch {ended}; echo last >{target}"
+    with piped_recorder("--", "sh", "-c", program, input_text=subprocess.DEVNULL) as recorder:
+        wait_until(lambda: b"mark 20" in on_disk(directory), "no marker was set")
+        recorder.kill()
+        recorder.wait()
+    wait_until(ended.exists, "the program waits for somebody to read its markers")
+    wait_until(lambda: b'"x", ""' in on_disk(directory), "the recording has no end")
+
+    events = recorded(directory)
+    labels = [event.label for event in events if isinstance(event, Marker)]
+    killed = labels.index(KILLED_LABEL)
+    # What the recorder had read and not passed on is gone with it.
+    first = int(labels[killed + 1].removeprefix("mark "))
+    assert first <= 100
+    assert labels[killed + 1 :] == [*(f"mark {number}" for number in range(first, 201)), "last"]
+    # Each stands behind what was shown before it.
+    shown = b""
+    for event in events:
+        if isinstance(event, Output):
+            shown += event.data
+        elif isinstance(event, Marker) and event.label in labels[killed + 2 : -1]:
+            assert b"tick %s\r\n" % event.label.removeprefix("mark ").encode() in shown
+    assert not list((directory / "spool").glob("*.markers"))
+
+
+def on_disk(directory: Path) -> bytes:
+    return b"".join(spool.recording.read_bytes() for spool in spools(directory))
+
+
+def test_markers_hold_up_no_program_whose_recording_has_stopped(directory: Path, tmp_path: Path) -> None:
+    """More of them than a pipe holds, after the recorder was killed as well."""
+    limit = ["sh", "-c", 'ulimit -f 400; exec "$@"', "sh"]
+    ended = tmp_path / "ended"
+    label = "x" * 900
+    program = f"seq 100000; sleep 1; for i in $(seq 200); do echo {label} > ${VARIABLE}; done; touch {ended}"
+    with subprocess.Popen(
+        [*limit, *command_line("--", "sh", "-c", program)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    ) as recorder:
+        assert recorder.stderr
+        assert b"recording stopped" in recorder.stderr.readline()
+        recorder.kill()
+    wait_until(ended.exists, "the program waits for somebody to read its markers")
 
 
 def test_whatever_is_written_into_the_pipe_becomes_labels_of_bounded_length(tmp_path: Path) -> None:
