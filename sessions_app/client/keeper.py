@@ -33,6 +33,11 @@ KILLED_LABEL = "The recorder was killed here"
 _GRACE_S = 2.0
 #: So long waits a recorder that finds the ring full, before it looks again.
 _FULL_WAIT_S = 0.005
+#: A keeper that takes nothing out of a full ring for so long does not get on, as on a disk that does not answer. One
+#: that is merely slow takes something many times a second.
+PATIENCE_S = 10.0
+#: A recorder that asks less often than this stood still itself.
+_LONGEST_STEP_S = 0.1
 #: A burst is written down in one go, which costs the program less; far below what a person sees. The first after a
 #: rest is written at once.
 _COALESCE_S = 0.005
@@ -47,6 +52,35 @@ _KILLED = "the process that writes it down was killed"
 
 class KeeperStopped(Exception):
     """The recording goes no further; the message is the reason."""
+
+
+class KeeperStuck(KeeperStopped):
+    """It does not get on, and may yet write down what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__(f"nothing was written down for {PATIENCE_S:.0f} s, as if the disk did not answer")
+
+
+class Patience:
+    """With a keeper that makes no room."""
+
+    def __init__(self, limit_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit_s = limit_s
+        self._clock = clock
+        self._taken = -1
+        self._asked_at = 0.0
+        self._waited_s = 0.0
+
+    def is_over(self, taken: int) -> bool:
+        """Whether `taken` has not changed for so long. To be asked every few milliseconds while one waits."""
+        now = self._clock()
+        if taken != self._taken:
+            self._taken = taken
+            self._waited_s = 0.0
+        else:
+            self._waited_s += min(now - self._asked_at, _LONGEST_STEP_S)
+        self._asked_at = now
+        return self._waited_s >= self._limit_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +108,7 @@ class KeeperProcess:
         Call it before any thread is started.
         """
         self._ring = ring
+        self._patience = Patience(PATIENCE_S)
         heard, self._call = os.pipe()
         self._report, report = os.pipe()
         try:
@@ -91,26 +126,41 @@ class KeeperProcess:
         writing.close()
 
     def has_room(self, size: int) -> bool:
-        """Whether `take` would not wait with an output of `size` bytes."""
+        """Whether `take` would not wait with an output of `size` bytes. Raises KeeperStuck."""
         # One that was killed makes no more room; `take` says so.
-        return self._ring.has_room(size) or self._has_ended()
+        if self._ring.has_room(size) or self._has_ended():
+            return True
+        self._be_patient()
+        return False
 
     def take(self, event: Event) -> None:
         """Hand an event over; waits while the ring is full. Raises KeeperStopped."""
         while not self._ring.has_stopped:
             is_in = self._ring.put(event)
             try:
-                os.write(self._call, b".")
-            except BlockingIOError:
-                # So many calls that it has not heard yet are enough.
-                pass
+                self._wake()
             except BrokenPipeError:
                 break
             if is_in:
                 return
+            self._be_patient()
             time.sleep(_FULL_WAIT_S)
         # It says why before it stops; a killed one says nothing.
         raise KeeperStopped(os.read(self._report, 4096).decode() or _KILLED)
+
+    def _wake(self) -> None:
+        """Raises BrokenPipeError when it is gone."""
+        # So many calls that it has not heard yet are enough.
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._call, b".")
+
+    def _be_patient(self) -> None:
+        """The ring is full. Raises KeeperStuck when it has been for too long; then nothing more can be handed over."""
+        if self._patience.is_over(self._ring.taken):
+            self._ring.cut_short()
+            with contextlib.suppress(BrokenPipeError):
+                self._wake()
+            raise KeeperStuck
 
     def _has_ended(self) -> bool:
         """Whether it has stopped and said why, or is gone."""
@@ -121,17 +171,18 @@ class KeeperProcess:
         self._ring.end()
         os.close(self._call)
 
-    def finish(self) -> None:
-        """Wait until everything is written down, as long as there is progress. Raises KeeperStopped."""
+    def finish(self) -> bool:
+        """Wait until everything is written down, as long as there is progress; whether it is. Raises KeeperStopped."""
         taken = -1
         while not select.select([self._report], [], [], _GRACE_S)[0]:
             if taken == self._ring.taken:
-                return
+                return False
             taken = self._ring.taken
         reason = os.read(self._report, 4096)
         os.waitpid(self._pid, 0)
         if reason or not self._ring.is_empty:
             raise KeeperStopped(reason.decode() or _KILLED)
+        return True
 
 
 def _run(writing: MaskedWriter, ring: EventRing, heard: int, report: int, held: Handover) -> None:
@@ -159,6 +210,7 @@ class _Keeper:
         self._started_ns = held.started_ns
         self._news = held.news
         self._has_exit = False
+        self._last_us = 0
         if self._news is not None:
             os.set_blocking(self._news, False)
 
@@ -200,8 +252,13 @@ class _Keeper:
         self._let_go_of_terminal()
         while self._writing and (event := self._ring.take()) is not None:
             self._take(event)
+            self._last_us = event.time_us
             self._ring.let_go()
             self._let_go_of_terminal()
+        if self._ring.is_cut_short and self._ring.is_empty:
+            # Nothing may follow behind the hole, not even when the recorder is killed.
+            self._take(Exit(self._last_us, None))
+            self._close()
 
     def _let_go_of_terminal(self) -> None:
         """At once when it is to be hung up, whatever is still to be written down."""

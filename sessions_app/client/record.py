@@ -23,7 +23,7 @@ from sessions_app.client.home import (
     named_server,
 )
 from sessions_app.client.identifiers import uuid7
-from sessions_app.client.keeper import Handover, KeeperProcess, KeeperStopped
+from sessions_app.client.keeper import Handover, KeeperProcess, KeeperStopped, KeeperStuck
 from sessions_app.client.markers import VARIABLE, MarkerPipe
 from sessions_app.client.masking import MaskingError, PatientMasker, make_detector, read_recorder_policy
 from sessions_app.client.naming import NotNamed, session_named
@@ -82,6 +82,8 @@ class Recorder:
         self._writing: MaskedWriter | None = None
         self._keeper: KeeperProcess | None = None
         self._is_recording = False
+        # Whether the keeper is done with what it was given.
+        self._is_written = True
         self._uploader: UploaderProcess | None = None
 
     def run(self, *, record_input: bool) -> int:
@@ -107,9 +109,11 @@ class Recorder:
             # It holds the terminal too.
             self._keeper.release()
         program.hang_up()
-        if markers:
+        self._finish_keeping()
+        if markers and self._is_written:
+            # Else the keeper takes it away: the disk that it waits for would keep us waiting, too.
             markers.close()
-        self._close()
+        self._finish_sending()
         return status
 
     def _open_spool(self) -> None:
@@ -156,7 +160,12 @@ class Recorder:
 
     def has_room(self, size: int) -> bool:
         """Whether an output of `size` bytes can be taken without waiting."""
-        return not self._is_recording or self._keeper is None or self._keeper.has_room(size)
+        if self._keeper and self._is_recording:
+            try:
+                return self._keeper.has_room(size)
+            except KeeperStopped as reason:
+                self._stopped(reason)
+        return True
 
     def take(self, event: Event) -> None:
         """Have an event written down. Waits only while the keeper is very far behind."""
@@ -168,6 +177,7 @@ class Recorder:
 
     def _stopped(self, reason: KeeperStopped) -> None:
         self._is_recording = False
+        self._is_written = not isinstance(reason, KeeperStuck)
         _say(f"recording stopped, the program runs on: {reason}")
 
     def _discard(self) -> None:
@@ -176,14 +186,18 @@ class Recorder:
             self._writing.close()
             self._spool.remove()
 
-    def _close(self) -> None:
+    def _finish_keeping(self) -> None:
         if self._keeper and self._is_recording:
             try:
-                self._keeper.finish()
+                self._is_written = self._keeper.finish()
             except KeeperStopped as reason:
                 self._stopped(reason)
+
+    def _finish_sending(self) -> None:
         if self._uploader:
             ending = self._uploader.finish()
+            if ending.outcome == "left" and not self._is_written:
+                ending = Ending("left", "not all of it is written down yet")
             if ending.outcome == "complete":
                 self._chat(f"recorded {self._metadata.id}")
             elif not self._quiet:

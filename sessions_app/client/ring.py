@@ -21,8 +21,9 @@ _FRAME = struct.Struct("<BxxxIQ")
 _WRAP, _OUTPUT, _INPUT, _RESIZE, _MARKER, _EXIT = range(6)
 _SIZE = struct.Struct("<II")
 _STATUS = struct.Struct("<?q")
-#: Places in the header: bytes that were ever put in, and taken out; whether the one and the other have ended.
-_HEAD, _TAIL, _ENDED, _STOPPED = range(4)
+#: Places in the header: bytes that were ever put in, and taken out; whether the one and the other have ended; whether
+#: what was put in is not all there was.
+_HEAD, _TAIL, _ENDED, _STOPPED, _CUT_SHORT = range(5)
 
 
 class EventRing:
@@ -105,6 +106,14 @@ class EventRing:
     @property
     def has_ended(self) -> bool:
         return bool(self._numbers[_ENDED])
+
+    def cut_short(self) -> None:
+        """Nothing more will be put in, though there will be more."""
+        self._numbers[_CUT_SHORT] = 1
+
+    @property
+    def is_cut_short(self) -> bool:
+        return bool(self._numbers[_CUT_SHORT])
 
     def stop(self) -> None:
         """Nothing more will be taken out."""

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from sessions_app.client.keeper import KILLED_LABEL, Patience
 from sessions_app.client.spool import Spool, spools
 from sessions_app.terminal.asciicast.model import Exit, Item, Resize
 from tests.sessions_app.client.recorder import (
@@ -412,12 +413,28 @@ sys.exit(record.main(sys.argv[1:]))
 """
 
 
+# One that also has little patience.
+IMPATIENT = WITH_SMALL_RING.replace("import record", "import keeper, record\nkeeper.PATIENCE_S = 1.0")
+
+
 @contextlib.contextmanager
-def flooded(directory: Path, *before: str) -> Iterator[tuple[subprocess.Popen[bytes], int, int]]:
+def stopped(process: int) -> Iterator[None]:
+    """As a process that writes to a disk which does not answer."""
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def flooded(
+    directory: Path, *before: str, then: str = "exit", options: Sequence[str] = ("--quiet",)
+) -> Iterator[tuple[subprocess.Popen[bytes], int, int]]:
     """A recorder whose program prints four megabytes as soon as it reads a line; with that program's process id and
     the keeper's."""
-    program = "echo ready; read line; seq -f 'line number %.0f of the flood' 130000; echo over"
-    command = [sys.executable, *before, "--quiet", "--", "sh", "-c", program]
+    program = f"echo ready; read line; seq -f 'line number %.0f of the flood' 130000; echo over; {then}"
+    command = [sys.executable, *before, *options, "--", "sh", "-c", program]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
     ) as recorder:
@@ -485,6 +502,67 @@ def test_a_program_that_is_far_ahead_waits_and_nothing_is_lost(directory: Path) 
         wait_until(lambda: shown().endswith(b"over\r\n"), "it does not go on")
         assert recorder.wait(20) == 0
     assert output_of(recorded(directory)) == shown()
+
+
+def test_a_keeper_that_never_gets_on_is_told_and_the_program_runs_on(directory: Path) -> None:
+    with flooded(directory, "-c", IMPATIENT, options=()) as (recorder, _, keeper):
+        with stopped(keeper):
+            shown = shown_after_a_line(recorder)
+            assert recorder.wait(20) == 0
+            assert recorder.stderr
+            told, at_the_end = recorder.stderr.read().splitlines()
+        assert told.startswith(b"scrollback: recording stopped, the program runs on: nothing was written")
+        assert b"is not on the server yet (not all of it is written down yet)" in at_the_end
+        assert shown().endswith(b"over\r\n")
+        # What it was given until then is written down when the disk answers again.
+        wait_until(lambda: b'"x", ""' in on_disk(directory), "the recording has no end")
+    kept = output_of(recorded(directory))
+    assert len(kept) > 700_000
+    assert shown().startswith(kept)
+    assert not list((directory / "spool").glob("*.markers"))
+
+
+def test_a_keeper_that_comes_back_too_late_records_no_more(directory: Path) -> None:
+    """Else a recording would go on behind a hole of which it says nothing."""
+    with flooded(directory, "-c", IMPATIENT, then="read line; echo after; read line") as (
+        recorder,
+        program,
+        keeper,
+    ):
+        with stopped(keeper):
+            shown = shown_after_a_line(recorder)
+            wait_until(lambda: shown().endswith(b"over\r\n"), "the program waits for the keeper")
+        assert recorder.stdin
+        recorder.stdin.write(b"go\n")
+        recorder.stdin.flush()
+        wait_until(lambda: shown().endswith(b"after\r\n"), "it does not go on")
+        recorder.kill()
+        recorder.wait()
+        wait_until(lambda: not Path(f"/proc/{program}").exists(), "nobody reads what the program writes")
+        wait_until(lambda: b'"x", ""' in on_disk(directory), "the recording has no end")
+    assert b"after" not in output_of(recorded(directory))
+    assert KILLED_LABEL.encode() not in on_disk(directory)
+
+
+def test_only_a_keeper_that_takes_nothing_for_long_is_given_up() -> None:
+    now = 0.0
+    patience = Patience(10.0, clock=lambda: now)
+
+    def is_over_within(seconds: float, taken: int) -> bool:
+        nonlocal now
+        for _ in range(round(seconds * 20)):
+            now += 0.05
+            if patience.is_over(taken):
+                return True
+        return False
+
+    # A slow one is waited for however long it takes.
+    for taken in range(1_000, 1_100):
+        assert not is_over_within(9, taken)
+    # A recorder that stood still itself, as everything does in a frozen container, blames nobody for it.
+    now += 3_600
+    assert not is_over_within(0.5, 1_099)
+    assert is_over_within(1, 1_099)
 
 
 def test_signals_are_passed_on_while_the_ring_is_full(directory: Path) -> None:
