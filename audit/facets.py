@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from audit.query import Query
+from audit.query import Query, Term
 from audit.surroundings import surroundings
 from audit.walk import bounds, older
 
@@ -42,6 +42,8 @@ class Facet:
     name: str
     label: str
     choices: tuple[Choice, ...]
+    # So many values are left out, those with the fewest entries.
+    more: int
 
     @property
     def is_chosen(self) -> bool:
@@ -63,7 +65,7 @@ def facets_of(query: Query) -> Facets:
         others = query.without(name)
         if others not in counted:
             counted[others] = _newest(others)
-        found.append(Facet(name, NAMES[name], tuple(_choices(name, query, counted[others][0]))))
+        found.append(_facet(name, query, counted[others][0]))
     return Facets(tuple(found), is_bounded=not all(is_end for _, is_end in counted.values()))
 
 
@@ -81,43 +83,54 @@ def _newest(query: Query) -> tuple[list[Any], bool]:
     return walked.rows, walked.is_end
 
 
-def _choices(name: str, query: Query, rows: list[Any]) -> Iterable[Choice]:
+def _facet(name: str, query: Query, rows: list[Any]) -> Facet:
     if name == "project":
-        counts, labels = _projects(rows)
+        counts = _projects(rows)
     else:
         counts = Counter(str(value) for row in rows if (value := row[_COLUMNS[name]]))
-        labels = _session_labels(counts) if name == "session" else {}
-    chosen = set(query.chosen(name))
     listed = [value for value, _ in counts.most_common(_MOST_VALUES)]
+    more = len(counts) - len(listed)
+    labels = _session_names(listed) if name == "session" else {}
     if name == "action":
-        families = Counter({f"{action.partition('.')[0]}.*": 0 for action in counts})
-        for action, number in counts.items():
-            families[f"{action.partition('.')[0]}.*"] += number
-        yield from (
-            _choice(name, family, "", number, query, chosen) for family, number in families.most_common()
-        )
         listed.sort()
-    listed += sorted(value for value in chosen - set(listed) if not value.endswith(".*") or name != "action")
-    for value in listed:
-        yield _choice(name, value, labels.get(value, ""), counts[value], query, chosen)
+    terms = [*_families(counts)] if name == "action" else []
+    terms += [Term.exactly(name, value) for value in listed]
+    # What was chosen stays to be taken back, whether or not anything has it.
+    chosen = {term for term in query.named(name) if not term.negated}
+    terms += sorted(chosen - set(terms), key=str)
+    choices = [_choice(term, labels.get(term.value, ""), _number(term, counts), query) for term in terms]
+    return Facet(name, NAMES[name], tuple(choices), more)
 
 
-def _choice(name: str, value: str, label: str, number: int, query: Query, chosen: set[str]) -> Choice:
-    is_chosen = value in chosen
-    changed = query.without(name) if is_chosen else query.with_only(name, value)
-    return Choice(value, label or value, number, is_chosen, str(changed), value.endswith(".*"))
+def _families(actions: Counter[str]) -> Iterable[Term]:
+    """Those with the most first."""
+    families: Counter[str] = Counter()
+    for action, number in actions.items():
+        families[f"{action.partition('.')[0]}.*"] += number
+    return [Term("action", family) for family, _ in families.most_common()]
 
 
-def _projects(rows: list[Any]) -> tuple[Counter[str], dict[str, str]]:
-    sessions = Counter(row[3] for row in rows if row[3] is not None)
-    names = surroundings().names_of(list(sessions))
+def _number(term: Term, counts: Counter[str]) -> int:
+    if term.beginning is None:
+        return counts[term.value]
+    return sum(number for value, number in counts.items() if value.startswith(term.beginning))
+
+
+def _choice(term: Term, label: str, number: int, query: Query) -> Choice:
+    is_chosen = term in query.terms
+    changed = query.without(term.name) if is_chosen else query.with_only(term)
+    is_family = term.name == "action" and term.beginning is not None
+    return Choice(term.value, label or term.value, number, is_chosen, str(changed), is_family)
+
+
+def _projects(rows: list[Any]) -> Counter[str]:
+    sessions = Counter(row[_COLUMNS["session"]] for row in rows if row[_COLUMNS["session"]] is not None)
     counts: Counter[str] = Counter()
-    for session, number in sessions.items():
-        if session in names and names[session].project:
-            counts[names[session].project] += number
-    return counts, {}
+    for session, project in surroundings().projects_of(list(sessions)).items():
+        counts[project] += sessions[session]
+    return counts
 
 
-def _session_labels(counts: Counter[str]) -> dict[str, str]:
-    shown = [uuid.UUID(value) for value, _ in counts.most_common(_MOST_VALUES)]
-    return {str(session): found.name for session, found in surroundings().names_of(shown).items()}
+def _session_names(sessions: list[str]) -> dict[str, str]:
+    found = surroundings().names_of([uuid.UUID(session) for session in sessions])
+    return {str(session): said.name for session, said in found.items()}

@@ -38,9 +38,9 @@ def _of(term: Term) -> Q:
 
 def _action(term: Term) -> Q:
     """A family becomes the actions that it holds: those have an index, beginnings of text have not."""
-    if not term.value.endswith("*"):
+    beginning = term.beginning
+    if beginning is None:
         return Q(action=term.value)
-    beginning = term.value[:-1]
     return Q(action__in=[action for action in recorded_actions() if action.startswith(beginning)])
 
 
@@ -59,8 +59,8 @@ def recorded_actions() -> list[str]:
 
 
 def _actor(term: Term) -> Q:
-    if term.value.endswith("*"):
-        return Q(actor_label__startswith=term.value[:-1])
+    if term.beginning is not None:
+        return Q(actor_label__startswith=term.beginning)
     return Q(actor_label=term.value)
 
 

@@ -35,6 +35,8 @@ QUALIFIERS: Final[dict[str, str]] = {
 # One or another of a person's own words, or of what is quoted; a quote inside is doubled.
 _PIECE: Final = re.compile(r'\s*(-?)(?:([A-Za-z_]+):)?(?:"((?:[^"]|"")*)"|(\S+))')
 _PLAIN: Final = re.compile(r'[^\s"]+')
+# Where a * at the end, outside of quotes, stands for whatever follows.
+_WITH_PATTERNS: Final = frozenset({"actor", "action"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,28 @@ class Term:
     name: str
     value: str
     negated: bool = False
+    # Its * is one of the name itself, not a pattern: it was quoted.
+    is_literal: bool = False
+
+    @classmethod
+    def exactly(cls, name: str, value: str) -> Self:
+        """Asking for this value as it is, whatever it holds."""
+        return cls(name, value, is_literal=name in _WITH_PATTERNS and "*" in value)
 
     def __str__(self) -> str:
-        is_plain = _PLAIN.fullmatch(self.value) and (self.name or not _looks_qualified(self.value))
+        is_plain = (
+            not self.is_literal
+            and _PLAIN.fullmatch(self.value)
+            and (self.name or not _looks_qualified(self.value))
+        )
         value = self.value if is_plain else '"' + self.value.replace('"', '""') + '"'
         return f"{'-' if self.negated else ''}{self.name + ':' if self.name else ''}{value}"
+
+    @property
+    def beginning(self) -> str | None:
+        """What a value has to begin with, where that is asked for; None where it has to be the same."""
+        is_pattern = self.name in _WITH_PATTERNS and not self.is_literal and self.value.endswith("*")
+        return self.value[:-1] if is_pattern else None
 
     @property
     def numbers(self) -> tuple[int, int]:
@@ -90,9 +109,9 @@ class Query:
     def less(self, gone: Term) -> Self:
         return replace(self, terms=tuple(term for term in self.terms if term is not gone))
 
-    def with_only(self, name: str, value: str) -> Self:
-        """Asking for this value under the name instead of whatever was asked for under it."""
-        return replace(self, terms=(*self.without(name).terms, Term(name, value)))
+    def with_only(self, term: Term) -> Self:
+        """Asking for this instead of whatever was asked for under its name."""
+        return replace(self, terms=(*self.without(term.name).terms, term))
 
 
 def parse(text: str) -> Query:
@@ -134,6 +153,8 @@ def _term(found: re.Match[str]) -> Term:
             f"There is no qualifier {name}: here. There are {', '.join(f'{known}:' for known in QUALIFIERS)}."
             f' To look for the text itself, put it in quotes: "{name}:{value}"'
         )
+    if quoted is not None and name in _WITH_PATTERNS:
+        return replace(Term.exactly(name, value), negated=bool(sign))
     if check := _CHECKS.get(name):
         value = check(value)
     if sign and name in {"before", "after"}:
@@ -180,7 +201,7 @@ def _moment(value: str) -> int | None:
 
 def _pattern(value: str) -> str:
     if "*" in value[:-1]:
-        raise BadRequest(f"In {value[:60]} the * can only stand at the end.")
+        raise BadRequest(f"In {value[:60]} the * can only stand at the end. In quotes it is plain.")
     return value
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from audit.actors import Actor
 from audit.models import Entry
-from audit.query import Query
+from audit.query import Query, Term
 from audit.record import Target, record
 from audit.walk import log_size
 from dashboard.lib.clock import now_ms
@@ -32,7 +32,7 @@ def note_opening(idx: int, *, with_payload: bool, actor: Actor) -> None:
 
     Whoever read the list has been told of as it is; a body that lies apart is not on the list.
     """
-    query = Query().with_only("idx", str(idx))
+    query = Query((Term("idx", str(idx)),))
     target = _target(query)
     if not _is_noted(actor, {target.id} if with_payload else None):
         _record_reading(target, query, actor)

@@ -47,6 +47,9 @@ class Surroundings(Protocol):
     def names_of(self, sessions: Collection[uuid.UUID]) -> Mapping[uuid.UUID, SessionName]:
         """Those of the sessions that are still there."""
 
+    def projects_of(self, sessions: Collection[uuid.UUID]) -> Mapping[uuid.UUID, str]:
+        """The names of the projects that they are in, as `sessions_of` finds them: also of those in the trash."""
+
     def sessions_of(self, project: str) -> Any:
         """The ids of the sessions of projects with this name: a QuerySet of one column, or a list."""
 

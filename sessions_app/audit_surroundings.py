@@ -17,9 +17,6 @@ from sessions_app.audit_actions import REPORTED
 from sessions_app.models import AgentSession, Run, SavedView, Terminal
 from sessions_app.sign_in import me
 
-# Names are asked for the newest of them: nobody looks through more.
-_MOST_NAMES = 2_000
-
 
 class ConsoleSurroundings:
     def actor(self, request: HttpRequest) -> Actor:
@@ -28,11 +25,17 @@ class ConsoleSurroundings:
     def names_of(self, sessions: Collection[uuid.UUID]) -> Mapping[uuid.UUID, SessionName]:
         if not sessions:
             return {}
-        rows = AgentSession.objects.filter(pk__in=list(sessions)[:_MOST_NAMES], deleted_ms=None)
+        rows = AgentSession.objects.filter(pk__in=list(sessions), deleted_ms=None)
         rows = rows.select_related("project").only(
             "id", "title", "first_prompt", "agent", "external_id", "project__name"
         )
         return {row.pk: SessionName(row.heading, row.project.name if row.project else "") for row in rows}
+
+    def projects_of(self, sessions: Collection[uuid.UUID]) -> Mapping[uuid.UUID, str]:
+        rows = (
+            AgentSession.objects.filter(pk__in=list(sessions)).exclude(project=None).exclude(project__name="")
+        )
+        return dict(rows.values_list("pk", "project__name"))
 
     def sessions_of(self, project: str) -> Any:
         return AgentSession.objects.filter(project__name=project).values("pk")

@@ -9,7 +9,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 
 from audit.models import Entry
-from audit.query import Query
+from audit.query import Query, Term
 from audit.reading import note_opening, note_reading
 from sessions_app.access import READ_AUDIT
 from sessions_app.api.documents import Document, SourceDocument
@@ -167,7 +167,7 @@ def _as_on_the_page(query: EntryQuery) -> Query:
     found = Query()
     for name, value in (("action", query.action), ("actor", query.actor)):
         if value:
-            found = found.with_only(name, value)
+            found = found.with_only(Term(name, value))
     return found
 
 

@@ -34,6 +34,7 @@ def test_qualifiers_negation_quotes_and_free_text_are_told_apart() -> None:
         '"-minus" "who:knows" actor:a:b',
         "decision:deny session:01890000-0000-7000-8000-000000000001",
         "after:2026-11-01T14:00+02:00 idx:7",
+        'actor:"nightly * (sbk_1a2b)" -actor:"ad*" actor:ad* action:"a*"',
         "",
     ],
 )
@@ -55,6 +56,7 @@ def test_a_query_is_written_as_it_was_read(text: str) -> None:
         ("idx:-1", "no number"),
         ("session:12", "no id"),
         ("action:a*b", "only stand at the end"),
+        ("actor:a*b", "In quotes it is plain"),
         ("actor:", "needs a value"),
         ('actor:"ada', "cannot be read"),
         ('"ada"bob', "cannot be read"),
@@ -71,10 +73,17 @@ def test_what_cannot_be_read_is_refused_with_the_reason(text: str, reason: str) 
 
 def test_a_chosen_value_takes_the_place_of_the_others_of_its_name() -> None:
     query = parse("actor:ada -actor:bob words")
-    assert str(query.with_only("actor", "eve")) == "words actor:eve"
+    assert str(query.with_only(Term("actor", "eve"))) == "words actor:eve"
     assert str(query.without("actor")) == "words"
     assert str(query.less(query.terms[1])) == "actor:ada words"
     assert not Query()
+
+
+def test_a_star_is_plain_in_quotes_and_means_the_beginning_outside_of_them() -> None:
+    plain, beginning = parse('actor:"ad*" actor:ad*').terms
+    assert (plain.beginning, beginning.beginning) == (None, "ad")
+    assert plain == Term.exactly("actor", "ad*") != beginning
+    assert parse('actor:"ada"').terms == (Term("actor", "ada"),) == (Term.exactly("actor", "ada"),)
 
 
 @pytest.mark.django_db

@@ -8,17 +8,20 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from audit import walk
-from audit.actors import Actor
+from audit.actors import SYSTEM, Actor
+from audit.matching import condition
 from audit.models import Entry
+from audit.query import parse
 from audit.record import Draft, Target, record
 from audit.signing import write_checkpoint
-from sessions_app.models import Role, SavedView
+from sessions_app.models import AgentSession, Role, SavedView
 from tests.audit.logs import put
 from tests.factories import make_person, make_project, make_session, signed_in
 
 pytestmark = pytest.mark.django_db
 
 MINUTE_MS = 60_000
+TIMES = dict.fromkeys(("started_ms", "last_activity_ms", "updated_ms"), 1)
 
 
 def write(count: int = 1, action: str = "session.archived", actor: str = "ada", **values: Any) -> None:
@@ -165,6 +168,62 @@ def test_facets_count_what_their_links_show(client: Client) -> None:
     assert choices(client, "decision") == {"deny": 1}
     assert choices(client, "project") == {"atlas": 2}
     assert choices(client, "session") == {str(session.pk): 2}
+
+
+def test_a_project_counts_every_session_that_its_link_finds(client: Client) -> None:
+    atlas = make_project(name="atlas")
+    sessions = [
+        AgentSession(project=atlas, agent="claude-code", title=str(n), external_id=str(n), **TIMES)
+        for n in range(2_500)
+    ]
+    AgentSession.objects.bulk_create(sessions)
+    put([Draft("source.imported", SYSTEM, session_id=session.pk) for session in sessions])
+    trashed = make_session(project=make_project(name="gone"), deleted_ms=1)
+    write(2, session_id=trashed.pk)
+
+    assert choices(client, "project") == {"atlas": 2_500, "gone": 2}
+    assert shown(client, "project:gone") == [2_501, 2_500]
+    assert Entry.objects.filter(condition(parse("project:atlas"))).count() == 2_500
+
+
+def test_values_that_are_left_out_of_a_facet_are_told(client: Client) -> None:
+    for number in range(45):
+        write(2 if number < 40 else 1, actor=f"person {number:02}")
+    answer = client.get("/audit/facets/")
+    (actors,) = [facet for facet in answer.context["found"].facets if facet.name == "actor"]
+    # The last one is who looks.
+    assert (len(actors.choices), actors.more) == (40, 6)
+    assert answer.content.decode().count("and 6 more") == 1
+    chosen = client.get("/audit/facets/", {"q": 'actor:"person 44"'}).context["found"].facets
+    (actors,) = [facet for facet in chosen if facet.name == "actor"]
+    assert [(choice.value, choice.count) for choice in actors.choices if choice.is_chosen] == [
+        ("person 44", 1)
+    ]
+
+
+def test_what_was_chosen_by_its_beginning_is_counted(client: Client) -> None:
+    write(3, actor="ada")
+    write(1, actor="adam")
+    write(1, "session.deleted", actor="bob")
+    assert choices(client, "actor", "actor:ad*")["ad*"] == 4
+    assert choices(client, "action", "action:session.d*")["session.d*"] == 1
+
+
+@pytest.mark.parametrize("name", ["nightly * (sbk_1a2b)", "night*", '*"quoted"'])
+def test_a_name_with_a_star_is_chosen_as_it_is(client: Client, name: str) -> None:
+    write(2, actor=name)
+    write(1, actor="nightly and more (sbk_1a2b)")
+    found = client.get("/audit/facets/").context["found"].facets
+    actors = {choice.value: choice for facet in found if facet.name == "actor" for choice in facet.choices}
+    query = actors[name].query
+    assert shown(client, query) == [1, 0]
+    (chosen,) = [
+        choice
+        for facet in client.get("/audit/facets/", {"q": query}).context["found"].facets
+        for choice in facet.choices
+        if choice.is_chosen
+    ]
+    assert (chosen.value, chosen.count, chosen.query) == (name, 2, "")
 
 
 def test_reading_is_recorded_once_for_each_person_and_filter(
