@@ -1,15 +1,18 @@
 """Looking at the log and taking it out are acts of their own: each has its entry before anything is shown."""
 
 import hashlib
+import json
 from typing import Final
 
 from audit.actors import Actor
+from audit.matching import condition
 from audit.models import Entry
-from audit.query import Query, Term
+from audit.query import Query, Term, parse
 from audit.record import Target, record
 from audit.walk import log_size
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import write_transaction
+from dashboard.lib.errors import BadRequest
 
 #: One entry stands for everything that somebody reads with the same filter in so long a time.
 READ_ONCE_MS: Final = 10 * 60 * 1000
@@ -22,20 +25,20 @@ def note_reading(query: Query, *, actor: Actor) -> None:
 
     What cannot be recorded is not shown: the error of the database goes up.
     """
-    target = _target(query)
-    if not _is_noted(actor, {target.id}):
-        _record_reading(target, query, actor)
+    if str(query) not in _noted(actor):
+        _record_reading(query, actor)
 
 
 def note_opening(idx: int, *, with_payload: bool, actor: Actor) -> None:
     """Record that one entry is opened.
 
-    Whoever read the list has been told of as it is; a body that lies apart is not on the list.
+    Who read a list that holds it has been told of as it is; a body that lies apart is on no list.
     """
     query = Query((Term("idx", str(idx)),))
-    target = _target(query)
-    if not _is_noted(actor, {target.id} if with_payload else None):
-        _record_reading(target, query, actor)
+    noted = _noted(actor)
+    if str(query) in noted or (not with_payload and any(_lists(text, idx) for text in noted)):
+        return
+    _record_reading(query, actor)
 
 
 def note_log_export(query: Query, form: str, *, actor: Actor) -> int:
@@ -47,9 +50,9 @@ def note_log_export(query: Query, form: str, *, actor: Actor) -> int:
     return size
 
 
-def _record_reading(target: Target, query: Query, actor: Actor) -> None:
+def _record_reading(query: Query, actor: Actor) -> None:
     with write_transaction():
-        record("log.read", actor=actor, target=target, details={"filter": str(query)})
+        record("log.read", actor=actor, target=_target(query), details={"filter": str(query)})
 
 
 def _target(query: Query) -> Target:
@@ -58,12 +61,28 @@ def _target(query: Query) -> Target:
     return Target("log", digest, text or "everything")
 
 
-def _is_noted(actor: Actor, filters: set[str] | None) -> bool:
-    """Has this actor an entry of the last minutes for one of these filters, or for any?"""
-    since = now_ms() - READ_ONCE_MS
+def _noted(actor: Actor) -> set[str]:
+    """The filters that entries of the last minutes say this actor read with."""
+    now = now_ms()
     newest = Entry.objects.filter(action="log.read").order_by("-idx")
-    rows = newest.values_list("at_ms", "actor_type", "actor_id", "target_id")[:_LOOK_BACK]
-    return any(
-        at_ms > since and (kind, key) == (actor.type, actor.id) and (filters is None or found in filters)
-        for at_ms, kind, key, found in rows
-    )
+    rows = newest.values_list("at_ms", "actor_type", "actor_id", "body")[:_LOOK_BACK]
+    return {
+        json.loads(body)["details"]["filter"]
+        for at_ms, kind, key, body in rows
+        # What seems yet to come was written before the clock was set back: how long ago is not known.
+        if now - READ_ONCE_MS < at_ms <= now and (kind, key) == (actor.type, actor.id)
+    }
+
+
+def _lists(text: str, idx: int) -> bool:
+    """Does a list with this filter hold the entry?"""
+    try:
+        query = parse(text)
+    except BadRequest:
+        # The API takes what the box does not; of that nothing is presumed.
+        return False
+    numbers = [term.numbers for term in query.named("idx") if not term.negated]
+    if numbers and not any(first <= idx <= last for first, last in numbers):
+        # As nearly all filters of somebody who opens one entry after another: not worth a look.
+        return False
+    return not query or Entry.objects.filter(condition(query), idx=idx).exists()

@@ -164,11 +164,10 @@ def _sources_of_nothing() -> QuerySet[Source]:
 
 def _as_on_the_page(query: EntryQuery) -> Query:
     """The filters in the language of the page's box, so that reading the same either way is recorded once."""
-    found = Query()
-    for name, value in (("action", query.action), ("actor", query.actor)):
-        if value:
-            found = found.with_only(Term(name, value))
-    return found
+    terms = [Term("action", query.action)] if query.action else []
+    # A * in a name is no pattern here.
+    terms += [Term.exactly("actor", query.actor)] if query.actor else []
+    return Query(tuple(terms))
 
 
 def _note_document(note: Note) -> NoteDocument:

@@ -304,6 +304,40 @@ def test_an_entry_opened_by_its_address_alone_is_recorded(client: Client, path: 
     assert [entry.target_label for entry in Entry.objects.filter(action="log.read")] == ["idx:0"]
 
 
+@pytest.mark.parametrize("query", ["actor:nobody", "idx:0", "-action:session.archived", "before:2001-01-01"])
+def test_a_list_that_does_not_hold_an_entry_opens_it_to_nobody(client: Client, query: str) -> None:
+    write(3)
+    assert 2 not in shown(client, query)
+    client.get("/audit/2/")
+    client.get("/audit/2/peek/")
+    labels = [entry.target_label for entry in Entry.objects.filter(action="log.read").order_by("idx")]
+    assert labels == [query, "idx:2"]
+
+
+@pytest.mark.parametrize("query", ["", "actor:ada", "idx:0-9", "action:session.* -actor:bob", '"number two"'])
+def test_a_list_that_holds_an_entry_is_enough_to_open_it(client: Client, query: str) -> None:
+    write(2)
+    write(1, details={"name": "Number Two"})
+    assert 2 in shown(client, query)
+    client.get("/audit/2/")
+    assert Entry.objects.filter(action="log.read").count() == 1
+
+
+def test_reads_are_recorded_though_the_clock_was_set_back(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write()
+    client.get("/audit/")
+    read_ms = Entry.objects.latest("idx").at_ms
+    monkeypatch.setattr("audit.record.now_ms", lambda: read_ms - 60 * MINUTE_MS)
+    monkeypatch.setattr("audit.reading.now_ms", lambda: read_ms - 60 * MINUTE_MS)
+    for _ in range(2):
+        client.get("/audit/")
+        client.get("/audit/0/")
+    reads = Entry.objects.filter(action="log.read").order_by("idx").values_list("at_ms", flat=True)
+    assert list(reads) == [read_ms, read_ms - 60 * MINUTE_MS]
+
+
 def test_news_are_counted_by_the_same_filter(client: Client) -> None:
     write(3)
     newest = client.get("/audit/").context["newest"]

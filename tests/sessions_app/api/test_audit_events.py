@@ -8,12 +8,15 @@ import pytest
 from django.db import OperationalError
 
 from audit import stream
+from audit.actors import SYSTEM, Actor
 from audit.models import Entry, Payload
+from audit.record import Draft
 from audit.stream import StreamWriter
 from dashboard.lib.ids import new_id
 from sessions_app.actions import reports
 from sessions_app.api.audit_events import MAX_BODY_BYTES
 from sessions_app.models import Scope
+from tests.audit.logs import put
 from tests.factories import START_MS, make_person, signed_in
 from tests.sessions_app.api.client import Api, problem_of, validate
 
@@ -151,3 +154,22 @@ def test_reading_the_log_is_recorded_as_on_the_page() -> None:
     other = Api(scopes=[Scope.AUDIT])
     other.read("audit/entries/0", "show_entry")
     assert Entry.objects.filter(action="log.read").count() == 2
+
+
+def test_one_entry_is_recorded_unless_a_list_that_holds_it_was_read() -> None:
+    put([Draft("session.archived", SYSTEM), Draft("session.deleted", SYSTEM)])
+    api = Api(scopes=[Scope.AUDIT])
+    api.read("audit/entries", "list_entries", action="session.deleted")
+    for idx in (1, 0, 0):
+        api.read(f"audit/entries/{idx}", "show_entry")
+    labels = [entry.target_label for entry in Entry.objects.filter(action="log.read").order_by("idx")]
+    assert labels == ["action:session.deleted", "idx:0"]
+
+
+def test_a_star_in_a_name_is_recorded_as_no_pattern() -> None:
+    put([Draft("session.archived", Actor("person", "1", "adam"))])
+    api = Api(scopes=[Scope.AUDIT])
+    assert api.read("audit/entries", "list_entries", actor="ad*")["items"] == []
+    api.read("audit/entries/0", "show_entry")
+    labels = [entry.target_label for entry in Entry.objects.filter(action="log.read").order_by("idx")]
+    assert labels == ['actor:"ad*"', "idx:0"]
