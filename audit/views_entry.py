@@ -1,7 +1,6 @@
 """One entry: in the drawer beside the list, and on a page of its own."""
 
 import json
-from difflib import unified_diff
 from typing import Any, Final
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from audit import catalog
 from audit.decisions import badge_of
+from audit.edits import EDIT_TYPE, edit_in, edits_of, shown
 from audit.models import Entry, Payload
 from audit.proof_text import Proof, proof_of
 from audit.reading import note_opening
@@ -19,9 +19,6 @@ from audit.strip import strip
 from audit.surroundings import surroundings
 from audit.tree import leaf_hash
 
-#: How details name what was before an edit and after it.
-_EDITS: Final = (("before", "after"), ("from", "to"), ("old", "new"))
-_SHORT_CHARS: Final = 80
 #: Of a payload that is text, so much is shown on the page.
 PAYLOAD_CHARS: Final = 20_000
 
@@ -73,14 +70,15 @@ def _context(request: HttpRequest, idx: int) -> dict[str, Any]:
     kept = _payload(found, document)
     note_opening(idx, with_payload=kept is not None, actor=surroundings().actor(request))
     made, trouble = _proof(found)
-    details = document.get("details", {})
-    edit = _edit(details)
+    edits, details = edits_of(document.get("details", {}))
+    if kept is not None and kept.get("edit"):
+        edits.append(kept["edit"])
     return {
         "entry": found,
         "sentence": catalog.sentence_of(found.action),
         "heading": f"{found.actor_label or 'somebody'} {catalog.sentence_of(found.action)}",
-        "details": [(name, _shown(value)) for name, value in details.items() if name not in (edit or ())],
-        "diff": "" if edit is None else _diff(details[edit[0]], details[edit[1]]),
+        "details": [(name, shown(value)) for name, value in details.items()],
+        "edits": edits,
         "badge": badge_of(found),
         "leaf": bytes(found.leaf).hex(),
         # The page shows the columns; what is signed is the text.
@@ -108,38 +106,22 @@ def _payload(found: Entry, document: dict[str, Any]) -> dict[str, Any] | None:
     if said is None:
         return None
     kept = Payload.objects.filter(idx=found.idx).first()
-    shown = {
+    facts = {
         "commitment": said["commitment"],
         "size": said["size"],
         "type": said["type"],
         "is_erased": kept is None,
     }
     if kept is None:
-        return shown
+        return facts
     data = bytes(kept.data)
+    edit = edit_in(data) if said["type"] == EDIT_TYPE else None
     is_text = said["type"].startswith("text/") or said["type"].startswith("application/json")
     text = data.decode(errors="replace") if is_text else ""
     return {
-        **shown,
+        **facts,
+        "edit": edit,
         "holds": commitment(bytes(kept.salt), data) == said["commitment"],
         "text": text[:PAYLOAD_CHARS],
         "is_cut": len(text) > PAYLOAD_CHARS,
     }
-
-
-def _edit(details: dict[str, Any]) -> tuple[str, str] | None:
-    """The names under which details hold a change."""
-    return next((pair for pair in _EDITS if all(name in details for name in pair)), None)
-
-
-def _diff(before: Any, after: Any) -> str:
-    lines = unified_diff(_shown(before).splitlines(), _shown(after).splitlines(), lineterm="", n=3)
-    return "\n".join(lines)
-
-
-def _shown(value: Any) -> str:
-    """In one line where that is short."""
-    if isinstance(value, str):
-        return value
-    line = json.dumps(value, ensure_ascii=False)
-    return line if len(line) <= _SHORT_CHARS else json.dumps(value, ensure_ascii=False, indent=2)

@@ -6,7 +6,7 @@ docs/interface.md lists each with an example, and /-/patterns/ shows them.
 import json
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -28,7 +28,7 @@ from django.utils.safestring import SafeString, mark_safe
 from dashboard import places, shortcuts
 from dashboard.lib import formatting
 from dashboard.lib.clock import ms_to_iso, now_ms
-from dashboard.lib.unified_diff import read_unified_diff
+from dashboard.lib.unified_diff import DiffLine, read_unified_diff
 from sessions_app.access import may
 from sessions_app.models import Person, Run
 from sessions_app.pricing.cost import Cost
@@ -379,9 +379,9 @@ def session_row(entry: SessionEntry, selectable: bool) -> SafeString:
 
 
 @register.inclusion_tag("components/diff.html")
-def diff_view(patch: str, path: str = "") -> dict[str, Any]:
-    """A unified diff drawn with line numbers and signs; of a very long one the first lines."""
-    lines = list(read_unified_diff(patch))
+def diff_view(patch: str | Sequence[DiffLine], path: str = "") -> dict[str, Any]:
+    """A unified diff, or its lines, drawn with line numbers and signs; of a very long one the first lines."""
+    lines = list(read_unified_diff(patch)) if isinstance(patch, str) else patch
     return {
         "path": path,
         "lines": lines[:DIFF_LINES],

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from audit.actors import Actor
+from audit.edits import EDIT_TYPE, edit_payload
 from audit.record import Attachment, Draft, Target
 from audit.resending import Outcome
 from audit.stream import stream_writer
@@ -30,6 +31,9 @@ class Report:
     decision: Decision = ""
     details: dict[str, Fact] = field(default_factory=dict)
     body: str | None = None
+    # Both or none, and instead of `body`.
+    before_body: str | None = None
+    after_body: str | None = None
 
 
 def report_events(reports: Sequence[Report], *, actor: Actor) -> list[Outcome]:
@@ -49,6 +53,14 @@ def _draft(report: Report, actor: Actor) -> Draft:
         decision=report.decision,
         # The last word is ours: no fact may pass for these.
         details={**facts, "observed_ms": report.observed_ms, "vantage": report.vantage},
-        attachment=None if report.body is None else Attachment(masked_text(report.body).encode()),
+        attachment=_attachment(report),
         id=report.id,
     )
+
+
+def _attachment(report: Report) -> Attachment | None:
+    if report.before_body is not None and report.after_body is not None:
+        return Attachment(
+            edit_payload(masked_text(report.before_body), masked_text(report.after_body)), EDIT_TYPE
+        )
+    return None if report.body is None else Attachment(masked_text(report.body).encode())

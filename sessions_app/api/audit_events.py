@@ -51,7 +51,8 @@ class AuditEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         dict[Name, Text | int | float | bool | None],
         msgspec.Meta(
             max_length=40,
-            description="Plain facts, 16 kB at most. `before` and `after` are shown as a difference.",
+            description="Plain facts, 16 kB at most. `before` and `after` are shown as a difference; where they are"
+            " longer, or may have to be erased, send `before_body` and `after_body`.",
         ),
     ] = {}
     body: Annotated[
@@ -60,6 +61,13 @@ class AuditEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             description="A text that is long, or may have to be erased: it lies apart from the entry."
         ),
     ] = None
+    before_body: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="With `after_body`, instead of `body`: a text before and after an edit, shown as a difference."
+        ),
+    ] = None
+    after_body: str | None = None
 
 
 class EventBatch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -106,6 +114,11 @@ def _report(number: int, event: AuditEvent) -> Report:
         raise BadRequest(
             f"The details of `$.events[{number}]` are over {MAX_DETAILS_BYTES:,} bytes: send long texts as `body`."
         )
+    edited = event.before_body, event.after_body
+    if edited.count(None) == 1 or (edited.count(None) == 0 and event.body is not None):
+        raise BadRequest(
+            f"`$.events[{number}]` needs `before_body` and `after_body` together, and then no `body`."
+        )
     target = event.target
     return Report(
         event.id,
@@ -118,6 +131,8 @@ def _report(number: int, event: AuditEvent) -> Report:
         event.decision,
         event.details,
         event.body,
+        event.before_body,
+        event.after_body,
     )
 
 

@@ -9,12 +9,14 @@ from django.test import Client
 
 from audit import triggers
 from audit.actors import SYSTEM, Actor
+from audit.edits import EDIT_TYPE, edit_payload
 from audit.models import Entry, Payload
 from audit.notes import TreeHead, Verifier
 from audit.record import Attachment, Draft, Target, append, append_apart, record
 from audit.signing import newest_checkpoint, write_checkpoint
 from audit.tree import verify_inclusion
 from dashboard.lib.db import write_transaction
+from sessions_app.actions.console_settings import note_settings
 from sessions_app.models import Role
 from tests.factories import START_MS, make_person, make_session, make_terminal, signed_in
 
@@ -36,11 +38,55 @@ def test_an_edit_is_drawn_as_a_difference(client: Client, path: str) -> None:
     write(details={"from": "old\n<name>", "to": "new\n<name>", "why": "typo"})
     answer = client.get(path)
     page = answer.content.decode()
-    assert "-old" in answer.context["diff"]
-    assert "+new" in answer.context["diff"]
-    assert 'class="diff"' in page
+    assert drawn(answer) == {"": [("removed", "old"), ("added", "new"), ("context", "<name>")]}
+    assert page.count('class="diff"') == 1
+    assert 'data-line="removed"' in page
     assert answer.context["details"] == [("why", "typo")]
     assert "<name>" not in page
+
+
+def drawn(answer: Any) -> dict[str, list[tuple[str, str]]]:
+    return {
+        edit.name: [(line.kind, line.text) for line in edit.lines if line.kind != "hunk"]
+        for edit in answer.context["edits"]
+    }
+
+
+def test_what_settings_were_is_drawn_by_name(client: Client) -> None:
+    note_settings("m1", {"bind": "127.0.0.1", "port": "80"}, actor=SYSTEM)
+    note_settings("m1", {"bind": "192.0.2.7", "port": "80"}, actor=SYSTEM)
+    answer = client.get("/audit/1/")
+    assert drawn(answer) == {"changed": [("removed", "127.0.0.1"), ("added", "192.0.2.7")]}
+    assert [name for name, _ in answer.context["details"]] == ["settings"]
+    assert '<td colspan="4">bind</td>' in answer.content.decode()
+
+
+@pytest.mark.parametrize("details", [{"before": "same", "after": "same"}, {"from": 0, "to": 812}])
+def test_what_is_no_difference_stays_among_the_details(client: Client, details: dict[str, Any]) -> None:
+    write(details=details)
+    answer = client.get("/audit/0/")
+    assert answer.context["edits"] == []
+    assert dict(answer.context["details"]) == {name: str(value) for name, value in details.items()}
+    assert "What changed" not in answer.content.decode()
+
+
+def test_a_long_edit_lies_in_the_payload_and_is_drawn(client: Client) -> None:
+    before = "".join(f"line {number}\n" for number in range(5_000))
+    after = before.replace("line 4000\n", "line 4000, <edited>\n")
+    write(attachment=Attachment(edit_payload(before, after), EDIT_TYPE))
+    answer = client.get("/audit/0/")
+    (lines,) = drawn(answer).values()
+    assert [line for line in lines if line[0] != "context"] == [
+        ("removed", "line 4000"),
+        ("added", "line 4000, <edited>"),
+    ]
+    page = answer.content.decode()
+    assert "line 4000, &lt;edited&gt;" in page
+    assert "line 1000" not in page
+    with write_transaction():
+        connection.cursor().execute("INSERT INTO audit_pruning (idx, first_idx, last_idx) VALUES (9, 0, 0)")
+        Payload.objects.filter(idx=0).delete()
+    assert client.get("/audit/0/").context["edits"] == []
 
 
 def test_a_proof_can_be_checked_with_nothing_but_the_leaf_and_the_key(client: Client) -> None:

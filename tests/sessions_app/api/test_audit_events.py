@@ -9,6 +9,7 @@ from django.db import OperationalError
 
 from audit import stream
 from audit.actors import SYSTEM, Actor
+from audit.edits import EDIT_TYPE
 from audit.models import Entry, Payload
 from audit.record import Draft
 from audit.stream import StreamWriter
@@ -88,6 +89,9 @@ def test_sent_again_it_is_known_and_something_else_under_its_id_is_a_conflict(ap
         ({"details": {"deep": {"er": 1}}}, "$.events[1].details"),
         ({"details": {str(n): "x" * 4_000 for n in range(5)}}, "$.events[1]"),
         ({"colour": "red"}, "$.events[1]"),
+        ({"before_body": "x"}, "$.events[1]"),
+        ({"after_body": "x", "body": "x"}, "$.events[1]"),
+        ({"before_body": "x", "after_body": "y", "body": "z"}, "$.events[1]"),
     ],
 )
 def test_one_that_cannot_be_read_is_named_and_nothing_is_recorded(
@@ -112,6 +116,22 @@ def test_secrets_are_masked(api: Api) -> None:
     entry = Entry.objects.get(action="file.written")
     assert secret not in entry.body
     assert secret.encode() not in bytes(Payload.objects.get(idx=entry.idx).data)
+
+
+def test_a_long_edit_is_kept_apart_as_both_texts(api: Api) -> None:
+    secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYzzKEYzzKEY"
+    before, after = (
+        "Be brief.\n" * 20_000,
+        f"export AWS_SECRET_ACCESS_KEY={secret}\n" + "Be brief.\n" * 19_999,
+    )
+    sent = event(action="prompt.edited", vantage="agent", before_body=before, after_body=after)
+    assert results(post(api, sent, {**sent, "id": str(new_id()), "before_body": ""})) == ["recorded"] * 2
+    entry = Entry.objects.get(id=sent["id"])
+    assert json.loads(entry.body)["payload"]["type"] == EDIT_TYPE
+    kept = bytes(Payload.objects.get(idx=entry.idx).data)
+    assert json.loads(kept)["before"] == before
+    assert json.loads(kept)["after"].endswith("Be brief.\n" * 19_999)
+    assert secret.encode() not in kept
 
 
 def test_it_takes_a_token_that_writes() -> None:
