@@ -9,7 +9,7 @@ from audit.decisions import is_refusal
 from audit.exports.rows import Row
 from audit.exports.text import without_controls
 from dashboard.lib.clock import ms_to_iso
-from dashboard.lib.text import cut
+from dashboard.lib.text import cut_bytes
 
 _FACILITY: Final = 13  # log audit
 _WARNING, _NOTICE = 4, 5
@@ -17,9 +17,13 @@ _WARNING, _NOTICE = 4, 5
 _ELEMENT: Final = "scrollback@32473"
 _MSGID_CHARS: Final = 32
 _HOST_CHARS: Final = 255
-#: A line stays below 2 kB, which every receiver has to take.
-_VALUE_CHARS: Final = 120
+#: A line stays below 2 kB, which every receiver has to take: so much of UTF-8 has each value as it is written, and
+#: what is said in words.
+_VALUE_BYTES: Final = 120
+_SAID_BYTES: Final = 400
 _SPECIAL: Final = re.compile(r'(["\\\]])')
+# An escape whose second character was cut off.
+_HALF_ESCAPE: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\…$")
 _NOT_NAME: Final = re.compile(r"[^!-~]")
 # Tells the receiver that what follows is UTF-8.
 _BOM: Final = "\ufeff"
@@ -44,8 +48,9 @@ def line(row: Row) -> str:
         "decision": row.decision,
     }
     data = " ".join(f'{name}="{_value(value)}"' for name, value in parameters.items() if value)
-    said = cut(
-        without_controls(f"{row.actor_label} {catalog.sentence_of(row.action)} {row.target_label}"), 400
+    said = cut_bytes(
+        without_controls(f"{row.actor_label} {catalog.sentence_of(row.action)} {row.target_label}"),
+        _SAID_BYTES,
     )
     name = _NOT_NAME.sub("_", row.action)[:_MSGID_CHARS] or "-"
     return (
@@ -55,7 +60,9 @@ def line(row: Row) -> str:
 
 
 def _value(text: str) -> str:
-    return _SPECIAL.sub(r"\\\1", cut(without_controls(text), _VALUE_CHARS))
+    written = _SPECIAL.sub(r"\\\1", without_controls(text))
+    shown = cut_bytes(written, _VALUE_BYTES)
+    return shown if shown is written else _HALF_ESCAPE.sub(r"\1…", shown)
 
 
 def _host() -> str:

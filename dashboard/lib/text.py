@@ -26,6 +26,14 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
+def cut_bytes(text: str, limit: int) -> str:
+    """At most `limit` bytes of UTF-8, whole characters alone, the last one an ellipsis when something was cut."""
+    data = text.encode()
+    if len(data) <= limit:
+        return text
+    return data[: limit - len("…".encode())].decode(errors="ignore").rstrip() + "…"
+
+
 def one_line(text: str, limit: int) -> str:
     """The text as a single line without control characters, at most `limit` characters."""
     head = text[: limit * 4]

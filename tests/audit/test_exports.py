@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from audit.actors import Actor
 from audit.exports import ocsf
 from audit.exports.forms import FORMS, pieces
 from audit.models import Entry
+from audit.own_actions import OWN_ACTIONS
 from audit.query import parse
 from audit.record import Draft, Target
 from audit.tree import leaf_hash
@@ -31,6 +33,11 @@ HOSTILE = (
     "two\nlines", "carriage\r\nreturn", "\x1b[31mred\x1b[0m", "\x9b31m", 'quote " \\ ] end', "comma, semicolon;",
     "\u2028line", "\u202eturned", "{\"json\": 1}", "plain",
 )  # fmt: skip
+
+SYSLOG = re.compile(
+    r"<(\d{1,3})>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [!-~]{1,255} scrollback - [!-~]{1,32} "
+    r'\[scrollback@32473(?: [a-zA-Z]{1,32}="(?:[^"\\\]]|\\["\\\]])*")+\] \ufeff[^\n]*'
+)
 
 
 def write(count: int = 1, **values: Any) -> None:
@@ -147,16 +154,34 @@ def test_syslog_lines_are_rfc_5424_and_carry_no_escape(client: Client) -> None:
     write(action="request.denied", decision="deny")
     lines = lines_of(client, "rfc5424")
     assert len(lines) == len(HOSTILE) + 1
-    syntax = re.compile(
-        r"<(\d{1,3})>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [!-~]{1,255} scrollback - [!-~]{1,32} "
-        r'\[scrollback@32473(?: [a-zA-Z]{1,32}="(?:[^"\\\]]|\\["\\\]])*")+\] \ufeff[^\n]*'
-    )
     for line in lines:
-        assert syntax.fullmatch(line), line
+        assert SYSLOG.fullmatch(line), line
         assert len(line.encode()) < 2_048
         assert_no_controls(line)
     assert lines[0].startswith("<109>1 ")
     assert lines[-1].startswith("<108>1 ")
+
+
+@pytest.mark.parametrize(
+    "text", ["\U0001f642" * 300, '"' * 300, "\x07" * 300, "\u65e5" * 300, "]\U0001f642\\" * 100, "a" * 300]
+)
+def test_no_syslog_line_reaches_two_kilobytes(
+    client: Client, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setattr("audit.exports.syslog._host", lambda: "h" * 255)
+    write(
+        actor=Actor("person", text[:64], text[:200]),
+        target=Target(text[:40], text[:64], text),
+        action="request.denied",
+        decision="deny",
+        session_id=uuid.uuid4(),
+        run_id=uuid.uuid4(),
+    )
+    (line,) = lines_of(client, "rfc5424")
+    assert SYSLOG.fullmatch(line), line
+    assert len(line.encode()) < 2_048
+    assert "\ufffd" not in line
+    assert "…" in line
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -172,7 +197,7 @@ def assert_no_controls(text: str, *, c1: bool = True) -> None:
 
 
 def test_every_action_makes_a_valid_ocsf_event(client: Client) -> None:
-    actions = sorted(set(AUDIT_ACTIONS) - RETIRED)
+    actions = sorted({*AUDIT_ACTIONS, *OWN_ACTIONS} - RETIRED)
     for action in actions:
         decision = "deny" if action == "request.denied" else ""
         write(action=action, target=Target("session", "2", "the session"), decision=decision)
@@ -187,6 +212,9 @@ def test_every_action_makes_a_valid_ocsf_event(client: Client) -> None:
     assert by_action["sign_out.completed"]["type_uid"] == 300202
     assert by_action["request.denied"]["status_id"] == 2
     assert by_action["session.renamed"]["type_uid"] == 600303
+    assert by_action["log.read"]["type_uid"] == by_action["log.exported"]["type_uid"] == 600302
+    assert by_action["payload.pruned"]["type_uid"] == 600304
+    assert by_action["audit.lost"]["type_uid"] == 600399
 
 
 def test_the_ocsf_schema_finds_what_is_wrong() -> None:

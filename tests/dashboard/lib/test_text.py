@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.lib.text import cut, one_line, storable
+from dashboard.lib.text import cut, cut_bytes, one_line, storable
 
 any_text = st.text(st.characters(codec=None, exclude_categories=()))
 
@@ -31,3 +31,13 @@ def test_one_line_is_one_printable_line(text: str) -> None:
 
     assert len(line) <= 40
     assert line.isprintable() or line == ""
+
+
+@given(st.text(st.sampled_from("a \u00e9\u65e5\U0001f642")), st.integers(3, 40))
+def test_bytes_are_cut_between_characters(text: str, limit: int) -> None:
+    shown = cut_bytes(text, limit)
+    assert len(shown.encode()) <= limit
+    if shown != text:
+        assert len(text.encode()) > limit
+        assert shown.endswith("…")
+        assert text.startswith(shown[:-1])
