@@ -34,7 +34,10 @@ class EventTarget(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 class AuditEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     id: Annotated[
-        uuid.UUID, msgspec.Meta(description="Made by the sender, the same whenever the event is sent again.")
+        uuid.UUID,
+        msgspec.Meta(
+            description="A UUID of version 7, made by the sender, the same whenever the event is sent again."
+        ),
     ]
     action: ReportedAction
     observed_ms: Annotated[
@@ -110,6 +113,8 @@ def post_events(call: Call) -> EventResults:
 
 def _report(number: int, event: AuditEvent) -> Report:
     """Raises BadRequest for what its schema cannot say."""
+    if event.id.version != 7:
+        raise BadRequest(f"`$.events[{number}].id` is no UUID of version 7, which begins with the time.")
     if len(msgspec.json.encode(event.details)) > MAX_DETAILS_BYTES:
         raise BadRequest(
             f"The details of `$.events[{number}]` are over {MAX_DETAILS_BYTES:,} bytes: send long texts as `body`."

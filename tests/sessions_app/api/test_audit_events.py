@@ -83,6 +83,10 @@ def test_sent_again_it_is_known_and_something_else_under_its_id_is_a_conflict(ap
     [
         ({"action": "person.created"}, "$.events[1].action"),
         ({"id": "7"}, "$.events[1].id"),
+        ({"id": "8f14e45f-ceea-467f-a8f3-1d2c3b4a5968"}, "$.events[1].id"),
+        ({"id": "019a2f4e-6c1d-1b3e-8f00-1d2c3b4a5968"}, "$.events[1].id"),
+        # The seventh version of something that is no UUID of RFC 9562.
+        ({"id": "019a2f4e-6c1d-7b3e-0f00-1d2c3b4a5968"}, "$.events[1].id"),
         ({"vantage": "moon"}, "$.events[1].vantage"),
         ({"decision": "maybe"}, "$.events[1].decision"),
         ({"observed_ms": -1}, "$.events[1].observed_ms"),
