@@ -2,10 +2,12 @@
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from audit.matching import condition
 from audit.models import Entry, EntryQuerySet
+from audit.query import Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,8 @@ class Selection:
     since_ms: int | None = None
     #: Not itself within.
     until_ms: int | None = None
+    #: As the page's box reads it.
+    query: Query = field(default_factory=Query)
 
     @property
     def is_whole(self) -> bool:
@@ -32,7 +36,7 @@ class Selection:
             found = found.filter(at_ms__gte=self.since_ms)
         if self.until_ms is not None:
             found = found.filter(at_ms__lt=self.until_ms)
-        return found
+        return found.filter(condition(self.query))
 
     def conditions(self) -> dict[str, Any]:
         """Those that are given, by name, as JSON has them."""
@@ -42,6 +46,7 @@ class Selection:
             "session": str(self.session) if self.session else "",
             "since_ms": self.since_ms,
             "until_ms": self.until_ms,
+            "query": str(self.query),
         }
         return {name: value for name, value in named.items() if value not in ("", None)}
 

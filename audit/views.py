@@ -1,5 +1,6 @@
 """The log as a list, newest first. Nothing here can change it; who may read it is decided where the addresses are."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -65,6 +66,7 @@ def entries(request: HttpRequest) -> HttpResponse:
             "chips": _chips(query),
             "saved": surroundings().saved_queries(request),
             "forms": FORMS,
+            "bundle_command": _bundle_command(query),
         },
     )
 
@@ -174,6 +176,13 @@ def _index(request: HttpRequest, name: str) -> int | None:
     if not text.removeprefix("-").isascii() or not text.removeprefix("-").isdigit() or len(text) > 18:
         raise BadRequest(f"This page link is broken: {name} is no number of an entry.")
     return int(text)
+
+
+def _bundle_command(query: Query) -> str:
+    """What takes the same entries with the leaves of all others, as a shell reads it."""
+    # Joined by "=", as what begins with a minus would be taken for an option.
+    chosen = f" --query={shlex.quote(str(query))}" if query else ""
+    return f"audit export audit.zip{chosen}"
 
 
 def _chips(query: Query) -> list[dict[str, str]]:

@@ -11,6 +11,7 @@ from audit import catalog
 from audit.actors import command_line
 from audit.bundle import Bundle
 from audit.keys import KeyUnavailable
+from audit.query import parse
 from audit.selection import Selection
 from audit.signing import newest_checkpoint, write_checkpoint
 from dashboard.audit_commands import Answer, moment
@@ -33,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--session", default="", metavar="ID", help="only what concerns this session")
     parser.add_argument("--since", type=moment, metavar="TIME", help="from this ISO 8601 time on")
     parser.add_argument("--until", type=moment, metavar="TIME", help="before this time")
+    parser.add_argument(
+        "--query", default="", help="only what the page's box finds with this: 'decision:deny project:atlas'"
+    )
     parser.add_argument("--no-payloads", dest="payloads", action="store_false", help="leave payloads out")
     parser.add_argument("--force", action="store_true", help="write over the file when it is there")
 
@@ -45,6 +49,7 @@ def run(
     session: str,
     since: int | None,
     until: int | None,
+    query: str,
     payloads: bool,
     force: bool,
     **_: Any,
@@ -52,7 +57,7 @@ def run(
     _refuse_unknown(action)
     if not force:
         refuse_existing(file)
-    selection = Selection(action, actor, _session_id(session), since, until)
+    selection = Selection(action, actor, _session_id(session), since, until, parse(query))
     bundle = _bundle(selection, payloads=payloads)
     count = bundle.entry_count()
     note_log_export(

@@ -1,10 +1,12 @@
 """The log's list: what is found, in which order, and what is recorded of the looking."""
 
 import json
+import shlex
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils.html import escape
 from pytest_django import DjangoAssertNumQueries
 
 from audit import walk
@@ -399,3 +401,23 @@ def test_viewers_do_not_see_the_log() -> None:
     for path in ("", "0/", "facets/", "head/", "export/csv/"):
         assert viewer.get(f"/audit/{path}").status_code == 404
     assert not Entry.objects.filter(action__startswith="log.").exists()
+
+
+@pytest.mark.parametrize(
+    ("query", "command"),
+    [
+        ("", "audit export audit.zip"),
+        ("decision:deny actor:ada", "audit export audit.zip --query='decision:deny actor:ada'"),
+        ("-actor:ada", "audit export audit.zip --query=-actor:ada"),
+        ('it\'s $HOME "a b"', """audit export audit.zip --query='it'"'"'s $HOME "a b"'"""),
+    ],
+)
+def test_the_menu_of_exports_has_the_command_for_a_bundle_of_the_same(
+    client: Client, query: str, command: str
+) -> None:
+    write()
+    page = client.get("/audit/", {"q": query})
+    assert page.context["bundle_command"] == command
+    assert f"{escape(command)}</code>" in page.content.decode()
+    *_, option = shlex.split(command)
+    assert option == (f"--query={query}" if query else "audit.zip")

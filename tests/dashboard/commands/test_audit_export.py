@@ -13,12 +13,15 @@ import pytest
 from django.db import connection, transaction
 
 from audit import bundle, catalog
+from audit.actors import SYSTEM, Actor
 from audit.keys import public_key
 from audit.models import Entry, Log
+from audit.record import Draft, Target
 from audit.signing import newest_checkpoint
-from tests.audit.bundles import fill
+from tests.audit.bundles import ADA, fill
+from tests.audit.logs import put
 from tests.dashboard.commands.calling import Caller
-from tests.factories import make_session
+from tests.factories import make_project, make_session
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,6 +29,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def log() -> None:
     fill(30, payload_every=10)
+
+
+def written(drafts: list[Draft]) -> None:
+    with transaction.atomic():
+        put(drafts)
 
 
 def exports() -> list[dict[str, object]]:
@@ -126,6 +134,68 @@ def test_a_part_says_what_is_withheld(call: Caller, tmp_path: Path) -> None:
     assert verdicts["withheld"]["text"].startswith("25 entries, only their hashes are here: 0-2, 4-8, ")
     (details,) = exports()
     assert details["filter"] == found["filter"]
+
+
+@pytest.mark.parametrize(
+    ("query", "indices"),
+    [
+        ("decision:deny", [1]),
+        ("project:atlas", [2]),
+        ("run:01890000-0000-7000-8000-000000000001", [3]),
+        ('target:"the login form"', [4]),
+        ("rosebud", [5]),
+        ("-actor:ada", [0]),
+        ("decision:deny actor:nobody", []),
+    ],
+)
+def test_what_the_page_filters_leaves_with_the_leaves_of_the_rest(
+    call: Caller, tmp_path: Path, query: str, indices: list[int]
+) -> None:
+    session = make_session(project=make_project(name="atlas"))
+    written(
+        [
+            Draft("session.archived", Actor("person", "2", "bob")),
+            Draft("request.denied", ADA, decision="deny"),
+            Draft("session.archived", ADA, session_id=session.pk),
+            Draft("session.archived", ADA, run_id=uuid.UUID("01890000-0000-7000-8000-000000000001")),
+            Draft("session.archived", ADA, Target("session", "4", "Fix the login form")),
+            Draft("session.archived", ADA, details={"word": "Rosebud"}),
+        ]
+    )
+    path = tmp_path / "part.zip"
+    found = call("audit", "export", path, f"--query={query}", "--json").document
+    assert (found["entries"], found["size"], found["filter"]) == (len(indices), 6, {"query": query})
+    assert exports()[0]["filter"] == found["filter"]
+    with zipfile.ZipFile(path) as archive:
+        lines = archive.read("entries.jsonl").splitlines()
+        assert query in json.loads(archive.read("bundle.json"))["filter"]["query"]
+    assert [json.loads(line)["idx"] for line in lines] == indices
+    done = subprocess.run(
+        [sys.executable, "-I", str(bundle.VERIFIER), str(path), "--json"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+    verdicts = json.loads(done.stdout)["verdicts"]
+    assert verdicts["withheld"]["text"].startswith(
+        f"{6 - len(indices)} entries, only their hashes are here: "
+    )
+
+
+def test_a_query_narrows_what_other_filters_leave(call: Caller, tmp_path: Path) -> None:
+    written(
+        [Draft("session.archived", ADA), Draft("session.deleted", ADA), Draft("session.archived", SYSTEM)]
+    )
+    arguments = ("--action", "session.archived", "--query", "actor:ada")
+    found = call("audit", "export", tmp_path / "part.zip", *arguments, "--json").document
+    assert (found["entries"], found["filter"]) == (1, {"action": "session.archived", "query": "actor:ada"})
+
+
+@pytest.mark.usefixtures("log")
+def test_a_query_that_cannot_be_read_is_refused_in_a_line(call: Caller, tmp_path: Path) -> None:
+    ended = call("audit", "export", tmp_path / "log.zip", "--query", "actr:ada")
+    assert (ended.status, ended.raw) == (2, b"")
+    assert "no qualifier actr:" in ended.errors
+    assert len(ended.errors.splitlines()) == 1
+    assert (exports(), list(tmp_path.iterdir())) == ([], [])
 
 
 @pytest.mark.usefixtures("log")
