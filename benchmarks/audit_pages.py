@@ -2,7 +2,7 @@
 
 import http.client
 import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 import psutil  # type: ignore[import-untyped]  # its types are a package of their own
@@ -10,6 +10,9 @@ from django.conf import settings
 
 from benchmarks.harness import MB, Console, Options, say
 from benchmarks.processes import Failed
+
+if TYPE_CHECKING:
+    from benchmarks.many_entries import Scene
 
 ENTRIES: Final = 1_000_000
 TARGET_LIST_P95_MS: Final = 50
@@ -21,13 +24,14 @@ def run(options: Options, console: Console) -> dict[str, Any]:
     console.use_here()
     from audit.signing import write_checkpoint
     from benchmarks import visiting
-    from benchmarks.many_entries import write_entries
+    from benchmarks.many_entries import write_entries, write_sessions
 
     (count,) = options.scaled(ENTRIES)
     person = visiting.make_operator()
     say(f"writing {count:,} entries")
     started = time.monotonic()
-    sessions = write_entries(count)
+    scenes = write_entries(count)
+    write_sessions(scenes)
     written_s = round(time.monotonic() - started, 1)
     write_checkpoint()
     with visiting.serving(console) as server:
@@ -35,7 +39,7 @@ def run(options: Options, console: Console) -> dict[str, Any]:
         with visiting.Visitor(server, cookie) as visitor:
             client = visiting.client_of(person)
             pages = {}
-            for name, path in _paths(count, str(sessions[7])).items():
+            for name, path in _paths(count, scenes[7]).items():
                 pages[name] = visiting.page_figures(path, client, visitor, options.requests(60))
                 say(f"{name}  {pages[name]}")
         exports = {
@@ -52,8 +56,9 @@ def run(options: Options, console: Console) -> dict[str, Any]:
     }
 
 
-def _paths(count: int, session: str) -> dict[str, str]:
+def _paths(count: int, scene: "Scene") -> dict[str, str]:
     from audit.models import Entry
+    from benchmarks.many_entries import RARE_PROJECT
     from dashboard.lib.clock import ms_to_iso
 
     middle = ms_to_iso(Entry.objects.get(idx=count // 2).at_ms)
@@ -67,7 +72,13 @@ def _paths(count: int, session: str) -> dict[str, str]:
         "denied": "decision:deny",
         "denied_by_one": "decision:deny actor:eve",
         "not_two": "-action:token.* -actor:ada",
-        "session": f"session:{session}",
+        "session": f"session:{scene.session}",
+        "run": f"run:{scene.run}",
+        "project": "project:atlas",
+        "rare_project": f"project:{RARE_PROJECT}",
+        "no_project": "-project:atlas action:session.*",
+        "target": "target:terminal",
+        "rare_target": 'target:"number 4711"',
         "before": f"before:{middle}",
         "after_and_action": f"after:{middle} action:request.denied",
         "nobody": "actor:nobody",
@@ -77,7 +88,7 @@ def _paths(count: int, session: str) -> dict[str, str]:
     lists = {name: f"/audit/?{urlencode({'q': query})}" for name, query in queries.items()}
     facets = {
         f"facets_{name}": f"/audit/facets/?{urlencode({'q': queries[name]})}"
-        for name in ("first", "actor", "denied", "rare_action", "before")
+        for name in ("first", "actor", "denied", "rare_action", "before", "project", "rare_project")
     }
     deep = {"deep": f"/audit/?older_than={count // 2}", "entry": f"/audit/{count // 3}/"}
     return {**lists, **deep, **facets}
