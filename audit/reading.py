@@ -1,10 +1,10 @@
 """Looking at the log and taking it out are acts of their own: each has its entry before anything is shown."""
 
 import hashlib
-import json
 from typing import Final
 
 from audit.actors import Actor
+from audit.columns import parsed
 from audit.matching import condition
 from audit.models import Entry
 from audit.query import Query, Term, parse
@@ -66,12 +66,20 @@ def _noted(actor: Actor) -> set[str]:
     now = now_ms()
     newest = Entry.objects.filter(action="log.read").order_by("-idx")
     rows = newest.values_list("at_ms", "actor_type", "actor_id", "body")[:_LOOK_BACK]
-    return {
-        json.loads(body)["details"]["filter"]
+    found = {
+        _filter_in(body)
         for at_ms, kind, key, body in rows
         # What seems yet to come was written before the clock was set back: how long ago is not known.
         if now - READ_ONCE_MS < at_ms <= now and (kind, key) == (actor.type, actor.id)
     }
+    return {text for text in found if text is not None}
+
+
+def _filter_in(body: str) -> str | None:
+    """None where the entry was tampered with: then it stands for no reading."""
+    details = (parsed(body.encode("utf-8", "replace")) or {}).get("details")
+    text = details.get("filter") if isinstance(details, dict) else None
+    return text if isinstance(text, str) else None
 
 
 def _lists(text: str, idx: int) -> bool:

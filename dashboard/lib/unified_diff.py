@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-_NUMBERED_HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
+_NUMBERED_HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 
 LineKind = Literal["context", "added", "removed", "hunk", "note"]
 
@@ -32,31 +32,36 @@ def read_unified_diff(patch: str) -> Iterator[DiffLine]:
     """
     old_number: int | None = None
     new_number: int | None = None
+    # How many lines of either side the hunk still has, as it says itself: `--- x` is one of them, no header.
+    old_left = new_left = 0
     lines = patch.removesuffix("\n").split("\n")
     for index, line in enumerate(lines):
         following = lines[index + 1] if index + 1 < len(lines) else ""
         previous = lines[index - 1] if index else ""
         if line.startswith(("diff --git ", "index ", "*** ")):
+            old_left = new_left = 0
             continue
-        if line.startswith("--- ") and following.startswith("+++ "):
+        if line.startswith("--- ") and following.startswith("+++ ") and old_left <= 0:
             continue
-        if line.startswith("+++ ") and previous.startswith("--- "):
+        if line.startswith("+++ ") and previous.startswith("--- ") and new_left <= 0:
             continue
         if line.startswith("@@"):
             numbered = _NUMBERED_HUNK.match(line)
-            old_number, new_number = (int(numbered[1]), int(numbered[2])) if numbered else (None, None)
+            old_number, new_number = (int(numbered[1]), int(numbered[3])) if numbered else (None, None)
+            old_left, new_left = (int(numbered[2] or 1), int(numbered[4] or 1)) if numbered else (0, 0)
             yield DiffLine("hunk", None, None, line)
         elif line.startswith("\\"):
             yield DiffLine("note", None, None, line[2:])
         elif line.startswith("+"):
             yield DiffLine("added", None, new_number, line[1:])
-            new_number = _after(new_number)
+            new_number, new_left = _after(new_number), new_left - 1
         elif line.startswith("-"):
             yield DiffLine("removed", old_number, None, line[1:])
-            old_number = _after(old_number)
+            old_number, old_left = _after(old_number), old_left - 1
         else:
             yield DiffLine("context", old_number, new_number, line[1:] if line.startswith(" ") else line)
             old_number, new_number = _after(old_number), _after(new_number)
+            old_left, new_left = old_left - 1, new_left - 1
 
 
 def _after(number: int | None) -> int | None:

@@ -17,6 +17,7 @@ from audit.query import parse
 from audit.record import Draft, Target, record
 from audit.signing import write_checkpoint
 from sessions_app.models import AgentSession, Role, SavedView
+from tests.audit.attacks import drop_triggers
 from tests.audit.logs import put
 from tests.factories import make_person, make_project, make_session, signed_in
 
@@ -247,6 +248,17 @@ def test_reading_is_recorded_once_for_each_person_and_filter(
     monkeypatch.setattr("audit.reading.now_ms", lambda: later)
     client.get("/audit/")
     assert reads.all().count() == 4
+
+
+@pytest.mark.parametrize("body", ["x", "[]", '{"details": []}', '{"details": {"filter": ["everything"]}}'])
+def test_a_reading_that_was_tampered_with_stands_for_none(client: Client, body: str) -> None:
+    write()
+    client.get("/audit/")
+    drop_triggers()
+    reads = Entry.objects.filter(action="log.read")
+    assert reads.update(body=body) == 1
+    assert client.get("/audit/0/").status_code == 200
+    assert reads.count() == 2
 
 
 @pytest.mark.parametrize("path", ["facets/", "news/"])

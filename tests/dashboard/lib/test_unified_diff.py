@@ -40,6 +40,20 @@ def test_a_removed_line_that_looks_like_a_header_is_kept() -> None:
     )
 
 
+def test_lines_that_look_like_both_headers_are_kept_and_the_next_headers_are_none() -> None:
+    one, two = "--- a/x.sql\n+++ b/x.sql\n", "--- a/y\n+++ b/y\n"
+    patch = f"{one}@@ -1,2 +1,2 @@\n same\n--- old\n+++ new\n{two}@@ -1 +1 @@\n-a\n+b\n"
+    assert [(line.kind, line.text) for line in read_unified_diff(patch)] == [
+        ("hunk", "@@ -1,2 +1,2 @@"),
+        ("context", "same"),
+        ("removed", "-- old"),
+        ("added", "++ new"),
+        ("hunk", "@@ -1 +1 @@"),
+        ("removed", "a"),
+        ("added", "b"),
+    ]
+
+
 def test_a_patch_without_numbers_is_read_without_them() -> None:
     patch = "*** Begin Patch\n*** Update File: x.py\n@@\n-a\n+b\n*** End Patch"
     lines = list(read_unified_diff(patch))
