@@ -7,7 +7,7 @@ import msgspec
 
 from dashboard.lib.errors import BadRequest, Refused
 from sessions_app.actions.terminals.reading import MissingOutput
-from sessions_app.actions.terminals.screens import offset_at, screen_at, time_at
+from sessions_app.actions.terminals.screens import place_at, place_behind, screen_of, time_at
 from sessions_app.api.documents import Document
 from sessions_app.api.endpoint import Call, Endpoint
 from sessions_app.api.problems import NOT_FOUND, REFUSED
@@ -51,16 +51,17 @@ def screen_document(
 ) -> ScreenDocument:
     """At a time or after so many bytes; without either at the present end. Raises Refused."""
     if at_us is not None:
-        offset = offset_at(terminal, at_us)
-    offset = terminal.size if offset is None else min(offset, terminal.size)
+        place = place_at(terminal, at_us)
+    else:
+        place = place_behind(terminal, terminal.size if offset is None else offset)
     try:
-        screen = screen_at(terminal, offset)
+        screen = screen_of(terminal, place)
     except (EngineError, MissingOutput) as error:
         raise Refused(str(error)) from error
     return ScreenDocument(
         terminal=terminal.pk,
-        offset=offset,
-        at_us=time_at(terminal, offset),
+        offset=place.offset,
+        at_us=time_at(terminal, place.offset),
         cols=screen.cols,
         rows=list(screen.rows),
         cursor=ScreenCursor(

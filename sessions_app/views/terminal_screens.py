@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from dashboard.lib.errors import BadRequest
 from sessions_app.access import READ
 from sessions_app.actions.terminals.reading import MissingOutput
-from sessions_app.actions.terminals.screens import offset_at, styled_screen_at
+from sessions_app.actions.terminals.screens import place_at, styled_screen_of
 from sessions_app.models import Terminal
 from sessions_app.sign_in import me, requires
 from sessions_app.terminal.engine.model import EngineError
@@ -25,7 +25,7 @@ def screen(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
     found = get_object_or_404(Terminal.objects.visible_to(me(request)), pk=terminal_id)
     at_us = _moment(request)
     try:
-        shown = styled_screen_at(found, offset_at(found, at_us))
+        shown = styled_screen_of(found, place_at(found, at_us))
     except (EngineError, MissingOutput):
         return HttpResponse(status=204)
     response = HttpResponse(draw(shown), content_type="image/svg+xml")

@@ -1,4 +1,4 @@
-"""What many terminals show now: as styled_screen_at at the end of each, with four queries for all of them."""
+"""What many terminals show now: as styled_screen_of at the end of each, with four queries for all of them."""
 
 import uuid
 from collections.abc import Mapping, Sequence

@@ -40,13 +40,18 @@ def screen_at(terminal: Terminal, offset: int) -> Screen:
 
     Raises EngineError, MissingOutput.
     """
-    way = _way_to(terminal, place_behind(terminal, offset))
+    return screen_of(terminal, place_behind(terminal, offset))
+
+
+def screen_of(terminal: Terminal, place: Cursor) -> Screen:
+    """The screen at any place. Raises EngineError, MissingOutput."""
+    way = _way_to(terminal, place)
     return screen_engine().screen(way.start, way.cols, way.rows, way.items)
 
 
-def styled_screen_at(terminal: Terminal, offset: int) -> StyledScreen:
+def styled_screen_of(terminal: Terminal, place: Cursor) -> StyledScreen:
     """The same with its colours. Raises EngineError, MissingOutput."""
-    way = _way_to(terminal, place_behind(terminal, offset))
+    way = _way_to(terminal, place)
     return screen_engine().styled(way.start, way.cols, way.rows, way.items)
 
 

@@ -65,6 +65,22 @@ def test_a_moment_is_named_by_its_time_or_offset(
     assert call("screen", str(recorder.terminal.pk), *moment).text.split("\n")[:2] == rows
 
 
+def test_a_moment_is_before_a_window_that_was_resized_later(call: Caller, workshop: Workshop) -> None:
+    recorder = start_recorder()
+    recorder.write(b"$ " + b"x" * 60, after_us=1_000_000)
+    recorder.time_us = 8_000_000
+    recorder.resize(40, 10)
+    terminal = recorder.refresh()
+    for _ in range(2):
+        shown = [
+            call("screen", str(terminal.pk), "--at", at, "--json").document
+            for at in ("1", "5", "7.999999", "8")
+        ]
+        assert [(screen["cols"], len(screen["rows"])) for screen in shown] == [(80, 24)] * 3 + [(40, 10)]
+        assert [screen["rows"][0] for screen in shown] == ["$ " + "x" * 60] * 3 + ["$ " + "x" * 38]
+        derive_all(terminal.pk, workshop)
+
+
 def test_as_json_it_says_where_it_is(call: Caller, recorder: Recorder) -> None:
     document = call("screen", str(recorder.terminal.pk), "--at", "2.5", "--json").document
     assert document == {

@@ -58,6 +58,16 @@ def test_a_picture_shows_the_screen_of_its_moment(
     assert "third" in client.get(address(recorder, 99 * SECOND_US)).content.decode()
 
 
+def test_a_picture_has_the_window_of_its_moment(client: Client) -> None:
+    recorder = start_recorder()
+    recorder.write(b"x" * 60, after_us=SECOND_US)
+    recorder.time_us = 8 * SECOND_US
+    recorder.resize(40, 10)
+    before, later = (client.get(address(recorder, at * SECOND_US)).content.decode() for at in (5, 8))
+    assert "x" * 60 in before
+    assert "x" * 60 not in later
+
+
 def test_only_what_is_past_may_be_kept_by_the_browser(client: Client, recorder: Recorder) -> None:
     assert "max-age" in client.get(address(recorder, SECOND_US))["Cache-Control"]
     newest = client.get(address(recorder, 3 * SECOND_US))

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from sessions_app.actions.terminals import newest_screens as module
 from sessions_app.actions.terminals.deriving import derive_all
 from sessions_app.actions.terminals.newest_screens import newest_screens
-from sessions_app.actions.terminals.screens import stop_screens, styled_screen_at
+from sessions_app.actions.terminals.screens import place_behind, stop_screens, styled_screen_of
 from sessions_app.actions.terminals.sealing import seal
 from sessions_app.actions.terminals.working import Workshop
 from sessions_app.models import Terminal, TerminalChunk, TerminalKeyframe
@@ -44,7 +44,8 @@ def same_as_alone(terminals: list[Terminal]) -> None:
     together = newest_screens(terminals)
     assert set(together) == {terminal.pk for terminal in terminals}
     for terminal in terminals:
-        assert together[terminal.pk] == styled_screen_at(terminal, terminal.size), terminal.title
+        alone = styled_screen_of(terminal, place_behind(terminal, terminal.size))
+        assert together[terminal.pk] == alone, terminal.title
 
 
 def test_they_are_those_that_each_has_alone(workshop: Workshop) -> None:

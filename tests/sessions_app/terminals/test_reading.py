@@ -59,6 +59,23 @@ def test_a_screen_is_said_with_its_size_and_cursor_as_its_picture_shows_it(recor
     assert ["second" in picture for picture in pictures] == [False, True]
 
 
+def test_a_moment_is_before_what_happened_later_at_the_same_place() -> None:
+    recorder = start_recorder()
+    recorder.write(b"one", after_us=1_000)
+    recorder.time_us = 5_000
+    recorder.resize(40, 10)
+    recorder.time_us = 9_000
+    recorder.resize(50, 12)
+    api, path = Api(), f"terminals/{recorder.terminal.pk}/screen"
+    shown = [api.read(path, "show_screen", at_us=at_us) for at_us in (999, 1_000, 4_999, 5_000, 9_000, 10**9)]
+    assert [(screen["offset"], screen["cols"], len(screen["rows"])) for screen in shown] == [
+        *((0, 80, 24), (3, 80, 24), (3, 80, 24)),
+        *((3, 40, 10), (3, 50, 12), (3, 50, 12)),
+    ]
+    # By its offset it is the one behind all that happened there.
+    assert api.read(path, "show_screen", offset=3)["cols"] == 50
+
+
 def test_a_screen_costs_the_same_queries_wherever_it_lies(workshop: Workshop) -> None:
     terminal = recorded(log_of(8_000))
     derive_all(terminal.pk, workshop)

@@ -9,9 +9,12 @@ from sessions_app.actions.terminals import screens
 from sessions_app.actions.terminals.deriving import derive_all
 from sessions_app.actions.terminals.screens import (
     offset_at,
+    place_at,
+    place_behind,
     screen_at,
+    screen_of,
     stop_screens,
-    styled_screen_at,
+    styled_screen_of,
     time_at,
 )
 from sessions_app.actions.terminals.sealing import seal
@@ -83,8 +86,30 @@ def test_beyond_the_ends_are_the_ends() -> None:
 
 def test_colours_come_with_the_same_rows() -> None:
     terminal = recorded(b"\x1b[31mred\x1b[0m plain")
-    styled = styled_screen_at(terminal, terminal.size)
+    styled = styled_screen_of(terminal, place_behind(terminal, terminal.size))
     assert "".join(text for text, _ in styled.rows[0]) == "red plain"
+
+
+def test_a_moment_is_before_what_happened_later_at_the_same_place(workshop: Workshop) -> None:
+    recorder = start_recorder()
+    recorder.write(b"x" * 50, after_us=1_000)
+    recorder.time_us = 5_000
+    recorder.resize(40, 10)
+    recorder.time_us = 9_000
+    recorder.resize(50, 12)
+    terminal = recorder.refresh()
+    for _ in range(2):
+        shown = [
+            screen_of(terminal, place_at(terminal, time_us)) for time_us in (999, 1_000, 4_999, 5_000, 9_000)
+        ]
+        assert [(screen.cols, len(screen.rows)) for screen in shown] == [
+            *((80, 24), (80, 24), (80, 24)),
+            *((40, 10), (50, 12)),
+        ]
+        assert shown[2].rows[0] == "x" * 50
+        styled = styled_screen_of(terminal, place_at(terminal, 4_999))
+        assert (styled.cols, len(styled.rows)) == (80, 24)
+        derive_all(terminal.pk, workshop)
 
 
 def test_without_an_engine_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
