@@ -20,6 +20,7 @@ from sessions_app.actions.terminals.playing import (
     stretch_of_place,
 )
 from sessions_app.actions.terminals.reading import events_before, read_bytes, stored_segments
+from sessions_app.actions.terminals.screens import screens_version
 from sessions_app.models import Terminal
 from sessions_app.sign_in import me, requires
 from sessions_app.views.content_coding import answer, encoded, takes
@@ -76,7 +77,11 @@ def stretch(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
         played = stretch_from(found, _number(request, "from", 0), heavy=request.GET.get("heavy") == "1")
     response = answer(request, _in_a_row(played.frames), OCTETS)
     # Another engine may make other screens, as may a rebuild, and then the map names another version.
-    return _immutable(response) if played.is_final and request.GET.get("v") == _version(found) else response
+    return (
+        _immutable(response)
+        if played.is_final and request.GET.get("v") == screens_version(found)
+        else response
+    )
 
 
 @require_safe
@@ -88,24 +93,18 @@ def terminal_map(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
     etag = _etag(found, after)
     response = get_conditional_response(request, etag=etag)
     if not isinstance(response, HttpResponseNotModified):
-        document = {"version": _version(found), **msgspec.to_builtins(map_of(found, after))}
+        document = {"version": screens_version(found), **msgspec.to_builtins(map_of(found, after))}
         response = answer(request, msgspec.json.encode(document), "application/json")
     response["ETag"] = etag
     response["Cache-Control"] = "private, no-cache"
     return response
 
 
-def _version(terminal: Terminal) -> str:
-    """Another one for each engine, and for each time that the screens were made anew."""
-    made_by = f"{terminal.derivation} {terminal.derived_by}"
-    return hashlib.sha256(made_by.encode()).hexdigest()[:8]
-
-
 def _etag(terminal: Terminal, after: int) -> str:
     """Weak, as the body may come compressed or not."""
     made_of = (
         after, terminal.size, terminal.event_count, terminal.duration_us, terminal.state, terminal.sealed_size,
-        terminal.derived_size, terminal.derived_event, terminal.derived_end, _version(terminal),
+        terminal.derived_size, terminal.derived_event, terminal.derived_end, screens_version(terminal),
     )  # fmt: skip
     return f'W/"{hashlib.sha256(repr(made_of).encode()).hexdigest()[:20]}"'
 

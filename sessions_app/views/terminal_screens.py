@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from dashboard.lib.errors import BadRequest
 from sessions_app.access import READ
 from sessions_app.actions.terminals.reading import MissingOutput
-from sessions_app.actions.terminals.screens import place_at, styled_screen_of
+from sessions_app.actions.terminals.screens import place_at, screens_version, styled_screen_of
 from sessions_app.models import Terminal
 from sessions_app.sign_in import me, requires
 from sessions_app.terminal.engine.model import EngineError
@@ -21,7 +21,7 @@ _LATEST_US = 2**53
 @require_safe
 @requires(READ)
 def screen(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
-    """An `<svg>` of the screen at `at_us` (0); 204 where no engine can draw it."""
+    """An `<svg>` of the screen at `at_us` (0); 204 where no engine can draw it; `v` is the map's version."""
     found = get_object_or_404(Terminal.objects.visible_to(me(request)), pk=terminal_id)
     at_us = _moment(request)
     try:
@@ -29,8 +29,8 @@ def screen(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
     except (EngineError, MissingOutput):
         return HttpResponse(status=204)
     response = HttpResponse(draw(shown), content_type="image/svg+xml")
-    if at_us < found.duration_us:
-        # What was shown then never changes.
+    if at_us < found.duration_us and request.GET.get("v") == screens_version(found):
+        # What was shown then never changes; what an engine makes of it does, and then the map names another version.
         response["Cache-Control"] = "private, max-age=86400"
     return response
 

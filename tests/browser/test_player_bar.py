@@ -1,5 +1,7 @@
 """The player's bar: dragged, typed, hovered; what happened on it, and the recorded window above it."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -203,7 +205,9 @@ def test_pointing_at_the_bar_shows_that_screen_and_moves_nothing(signed_in_page:
     expect(peek.locator("svg")).to_contain_text("line 3")
     expect(peek.locator("svg")).not_to_contain_text("line 4")
     expect(peek.locator("[data-peek-clock]")).to_have_text("0:03")
-    timeline.hover(position={"x": width * 0.85, "y": 30})
+    with page.expect_response("**/screen?*") as answered:
+        timeline.hover(position={"x": width * 0.85, "y": 30})
+    assert re.search("at_us=8[0-9]+&v=[0-9a-f]{8}$", answered.value.url)
     expect(peek.locator("svg")).to_contain_text("line 8")
     assert box_of(page.locator("[data-screen]")) == before
     assert screen_text(page) == lines(10), "pointing does not seek"

@@ -1,6 +1,7 @@
 """What a terminal showed at any moment: the last keyframe before it, and the output from there on."""
 
 import bisect
+import hashlib
 import threading
 import uuid
 from typing import Final, NamedTuple
@@ -82,6 +83,12 @@ def _last_event(terminal: Terminal, **until: int) -> int:
     # By their number: of those that are left out there are few behind a place that somebody looks at.
     found = TerminalEvent.objects.filter(terminal=terminal, **until).order_by("-number")
     return found.values_list("number", flat=True).first() or 0
+
+
+def screens_version(terminal: Terminal) -> str:
+    """Another one for each engine, and for each time that the keyframes of the terminal were made anew."""
+    made_by = f"{terminal.derivation} {terminal.derived_by}"
+    return hashlib.sha256(made_by.encode()).hexdigest()[:8]
 
 
 def stop_screens() -> None:

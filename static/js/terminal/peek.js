@@ -12,9 +12,9 @@ export class Peek {
   #loading = false;
   #kept = new Map();
 
-  constructor(box, { terminal }) {
-    this.box = box;
-    this.terminal = terminal;
+  /** `version()` is the map's, "" before it is there. */
+  constructor(box, { terminal, version }) {
+    Object.assign(this, { box, terminal, version });
     this.picture = box.querySelector("[data-peek-picture]");
     this.label = box.querySelector("[data-peek-label]");
     this.clock = box.querySelector("[data-peek-clock]");
@@ -40,7 +40,8 @@ export class Peek {
     this.#loading = true;
     try {
       for (let us; (us = this.#wanted) !== null; ) {
-        const html = this.#kept.get(us) ?? (await this.#fetch(us));
+        const address = `/terminals/${this.terminal}/screen?at_us=${us}&v=${this.version()}`;
+        const html = this.#kept.get(address) ?? (await this.#fetch(address));
         if (!this.box.hidden) this.#draw(html);
         if (us === this.#wanted) break;
       }
@@ -49,13 +50,14 @@ export class Peek {
     }
   }
 
-  async #fetch(us) {
+  async #fetch(address) {
     const stale = setTimeout(() => this.#draw(""), this.picture.childElementCount ? STALE_MS : 0);
-    const response = await fetch(`/terminals/${this.terminal}/screen?at_us=${us}`).catch(() => null);
+    const response = await fetch(address).catch(() => null);
     clearTimeout(stale);
     if (!response?.ok) return "";
     const html = await response.text();
-    this.#kept.set(us, html);
+    // What may still change is asked for again.
+    if (response.headers.get("Cache-Control")?.includes("max-age")) this.#kept.set(address, html);
     if (this.#kept.size > MOST_KEPT) this.#kept.delete(this.#kept.keys().next().value);
     return html;
   }

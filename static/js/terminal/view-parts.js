@@ -37,7 +37,7 @@ export class ViewParts {
     const inFront = () => this.earlier?.terminal ?? terminal;
     const seek = (us) => view.seek(us);
     this.mark = new HitMark(terminal);
-    this.peek = new Peek(part("peek"), { terminal: view.id_ });
+    this.peek = new Peek(part("peek"), { terminal: view.id_, version: () => view.player.map?.version ?? "" });
     this.timeline = new Timeline(part("timeline"), { seek, peek: this.peek, signal });
     this.clock = new ClockEntry(part("player"), seek);
     this.full = new FullWindow(view, (on) => part("full").setAttribute("aria-pressed", String(on)));

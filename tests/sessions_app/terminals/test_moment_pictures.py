@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from django.test import Client
 
-from sessions_app.actions.terminals.deriving import derive_all
+from sessions_app.actions.terminals.deriving import derive_all, forget_derived
 from sessions_app.actions.terminals.screens import stop_screens
 from tests.factories import make_person, signed_in
 from tests.sessions_app.terminals.recorder import Recorder, start_recorder
@@ -68,10 +68,24 @@ def test_a_picture_has_the_window_of_its_moment(client: Client) -> None:
     assert "x" * 60 not in later
 
 
-def test_only_what_is_past_may_be_kept_by_the_browser(client: Client, recorder: Recorder) -> None:
-    assert "max-age" in client.get(address(recorder, SECOND_US))["Cache-Control"]
-    newest = client.get(address(recorder, 3 * SECOND_US))
-    assert "max-age=86400" not in newest.headers.get("Cache-Control", "")
+def test_only_what_is_past_may_be_kept_by_the_browser_and_until_it_is_made_anew(
+    client: Client, recorder: Recorder
+) -> None:
+    derive_all(recorder.terminal.pk)
+    version = client.get(f"/terminals/{recorder.terminal.pk}/map").json()["version"]
+
+    def kept(at_us: int, version: str = version) -> bool:
+        answer = client.get(f"{address(recorder, at_us)}&v={version}")
+        assert answer.status_code == 200
+        return "max-age=86400" in answer["Cache-Control"]
+
+    assert kept(SECOND_US)
+    assert not kept(3 * SECOND_US), "more may come"
+    assert not kept(SECOND_US, ""), "the version of the screens was not named"
+    forget_derived(recorder.terminal.pk)
+    derive_all(recorder.terminal.pk)
+    assert not kept(SECOND_US), "its screens were made anew"
+    assert kept(SECOND_US, client.get(f"/terminals/{recorder.terminal.pk}/map").json()["version"])
 
 
 @pytest.mark.parametrize("at_us", ["", "-1", "soon", "1.5", "9" * 17, "\N{ARABIC-INDIC DIGIT ONE}"])
