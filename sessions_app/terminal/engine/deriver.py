@@ -32,7 +32,11 @@ class Spacing:
     extra_times: int = 16
     #: Output that pays for a look at the screen.
     look_bytes: int = 1_024
-    #: Of either so many can be paid for in advance.
+    #: For one at rest, when nothing was written for `pause_us`, there is one in each recorded second at most: so much
+    #: for so many cells, which is less than any program draws. Who claims pauses where there are none pays with bytes.
+    rest_bytes: int = 8
+    rest_cells: int = 8_192
+    #: Keyframes and looks that can be paid for in advance.
     saved_up: int = 32
 
 
@@ -73,7 +77,9 @@ class Deriver:
         self._owes_keyframe = False
         self._spacing = spacing
         self._keyframe_credit = spacing.saved_up * spacing.extra_bytes
-        self._look_credit = spacing.saved_up * spacing.look_bytes
+        self._look_credit = self._rest_credit = spacing.saved_up * spacing.look_bytes
+        # Where the screen was last looked at, if it has the same size since; an empty one needs no look.
+        self._looked_offset = 0 if start is None else -1
 
     def take(self, items: Iterable[Output | Resize]) -> Derived:
         """What comes out of these items, which follow those before. Raises EngineError."""
@@ -85,12 +91,12 @@ class Deriver:
                 self._slice(item)
         if self._offset != before:
             # What is live comes in small pieces, and is to be found at once.
-            self._text.look(self._offset, self._time_us)
+            self._see()
         return self._taken()
 
     def finish(self) -> Derived:
         """What is left at the end of the recording, and a heavy keyframe. Raises EngineError."""
-        self._text.look(self._offset, self._time_us)
+        self._see()
         self._add_keyframe(is_heavy=True)
         return self._taken()
 
@@ -121,6 +127,7 @@ class Deriver:
         self._look()
         self._cols, self._rows = size
         self._engine.resize(*size)
+        self._looked_offset = -1
         self._text.resized(self._offset, self._time_us)
         self._add_extra_keyframe()
 
@@ -131,7 +138,9 @@ class Deriver:
         self._keyframe_credit += min(
             len(data), spacing.saved_up * spacing.extra_bytes - self._keyframe_credit
         )
-        self._look_credit += min(len(data), spacing.saved_up * spacing.look_bytes - self._look_credit)
+        most = spacing.saved_up * spacing.look_bytes
+        self._look_credit = min(self._look_credit + len(data), most)
+        self._rest_credit = min(self._rest_credit + len(data), most)
         moves = False
         if b"\x1b" in data:
             moves = _moves(data)
@@ -144,6 +153,8 @@ class Deriver:
             self._add_keyframe(is_heavy=self._offset - self._heavy_offset >= spacing.heavy_bytes)
             data = data[middle:]
         self._feed(data)
+        if piece.rests:
+            self._look_at_rest()
         if moves or piece.pauses or self._text.is_alternate:
             self._look()
         if self._owes_keyframe:
@@ -180,8 +191,22 @@ class Deriver:
             self._text.after_output(self._offset, self._time_us)
 
     def _look(self) -> None:
-        if self._look_credit >= self._spacing.look_bytes:
+        if self._looked_offset != self._offset and self._look_credit >= self._spacing.look_bytes:
             self._look_credit -= self._spacing.look_bytes
+            self._see()
+
+    def _look_at_rest(self) -> None:
+        spacing = self._spacing
+        price = min(
+            -(-self._cols * self._rows // spacing.rest_cells) * spacing.rest_bytes, spacing.look_bytes
+        )
+        if self._rest_credit >= price:
+            self._rest_credit -= price
+            self._see()
+
+    def _see(self) -> None:
+        if self._looked_offset != self._offset:
+            self._looked_offset = self._offset
             self._text.look(self._offset, self._time_us)
 
     def _is_due(self, coming: int, time_us: int) -> bool:
@@ -247,21 +272,23 @@ def _slices(items: Iterable[Output | Resize], spacing: Spacing) -> "Iterator[_Sl
     times: list[tuple[int, int]] = []
     held = start_us = 0
     for item in items:
+        time_us = item.time_us
+        rests = bool(times) and time_us - times[-1][1] >= pause_us
         if isinstance(item, Resize):
             if parts:
-                yield _Slice(b"".join(parts), times, True)
+                yield _Slice(b"".join(parts), times, True, rests)
                 parts, times, held = [], [], 0
             yield item
             continue
-        data, time_us = item.data, item.time_us
+        data = item.data
         pauses = time_us - start_us >= pause_us
         if parts and (pauses or held + len(data) > most):
-            yield _Slice(b"".join(parts), times, pauses)
+            yield _Slice(b"".join(parts), times, pauses, rests)
             parts, times, held = [], [], 0
         if len(data) > most:
             whole = len(data) - len(data) % most
             for position in range(0, whole, most):
-                yield _Slice(data[position : position + most], [(most, time_us)], False)
+                yield _Slice(data[position : position + most], [(most, time_us)], False, False)
             data = data[whole:]
         if data:
             start_us = start_us if parts else time_us
@@ -269,12 +296,17 @@ def _slices(items: Iterable[Output | Resize], spacing: Spacing) -> "Iterator[_Sl
             held += len(data)
             times.append((held, time_us))
     if parts:
-        yield _Slice(b"".join(parts), times, False)
+        yield _Slice(b"".join(parts), times, False, False)
 
 
 class _Slice(NamedTuple):
-    """Output of some writes; for each of them where it ends in `data` and its time; and whether a pause follows."""
+    """Output of some writes; for each of them where it ends in `data` and its time.
+
+    `pauses` after a second in which it was written, or before the window changes; `rests` where nothing follows for
+    a second.
+    """
 
     data: bytes
     times: list[tuple[int, int]]
     pauses: bool
+    rests: bool

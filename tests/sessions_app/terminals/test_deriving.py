@@ -143,6 +143,38 @@ def test_rebuilding_gives_the_same_rows(workshop: Workshop) -> None:
     assert len(found(terminal, "word7")) == len(before[2])
 
 
+def watched(second: int) -> bytes:
+    """What `watch -n2 date` draws, 100 bytes of it."""
+    return b"\x1b[H\x1b[J%-72sworkshop\r\n\r\nat %05d" % (b"Every 2.0s: date", second)
+
+
+def test_what_a_slow_program_showed_is_found_in_an_import_and_after_a_rebuild(workshop: Workshop) -> None:
+    frames = [("o", 2_000_000 * number, watched(number)) for number in range(200)]
+    assert len(watched(0)) == pytest.approx(100, abs=5)
+    with write_transaction():
+        terminal, _ = write_recording(make_source(), draft_of(frames, ended=True), actor=SYSTEM)
+    for _ in range(2):
+        derive_all(terminal.pk, workshop)
+        shown = [line for line in lines_of(terminal) if line.startswith("at ")]
+        assert shown == [f"at {number:05}" for number in range(200)]
+        forget_derived(terminal.pk)
+
+
+def test_what_was_found_of_a_slow_program_while_it_was_live_is_found_after_a_rebuild(
+    workshop: Workshop,
+) -> None:
+    recorder = start_recorder()
+    for number in range(100):
+        recorder.write(watched(number), after_us=2_000_000)
+        derive_all(recorder.terminal.pk, workshop)
+    recorder.exit()
+    derive_all(recorder.terminal.pk, workshop)
+    live = lines_of(recorder.terminal)
+    forget_derived(recorder.terminal.pk)
+    derive_all(recorder.terminal.pk, workshop)
+    assert set(live) == set(lines_of(recorder.terminal)) > {f"at {number:05}" for number in range(100)}
+
+
 def test_forgetting_that_was_cut_off_is_gone_on_with(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

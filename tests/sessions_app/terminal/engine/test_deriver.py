@@ -10,6 +10,7 @@ import pytest
 
 from sessions_app.terminal.engine.deriver import SPACING, Deriver, Spacing
 from sessions_app.terminal.engine.model import Derived, Keyframe, Line, Output, Resize
+from sessions_app.terminal.engine.text import LineReader
 from tests.sessions_app.terminal.engine.recordings import Recording, sampled, written
 
 # Nothing here reaches a database.
@@ -128,6 +129,54 @@ def test_what_stands_on_the_screen_when_nothing_happens_is_listed_then() -> None
     recording = written(80, 24, writes, every_us=60_000_000)
     found = [line for line in _lines(_derived(recording)) if line.text == "error: no rule"]
     assert [(line.offset, line.time_us) for line in found] == [(len(writes[0]), 0)]
+
+
+FRAMES = [
+    b"\x1b[H\x1b[2JEvery 2.0s: date                                 workshop\r\n\r\nat %03d seconds\r\n",
+    b"\x1b[H\x1b[JEvery 2.0s: date                                 workshop\r\n\r\nat %03d seconds\r\n",
+    b"\x1b[HEvery 2.0s: date                                      workshop\x1b[3;1Hat %03d seconds",
+    b"\x1b[?1049h\x1b[3;1Hat %03d seconds\x1b[?25l",
+    b"\rat %03d seconds",
+]
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)])
+def test_whatever_stood_for_a_while_is_listed_however_little_was_written(
+    frame: bytes, size: tuple[int, int]
+) -> None:
+    recording = written(*size, [frame % second for second in range(2_000)], every_us=2_000_000)
+    listed = Counter(line.text for line in _lines(_derived(recording, piece=10**9)))
+    assert {f"at {second:03} seconds": 1 for second in range(2_000)}.items() <= listed.items()
+
+
+@pytest.mark.parametrize(("size", "bytes_per_look"), [((80, 24), 8), ((4_096, 2_048), 1_024)])
+def test_pauses_without_end_cost_a_bounded_number_of_looks(
+    monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], bytes_per_look: int
+) -> None:
+    """A file may claim ten years between any two bytes."""
+    looks = 0
+
+    def look(*_: object) -> None:
+        nonlocal looks
+        looks += 1
+
+    monkeypatch.setattr(LineReader, "look", look)
+    events = 20_000
+    recording = written(*size, [b"x", b"\r"] * (events // 2), every_us=10 * 365 * 86_400_000_000)
+    _derived(recording, piece=10**9)
+    paid = events + SPACING.saved_up * SPACING.look_bytes
+    assert looks <= paid // bytes_per_look + paid // SPACING.look_bytes + 1
+    assert looks >= paid // bytes_per_look
+
+
+def test_a_screen_is_not_looked_at_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a clear it is as it was at the pause: what is paid for is left for what changed."""
+    seen = []
+    monkeypatch.setattr(LineReader, "look", lambda _, offset, time_us: seen.append(offset))
+    frame = FRAMES[1] % 1
+    _derived(written(80, 24, [frame] * 20, every_us=2_000_000))
+    assert seen == [len(frame) * (number + 1) for number in range(20)]
 
 
 def test_text_below_the_alternate_screen_comes_back_without_being_listed_again() -> None:
