@@ -48,6 +48,9 @@ MOVES = re.compile(rb"\x1b(?:\[[?>]?[0-9;]*[ABEFHJLMSTdfr]|[78Mc])")
 _SAMPLE_BYTES = 1_024
 # All of the screen is erased, or another one is put up.
 _CUT = re.compile(rb"\x1b(?:\[(?:[23]J|\?(?:1049|1047|47)[hl]|(?:1;1)?H\x1b\[0?J)|c)")
+# What leaves the screen is listed before there are more rows above it than the engine keeps.
+_MOST_LINES = HEAVY_ROWS // 2
+_LINES = re.compile(rb"(?:[^\n]*\n){1,%d}|[^\n]+" % _MOST_LINES)
 # What stands between sequences that belong together.
 _HOME = b"\x1b[H"
 
@@ -183,9 +186,9 @@ class Deriver:
         self._add_extra_keyframe()
 
     def _feed(self, data: bytes) -> None:
-        if data:
-            self._engine.feed(data)
-            self._offset += len(data)
+        for part in _few_lines(data):
+            self._engine.feed(part)
+            self._offset += len(part)
             written = self._offset - self._slice_offset
             self._time_us = self._times[bisect_left(self._times, (written,))][1]
             self._text.after_output(self._offset, self._time_us)
@@ -243,6 +246,13 @@ class Deriver:
 
     def _keyframe(self, data: bytes, *, is_heavy: bool) -> Keyframe:
         return Keyframe(self._offset, self._event, self._time_us, self._cols, self._rows, is_heavy, data)
+
+
+def _few_lines(data: bytes) -> list[bytes]:
+    """The same in parts of _MOST_LINES."""
+    if data.count(b"\n") > _MOST_LINES:
+        return _LINES.findall(data)
+    return [data] if data else []
 
 
 def _moves(data: bytes) -> bool:

@@ -51,6 +51,19 @@ def test_every_line_of_a_log_is_listed_once_in_order() -> None:
     assert listed == lines
 
 
+@pytest.mark.parametrize(("cols", "rows"), [(80, 24), (200, 60), (8, 5), (5, 2_048)])
+def test_short_lines_are_all_listed_however_many_come_at_once(cols: int, rows: int) -> None:
+    lines = [str(number) for number in range(60_000)]
+    listed = _texts(["".join(f"{line}\r\n" for line in lines).encode()], cols=cols, rows=rows)
+    assert [text for text in listed if text] == lines
+
+
+def test_rows_of_a_narrow_window_are_all_listed() -> None:
+    words = [f"word{number:06}" for number in range(5_000)]
+    listed = _texts([" ".join(words).encode() + b"\r\n" * 20], cols=4, rows=5)
+    assert "".join(listed).split() == words
+
+
 def test_a_line_is_listed_near_where_it_was_printed() -> None:
     recording = written(80, 24, [b"%06d\r\n" % number for number in range(50_000)], every_us=10)
     for line in _lines(_derived(recording)):
