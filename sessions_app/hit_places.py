@@ -47,7 +47,7 @@ def places_of(hits: Sequence[Hit], query: Query, more_in: Container[uuid.UUID]) 
 def href_of(hit: Hit, query: Query) -> str:
     """The page that shows the hit, at its place."""
     if hit.terminal is not None and hit.found is not None:
-        asked = {"t": moment_of(hit.found), "q": shown_in_terminal(hit, query)}
+        asked = {"t": moment_of(hit.found), "hit": hit.found.place, "q": shown_in_terminal(hit, query)}
         return f"{reverse('terminal', args=[hit.terminal.pk])}?{urlencode(asked)}"
     if hit.session is None:
         return ""

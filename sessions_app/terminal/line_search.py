@@ -10,6 +10,7 @@ letter.
 
 import re
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -68,6 +69,12 @@ class LineHit:
     start: int
     end: int
     since: int | None = None
+
+    @property
+    def place(self) -> str:
+        """What names it in a link: its offset, and a checksum of its text, as several lines may have one offset."""
+        text = self.line.text.strip().encode("utf-8", "replace")
+        return f"{self.line.offset}.{zlib.crc32(text):08x}"
 
 
 class Pattern:

@@ -46,10 +46,10 @@ _BUSY = "Other searches are still running. Try again in a moment."
 @require_safe
 @requires(READ)
 def search(request: HttpRequest, terminal_id: uuid.UUID) -> StreamingHttpResponse:
-    """JSON lines: hits {offset, at_us, text, start, end}, oldest first, and last {done, hits, is_cut, searched}.
+    """JSON lines: hits {offset, at_us, text, start, end, place}, oldest first; {done, hits, is_cut, searched, next}.
 
-    `start` and `end` count characters of `text`. A pattern that cannot be searched for is no error of the request
-    but an `error` in the last line: a person is still typing it.
+    `start` and `end` count characters of `text`; `place` names the hit in links; `from=next` goes on. A pattern that
+    cannot be searched for is no error of the request but an `error` in the last line: a person is still typing it.
     """
     person = me(request)
     terminal = get_object_or_404(Terminal.objects.all().visible_to(person), pk=terminal_id)
@@ -143,6 +143,7 @@ def _line(hit: LineHit) -> bytes:
             "text": text,
             "start": hit.start - first,
             "end": min(hit.end - first, len(text)),
+            "place": hit.place,
         }
     )
 
@@ -153,6 +154,7 @@ def _last(outcome: Outcome, error: str = "") -> bytes:
         "hits": outcome.hits,
         "is_cut": outcome.is_cut,
         "searched": round(outcome.searched, 4),
+        "next": outcome.next,
     }
     return _json_line({**last, "error": error} if error else last)
 

@@ -183,6 +183,38 @@ def test_a_hit_on_a_redrawn_screen_lands_where_its_line_is_whole_first(
 
 
 @needs_engine
+def test_a_link_tells_lines_apart_that_have_one_place_in_the_output(
+    signed_in_page: Page, server: Server
+) -> None:
+    page, recorder = signed_in_page, start_recorder()
+    # Put together from parts: both are to be read when the last byte is out.
+    recorder.write(
+        b"\x1b[?1049h\x1b[3;8Hone\x1b[4;8Htwo\x1b[3;1Hneedle\x1b[4;1Hneedle\x1b[8;1H", after_us=SECOND_US
+    )
+    recorder.write(b"done", after_us=5 * SECOND_US)
+    wait_for_text(ended(recorder))
+    open_terminal(page, recorder.terminal)
+    search(page, "needle")
+    hits, current = page.locator("[data-search-hits] a"), page.locator("[data-search-hits] a[aria-current]")
+    expect(hits).to_have_count(2)
+    addresses = [link.get_attribute("href") or "" for link in hits.all()]
+    assert len({re.findall(r"hit=(\d+)", address)[0] for address in addresses}) == 1
+    for address, line in zip(addresses, ("needle one", "needle two"), strict=True):
+        page.goto(address)
+        expect(current).to_contain_text(line)
+        # Where it is listed elsewhere by now, the line counts; and where there is none like it, the time.
+        page.goto(re.sub(r"hit=\d+", "hit=3", address))
+        expect(current).to_contain_text(line)
+    page.goto(re.sub(r"hit=\d+\.\w+", "hit=3.00000000", addresses[1]))
+    expect(current).to_contain_text("needle one")
+
+    # Another search is not about that hit any more.
+    search(page, "done")
+    expect(status(page)).to_have_text("1 hit")
+    assert "hit=" not in page.url
+
+
+@needs_engine
 @pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_a_hit_whose_moment_is_not_found_says_so_and_one_that_is_left_does_not_come_back(page: Page) -> None:
     page.route("**/moment?*", lambda route: route.fulfill(status=204))

@@ -24,11 +24,15 @@ _LINE_BYTES = 4 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a search ended: `is_cut` at the limit of hits; `searched` is below 1, a share, when time was up."""
+    """How a search ended: `is_cut` at the limit of hits; `searched` is below 1, a share, when time was up.
+
+    `next` is the byte at which a search goes on that looks at the rest; None where there is no rest.
+    """
 
     hits: int
     is_cut: bool
     searched: float
+    next: int | None = None
 
 
 class TerminalSearch:
@@ -45,7 +49,10 @@ class TerminalSearch:
         limit: int = MAX_HITS,
         deadline_s: float = DEADLINE_S,
     ) -> None:
-        """Looks at lines that were to be read at byte `start` or later."""
+        """Looks at lines that were to be read at byte `start` or later.
+
+        Of those that became readable together it finds all, so there may be some more than `limit`.
+        """
         self._terminal = terminal
         self._pattern = pattern
         self._start = start
@@ -58,20 +65,20 @@ class TerminalSearch:
 
         A batch may be empty: whoever takes them can stop between any two. Raises MissingOutput, LinesError.
         """
-        count, reached = 0, self._start
+        count, following = 0, self._start
         moments = Moments(self._terminal, deadline=self._deadline)
         try:
             for searched in chain(self._derived(), self._newest()):
-                found = searched.hits[: self._limit - count]
+                found = _first_of(searched.hits, self._limit - count)
                 self._texts.update(hit.line.text.strip() for hit in found)
                 count += len(found)
                 yield list(moments.exact(found))
-                if count == self._limit:
-                    self.outcome = Outcome(count, True, 1.0)
+                if count >= self._limit:
+                    self.outcome = Outcome(count, True, 1.0, found[-1].line.offset + 1)
                     return
-                reached = searched.end
+                following = searched.end + 1
         except TimeIsUp:
-            self.outcome = Outcome(count, False, self._share(reached))
+            self.outcome = Outcome(count, False, self._share(following), following)
             return
         self.outcome = Outcome(count, False, 1.0)
 
@@ -93,7 +100,8 @@ class TerminalSearch:
         if terminal.derived_end and terminal.derived_size >= terminal.size:
             return
         before, parts = self._texts.copy(), set[str]()
-        for lines in self._newest_lines(max(self._start, terminal.derived_size)):
+        # A line that is to be read at byte `start` ends with the byte before.
+        for lines in self._newest_lines(max(self._start - 1, terminal.derived_size)):
             hits = self._unknown(lines, before)
             before = {line.text.strip() for line in lines}
             parts.update(hit.line.text.strip() for hit in hits)
@@ -136,6 +144,17 @@ class TerminalSearch:
 
     def _unknown(self, lines: Sequence[Line], known: Container[str]) -> list[LineHit]:
         """The first match of each text that is not known: a screen that is redrawn is printed again and again."""
-        hits = find_in_lines(lines, self._pattern, deadline=self._deadline)
-        unknown = {text: hit for hit in reversed(hits) if (text := hit.line.text.strip()) not in known}
-        return sorted(unknown.values(), key=lambda hit: hit.line.offset)
+        unknown: dict[str, LineHit] = {}
+        for hit in find_in_lines(lines, self._pattern, deadline=self._deadline):
+            text = hit.line.text.strip()
+            if text not in known:
+                unknown.setdefault(text, hit)
+        return list(unknown.values())
+
+
+def _first_of(hits: Sequence[LineHit], most: int) -> list[LineHit]:
+    """So many of them, and with the last one those that were listed together with it."""
+    end = most
+    while 0 < end < len(hits) and hits[end].line.offset == hits[end - 1].line.offset:
+        end += 1
+    return list(hits[:end])

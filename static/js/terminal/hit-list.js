@@ -57,7 +57,9 @@ function row(hit, index) {
   link.className = "hit-line";
   link.dataset.index = index;
   const address = new URL(location.href);
-  address.searchParams.set("t", clockText(hit.at_us / 1000, true));
+  // As the search over everything writes it: the millisecond in which the line is there.
+  address.searchParams.set("t", clockText(Math.ceil(hit.at_us / 1000), true));
+  address.searchParams.set("hit", hit.place);
   link.href = address;
   const clock = document.createElement("span");
   clock.className = "hit-line__clock";

@@ -2,17 +2,27 @@
 // searched for stands in the address, so that the link can be shared.
 
 import { HitList } from "scrollback/terminal/hit-list";
+import { shortClock } from "scrollback/terminal/moments";
 import { searchTerminal } from "scrollback/terminal/terminal-search";
 
 const TYPING_MS = 250;
+// Text is listed at most so far behind where it was written (sessions_app/actions/terminals/moments.py).
+const LISTED_BYTES = 64 * 1024;
+// What is shown before the hit of a link, where the first hits of the recording do not reach it.
+const BEFORE_BYTES = 16 * 1024;
 
 export class SearchPanel {
   #request = null;
   #timer = 0;
   #asked = "";
   #landWhenFound = false;
-  // The millisecond that the address names beside the query: the hit at it is what the link is about.
-  #wantedMs = null;
+  // The hit that the link is about, which the address names beside the query: {place, offset, ms}. A link from before there
+  // were places has the millisecond alone.
+  #wanted = null;
+  // The byte at which the search of the list began, and the one at which another goes on; null where nothing is left.
+  #from = 0;
+  #next = null;
+  #again = () => this.search();
 
   /**
    * `atUs()` is the moment on the screen, `land(hit)` shows a hit, `changed({hits, current})` is told of all of them,
@@ -26,13 +36,18 @@ export class SearchPanel {
     this.status = part("status");
     this.retry = part("retry");
     this.steps = [part("previous"), part("next")];
+    this.ways = part("ways");
+    this.onward = part("on");
+    this.first = part("first");
     this.hits = [];
     this.current = -1;
     this.list = new HitList(part("hits"), part("more"), (index) => this.#go(index));
     this.box.addEventListener("input", () => this.#later());
     this.box.addEventListener("keydown", (event) => this.#pressed(event));
     this.regex.addEventListener("change", () => this.search());
-    this.retry.addEventListener("click", () => this.search());
+    this.retry.addEventListener("click", () => this.#again());
+    this.onward.addEventListener("click", () => this.#next !== null && this.#searchFrom(this.#next, { adds: true }));
+    this.first.addEventListener("click", () => this.#searchFrom(0));
     this.steps[0].addEventListener("click", () => this.step(-1));
     this.steps[1].addEventListener("click", () => this.step(1));
     part("close").addEventListener("click", () => this.close());
@@ -49,7 +64,9 @@ export class SearchPanel {
     if (!this.keepsAddress || !searchParams.get("q")) return;
     this.regex.checked = searchParams.get("regex") === "1";
     const at = this.panel.closest("terminal-view")?.getAttribute("at-ms");
-    this.#wantedMs = searchParams.has("t") && at !== null ? Number(at) : null;
+    const ms = searchParams.has("t") && at !== null ? Number(at) : null;
+    const place = /^\d{1,15}\.[0-9a-f]{8}$/.exec(searchParams.get("hit") ?? "")?.[0] ?? null;
+    if (place || ms !== null) this.#wanted = { place, offset: Number.parseInt(place, 10), ms };
     this.show(searchParams.get("q"), { focus: false });
   }
 
@@ -71,6 +88,7 @@ export class SearchPanel {
     event?.stopPropagation();
     this.#stop();
     this.#asked = "";
+    this.#wanted = null;
     this.#replace([]);
     this.panel.hidden = true;
     this.#address("");
@@ -100,50 +118,108 @@ export class SearchPanel {
     this.#told();
   }
 
-  async search() {
+  search() {
     this.#stop();
     const query = this.box.value;
-    if (this.#asked) this.#wantedMs = null;
+    const isOther = Boolean(this.#asked) && query !== this.#asked;
+    if (isOther) this.#wanted = null;
     this.#asked = query;
-    this.#replace([]);
-    this.#address(query);
-    if (!query.trim()) return this.#say("");
+    this.#address(query, { keepsHit: !isOther });
+    return this.#searchFrom(0);
+  }
+
+  /** Look for it from this byte on; with `adds` the hits that are there stay. */
+  async #searchFrom(from, { adds = false } = {}) {
+    this.#stop();
+    if (!adds) {
+      this.#from = from;
+      this.#replace([]);
+    }
+    if (!this.#asked.trim()) return this.#say("");
+    this.#again = () => this.#searchFrom(from, { adds });
     const request = (this.#request = new AbortController());
     this.#say("Searching…");
     this.panel.setAttribute("aria-busy", "true");
     const { signal } = request;
+    // What stands on the screen of a live terminal is found by each search.
+    const known = new Set(this.hits.map(({ place }) => place));
     let outcome = null;
     try {
-      const found = (hits) => signal.aborted || this.#found(hits);
-      outcome = await searchTerminal(this.terminal, { query, regex: this.regex.checked }, { signal, found });
+      const found = (hits) => signal.aborted || this.#found(hits.filter(({ place }) => !known.has(place)));
+      outcome = await searchTerminal(this.terminal, { query: this.#asked, regex: this.regex.checked, from }, { signal, found });
     } catch (error) {
       if (signal.aborted) return;
       this.#say("The search was not answered.", { failed: true, retry: true });
     }
     this.panel.removeAttribute("aria-busy");
-    if (outcome) this.#finish(outcome);
+    if (outcome) this.#finish(outcome, from);
   }
 
   #found(hits) {
     this.hits.push(...hits);
     this.list.show(this.hits);
-    this.#say(`${counted(this.hits.length)} so far…`);
+    this.#say(`${this.#counted} so far…`);
     this.#told();
     if (this.#landWhenFound) this.#landWhenFound = !this.step(1);
-    const wanted = this.#wantedMs === null ? -1 : this.hits.findIndex(({ at_us }) => Math.ceil(at_us / 1000) === this.#wantedMs);
-    if (wanted < 0) return;
-    this.#wantedMs = null;
-    this.#go(wanted);
+    if (this.#wanted) this.#goToWanted(this.hits.findIndex((hit) => this.#isWanted(hit)));
   }
 
-  #finish({ hits, is_cut, searched, error }) {
+  #finish({ searched, next, error }, from) {
     this.#landWhenFound = false;
     if (error) return this.#say(error, { failed: true });
-    const rest = searched < 1 ? `The time was up after ${Math.floor(searched * 100)} % of the recording.` : "";
-    if (is_cut) this.#say(`The first ${counted(this.hits.length)}. ${rest || "A longer search finds fewer."}`.trim());
+    this.#next = next;
+    if (this.#wanted && this.#searchesNearWanted(from)) return;
+    this.#offerWays();
+    const rest = searched < 1 ? `The time was up after ${Math.floor(searched * 100)} % of ${from ? "the rest" : "the recording"}.` : "";
     // Where one landed meanwhile; what was cut short is the more important news.
-    else if (this.current >= 0 && !rest) this.#place();
-    else this.#say(`${hits ? counted(hits) : "No hits"}. ${rest}`.trim().replace(/\.$/, ""));
+    if (this.current >= 0 && !rest) this.#place();
+    else this.#say(`${this.hits.length ? this.#counted : "No hits"}. ${rest}`.trim().replace(/\.$/, ""));
+  }
+
+  /** Whether this is the hit that the link is about, for certain. */
+  #isWanted({ place, at_us }) {
+    const { place: wanted, ms } = this.#wanted;
+    return wanted ? place === wanted : Math.ceil(at_us / 1000) === ms;
+  }
+
+  /** The search is over, or cut, and the hit of the link was not in it: go on where it is, or take what comes nearest to it. */
+  #searchesNearWanted(from) {
+    const { place, offset } = this.#wanted;
+    const goesOn = this.#next !== null && this.#next > from;
+    if (place && goesOn && this.#next <= offset + LISTED_BYTES) {
+      const near = Math.max(0, offset - BEFORE_BYTES);
+      if (near > this.#next) this.#searchFrom(near);
+      else this.#searchFrom(this.#next, { adds: true });
+      return true;
+    }
+    if (place) this.#goToWanted(this.#likeWanted());
+    this.#wanted = null;
+    return false;
+  }
+
+  /** The same line nearest to where it was, as it may be listed elsewhere by now; else whichever was written then. */
+  #likeWanted() {
+    const { place, offset, ms } = this.#wanted;
+    const line = (each) => each.slice(each.indexOf("."));
+    const alike = this.hits.filter((hit) => line(hit.place) === line(place));
+    const distance = (hit) => Math.abs(hit.offset - offset);
+    const nearest = alike.reduce((best, hit) => (best && distance(best) <= distance(hit) ? best : hit), null);
+    return nearest ? this.hits.indexOf(nearest) : this.hits.findIndex(({ at_us }) => Math.ceil(at_us / 1000) === ms);
+  }
+
+  #goToWanted(index) {
+    if (index < 0) return;
+    this.#wanted = null;
+    this.#go(index);
+  }
+
+  #offerWays() {
+    const { activeElement } = document;
+    this.onward.hidden = this.#next === null;
+    this.first.hidden = !this.#from;
+    this.ways.hidden = this.onward.hidden && this.first.hidden;
+    // Who pressed one that is gone goes on in the panel.
+    if (this.ways.contains(activeElement) && activeElement.offsetParent === null) this.box.focus();
   }
 
   #go(index) {
@@ -169,6 +245,8 @@ export class SearchPanel {
   #replace(hits) {
     this.hits = hits;
     this.current = -1;
+    this.#next = null;
+    this.#offerWays();
     this.list.show(hits);
     this.#told();
   }
@@ -179,8 +257,16 @@ export class SearchPanel {
     this.changed({ hits: this.hits, current: this.current });
   }
 
+  /** `10 hits`; `1,000+ hits from 2:31 on` where it began later, and there may be more. */
+  get #counted() {
+    const { length } = this.hits;
+    const more = this.#next === null ? "" : "+";
+    const since = this.#from && length ? ` from ${shortClock(this.hits[0].at_us)} on` : "";
+    return `${length.toLocaleString("en")}${more} ${length === 1 ? "hit" : "hits"}${since}`;
+  }
+
   #place() {
-    if (!this.panel.hasAttribute("aria-busy")) this.#say(`${this.current + 1} of ${counted(this.hits.length)}`);
+    if (!this.panel.hasAttribute("aria-busy")) this.#say(`${this.current + 1} of ${this.#counted}`);
   }
 
   #say(words, { failed = false, retry = false } = {}) {
@@ -196,18 +282,15 @@ export class SearchPanel {
     this.panel.removeAttribute("aria-busy");
   }
 
-  #address(query) {
+  #address(query, { keepsHit = false } = {}) {
     if (!this.keepsAddress) return;
     const url = new URL(location.href);
     const { searchParams } = url;
+    if (!keepsHit) searchParams.delete("hit");
     if (query.trim()) searchParams.set("q", query);
     else searchParams.delete("q");
     if (query.trim() && this.regex.checked) searchParams.set("regex", "1");
     else searchParams.delete("regex");
     if (url.href !== location.href) history.replaceState(history.state, "", url);
   }
-}
-
-function counted(number) {
-  return `${number.toLocaleString("en")} ${number === 1 ? "hit" : "hits"}`;
 }

@@ -73,22 +73,20 @@ export class SelectionBar {
     let last = null;
     for (let from = start; ; ) {
       const beyond = new AbortController();
-      let newest = null;
       const found = (hits) => {
-        newest = hits.at(-1);
         last = hits.findLast(({ at_us }) => at_us <= atUs) ?? last;
-        if (newest.at_us > atUs) beyond.abort();
+        if (hits.at(-1).at_us > atUs) beyond.abort();
       };
       try {
         const asked = searchTerminal(this.id, { query, regex: false, from }, { signal: beyond.signal, found });
-        const { is_cut, error } = await asked;
+        const { next, error } = await asked;
         if (error) throw new Error(error);
-        if (!is_cut || newest.offset <= from) return last;
+        if (next === null || next <= from) return last;
+        from = next;
       } catch (error) {
         if (beyond.signal.aborted) return last;
         throw error;
       }
-      from = newest.offset;
     }
   }
 

@@ -1,5 +1,7 @@
 """Terminals among the results of the search over everything."""
 
+import zlib
+
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.test import Client
@@ -194,7 +196,9 @@ def test_a_hit_opens_where_its_line_has_just_been_written(client: Client) -> Non
     terminal = recorder.refresh()
     shown(terminal, Line(terminal.size, terminal.duration_us, "tick 123"))
 
-    assert f'href="/terminals/{terminal.pk}/?t=00%3A00%3A00.372&amp;q=tick+123"' in page_of(
+    offset = sum(len(b"tick %d" % number) for number in range(124)) + 2 * 123
+    named = f"{offset}.{zlib.crc32(b'tick 123'):08x}"
+    assert f'href="/terminals/{terminal.pk}/?t=00%3A00%3A00.372&amp;hit={named}&amp;q=tick+123"' in page_of(
         client, "tick 123"
     )
     (hit,) = client.get("/api/v1/search", {"q": "tick 123"}).json()["items"]
@@ -227,7 +231,8 @@ def test_the_page_leads_to_the_moment_with_what_was_looked_for(client: Client) -
     shown(terminal, Line(40, 2_500_001, "write lock held"))
 
     page = page_of(client, "lock write kind:terminal")
-    assert f'href="/terminals/{terminal.pk}/?t=00%3A00%3A02.501&amp;q=write"' in page
+    named = f"40.{zlib.crc32(b'write lock held'):08x}"
+    assert f'href="/terminals/{terminal.pk}/?t=00%3A00%3A02.501&amp;hit={named}&amp;q=write"' in page
     assert "<mark>lock</mark>" in page
     assert "Open terminal" in page
     page = page_of(client, '"write lock"')

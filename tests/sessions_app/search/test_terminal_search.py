@@ -101,6 +101,63 @@ def test_the_number_of_hits_is_limited_and_said_to_be() -> None:
     assert (outcome.hits, outcome.is_cut) == (120, True)
 
 
+def searched_on(terminal: Terminal, text: str, *, limit: int) -> list[list[LineHit]]:
+    """The hits of one search after the other, each from where the one before says."""
+    found, start = [], 0
+    while True:
+        hits, outcome = search(terminal, text, start=start, limit=limit)
+        found.append(hits)
+        if outcome.next is None:
+            return found
+        assert outcome.next > start
+        start = outcome.next
+
+
+def test_a_search_goes_on_where_it_was_cut_and_neither_loses_nor_repeats() -> None:
+    terminal = with_blocks(*(numbered(1 + start, 50) for start in range(0, 500, 50)))
+
+    found = searched_on(terminal, "line", limit=120)
+    assert [hit.line.offset for hits in found for hit in hits] == list(range(1, 501))
+    assert [len(hits) for hits in found] == [120, 120, 120, 120, 20]
+
+
+def test_lines_that_were_listed_together_are_never_parted() -> None:
+    blocks = [[Line(100 * block, 0, f"line {block} {part}") for part in range(7)] for block in range(1, 30)]
+    terminal = with_blocks(*blocks)
+
+    found = searched_on(terminal, "line", limit=10)
+    assert [hit.line.text for hits in found for hit in hits] == [
+        line.text for block in blocks for line in block
+    ]
+    assert {len(hits) for hits in found} == {14, 7}
+
+
+@needs_engine
+def test_lines_of_one_slice_are_all_reached() -> None:
+    """A thousand of them are in one slice of output, at places that are found in it."""
+    recorder = start_recorder()
+    recorder.write(b"".join(b"a%d\r\n" % number for number in range(6_000)))
+    recorder.exit()
+
+    found = searched_on(derived(recorder), "a", limit=1_000)
+    assert [hit.line.text for hits in found for hit in hits] == [f"a{number}" for number in range(6_000)]
+    assert len(found) > 3
+
+
+@pytest.mark.parametrize("known", [0, 3_000])
+def test_what_nobody_derived_yet_is_gone_on_with_too(known: int) -> None:
+    recorder = start_recorder()
+    recorder.write(b"".join(b"a%d\r\n" % number for number in range(3_000)))
+    if known:
+        derived(recorder)
+    recorder.write(b"".join(b"a%d\r\n" % number for number in range(3_000, 9_000)))
+
+    found = [hit.line.text for hits in searched_on(recorder.terminal, "a", limit=1_000) for hit in hits]
+    # What stands on the screen in the end is found there again by a search that began behind it.
+    assert list(dict.fromkeys(found)) == [f"a{number}" for number in range(9_000)]
+    assert len(found) < 9_000 + 2 * 24
+
+
 def test_blocks_that_are_written_anew_meanwhile_lose_and_repeat_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -136,6 +193,8 @@ def test_time_that_is_up_ends_the_search_with_the_share_that_was_searched() -> N
     assert time.monotonic() - started < 5
     assert (found, outcome.is_cut) == ([], False)
     assert 0 <= outcome.searched < 1
+    assert outcome.next is not None
+    assert outcome.searched == pytest.approx(outcome.next / terminal.size, abs=0.01)
 
 
 def test_what_nobody_derived_yet_is_found_in_the_bytes() -> None:
@@ -274,9 +333,9 @@ def test_hits_are_json_lines_and_the_last_says_how_it_went(client: Client) -> No
     terminal = with_blocks([Line(5, 1_500, "🙂 a Needle"), Line(9, 2_500, "hay"), Line(12, 3_500, "needles")])
 
     assert answer(client, terminal, q="needle") == [
-        {"offset": 5, "at_us": 1_500, "text": "🙂 a Needle", "start": 4, "end": 10},
-        {"offset": 12, "at_us": 3_500, "text": "needles", "start": 0, "end": 6},
-        {"done": True, "hits": 2, "is_cut": False, "searched": 1.0},
+        {"offset": 5, "at_us": 1_500, "text": "🙂 a Needle", "start": 4, "end": 10, "place": "5.c930491b"},
+        {"offset": 12, "at_us": 3_500, "text": "needles", "start": 0, "end": 6, "place": "12.6b016366"},
+        {"done": True, "hits": 2, "is_cut": False, "searched": 1.0, "next": None},
     ]
     assert [hit.get("text") for hit in answer(client, terminal, q="n.*S", regex="1")[:-1]] == []
     assert [hit["text"] for hit in answer(client, terminal, q="^need", regex="1")[:-1]] == ["needles"]
