@@ -30,6 +30,8 @@ from sessions_app.timeline_rows import LINE_CHARS, AnyRow, CallRow, MessageRow, 
 PAGE_ROWS: Final = 80
 # Texts that are drawn with a page, in characters: with their markup and the rows around them, under 300 KB.
 PAGE_CHARS: Final = 48_000
+# Rows of each kind, the newest, that are drawn again because of what came after them.
+MOST_CHANGED: Final = PAGE_ROWS * 2
 
 # They change a row that stands earlier, and are no rows of their own.
 CHANGES: Final = (EventKind.MESSAGE_EXTENDED, EventKind.TOOL_CALL_ENDED)
@@ -122,11 +124,13 @@ class Timeline:
         )
         if self.run is not None:
             changes = changes.filter(run=self.run)
-        found_subjects = changes.order_by("seq").values_list("subject_id", flat=True)[: PAGE_ROWS * 2]
-        subjects = [subject for subject in found_subjects if subject is not None]
+        # Rows after that place change as well, and one reply hundreds of times: they take no room of those before it.
+        ids = list(changes.order_by().values_list("subject_id", flat=True).distinct())
+        messages = Message.objects.filter(pk__among=ids, seq__lte=after).order_by("-seq")
+        calls = ToolCall.objects.filter(pk__among=ids, seq__lte=after).order_by("-seq")
         found: list[Subject] = [
-            *messages_of(Message.objects.filter(pk__in=subjects, seq__lte=after)),
-            *calls_of(ToolCall.objects.filter(pk__in=subjects, seq__lte=after)),
+            *messages_of(messages)[:MOST_CHANGED],
+            *calls_of(calls)[:MOST_CHANGED],
             *self._calls_of_active_runs(after, through),
         ]
         return [

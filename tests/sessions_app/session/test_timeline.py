@@ -177,6 +177,35 @@ def test_a_change_brings_the_row_that_it_changed() -> None:
     assert timeline.changed(timeline.through, timeline.through) == []
 
 
+def test_a_call_that_ended_is_brought_however_much_changed_before_it() -> None:
+    session = make_session(with_main_run=True)
+    main = main_run_of(session)
+    assert main is not None
+    call = make_tool_call(session)
+    read_to = timeline_of(session).through
+    reply = make_message(session, "It grows.", role=MessageRole.ASSISTANT)
+    later = [make_tool_call(session) for _ in range(PAGE_ROWS - 1)]
+    for subject in (*[reply] * PAGE_ROWS, *later, *later):
+        make_event(session, EventKind.MESSAGE_EXTENDED, run_id=main.pk, subject_id=subject.pk)
+    make_event(session, EventKind.TOOL_CALL_ENDED, run_id=main.pk, subject_id=call.pk)
+    timeline = timeline_of(session)
+    assert len(timeline.after(read_to).rows) == PAGE_ROWS
+    assert [row.seq for row in timeline.changed(read_to, timeline.through)] == [call.seq]
+
+
+def test_a_row_that_changed_often_is_brought_once_and_hides_no_other() -> None:
+    session = make_session(with_main_run=True)
+    main = main_run_of(session)
+    assert main is not None
+    reply = make_message(session, "It grows.", role=MessageRole.ASSISTANT)
+    call = make_tool_call(session)
+    read_to = timeline_of(session).through
+    for subject in (*[reply] * PAGE_ROWS * 2, call):
+        make_event(session, EventKind.MESSAGE_EXTENDED, run_id=main.pk, subject_id=subject.pk)
+    timeline = timeline_of(session)
+    assert [row.seq for row in timeline.changed(read_to, timeline.through)] == [reply.seq, call.seq]
+
+
 def test_activity_in_a_subagent_brings_the_call_that_started_it() -> None:
     session = make_session(with_main_run=True)
     child = make_run(session, parent=main_run_of(session))
