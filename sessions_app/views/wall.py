@@ -32,11 +32,12 @@ def terminals(request: HttpRequest) -> HttpResponse:
         raise BadRequest("There is no such view (wall, list) or state (live, ended, lost) of terminals.")
     page = None if view == "wall" else _page(request, state)
     is_lost = page is not None and page.is_lost
-    is_first = not state and (is_lost or not {"after", "before"} & request.GET.keys())
-    shows_wall = view == "wall" or (view == "" and is_first)
+    is_first_page = is_lost or not {"after", "before"} & request.GET.keys()
+    shows_wall = view == "wall" or (view == "" and not state and is_first_page)
     context = {
         "wall": wall_of(me(request), MOST_TILES if view == "wall" else FEW_TILES) if shows_wall else None,
         "page": page,
+        "is_first_page": is_first_page,
         "is_lost": is_lost,
         "view": view,
         "is_whole": view == "wall",

@@ -1,20 +1,31 @@
-// <live-list kind="session" row-url="/sessions/{id}/row/" refresh-url="/sessions/">: a row with data-id that changed is fetched again
-// in place; rows that are not shown are counted on the "3 new" pill ([data-news]) and wait until it is pressed, so
-// nothing moves under the reader. Only an empty list fills by itself. After each connect the list is compared
-// with refresh-url, since news may have been missed before it. With every-ms, changes are fetched no more often than that,
-// and several at once by one request. A hidden tab fetches nothing until it is looked at again.
+// <live-list kind="session" row-url="/sessions/{id}/row/" refresh-url="/sessions/">: a row with data-id that changed is fetched again in
+// place, and after each connect the list is compared with refresh-url, since news may have been missed before it. With a pill
+// ([data-news], on a first page) the rows that only the answer has are counted on it and wait until it is pressed, so nothing moves under the
+// reader. Only an empty list fills by itself. Whether a row that is not shown belongs to the list only the answer says: it is
+// asked for about a row when that changes for the first time, and for the same rows again with growing rests. With every-ms, changes
+// are fetched no more often than that, and several at once by one request. A hidden tab fetches nothing until it is looked at again.
 
 import { consoleConnection } from "scrollback/live";
 
 const GATHER_MS = 120;
 // So many rows are fetched one by one; more of them by comparing the whole list.
 const FEW_ROWS = 3;
+// The whole list is asked for so often at most, and less often when it is slow to draw.
+const EVERY_MS = 1_000;
+const REST = 5;
+// For rows that it was asked for before and that go on changing, the rest doubles up to this.
+const LONGEST_REST_MS = 30_000;
+const MOST_KNOWN = 1_000;
 
 class LiveList extends HTMLElement {
   connectedCallback() {
     this.changed = new Set();
     this.unseen = new Set();
-    this.taken = -Infinity;
+    // Rows that changed and are not shown: those that the list was not asked for yet, and those that it was.
+    this.strangers = new Set();
+    this.known = new Set();
+    this.taken = this.next = this.done = -Infinity;
+    this.rest = EVERY_MS;
     document.addEventListener("scrollback:changed", this);
     document.addEventListener("scrollback:refresh", this);
     document.addEventListener("visibilitychange", this);
@@ -30,36 +41,57 @@ class LiveList extends HTMLElement {
 
   handleEvent({ type, detail }) {
     if (type === "scrollback:refresh") this.missed = true;
-    else if (type === "scrollback:changed" && detail.kind === this.getAttribute("kind")) this.changed.add(detail.id);
+    else if (type === "scrollback:changed" && detail.kind === this.getAttribute("kind")) this.note(detail.id);
     this.plan();
+  }
+
+  note(id) {
+    if (this.row(id)) this.changed.add(id);
+    else if (!this.pill && rowsOf(this).length) return;
+    else if (this.known.has(id)) this.isStale = true;
+    else this.strangers.add(id);
   }
 
   get every() {
     return Number(this.getAttribute("every-ms"));
   }
 
-  plan() {
-    if (document.hidden || this.timer || !(this.missed || this.changed.size)) return;
-    const wait = this.missed ? 0 : Math.max(GATHER_MS, this.taken + this.every - performance.now());
-    this.timer = setTimeout(() => this.take(), wait);
+  get pill() {
+    return this.querySelector("[data-news]");
   }
 
-  take() {
+  plan() {
+    if (document.hidden || this.isAsking) return;
+    const now = performance.now();
+    const list = this.listDue(now);
+    const rows = this.changed.size && !this.missed ? Math.max(now + GATHER_MS, this.taken + this.every) : Infinity;
+    const due = Math.min(list, rows);
+    if (due === Infinity || (this.timer && this.due <= due)) return;
+    clearTimeout(this.timer);
+    this.due = due;
+    this.timer = setTimeout(() => this.take(list <= rows), due - now);
+  }
+
+  /** When the whole list is to be asked for; Infinity while nothing needs it. */
+  listDue(now) {
+    if (this.missed) return Math.max(now, this.next);
+    if (this.strangers.size) return Math.max(now + GATHER_MS, this.next);
+    if (!this.isStale) return Infinity;
+    if (now > this.done + 2 * this.rest) this.rest = EVERY_MS;
+    return Math.max(now + GATHER_MS, this.next, this.done + this.rest);
+  }
+
+  take(isWhole) {
     this.timer = 0;
     if (document.hidden) return;
+    if (isWhole) return this.compare();
     this.taken = performance.now();
-    const ids = [...this.changed];
+    const rows = [...this.changed].map((id) => this.row(id)).filter(Boolean);
     this.changed.clear();
-    const shown = ids.map((id) => this.row(id)).filter(Boolean);
     const url = this.getAttribute("row-url");
-    const isEmpty = !rowsOf(this).length;
-    if (!isEmpty && url) for (const id of ids) if (!this.row(id)) this.unseen.add(id);
-    if (this.missed || isEmpty || !url || shown.length > FEW_ROWS) {
-      this.missed = false;
-      return this.compare();
-    }
-    for (const row of shown) this.renew(row, url.replace("{id}", encodeURIComponent(row.dataset.id)));
-    this.announce();
+    if (!url || rows.length > FEW_ROWS) this.missed = true;
+    else for (const row of rows) this.renew(row, url.replace("{id}", encodeURIComponent(row.dataset.id)));
+    this.plan();
   }
 
   async renew(row, url) {
@@ -83,19 +115,35 @@ class LiveList extends HTMLElement {
   }
 
   async compare() {
-    const url = this.getAttribute("refresh-url");
-    if (!url) return;
-    const text = await this.fetch(url);
-    if (text === null || !this.isConnected) return;
-    const fresh = new DOMParser().parseFromString(text, "text/html");
-    const list = fresh.querySelector(`live-list[kind="${CSS.escape(this.getAttribute("kind"))}"]`);
+    const isAgain = !this.missed && !this.strangers.size;
+    if (this.known.size > MOST_KNOWN) this.known.clear();
+    for (const id of this.strangers) this.known.add(id);
+    this.strangers.clear();
+    this.changed.clear();
+    this.missed = this.isStale = false;
+    this.isAsking = true;
+    const asked = (this.taken = performance.now());
+    const text = await this.fetch(this.getAttribute("refresh-url"));
+    this.isAsking = false;
+    if (!this.isConnected) return;
+    this.done = performance.now();
+    this.next = Math.max(asked + Math.max(EVERY_MS, this.every), this.done + REST * (this.done - asked));
+    if (isAgain) this.rest = Math.min(2 * this.rest, LONGEST_REST_MS);
+    if (text !== null) this.show(new DOMParser().parseFromString(text, "text/html"));
+    this.plan();
+  }
+
+  show(page) {
+    const list = page.querySelector(`live-list[kind="${CSS.escape(this.getAttribute("kind"))}"]`);
     if (!list) return;
     if (!rowsOf(this).length) return this.become(list);
-    for (const row of rowsOf(list)) {
-      const shown = this.row(row.dataset.id);
-      if (!shown) this.unseen.add(row.dataset.id);
-      else if (!sameRow(shown, row)) replace(shown, row);
-    }
+    const rows = rowsOf(list);
+    const shown = rows.map((row) => this.row(row.dataset.id));
+    // Where there are further pages, what stands below all that is shown moved up from there and is not new.
+    const last = this.querySelector("[rel=next]") ? shown.findLastIndex(Boolean) : -1;
+    const fresh = rows.filter((_, place) => !shown[place] && (last < 0 || place < last));
+    this.unseen = new Set(fresh.map((row) => row.dataset.id));
+    rows.forEach((row, place) => shown[place] && !sameRow(shown[place], row) && replace(shown[place], row));
     this.announce();
   }
 
@@ -106,11 +154,11 @@ class LiveList extends HTMLElement {
   }
 
   row(id) {
-    return rowsOf(this).find((row) => row.dataset.id === id);
+    return this.querySelector(`[data-row][data-id="${CSS.escape(id)}"]`);
   }
 
   announce() {
-    const pill = this.querySelector("[data-news]");
+    const { pill } = this;
     if (!pill) return;
     pill.querySelector("[data-news-count]").textContent = this.unseen.size;
     pill.hidden = !this.unseen.size;
