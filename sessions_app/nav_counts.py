@@ -35,6 +35,11 @@ def nav_counts(person: Person) -> dict[str, int]:
     return counts
 
 
+def forget_counts(person: Person) -> None:
+    """They are counted anew: this person has just marked something."""
+    _remembered.pop(person.pk, None)
+
+
 def _needs(person: Person) -> int:
     """Sessions that wait for an answer, and failed ones that this person has not looked at."""
     sessions = AgentSession.objects.visible_to(person).needing_attention()

@@ -1,4 +1,4 @@
-"""What people do to sessions: put away, bring back, name, tag, star, note, mark as read.
+"""What people do to sessions: put away, bring back, name, tag, star, note.
 
 Each function says whether it changed something: what stands already is left alone, without an entry.
 """
@@ -146,29 +146,6 @@ def unstar_session(session_id: uuid.UUID, person: Person, *, actor: Actor) -> bo
         if session is None or not Star.objects.filter(person=person, session=session).delete()[0]:
             return False
         record("session.unstarred", actor=actor, target=target_of(session), session_id=session_id)
-    return True
-
-
-def mark_read(session_id: uuid.UUID, seq: int, person: Person) -> bool:
-    """The person has seen the timeline up to this place. Never goes back, and never beyond what there is.
-
-    What a person looks at is their own affair: it leaves no entry in the audit log.
-    """
-    with write_transaction():
-        last = (
-            AgentSession.objects.filter(pk=session_id, deleted_ms=None)
-            .values_list("last_seq", flat=True)
-            .first()
-        )
-        if last is None:
-            return False
-        seq = min(max(seq, 0), last)
-        marks = ReadMark.objects.filter(person=person, session_id=session_id)
-        if marks.filter(seq__lt=seq).update(seq=seq, at_ms=now_ms()):
-            return True
-        if marks.exists():
-            return False
-        ReadMark.objects.create(person=person, session_id=session_id, seq=seq)
     return True
 
 

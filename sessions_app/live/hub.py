@@ -10,12 +10,13 @@ one Postgres each run a hub of their own.
 import logging
 import threading
 import time
+import uuid
 
 from django.db import DatabaseError, connection
 
 from dashboard.lib import nudges
 from dashboard.lib.db import ChangeDetector, explain
-from sessions_app.live.facts import Mailbox
+from sessions_app.live.facts import Changed, Mailbox
 from sessions_app.live.permission import revoked_among
 from sessions_app.live.watch import Watch
 
@@ -63,11 +64,20 @@ class Hub:
 
     def _run(self) -> None:
         stop_listening = nudges.listen(self._awake.set)
+        stop_telling = nudges.listen_personally(self._tell_person)
         try:
             _Looking(self).run()
         finally:
+            stop_telling()
             stop_listening()
             connection.close()
+
+    def _tell_person(self, person_id: uuid.UUID, marked: nudges.Marked) -> None:
+        """A mark of theirs moves a number beside a place and a row, on their pages only."""
+        facts = [Changed("session", *marked)] if marked is not None else []
+        for mailbox in self.present():
+            if mailbox.interest is None and mailbox.login.person_id == person_id:
+                mailbox.post(facts, anything=marked is None)
 
     def rest(self, seconds: float) -> None:
         """Until a nudge, or for so long."""

@@ -47,6 +47,9 @@ urlpatterns: list[URLPattern] = [
     path("sessions/<uuid:session_id>/star/", changes.star, name="session-star"),
     path("sessions/<uuid:session_id>/unstar/", changes.unstar, name="session-unstar"),
     path("sessions/<uuid:session_id>/read/", changes.read, name="session-read"),
+    path(
+        "sessions/<uuid:session_id>/read/<int:before>/undo/", changes.take_back_read, name="session-read-undo"
+    ),
     path("sessions/<uuid:session_id>/notes/add/", changes.add_note, name="session-note-add"),
     path(
         "sessions/<uuid:session_id>/notes/<uuid:note_id>/delete/",

@@ -7,11 +7,11 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.lib.errors import Refused
+from dashboard.lib.own_path import FIRST_PAGE, own_path
 from sessions_app.actions.setup import UsedLink, choose_password, create_first_operator, find_link
 from sessions_app.actions.sign_in import TooSoon, record_sign_in, record_sign_out, sign_in
 from sessions_app.models import Person, SetupLink
@@ -19,7 +19,6 @@ from sessions_app.nav_counts import nav_counts
 from sessions_app.sign_in import LONGEST_S, record_denied
 from sessions_app.views.forms import FirstOperatorForm, NewPasswordForm, SignInForm
 
-FIRST_PAGE = "/"
 # A sign-in page left open keeps its CSRF token this long; the row behind it is then swept.
 _FORM_LIFETIME_S = 60 * 60
 
@@ -122,13 +121,6 @@ def let_in(request: HttpRequest, person: Person, goal: str) -> HttpResponseRedir
     login(request, person)
     request.session.set_expiry(timezone.now() + timedelta(seconds=LONGEST_S))
     return HttpResponseRedirect(goal)
-
-
-def own_path(goal: str) -> str:
-    """`goal` if it is a path of this console, else the first page: a sign-in never leads elsewhere."""
-    if goal.startswith("/") and url_has_allowed_host_and_scheme(goal, allowed_hosts=None):
-        return goal
-    return FIRST_PAGE
 
 
 def address_of(request: HttpRequest) -> str:

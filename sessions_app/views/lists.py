@@ -20,6 +20,7 @@ from sessions_app.actions.saved_views import save_view
 from sessions_app.costs import cost_of_session
 from sessions_app.filters import Filter, RunFilter, SessionFilter, distinct_agents, session_facets
 from sessions_app.models import AgentSession, Person, Project, Run, SavedView, Status
+from sessions_app.nav_counts import forget_counts
 from sessions_app.session_list import PAGE_ROWS, entries_of, facts_of, session_page, trash_of
 from sessions_app.sign_in import requires
 
@@ -111,7 +112,9 @@ def back_to_list(request: HttpRequest) -> str:
 @require_POST
 @requires(KEEP_OWN)
 def mark_all_read(request: HttpRequest) -> HttpResponse:
-    before_ms = read_marks.mark_all_read(cast(Person, request.user))
+    person = cast(Person, request.user)
+    before_ms = read_marks.mark_all_read(person)
+    forget_counts(person)
     messages.success(
         request, "Everything is marked as read", extra_tags=reverse("sessions-read-undo", args=[before_ms])
     )
@@ -124,7 +127,9 @@ def take_back_all_read(request: HttpRequest, before_ms: int) -> HttpResponse:
     """What the toast of it offers."""
     if before_ms > now_ms():
         raise BadRequest("This moment is still to come.")
-    read_marks.take_back_all_read(cast(Person, request.user), before_ms)
+    person = cast(Person, request.user)
+    read_marks.take_back_all_read(person, before_ms)
+    forget_counts(person)
     messages.success(request, "What was unread is unread again")
     if request.headers.get("HX-Request"):
         return HttpResponse(status=204, headers={"HX-Refresh": "true"})

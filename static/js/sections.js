@@ -44,13 +44,24 @@ export function replacePart(section, fresh) {
   const focused = section.contains(document.activeElement) ? document.activeElement : null;
   const row = focused?.closest("[data-row]")?.dataset.id;
   const address = focused?.getAttribute("href");
+  const rows = [...section.querySelectorAll("[data-row]")].map(({ dataset }) => dataset.id);
   const left = section.scrollLeft;
   section.replaceWith(fresh);
   fresh.scrollLeft = left;
   window.htmx.process(fresh);
-  if (row) fresh.querySelector(`[data-row][data-id="${CSS.escape(row)}"] a`)?.focus({ preventScroll: true });
+  if (row) focusRow(fresh, row, rows);
   else if (address) fresh.querySelector(`[href="${CSS.escape(address)}"]`)?.focus({ preventScroll: true });
   return true;
+}
+
+/** Where the row with the focus has gone, the one below it has it, else the one above; where none is left, the heading. */
+function focusRow(section, id, before) {
+  const at = before.indexOf(id);
+  const ids = [...before.slice(at), ...before.slice(0, at).reverse()];
+  const links = ids.map((each) => section.querySelector(`[data-row][data-id="${CSS.escape(each)}"] a`));
+  const goal = links.find(Boolean) ?? section.querySelector("h2");
+  if (goal?.matches("h2")) goal.tabIndex = -1;
+  goal?.focus({ preventScroll: true });
 }
 
 /** Relative times and the form's own token differ without any news. */

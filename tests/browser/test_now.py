@@ -4,10 +4,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from dashboard.lib.clock import now_ms
-from sessions_app.models import AgentSession
+from sessions_app.models import AgentSession, Person
+from tests.browser.conftest import OpenContext
 from tests.browser.running import Server
 from tests.browser.settled import PATIENCE_MS, connected
-from tests.factories import make_session
+from tests.factories import START_MS, make_session
 
 pytestmark = pytest.mark.browser
 
@@ -55,6 +56,74 @@ def test_a_console_without_anything_fills_with_its_first_session(
 
     expect(page.get_by_role("link", name="the first")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.get_by_text("permission prompt recorded")).to_be_visible()
+
+
+def failed(title: str, at_ms: int) -> AgentSession:
+    return make_session(title=title, status="failed", last_activity_ms=at_ms, updated_ms=at_ms)
+
+
+def test_mark_seen_takes_the_row_and_the_numbers_follow(signed_in_page: Page, server: Server) -> None:
+    for number, title in enumerate(("third", "second", "first")):
+        failed(title, START_MS + number)
+    page, other = signed_in_page, signed_in_page.context.new_page()
+    for each in (page, other):
+        each.goto("/")
+        connected(each)
+        expect(each).to_have_title("(3) Now · Scrollback")
+    asks, rail = page.locator("li.asks"), page.locator(".rail [data-count=needs_me]")
+    expect(asks).to_have_count(3)
+
+    asks.filter(has_text="second").get_by_role("button", name="Mark seen").focus()
+    page.keyboard.press("Enter")
+    expect(asks).to_have_count(2)
+    expect(rail).to_have_text("2")
+    expect(page).to_have_title("(2) Now · Scrollback")
+    expect(page.locator("#needs-me + .count")).to_have_text("2")
+    expect(page.locator("favicon-state")).to_have_attribute("needs-me", "2")
+    # The row below has the focus.
+    expect(page.get_by_role("link", name="third")).to_be_focused()
+    # And so it is in their other tab, though nothing of the session changed.
+    expect(other.locator("li.asks")).to_have_count(2)
+    expect(other).to_have_title("(2) Now · Scrollback")
+
+    toast = page.locator("[data-toast]", has_text="Marked as seen")
+    toast.get_by_role("button", name="Undo").click()
+    expect(asks).to_have_count(3)
+    expect(page).to_have_title("(3) Now · Scrollback")
+    expect(other.locator("li.asks")).to_have_count(3)
+
+
+def test_after_the_last_row_the_focus_is_on_the_one_above_and_then_on_the_heading(
+    signed_in_page: Page, server: Server
+) -> None:
+    for number, title in enumerate(("last", "first")):
+        failed(title, START_MS + number)
+    page = signed_in_page
+    page.goto("/")
+    connected(page)
+    page.locator("li.asks").filter(has_text="last").get_by_role("button", name="Mark seen").press("Enter")
+    expect(page.get_by_role("link", name="first")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Nothing waits for you.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Needs you")).to_be_focused()
+    expect(page.locator("#needs-me + .count")).to_be_hidden()
+    expect(page).to_have_title("Now · Scrollback")
+
+
+def test_mark_seen_works_without_script_and_leads_back_to_now(
+    open_context: OpenContext, operator: Person, server: Server
+) -> None:
+    failed("the job", START_MS)
+    page = open_context(operator, java_script_enabled=False).new_page()
+    page.goto("/")
+    page.get_by_role("button", name="Mark seen").click()
+    expect(page).to_have_url(f"{server.url}/")
+    expect(page.locator("li.asks")).to_have_count(0)
+    expect(page).to_have_title("Now · Scrollback")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("li.asks")).to_have_count(1)
+    expect(page).to_have_title("(1) Now · Scrollback")
 
 
 def change(session: AgentSession, **values: object) -> None:

@@ -73,7 +73,7 @@ def test_what_waits_for_an_answer_waits_however_often_one_looks(client: Client, 
 
     assert titles(client, "needs_me") == ["asks"]
     page = client.get("/").content.decode()
-    assert 'data-tone="wait">1<' in page
+    assert 'data-count="needs_me">1<' in page
     assert "Mark seen" not in page
 
 

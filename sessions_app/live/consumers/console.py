@@ -8,6 +8,7 @@ from sessions_app.access import READ_AUDIT, may
 from sessions_app.live.consumers.base import LiveConsumer
 from sessions_app.live.facts import News
 from sessions_app.live.reading import in_database
+from sessions_app.models import Person
 from sessions_app.nav_counts import nav_counts
 
 # Counts are remembered for a second; asked sooner they may still be those from before the change.
@@ -61,7 +62,14 @@ class ConsoleConsumer(LiveConsumer):
                 self._changed_since = True
 
     async def _send_counts(self) -> None:
-        counts = await in_database(nav_counts, self.person)
+        counts = await in_database(_counts_of, self.person)
         if counts != self._counts:
             self._counts = dict(counts)
             await self.send_message("counts", **counts)
+
+
+def _counts_of(person: Person) -> dict[str, int]:
+    """Of somebody who was read when the socket opened, and may have marked everything as read since."""
+    moments = Person.objects.filter(pk=person.pk).values_list("read_before_ms", flat=True)
+    person.read_before_ms = moments.first() or 0
+    return nav_counts(person)

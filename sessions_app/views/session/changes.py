@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from typing import cast
+from typing import Any, cast
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -12,14 +12,20 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from dashboard.lib.errors import BadRequest
+from dashboard.lib.own_path import FIRST_PAGE, own_path
+from dashboard.lib.text import cut
 from sessions_app.access import KEEP_OWN, OPERATE
+from sessions_app.actions import read_marks
 from sessions_app.actions import sessions as actions
 from sessions_app.actors import requester
 from sessions_app.models import Person
+from sessions_app.nav_counts import forget_counts, nav_counts
 from sessions_app.sign_in import requires
 from sessions_app.views.session.frame import find_session, header
 
 UNDO = "undo"
+# Of a session's title in a toast.
+_NAMED_CHARS = 40
 
 
 @require_POST
@@ -100,9 +106,34 @@ def unstar(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
 @require_POST
 @requires(KEEP_OWN)
 def read(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
+    """A page says by itself what was seen on it. With `next` somebody pressed a button, on the page of that path."""
+    session = find_session(request, session_id)
+    person = cast(Person, request.user)
+    before = read_marks.mark_read(session_id, _number(request, "seq"), person)
+    forget_counts(person)
+    if "next" not in request.POST:
+        return HttpResponse(status=204)
+    undo = "" if before is None else reverse("session-read-undo", args=[session_id, before])
+    text = f"Marked as seen: {cut(session.heading, _NAMED_CHARS)}"
+    if not request.headers.get("HX-Request"):
+        messages.success(request, text, extra_tags=undo)
+        return redirect(own_path(request.POST["next"]))
+    return _trigger(
+        HttpResponse(status=204), toast=_toast(request, text, undo), counts=nav_counts(person), own={}
+    )
+
+
+@require_POST
+@requires(KEEP_OWN)
+def take_back_read(request: HttpRequest, session_id: uuid.UUID, before: int) -> HttpResponse:
+    """What the toast of it offers; `before` is the place up to which it was seen."""
     find_session(request, session_id)
-    actions.mark_read(session_id, _number(request, "seq"), cast(Person, request.user))
-    return HttpResponse(status=204)
+    person = cast(Person, request.user)
+    read_marks.take_back_read(session_id, before, person)
+    forget_counts(person)
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+    return redirect(FIRST_PAGE)
 
 
 @require_POST
@@ -147,6 +178,17 @@ def _number(request: HttpRequest, name: str) -> int:
     return int(text)
 
 
+def _toast(request: HttpRequest, text: str, undo: str) -> dict[str, str]:
+    """What `toast-region` takes."""
+    return {"html": render_to_string("components/toast.html", {"text": text, "undo": undo}, request)}
+
+
+def _trigger(response: HttpResponse, **events: Any) -> HttpResponse:
+    """Has the page say `scrollback:<name>` for each, with what it tells."""
+    response["HX-Trigger"] = json.dumps({f"scrollback:{name}": detail for name, detail in events.items()})
+    return response
+
+
 def _go(request: HttpRequest, address: str) -> HttpResponse:
     if not request.headers.get("HX-Request"):
         return redirect(address)
@@ -167,7 +209,4 @@ def _answer(request: HttpRequest, session_id: uuid.UUID, text: str = "", *, undo
         return redirect("session", session_id=session_id)
     context = {**header(request, find_session(request, session_id)), "out_of_band": True}
     response = render(request, "sessions_app/session/_header.html", context)
-    if text:
-        toast = render_to_string("components/toast.html", {"text": text, "undo": undo_url}, request)
-        response["HX-Trigger"] = json.dumps({"scrollback:toast": {"html": toast}})
-    return response
+    return _trigger(response, toast=_toast(request, text, undo_url)) if text else response

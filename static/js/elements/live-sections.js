@@ -1,5 +1,5 @@
 // <live-sections kind="session" refresh-url="/" data-whole> around several short lists that belong together: when something of
-// its kind changed, the page is fetched again, at most every EVERY_MS, and each [data-section] that differs is replaced; a page that
+// its kind changed, the page is fetched again, at most every EVERY_MS (at once after what the reader did: scrollback:own), and each [data-section] that differs is replaced; a page that
 // had nothing to show becomes another one. With `rows` only what one of its rows shows counts, with `on` an event of the document as
 // well, and with `page` the sections are those of the whole page, wherever they stand. A section in use waits until it is not. A
 // hidden tab waits until it is looked at.
@@ -16,7 +16,7 @@ class LiveSections extends HTMLElement {
   connectedCallback() {
     this.next = -Infinity;
     this.abort = new AbortController();
-    for (const name of ["scrollback:changed", "scrollback:refresh", "visibilitychange", this.getAttribute("on")]) {
+    for (const name of ["scrollback:changed", "scrollback:refresh", "scrollback:own", "visibilitychange", this.getAttribute("on")]) {
       if (name) document.addEventListener(name, this, { signal: this.abort.signal });
     }
     rememberSections(this.hasAttribute("page") ? document : this);
@@ -31,8 +31,15 @@ class LiveSections extends HTMLElement {
 
   handleEvent({ type, detail }) {
     if (type !== "visibilitychange" && (type !== "scrollback:changed" || this.shows(detail))) this.missed = true;
-    if (document.hidden || this.timer || !this.missed) return;
-    this.timer = setTimeout(() => this.compare(), Math.max(GATHER_MS, this.next - performance.now()));
+    if (type === "scrollback:own") this.isUrgent = true;
+    this.plan();
+  }
+
+  plan() {
+    if (document.hidden || this.isAsking || !this.missed || (this.timer && !this.isUrgent)) return;
+    clearTimeout(this.timer);
+    const wait = this.isUrgent ? 0 : Math.max(GATHER_MS, this.next - performance.now());
+    this.timer = setTimeout(() => this.compare(), wait);
   }
 
   shows({ kind, id }) {
@@ -41,7 +48,8 @@ class LiveSections extends HTMLElement {
   }
 
   async compare() {
-    this.missed = false;
+    this.missed = this.isUrgent = false;
+    this.isAsking = true;
     const asked = performance.now();
     try {
       const response = await fetch(this.getAttribute("refresh-url"), { signal: this.abort.signal });
@@ -52,8 +60,9 @@ class LiveSections extends HTMLElement {
     }
     const done = performance.now();
     this.next = Math.max(asked + EVERY_MS, done + REST * (done - asked));
+    this.isAsking = false;
     this.timer = 0;
-    if (this.missed) this.handleEvent({ type: "visibilitychange" });
+    this.plan();
   }
 
   take(page) {

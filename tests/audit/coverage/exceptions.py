@@ -28,8 +28,9 @@ _DERIVED: Final = "made of output that an entry covers, and made again at any ti
 #: Units that write without any entry.
 EXCEPTIONS: Final[dict[str, str]] = {
     "read_marks.mark_all_read": _OWN,
+    "read_marks.mark_read": _OWN,
     "read_marks.take_back_all_read": _OWN,
-    "sessions.mark_read": _OWN,
+    "read_marks.take_back_read": _OWN,
     "sources.note_source_error": "what reading a file met, replaced by the next reading; no decision of anybody",
     "terminals.closing.hear": "a sign of life of a recorder, every few seconds",
     "terminals.background.BackgroundDeriving.start": _DERIVED,

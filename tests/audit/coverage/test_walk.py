@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from pytest_django.fixtures import Settings
 
 from audit.models import Entry
-from sessions_app.actions import read_marks, sessions, sources
+from sessions_app.actions import read_marks, sources
 from tests.audit.coverage.code import ROOT, CallSite, call_sites, public_writers, units
 from tests.audit.coverage.exceptions import EXCEPTIONS, PARTS, WITHIN
 from tests.audit.coverage.scenarios import SCENARIOS, Act, Scenario
@@ -105,7 +105,9 @@ def test_what_may_leave_no_entry_leaves_none() -> None:
     before = stored()
     read_marks.take_back_all_read(person, read_marks.mark_all_read(person))
     read_marks.mark_all_read(person)
-    sessions.mark_read(session.pk, message.seq, person)
+    read_marks.mark_read(session.pk, message.seq, person)
+    read_marks.take_back_read(session.pk, 0, person)
+    read_marks.mark_read(session.pk, message.seq, person)
     sources.note_source_error(source.pk, "is a folder")
     assert stored() != before
     assert not Entry.objects.exists()

@@ -171,6 +171,7 @@ TABLE: Final[dict[str, Row]] = {
     SESSION + "star/": verb(KEEP_OWN),
     SESSION + "unstar/": verb(KEEP_OWN),
     SESSION + "read/": verb(KEEP_OWN, seq="1"),
+    SESSION + "read/<int:before>/undo/": verb(KEEP_OWN).at(before="0"),
     SESSION + "notes/add/": verb(text="New"),
     SESSION + "notes/<uuid:note_id>/delete/": verb(),
     SESSION + "notes/<uuid:note_id>/restore/": verb().at(note_id="deleted_note_id"),

@@ -11,7 +11,8 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.actors import SYSTEM
 from sessions_app import filters, nav_counts
-from sessions_app.actions.sessions import delete_session, mark_read, rename_session, star_session, tag_session
+from sessions_app.actions.read_marks import mark_read
+from sessions_app.actions.sessions import delete_session, rename_session, star_session, tag_session
 from sessions_app.actions.titles import keep_titles
 from sessions_app.actors import actor_of
 from sessions_app.models import AgentSession, Person, Project, Role, SavedView, Tag

@@ -11,10 +11,11 @@ import pytest
 from django.db import OperationalError
 
 from dashboard.lib.clock import now_ms
+from sessions_app.actions.read_marks import mark_all_read, mark_read, take_back_read
 from sessions_app.live import hub, watch
 from sessions_app.live.consumers import console
 from sessions_app.live.facts import MAX_UNTOLD, Changed, Login, Mailbox
-from sessions_app.models import AgentSession, Person, Status
+from sessions_app.models import AgentSession, Person, Role, Status
 from sessions_app.nav_counts import nav_counts
 from tests.factories import make_event, make_message, make_person, make_run, make_session
 from tests.sessions_app.live.sockets import Socket, cookie_of, here, run
@@ -132,6 +133,38 @@ def test_one_change_is_told_once() -> None:
             # Another commit makes the hub look again, over the same stretch of time.
             await here(make_person)
             assert await socket.is_quiet()
+
+    run(scenario)
+
+
+def test_what_a_person_marks_is_told_to_their_own_lists_alone() -> None:
+    async def scenario() -> None:
+        ada, ben, session = await here(
+            lambda: (
+                make_person(Role.VIEWER),
+                make_person(Role.VIEWER),
+                make_session(status=Status.FAILED, last_seq=1),
+            )
+        )
+        cookies = await here(lambda: (cookie_of(ada), cookie_of(ben)))
+        async with (
+            Socket("/live/console/", cookies[0]) as own,
+            Socket("/live/console/", cookies[1]) as other,
+        ):
+            for socket in (own, other):
+                assert (await socket.message("counts"))["needs_me"] == 1
+                assert await socket.is_quiet()
+            await here(lambda: mark_read(session.pk, 1, ada))
+            told = await own.message("changed")
+            assert told == {"type": "changed", "kind": "session", "id": str(session.pk), "seq": 1}
+            assert (await own.message("counts"))["needs_me"] == 0
+            await here(lambda: take_back_read(session.pk, 0, ada))
+            assert (await own.message("changed"))["id"] == str(session.pk)
+            assert (await own.message("counts"))["needs_me"] == 1
+            await here(lambda: mark_all_read(ada))
+            assert await own.message("refresh") == {"type": "refresh"}
+            assert (await own.message("counts"))["needs_me"] == 0
+            assert await other.is_quiet()
 
     run(scenario)
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import uuid
 from collections.abc import Callable
 
 import pytest
@@ -13,9 +14,10 @@ from audit.actors import Actor
 from audit.models import Entry
 from dashboard.lib.errors import Refused
 from sessions_app.actions import sessions as actions
+from sessions_app.actions.read_marks import mark_read, take_back_read
 from sessions_app.actors import actor_of
 from sessions_app.models import AgentSession, Event, Note, Person, ReadMark, Star, Tag
-from tests.factories import make_message, make_note, make_person, make_session, make_star
+from tests.factories import make_message, make_note, make_person, make_read_mark, make_session, make_star
 
 HTMX = {"HX-Request": "true"}
 ADA = Actor("person", "1", "ada")
@@ -68,7 +70,7 @@ def test_housekeeping_is_no_activity() -> None:
     session = make_session()
     make_message(session)
     session.refresh_from_db()
-    actions.mark_read(session.pk, session.last_seq, person)
+    mark_read(session.pk, session.last_seq, person)
     before = session.last_activity_ms
     actions.archive_session(session.pk, actor=ADA)
     actions.rename_session(session.pk, "Another name", actor=ADA)
@@ -138,11 +140,39 @@ def test_reading_goes_forward_and_never_beyond_what_there_is() -> None:
     person, session = make_person(), make_session()
     for _ in range(3):
         make_message(session)
-    assert actions.mark_read(session.pk, 2, person)
-    assert not actions.mark_read(session.pk, 1, person)
-    assert actions.mark_read(session.pk, 99, person)
+    assert mark_read(session.pk, 2, person) == 0
+    assert mark_read(session.pk, 1, person) is None
+    assert mark_read(session.pk, 99, person) == 2
     assert ReadMark.objects.get().seq == 3
     assert entries() == []
+
+
+@pytest.mark.django_db
+def test_what_was_marked_as_read_is_taken_back_and_nothing_else() -> None:
+    ada, ben, session = make_person(), make_person(), make_session(status="failed")
+    for _ in range(3):
+        make_message(session)
+    make_read_mark(ben, session, 3)
+    before = mark_read(session.pk, 3, ada)
+    assert before == 0
+    take_back_read(session.pk, before, ada)
+    assert ReadMark.objects.get().person == ben
+    mark_read(session.pk, 1, ada)
+    before = mark_read(session.pk, 3, ada)
+    assert before == 1
+    take_back_read(session.pk, before, ada)
+    take_back_read(session.pk, 2, ada)
+    assert ReadMark.objects.get(person=ada).seq == 1, "taking back reads nothing"
+    assert ReadMark.objects.get(person=ben).seq == 3
+
+
+@pytest.mark.django_db
+def test_an_empty_session_is_taken_back_too() -> None:
+    person, session = make_person(), make_session(status="failed")
+    before = mark_read(session.pk, 0, person)
+    assert before == 0
+    take_back_read(session.pk, before, person)
+    assert not ReadMark.objects.exists()
 
 
 @pytest.mark.django_db
@@ -172,7 +202,7 @@ def test_nothing_is_done_to_what_is_in_the_trash() -> None:
     assert not actions.tag_session(session.pk, "x", actor=ADA)
     assert not actions.untag_session(session.pk, "x", actor=ADA)
     assert not actions.star_session(session.pk, person, actor=ADA)
-    assert not actions.mark_read(session.pk, 1, person)
+    assert mark_read(session.pk, 1, person) is None
     assert actions.add_note(session.pk, "x", author=person, actor=ADA) is None
     assert entries() == []
 
@@ -238,6 +268,46 @@ def test_the_page_itself_changes_nothing_by_being_read(operator: Client, session
     operator.post(reverse("session-read", args=[session.pk]), {"seq": "1"})
     assert ReadMark.objects.get().seq == 1
     assert operator.post(reverse("session-read", args=[session.pk]), {"seq": "x"}).status_code == 400
+
+
+@pytest.mark.django_db
+def test_mark_seen_answers_with_a_way_back_and_the_numbers_that_follow(
+    operator: Client, session: AgentSession
+) -> None:
+    AgentSession.objects.filter(pk=session.pk).update(status="failed")
+    assert operator.get("/").context["nav_counts"]["needs_me"] == 1
+    values = {"seq": "0", "next": "/"}
+    response = operator.post(reverse("session-read", args=[session.pk]), values, headers=HTMX)
+    assert response.status_code == 204
+    told = json.loads(response["HX-Trigger"])
+    assert told["scrollback:counts"]["needs_me"] == 0
+    assert "scrollback:own" in told
+    undo = reverse("session-read-undo", args=[session.pk, 0])
+    assert f'hx-post="{undo}"' in told["scrollback:toast"]["html"]
+    assert operator.post(undo, headers=HTMX)["HX-Refresh"] == "true"
+    assert operator.get("/").context["nav_counts"]["needs_me"] == 1
+    assert operator.post(undo)["Location"] == "/"
+    beyond = reverse("session-read-undo", args=[session.pk, 2**70])
+    assert operator.post(beyond)["Location"] == "/"
+    assert operator.post(reverse("session-read-undo", args=[uuid.uuid4(), 0])).status_code == 404
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("goal", "leads_to"),
+    [("/", "/"), ("/?a=b", "/?a=b"), ("//elsewhere/", "/"), ("https://elsewhere/", "/"), ("", "/")],
+)
+def test_without_script_mark_seen_leads_back_to_a_page_of_the_console(
+    operator: Client, session: AgentSession, goal: str, leads_to: str
+) -> None:
+    AgentSession.objects.filter(pk=session.pk).update(status="failed")
+    assert "Mark seen" in operator.get("/").content.decode()
+    response = operator.post(reverse("session-read", args=[session.pk]), {"seq": "0", "next": goal})
+    assert (response.status_code, response["Location"]) == (302, leads_to)
+    page = operator.get("/").content.decode()
+    assert f"Marked as seen: {session.title}" in page
+    assert f'action="{reverse("session-read-undo", args=[session.pk, 0])}"' in page
+    assert "Mark seen" not in page
 
 
 @pytest.mark.django_db
