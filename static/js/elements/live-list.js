@@ -26,6 +26,7 @@ class LiveList extends HTMLElement {
     this.known = new Set();
     this.taken = this.next = this.done = -Infinity;
     this.rest = EVERY_MS;
+    this.timer = 0;
     document.addEventListener("scrollback:changed", this);
     document.addEventListener("scrollback:refresh", this);
     document.addEventListener("visibilitychange", this);
