@@ -7,7 +7,7 @@ from dashboard.lib.clock import now_ms
 from sessions_app.models import AgentSession, Person
 from tests.browser.conftest import OpenContext
 from tests.browser.running import Server
-from tests.browser.settled import PATIENCE_MS, connected
+from tests.browser.settled import PATIENCE_MS, at_rest, connected
 from tests.factories import START_MS, make_session
 
 pytestmark = pytest.mark.browser
@@ -109,6 +109,22 @@ def test_after_the_last_row_the_focus_is_on_the_one_above_and_then_on_the_headin
     expect(page.get_by_role("heading", name="Needs you")).to_be_focused()
     expect(page.locator("#needs-me + .count")).to_be_hidden()
     expect(page).to_have_title("Now · Scrollback")
+
+
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
+def test_mark_seen_waits_for_no_live_connection(signed_in_page: Page, server: Server) -> None:
+    for number, title in enumerate(("second", "first")):
+        failed(title, START_MS + number)
+    page = signed_in_page
+    # It opens and says nothing, ever.
+    page.route_web_socket("**/live/console/", lambda _: None)
+    page.goto("/")
+    connected(page)
+    # What it asks for once it is connected has come.
+    at_rest(page)
+    page.get_by_role("button", name="Mark seen").first.click()
+    expect(page.locator("li.asks")).to_have_count(1)
+    expect(page).to_have_title("(1) Now · Scrollback")
 
 
 def test_mark_seen_works_without_script_and_leads_back_to_now(
