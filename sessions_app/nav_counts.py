@@ -18,11 +18,14 @@ _MAX_REMEMBERED: Final = 256
 _remembered: dict[uuid.UUID, tuple[float, dict[str, int]]] = {}
 
 
-def nav_counts(person: Person) -> dict[str, int]:
-    """`needs_me`, `running`, `live_terminals`, at most a second old, so that a page and its parts agree."""
+def nav_counts(person: Person, *, since: float = 0.0) -> dict[str, int]:
+    """`needs_me`, `running`, `live_terminals`, at most a second old, so that a page and its parts agree.
+
+    None is from before `since`, a moment of `time.monotonic()`: what was committed by then is in them.
+    """
     now = time.monotonic()
     known = _remembered.get(person.pk)
-    if known is not None and now - known[0] < _FRESH_S:
+    if known is not None and known[0] >= since and now - known[0] < _FRESH_S:
         return known[1]
     counts = {
         "needs_me": _needs(person),

@@ -1,6 +1,7 @@
 """News for lists: which rows changed, and the numbers beside the places."""
 
 import asyncio
+import time
 
 from django.db import DatabaseError
 
@@ -11,8 +12,8 @@ from sessions_app.live.reading import in_database
 from sessions_app.models import Person
 from sessions_app.nav_counts import nav_counts
 
-# Counts are remembered for a second; asked sooner they may still be those from before the change.
-COUNT_AFTER_S = 1.05
+# Counting is not free: so often at most, however much changes.
+COUNT_AFTER_S = 1.0
 
 
 class ConsoleConsumer(LiveConsumer):
@@ -20,8 +21,8 @@ class ConsoleConsumer(LiveConsumer):
 
     _counts: dict[str, int] | None = None
     _counting: asyncio.Task[None] | None = None
-    # Something changed that no count was begun after.
-    _changed_since = False
+    # When something changed that no count was begun after.
+    _changed_at: float | None = None
 
     async def begin(self) -> None:
         await self._send_counts()
@@ -45,31 +46,32 @@ class ConsoleConsumer(LiveConsumer):
         await super().disconnect(code)
 
     def _count_soon(self) -> None:
-        self._changed_since = True
+        self._changed_at = time.monotonic()
         if self._counting is None or self._counting.done():
             self._counting = asyncio.create_task(self._count_later())
 
     async def _count_later(self) -> None:
-        """Counting is not free and its answer is remembered for a while: once after any number of changes."""
+        """Once after any number of changes."""
         # What changes while the answer is on its way may not be in it.
-        while self._changed_since:
+        while self._changed_at is not None:
             await asyncio.sleep(COUNT_AFTER_S)
-            self._changed_since = False
+            since, self._changed_at = self._changed_at, None
             try:
-                await self._send_counts()
+                await self._send_counts(since)
             except DatabaseError:
                 # Nobody else may have met the error, so nobody else would ask for another count.
-                self._changed_since = True
+                self._changed_at = time.monotonic()
 
-    async def _send_counts(self) -> None:
-        counts = await in_database(_counts_of, self.person)
+    async def _send_counts(self, since: float = 0.0) -> None:
+        """`since`: what a page counted before that moment and remembered is not sent."""
+        counts = await in_database(_counts_of, self.person, since)
         if counts != self._counts:
             self._counts = dict(counts)
             await self.send_message("counts", **counts)
 
 
-def _counts_of(person: Person) -> dict[str, int]:
+def _counts_of(person: Person, since: float) -> dict[str, int]:
     """Of somebody who was read when the socket opened, and may have marked everything as read since."""
     moments = Person.objects.filter(pk=person.pk).values_list("read_before_ms", flat=True)
     person.read_before_ms = moments.first() or 0
-    return nav_counts(person)
+    return nav_counts(person, since=since)

@@ -16,7 +16,7 @@ from sessions_app.live import hub, watch
 from sessions_app.live.consumers import console
 from sessions_app.live.facts import MAX_UNTOLD, Changed, Login, Mailbox
 from sessions_app.models import AgentSession, Person, Role, Status
-from sessions_app.nav_counts import nav_counts
+from sessions_app.nav_counts import forget_counts, nav_counts
 from tests.factories import make_event, make_message, make_person, make_run, make_session
 from tests.sessions_app.live.sockets import Socket, cookie_of, here, run
 from tests.sessions_app.terminals.recorder import start_recorder
@@ -189,6 +189,23 @@ def test_what_changed_before_a_socket_was_told_of_changes_is_counted() -> None:
     run(scenario)
 
 
+def test_what_a_page_counted_just_before_a_change_does_not_stand_for_it() -> None:
+    """A count is due within the second, and a page that was asked for meanwhile has left its own."""
+
+    async def scenario() -> None:
+        person = await here(make_person)
+        cookie = await here(lambda: cookie_of(person))
+        async with Socket("/live/console/", cookie) as socket:
+            assert (await socket.message("counts"))["live_terminals"] == 0
+            await asyncio.sleep(console.COUNT_AFTER_S / 2)
+            forget_counts(person)
+            assert (await here(lambda: nav_counts(person)))["live_terminals"] == 0
+            await here(start_recorder)
+            assert (await socket.message("counts"))["live_terminals"] == 1
+
+    run(scenario)
+
+
 def test_the_numbers_beside_the_places_follow() -> None:
     async def scenario() -> None:
         cookie = await here(operator_cookie)
@@ -203,7 +220,7 @@ def test_the_numbers_beside_the_places_follow() -> None:
 def test_a_count_that_fails_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     answers: Iterator[int | None] = iter([0, None, 1])
 
-    def failing(person: Person) -> dict[str, int]:
+    def failing(person: Person, *, since: float) -> dict[str, int]:
         answer = next(answers)
         if answer is None:
             raise OperationalError("database is locked")
@@ -226,7 +243,7 @@ def test_what_changes_while_the_numbers_are_counted_is_counted_again(monkeypatch
     go_on = threading.Event()
     answers = iter([0, 1, 2])
 
-    def slowly(person: Person) -> dict[str, int]:
+    def slowly(person: Person, *, since: float) -> dict[str, int]:
         answer = next(answers)
         counted.release()
         if answer == 1:
