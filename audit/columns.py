@@ -83,6 +83,13 @@ def parsed(body: bytes) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
+def details_of(body: str | bytes) -> dict[str, Any]:
+    """What the text of an entry says in detail; nothing where it is no such text. SQLite may keep it as bytes."""
+    data = body if isinstance(body, bytes) else body.encode("utf-8", "surrogateescape")
+    details = (parsed(data) or {}).get("details")
+    return details if isinstance(details, dict) else {}
+
+
 def difference(row: Row, document: dict[str, Any] | None) -> str:
     """The column that says something else than the text; "" when there is none."""
     if document is None:

@@ -11,13 +11,17 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from audit.columns import parsed
+from audit.columns import details_of
 from audit.models import Entry
 from audit.verdicts import Finding, Verdict
 
 # Bodies of 60 kB at most are read at once.
 _ENTRIES_AT_ONCE: Final = 50
 _NAMED: Final = 5
+
+
+class Malformed(Exception):
+    """An entry does not say what entries of its action say; the message says in what: "it names nothing …"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +34,17 @@ class Commitment:
     session_id: uuid.UUID | None
     details: dict[str, Any]
 
+    @property
+    def target(self) -> uuid.UUID:
+        """Raises Malformed."""
+        try:
+            return uuid.UUID(self.target_id)
+        except ValueError:
+            raise Malformed(f"it names nothing that is sealed, but {self.target_id[:60]!r}") from None
+
 
 #: Looks at the pieces that the entry names, a bounded one with each step; yields what is wrong with it, "" if nothing.
+#: Raises Malformed.
 type Check = Callable[[Commitment], Iterator[str]]
 
 
@@ -115,13 +128,16 @@ class Contents:
         self.next_idx = max(self.next_idx, end)
 
     def _pieces_of(self, found: Commitment, cover: _Cover) -> Iterator[int]:
-        for trouble in cover.check(found):
-            # What was changed with its entry, while this looked, is no damage.
-            if trouble and not _is_ended(found, cover):
-                self._take(found.idx, trouble)
-                return
-            self.pieces += 1
-            yield found.idx
+        try:
+            for trouble in cover.check(found):
+                # What was changed with its entry, while this looked, is no damage.
+                if trouble and not _is_ended(found, cover):
+                    self._take(found.idx, trouble)
+                    return
+                self.pieces += 1
+                yield found.idx
+        except Malformed as error:
+            self._take(found.idx, f"{error}.")
 
     def _take(self, idx: int, trouble: str) -> None:
         if self.finding is None:
@@ -167,8 +183,7 @@ def _of_action(action: str, start: int, end: int) -> Iterator[Commitment]:
         rows = Entry.objects.filter(action=action, idx__gte=start, idx__lt=end).order_by("idx")
         batch = list(rows.values_list("idx", "target_id", "session_id", "body")[:_ENTRIES_AT_ONCE])
         for idx, target_id, session_id, body in batch:
-            details = (parsed(body.encode()) or {}).get("details")
-            yield Commitment(idx, action, target_id, session_id, details if isinstance(details, dict) else {})
+            yield Commitment(idx, action, target_id, session_id, details_of(body))
         if len(batch) < _ENTRIES_AT_ONCE:
             return
         start = batch[-1][0] + 1

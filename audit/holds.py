@@ -1,10 +1,10 @@
 """Legal holds: entries that name a range of the log whose payloads stay until the hold is released."""
 
-import json
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from audit.actors import Actor
+from audit.columns import details_of
 from audit.models import Entry
 from audit.record import lock_log, record
 from audit.segments import HOLD_PLACED, HOLD_RELEASED
@@ -29,16 +29,29 @@ class Hold:
 
 
 def holds_in_force() -> list[Hold]:
-    """Those not released yet, oldest first. Only under `lock_log()` are they still so at the commit."""
+    """Those not released yet, oldest first. Only under `lock_log()` are they still so at the commit.
+
+    Raises Refused where one cannot be read: it might keep anything.
+    """
     found: dict[int, Hold] = {}
     rows = Entry.objects.filter(action__in=(HOLD_PLACED, HOLD_RELEASED)).order_by("idx")
     for idx, action, body in rows.values_list("idx", "action", "body"):
-        details = json.loads(body)["details"]
+        details = details_of(body)
         if action == HOLD_PLACED:
-            found[idx] = Hold(idx, details["first_idx"], details["last_idx"], details.get("why", ""))
-        else:
+            found[idx] = _placed(idx, details)
+        elif type(details.get("hold")) is int:
             found.pop(details["hold"], None)
     return list(found.values())
+
+
+def _placed(idx: int, details: dict[str, Any]) -> Hold:
+    first, last, why = details.get("first_idx"), details.get("last_idx"), details.get("why")
+    if type(first) is not int or type(last) is not int:
+        raise Refused(
+            f"Entry {idx:,} places a legal hold, and what it holds cannot be read: nothing is released or removed "
+            "before that is cleared up. Run `scrollback audit verify`."
+        )
+    return Hold(idx, first, last, why if isinstance(why, str) else "")
 
 
 def place_hold(first_idx: int, last_idx: int, why: str, *, actor: Actor) -> Entry:

@@ -156,6 +156,8 @@ class TreeHead:
 def _name(text: str) -> str:
     if not text or "+" in text or any(character.isspace() for character in text):
         raise NoteError("a key's name has neither spaces nor plus signs")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise NoteError("a key's name is text")
     return text
 
 

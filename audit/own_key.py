@@ -1,6 +1,6 @@
 """Which key this log is to be signed with, as the log itself says, and whether the one in the file is it."""
 
-from audit.columns import parsed
+from audit.columns import details_of
 from audit.keys import KeyMissing, KeyStrange, KeyUnavailable, exposure, key_path, load_key, make_key
 from audit.models import Checkpoint, Entry, Log
 from audit.notes import Signer
@@ -18,8 +18,7 @@ def present_key() -> str:
     # An entry about a key is not signed yet, or the newest signature is by the key that it names.
     later = Entry.objects.filter(action=KEY_REPLACED, idx__gte=newest.size).order_by("-idx")
     body = later.values_list("body", flat=True).first()
-    details = (parsed(body.encode()) or {}).get("details") if body is not None else None
-    new = details.get("new") if isinstance(details, dict) else None
+    new = None if body is None else details_of(body).get("new")
     return new if isinstance(new, str) else newest.key
 
 

@@ -17,7 +17,9 @@ def trusted_keys(current: Verifier, statements: Sequence[Statement]) -> Trust:
     trust = {str(current): _NO_END}
     for found in reversed(statements):
         old, new = found.details.get("old"), found.details.get("new")
-        if found.action == KEY_REPLACED and new in trust and type(old) is str and old not in trust:
+        if found.action != KEY_REPLACED or type(old) is not str or type(new) is not str:
+            continue
+        if new in trust and old not in trust:
             trust[old] = found.idx
     return trust
 

@@ -16,7 +16,7 @@ from audit.absences import uncovered
 from audit.actors import Actor
 from audit.anchors import Anchor, KnownKey, anchor
 from audit.claims import Claims
-from audit.columns import parsed
+from audit.columns import details_of
 from audit.covers import Contents
 from audit.growing import Walk, where_they_differ
 from audit.health import LATE_MS
@@ -239,7 +239,9 @@ class Course:
     def _statements(self) -> list[Statement]:
         """Of the entries that were checked, and of those that came meanwhile: they may explain what went meanwhile."""
         newer = Entry.objects.filter(idx__gte=self.claims.size, action__in=HEEDED).order_by("idx")
-        return [*self.walk.all_statements(), *(found for entry in newer for found in _statement_of(entry))]
+        rows = newer.values_list("idx", "action", "body")
+        later = (Statement(idx, action, details_of(body)) for idx, action, body in rows)
+        return [*self.walk.all_statements(), *later]
 
     def _frontier_trouble(self) -> Finding | None:
         log, size = self.claims.log, self.claims.size
@@ -348,12 +350,6 @@ def _earlier(note: str) -> _Earlier:
         return _Earlier(note, TreeHead.parse(note.partition("\n\n")[0] + "\n"))
     except NoteError as error:
         return _Earlier(note, None, str(error))
-
-
-def _statement_of(entry: Entry) -> Iterator[Statement]:
-    details = (parsed(entry.body.encode("utf-8", "surrogateescape")) or {}).get("details")
-    if isinstance(details, dict):
-        yield Statement(entry.idx, entry.action, details)
 
 
 def _found(finding: Finding | None) -> list[Finding]:

@@ -11,8 +11,9 @@ from functools import partial
 from itertools import batched
 from typing import Any, Final
 
-from audit.covers import Commitment, Misfit, Survey, commitments
+from audit.covers import Commitment, Malformed, Misfit, Survey, commitments
 from audit.models import Entry
+from sessions_app.audit_details import Bytes, OutputSealed, Rows, RowsUnsealed, read
 from sessions_app.models import AgentSession, Source, Terminal
 
 _ROWS_AT_ONCE: Final = 500
@@ -62,20 +63,21 @@ class _Kind:
 
 
 def _take_rows(extent: Extent, found: Commitment) -> None:
-    start = found.details["first_seq"] - 1
     if found.action == "session.unsealed":
-        extent.unseal(start)
+        extent.unseal(read(found, RowsUnsealed).first_seq - 1)
     else:
-        extent.seal(start, found.details["last_seq"])
+        said = read(found, Rows)
+        extent.seal(said.first_seq - 1, said.last_seq)
 
 
 def _take_lines(extent: Extent, found: Commitment) -> None:
-    extent.seal(found.details["offset"], found.details["offset"] + found.details["size"])
+    said = read(found, Bytes)
+    extent.seal(said.offset, said.offset + said.size)
 
 
 def _take_segments(extent: Extent, found: Commitment) -> None:
-    for said in found.details["segments"]:
-        extent.seal(said["offset"], said["offset"] + said["size"])
+    for said in read(found, OutputSealed).segments:
+        extent.seal(said.offset, said.offset + said.size)
 
 
 _KINDS: Final = (
@@ -94,6 +96,8 @@ class _Extents:
     def __init__(self, kind: _Kind) -> None:
         self.kind = kind
         self.found: dict[uuid.UUID, Extent] = {}
+        #: Entries that say nothing which could be followed.
+        self.malformed: list[Misfit] = []
         self._next_idx = 0
 
     def follow(self) -> Iterator[None]:
@@ -101,9 +105,12 @@ class _Extents:
         newest = Entry.objects.order_by("-idx").values_list("idx", flat=True).first()
         end = 0 if newest is None else newest + 1
         for one in commitments(self.kind.actions, self._next_idx, end):
-            extent = self.found.setdefault(uuid.UUID(one.target_id), Extent())
-            self.kind.take(extent, one)
-            extent.idx = one.idx
+            try:
+                extent = self.found.setdefault(one.target, Extent())
+                self.kind.take(extent, one)
+                extent.idx = one.idx
+            except Malformed as error:
+                self.malformed.append(Misfit(one.idx, str(error)))
             yield
         self._next_idx = end
 
@@ -160,6 +167,8 @@ def _survey(kind: _Kind) -> Iterator[Misfit | None]:
     extents = _Extents(kind)
     for _ in extents.follow():
         yield None
+    # First, as what they left out makes others seem not to fit.
+    yield from extents.malformed
     for keys in extents.suspects():
         yield None
         for key in keys:

@@ -34,18 +34,13 @@ def line_pieces(source_id: uuid.UUID, start: int, end: int) -> Iterator[LinePiec
         start += size
 
 
-def trouble_of_lines(source_id: uuid.UUID, said: dict[str, Any]) -> str:
+def trouble_of_lines(source_id: uuid.UUID, offset: int, size: int, sha256: str) -> str:
     """What is wrong with a piece, against what an entry says of it; "" when nothing is."""
-    offset, size = said["offset"], said["size"]
     try:
         found = hash_of_lines(source_id, offset, offset + size)
     except UnreadableLines as error:
         return str(error)
-    return (
-        ""
-        if found == said["sha256"]
-        else f"of the bytes {offset:,} to {offset + size - 1:,} some were changed"
-    )
+    return "" if found == sha256 else f"of the bytes {offset:,} to {offset + size - 1:,} some were changed"
 
 
 def hash_of_lines(source_id: uuid.UUID, start: int, end: int) -> str:

@@ -108,16 +108,13 @@ def read_piece(session_id: uuid.UUID, first: int, last: int) -> RowPiece:
     return RowPiece(first, last, tuple(row["seq"] for row in rows), digest.hexdigest())
 
 
-def trouble_of_rows(session_id: uuid.UUID, said: dict[str, Any]) -> str:
+def trouble_of_rows(session_id: uuid.UUID, first: int, last: int, rows: int, sha256: str) -> str:
     """What is wrong with a piece, against what an entry says of it; "" when nothing is."""
-    first, last = said["first_seq"], said["last_seq"]
     try:
         found = read_piece(session_id, first, last)
     except UnreadableRows as error:
         return str(error)
-    if (len(found.places), found.sha256) == (said["rows"], said["sha256"]):
-        return ""
-    return _difference(found, said["rows"])
+    return "" if (len(found.places), found.sha256) == (rows, sha256) else _difference(found, rows)
 
 
 def _difference(found: RowPiece, count: int) -> str:

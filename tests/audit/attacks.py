@@ -298,6 +298,66 @@ def insert_beyond(scene: Scene) -> Damage:
     return Damage(size, size)
 
 
+#: Of every kind that JSON has, and more than an integer, a text or a stack can hold.
+ODD_VALUES: tuple[str, ...] = (
+    "null", "true", "-1", "0", "1.5", "1e400", "NaN", f"1{'0' * 30}", f"1{'0' * 6_000}", '""', '"x"', '"\\ud800"',
+    '"\\ud800+0+AAAA"', "[]", "[[]]", "[null]", "[{}]", "{}",
+    '{"":[]}', '{"a":1,"a":2}', f"{'[' * 20_000}{']' * 20_000}",
+)  # fmt: skip
+#: Actions whose entries a verification heeds or holds against what is stored, with what they say in detail.
+HEEDED_DETAILS: dict[str, tuple[str, ...]] = {
+    "key.replaced": ("old", "new", "why"),
+    "payload.pruned": ("first_idx", "last_idx", "why"),
+    "hold.placed": ("first_idx", "last_idx", "why"),
+    "hold.released": ("hold", "why"),
+    "session.sealed": ("form", "first_seq", "last_seq", "rows", "pieces"),
+    "session.unsealed": ("first_seq", "last_seq", "changed_seq"),
+    "source.sealed": ("offset", "size", "pieces"),
+    "terminal.sealed": ("segments",),
+}
+_MEMBERS = ("actor", "at_ms", "details", "idx", "payload", "session", "target", "v")
+
+
+def odd_body(random_: random.Random, action: str, body: str) -> str:
+    """The text with values of any kind, at the top, among the details, or in the place of all of it."""
+    odd = random_.choice(ODD_VALUES)
+    place = random_.random()
+    if place < 0.1:
+        return random_.choice([odd, f'{{"details":{odd}}}', "", "{", "\ufeff{}"])
+    document = json.loads(body)
+    document["action"] = action
+    if place < 0.3:
+        document[random_.choice(_MEMBERS)] = "\0odd"
+    else:
+        document["details"] = {
+            name: "\0odd" if random_.random() < 0.5 else random_.randrange(-2, 400)
+            for name in HEEDED_DETAILS[action]
+        }
+    text = json.dumps(document, separators=(",", ":"), sort_keys=True)
+    while '"\\u0000odd"' in text:
+        text = text.replace('"\\u0000odd"', random_.choice(ODD_VALUES), 1)
+    return text
+
+
+def put_odd_shape(scene: Scene) -> Damage:
+    """An entry that a verification heeds, of a shape that no program of ours writes."""
+    action = scene.random.choice(list(HEEDED_DETAILS))
+    body = odd_body(scene.random, action, scene.before("body"))
+    Entry.objects.filter(idx=scene.idx).update(action=action, body=body)
+    return Damage(scene.idx, scene.idx)
+
+
+def insert_odd_shape_beyond(scene: Scene) -> Damage:
+    """The same behind the newest: what came since a verification began may explain what went."""
+    size = Log.objects.get().size
+    found = Entry.objects.get(idx=scene.idx)
+    found.action = scene.random.choice(list(HEEDED_DETAILS))
+    found.body = odd_body(scene.random, found.action, found.body)
+    found.idx, found.id = size, scene_id(scene)
+    found.save(force_insert=True)
+    return Damage(size, size)
+
+
 def scene_id(scene: Scene) -> str:
     digits = f"{scene.random.getrandbits(128):032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
@@ -307,7 +367,7 @@ ATTACKS: tuple[Attack, ...] = (
     edit_body, edit_body_and_leaf, flip_bit_of_leaf, delete, renumber, swap, recompute_without_key, truncate,
     restore_old_backup, edit_column, edit_payload, erase_payload, edit_checkpoint, steal_key_and_sign_anew,
     sign_anew_with_own_key, change_many_rows, edit_subtree, edit_frontier, shorten_log_row, lengthen_log_row,
-    rename_log, put_another_log_in_its_place, insert_beyond,
+    rename_log, put_another_log_in_its_place, insert_beyond, put_odd_shape, insert_odd_shape_beyond,
 )  # fmt: skip
 #: After these nothing of the log can be relied on.
 OF_THE_WHOLE: frozenset[Attack] = frozenset(
