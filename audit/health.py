@@ -11,7 +11,7 @@ from audit import triggers
 from audit.models import Checkpoint, Entry, Log
 from audit.own_key import key_trouble
 from audit.record import LOG_LOCK
-from dashboard.lib.background import BackgroundThread
+from dashboard.lib.background import BackgroundThread, faults
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import explain
 from dashboard.lib.errors import Refused
@@ -34,7 +34,7 @@ _known: "tuple[float, Health] | None" = None
 class Health:
     """What is wrong, each with what to do; nothing when all is well."""
 
-    #: Somebody has to do something: entries cannot be written, signed or protected.
+    #: Somebody has to do something: entries cannot be written, signed, protected or looked after.
     grave: tuple[str, ...] = ()
     #: What a moment may mend.
     passing: tuple[str, ...] = ()
@@ -98,7 +98,7 @@ def _look() -> Health:
             # Whatever else is asked might wait for the same lock.
             return Health((f"Nothing that has to be in the audit log can be done. {trouble}",))
         with waiting_for_locks(LOCKED_MS):
-            grave = (key_trouble(), _trigger_trouble())
+            grave = (key_trouble(), _trigger_trouble(), *faults())
             passing = (_signing_trouble(),)
     except DatabaseError as error:
         grave, passing = (explain(error),), ()

@@ -8,11 +8,9 @@ the database a "verified" would be worth no more than the rows that it speaks of
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from typing import Final
-
-from django.db import DatabaseError
 
 from audit.claims import Claims
 from audit.covers import Contents
@@ -21,6 +19,7 @@ from audit.notes import TreeHead
 from audit.verdicts import Verification
 from audit.verification import Course
 from dashboard.lib.background import BackgroundThread
+from dashboard.lib.clock import now_ms
 from dashboard.lib.db import explain
 
 logger = logging.getLogger(__name__)
@@ -64,9 +63,15 @@ class BackgroundVerifier(BackgroundThread):
         self._contents_at = time.monotonic()
         self._steps: Iterator[int | None] | None = None
 
-    def failed(self, error: DatabaseError) -> None:
-        self._steps = None
+    def failed(self, error: Exception) -> None:
+        """What was verified before is not said any more: nobody knows whether it is still so."""
+        global _standing
         logger.warning("The audit log could not be verified: %s", explain(error))
+        # From the beginning the next time: what was found on the way is lost.
+        self._walk = self._steps = None
+        if _standing.first_bad_idx is None:
+            text = f"The look at the log ended early, and is tried again: {explain(error)}"
+            _standing = Standing(_standing.verified_size, now_ms(), text)
 
     def look(self) -> None:
         """Once; everything where that is due."""
@@ -92,7 +97,7 @@ class BackgroundVerifier(BackgroundThread):
             return
         # From the beginning the next time: what is broken may have been mended.
         self._walk = None
-        _standing = replace(_broken(found), verified_size=found.first_bad_idx or 0)
+        _standing = _broken(found)
 
     def _stand(self, found: Verification) -> None:
         """The log itself is sound."""
@@ -124,4 +129,7 @@ class BackgroundVerifier(BackgroundThread):
 
 
 def _broken(found: Verification) -> Standing:
-    return Standing(0, found.at_ms, found.broken[0].text, found.first_bad_idx)
+    """Told is what is wrong with that very entry: of a signature, say, it may be another one."""
+    idx = found.first_bad_idx
+    told = next(one for one in found.broken if one.first_bad_idx == idx)
+    return Standing(idx or 0, found.at_ms, told.text, idx)

@@ -13,13 +13,24 @@ from dashboard.lib.traffic import TRAFFIC
 logger = logging.getLogger(__name__)
 
 _STOP_S: Final = 5.0
+#: After faults it looks less and less often, but at least so often.
+LONGEST_PAUSE_S: Final = 300.0
+
+# By the names of threads of this process whose last look ended with a fault: what to tell people.
+_faults: dict[str, str] = {}
+
+
+def faults() -> list[str]:
+    """What is wrong with the threads of this server, a sentence for each that fails."""
+    return list(_faults.values())
 
 
 class BackgroundThread(ABC):
-    """Started and stopped once, by whoever serves. A subclass looks, and says what to do when the database fails."""
+    """Started and stopped once, by whoever serves. A subclass looks, and says what to do when that fails."""
 
     def __init__(self, name: str, every_s: float) -> None:
         self.every_s = every_s
+        self._pause_s = every_s
         #: Set when the thread is to end; a long look asks it between two pieces.
         self.stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -28,8 +39,8 @@ class BackgroundThread(ABC):
     def look(self) -> None:
         """Once; whatever is due. Called every `every_s` seconds, counted from its end."""
 
-    def failed(self, error: DatabaseError) -> None:
-        """A look ended with this; the next one gets another connection."""
+    def failed(self, error: Exception) -> None:
+        """A look ended with this; the next one gets another connection. Faults of the program are logged already."""
         logger.warning("%s: %s", self._thread.name, explain(error))
 
     def rest(self, seconds: float) -> bool:
@@ -50,12 +61,30 @@ class BackgroundThread(ABC):
     def _run(self) -> None:
         try:
             while not self.stopping.is_set():
-                try:
-                    self.look()
-                except DatabaseError as error:
-                    connection.close()
-                    self.failed(error)
-                self.stopping.wait(self.every_s)
+                self._look()
+                self.stopping.wait(self._pause_s)
         finally:
+            _faults.pop(self._thread.name, None)
             self.ended()
             connection.close()
+
+    def _look(self) -> None:
+        try:
+            self.look()
+        except DatabaseError as error:
+            connection.close()
+            self._pause_s = self.every_s
+            self.failed(error)
+        except Exception as error:
+            # Nobody starts the thread again: it goes on, as what it met may be gone by then.
+            connection.close()
+            logger.exception("%s failed", self._thread.name)
+            name = self._thread.name
+            _faults[name] = (
+                f"The server's own thread {name} fails: {explain(error)}. The server's log says where."
+            )
+            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+            self.failed(error)
+        else:
+            _faults.pop(self._thread.name, None)
+            self._pause_s = self.every_s

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Final
 
 from django.conf import settings
-from django.db import DatabaseError
 
 from audit.actors import SYSTEM
 from dashboard.lib.background import BackgroundThread
@@ -42,7 +41,7 @@ class BackgroundSealing(BackgroundThread):
         self._turn = OnlyOne("sealing")
         self._left_alone: dict[uuid.UUID, float] = {}
 
-    def failed(self, error: DatabaseError) -> None:
+    def failed(self, error: Exception) -> None:
         logger.debug("nothing can be sealed: %s", explain(error))
 
     def ended(self) -> None:

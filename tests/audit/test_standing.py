@@ -3,9 +3,12 @@
 import random
 
 import pytest
+from django.db import OperationalError
 
-from audit.models import Entry
+from audit.models import Checkpoint, Entry
 from audit.standing import BackgroundVerifier, standing
+from audit.verification import Course
+from dashboard.lib.db import explain
 from tests.audit.attacks import Scene, drop_triggers, edit_body, truncate
 from tests.audit.logs import grow
 
@@ -52,3 +55,43 @@ def test_entries_that_were_signed_before_do_not_become_unsigned(monkeypatch: pyt
     for _ in range(2):
         verifier.look()
         assert standing().problem == ""
+
+
+def test_the_sentence_is_of_the_entry_that_is_named() -> None:
+    grow(random.Random(7), 300)
+    drop_triggers()
+    # Before the checks that find the first break comes one that finds a later one.
+    Entry.objects.filter(idx=250).delete()
+    edit_body(Scene(random.Random(8), 40, 300))
+    BackgroundVerifier().look()
+    assert standing().first_bad_idx == 40
+    assert "40" in standing().problem
+
+
+@pytest.mark.parametrize(
+    "error", [OperationalError("Could not decode to UTF-8 column 'body'"), TypeError("x")]
+)
+def test_a_look_that_ends_early_is_told_and_made_good(error: Exception) -> None:
+    grow(random.Random(9), 300)
+    verifier = BackgroundVerifier()
+    verifier.look()
+    assert standing().problem == ""
+    verifier.failed(error)
+    assert (standing().first_bad_idx, standing().verified_size) == (None, 300)
+    assert explain(error) in standing().problem
+    verifier.look()
+    assert (standing().verified_size, standing().problem) == (300, "")
+
+
+def test_what_was_found_before_a_look_ended_early_is_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    grow(random.Random(10), 520, checkpoints=1)
+    drop_triggers()
+    Checkpoint.objects.filter(size=Checkpoint.objects.earliest("size").size).update(note="x")
+    verifier, course = BackgroundVerifier(), Course.verification
+    monkeypatch.setattr(Course, "verification", lambda _: (_ for _ in ()).throw(TypeError("x")))
+    with pytest.raises(TypeError):
+        verifier.look()
+    verifier.failed(TypeError("x"))
+    monkeypatch.setattr(Course, "verification", course)
+    verifier.look()
+    assert "checkpoint" in standing().problem

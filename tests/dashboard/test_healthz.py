@@ -49,3 +49,10 @@ def test_a_lost_key_is_told_within_seconds_and_on_every_page_of_who_may_read_the
     for role, is_told in ((Role.OPERATOR, True), (Role.AUDITOR, True), (Role.VIEWER, False)):
         page = signed_in(make_person(role, username=role)).get("/sessions/").content.decode()
         assert (told in page, "new-key" in page) == (is_told, is_told), role
+
+
+def test_a_thread_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("audit.health.faults", lambda: ["The server's own thread audit-verifying fails: x."])
+    monkeypatch.setattr("audit.health._known", None)
+    answer = Client().get("/healthz")
+    assert (answer.status_code, "audit-verifying" in answer.json()["reason"]) == (503, True)
