@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from django.db import DatabaseError, connection
+from django.db.models import Subquery
 
 from audit import triggers
 from audit.models import Checkpoint, Entry, Log
 from audit.own_key import key_trouble
-from audit.record import LOG_LOCK
+from audit.record import LOG_LOCK, DamagedLog, damage, frontier_of
 from dashboard.lib.background import BackgroundThread, faults
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import explain
@@ -98,11 +99,27 @@ def _look() -> Health:
             # Whatever else is asked might wait for the same lock.
             return Health((f"Nothing that has to be in the audit log can be done. {trouble}",))
         with waiting_for_locks(LOCKED_MS):
-            grave = (key_trouble(), _trigger_trouble(), *faults())
+            grave = (_log_trouble(), key_trouble(), _trigger_trouble(), *faults())
             passing = (_signing_trouble(),)
     except DatabaseError as error:
         grave, passing = (explain(error),), ()
     return Health(tuple(filter(None, grave)), tuple(filter(None, passing)))
+
+
+def _log_trouble() -> str:
+    """Why nothing can be appended to what is stored; what more is wrong with it, a verification finds."""
+    # Together, as others append meanwhile.
+    newest = Subquery(Entry.objects.newest_first().values("idx")[:1])
+    log = Log.objects.filter(pk=Log.THE_ONE).annotate(newest=newest).first()
+    if log is None:
+        return damage("the row that says how far it reaches is gone") if Entry.objects.exists() else ""
+    if (-1 if log.newest is None else log.newest) != log.size - 1:
+        return damage(f"its row says that it has {log.size:,} entries, and the newest is {log.newest}")
+    try:
+        frontier_of(log)
+    except DamagedLog as error:
+        return str(error)
+    return ""
 
 
 def _trigger_trouble() -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Final
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from audit import catalog
 from audit.actors import Actor
@@ -28,6 +28,10 @@ MAX_BODY_BYTES: Final = 60_000
 SALT_BYTES: Final = 16
 #: Subtrees are kept for every 2^8 leaves, 2^16, …: proofs and C2SP tiles are made of those.
 TILE_HEIGHT: Final = 8
+
+
+class DamagedLog(DatabaseError):
+    """What the database keeps of the log cannot be appended to; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ def _append(drafts: Sequence[Draft]) -> list[Entry]:
         return []
     lock_log()
     log = _log()
-    frontier = Frontier.decode(log.size, bytes(log.frontier))
+    frontier = frontier_of(log)
     rows, payloads, subtrees = [], [], []
     for draft in drafts:
         row, payload = _row(draft, frontier.size)
@@ -135,13 +139,28 @@ def _append(drafts: Sequence[Draft]) -> list[Entry]:
     return [Entry.from_db(connection.alias, _ENTRY_COLUMNS, row) for row in rows]
 
 
+def frontier_of(log: Log) -> Frontier:
+    """What appending goes on from. Raises DamagedLog."""
+    try:
+        return Frontier.decode(log.size, bytes(log.frontier))
+    except ValueError:
+        raise DamagedLog(damage(f"the head that it keeps is not one of {log.size:,} entries")) from None
+
+
+def damage(what: str) -> str:
+    """Nobody can do this as tables are used: somebody has been at the database itself."""
+    return (
+        f"The audit log was damaged past the program: {what}. Keep a copy of the database as it is, run "
+        "`scrollback audit verify`, and restore the newest backup from before."
+    )
+
+
 def _log() -> Log:
     found = Log.objects.filter(pk=Log.THE_ONE).first()
     if found is not None:
         return found
     if Entry.objects.exists():
-        # Nobody can remove it as tables are used: somebody has been at the database itself.
-        raise RuntimeError("the audit log has entries and no head")
+        raise DamagedLog(damage("the row that says how far it reaches is gone"))
     return Log.objects.create(pk=Log.THE_ONE, size=0, frontier=b"")
 
 

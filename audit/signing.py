@@ -12,7 +12,7 @@ from audit.keys import KeyUnavailable
 from audit.models import Checkpoint, Log
 from audit.notes import TreeHead
 from audit.own_key import own_signer
-from audit.tree import Frontier
+from audit.record import frontier_of
 from dashboard.lib import nudges
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import ChangeDetector, explain, write_transaction
@@ -30,11 +30,11 @@ _STOP_S: Final = 5.0
 
 
 def tree_head() -> TreeHead | None:
-    """The head of the committed log; None before its first entry."""
+    """The head of the committed log; None before its first entry. Raises DamagedLog."""
     log = Log.objects.filter(pk=Log.THE_ONE, size__gt=0).first()
     if log is None:
         return None
-    return TreeHead(log.origin, log.size, Frontier.decode(log.size, bytes(log.frontier)).root())
+    return TreeHead(log.origin, log.size, frontier_of(log).root())
 
 
 def write_checkpoint() -> Checkpoint | None:
