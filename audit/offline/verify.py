@@ -45,6 +45,8 @@ Statement = Tuple[int, str, Dict[str, Any]]  # number, action and details of an 
 
 sha256 = hashlib.sha256
 TILE = 256  # hashes in a whole tile
+# Whatever a bundle says, so much of a file is read at once: of a small one, of a tile, of a line with an entry.
+SMALL, MOST, LINE = 1 << 20, 64 << 20, 1 << 20
 PRUNED, HELD, RELEASED = "payload.pruned", "hold.placed", "hold.released"
 REPLACED = "key.replaced"
 
@@ -263,14 +265,18 @@ class Bundle:
         except (OSError, KeyError):
             raise Unreadable("the bundle has no file " + name) from None
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, most: int = MOST) -> bytes:
+        """Raises Unreadable when it is not there, or larger."""
         with self.open(name) as file:
-            return file.read()
+            found = file.read(most + 1)
+        if len(found) > most:
+            raise Unreadable(f"{name} is larger than it can be")
+        return found
 
     def tile(self, kind: int | str, number: int, width: int) -> bytes:
-        """A file of the tree, or b"" when it is missing: that is a finding, not an end."""
+        """A file of the tree, or b"" when it is missing or too large: that is a finding, not an end."""
         try:
-            return self.read(tile_name(kind, number, width))
+            return self.read(tile_name(kind, number, width), MOST if kind == "entries" else 32 * TILE)
         except Unreadable:
             return b""
 
@@ -305,10 +311,16 @@ class Check:
     ) -> None:
         self.bundle, self.key, self.head = bundle, key, head
         self.verdicts = {name: Verdict(name) for name in NAMES}
-        self.about = json.loads(bundle.read("bundle.json").decode())
-        self.note = bundle.read("checkpoint").decode()
+        self.about = json.loads(bundle.read("bundle.json", SMALL).decode())
+        self.note = bundle.read("checkpoint", SMALL).decode()
         self.origin, self.size, self.signed_root = read_head(self.note)
         self.is_whole = not self.about["filter"]
+        for name in ("size", "entries"):
+            if type(self.about[name]) is not int:
+                raise Unreadable(f"bundle.json does not say how many entries there are, in {name}")
+        if self.about["size"] != self.size:
+            text = f"bundle.json says that there are {self.about['size']}, the checkpoint {self.size}"
+            self.verdicts["sequence"].fail(text)
         self.tree = Tree()
         self.root = self.root_at_head = b""
         self.entries = self.payloads = 0
@@ -326,16 +338,25 @@ class Check:
             self.payload_lines = iter(payloads)
             self.next_payload()
             self.check_entries(lines)
+            is_cut = self.tree.size < self.size
+            while self.payload is not None and not is_cut:
+                self.stray_payload()
         self.check_tree()
         self.check_signature()
-        self.check_absent()
-        self.check_consistency()
-        self.say_withheld()
+        if is_cut:
+            # Nothing can be said of what was not looked at.
+            for name in ("payloads", "consistency", "withheld"):
+                self.verdicts[name].leave_out(f"nothing was looked at from entry {self.tree.size} on")
+        else:
+            self.check_absent()
+            self.check_consistency()
+            self.say_withheld()
         return [self.verdicts[name] for name in NAMES]
 
     # Entries and their leaves
 
-    def check_entries(self, lines: Iterable[bytes]) -> None:
+    def check_entries(self, lines: IO[bytes]) -> None:
+        """Up to where neither hashes nor entries go on: a size is only a number, as long as nobody has signed it."""
         reader = numbered(lines, self)
         waiting: tuple[int, bytes] | None = None
         for start in range(0, self.size, TILE):
@@ -344,8 +365,8 @@ class Check:
             if len(listed) != 32 * width:
                 text = f"{tile_name(0, start // TILE, width)} is missing or has not its {width} hashes"
                 self.verdicts["leaves"].fail(text, start)
-                listed = listed[: 32 * width].ljust(32 * width, b"\0")
-            hashes = [listed[at : at + 32] for at in range(0, 32 * width, 32)]
+            padded = listed[: 32 * width].ljust(32 * width, b"\0")
+            hashes = [padded[at : at + 32] for at in range(0, 32 * width, 32)]
             texts: dict[int, bytes] = {}
             while True:
                 waiting = next(reader, None) if waiting is None else waiting
@@ -353,6 +374,8 @@ class Check:
                     break
                 texts[waiting[0] - start] = waiting[1]
                 waiting = None
+            if not listed and not texts:
+                return
             self.check_tile(start, width, hashes, texts)
         if waiting is not None:
             text = f"entry {waiting[0]} is beyond the checkpoint's {self.size}"
@@ -404,17 +427,22 @@ class Check:
     def said_later(self) -> list[Statement]:
         """What the bundle has of entries after its checkpoint, which nothing here proves."""
         try:
-            lines = self.bundle.read("removed.jsonl").decode().splitlines()
+            lines = self.bundle.read("removed.jsonl").splitlines()
         except Unreadable:
             return []
-        found = [statement(entry) for entry in map(json.loads, lines) if entry["idx"] >= self.size]
-        return sorted((one for one in found if one), key=lambda one: one[0])
+        found = [statement(entry_in(line)) for line in lines]
+        return sorted((one for one in found if one and one[0] >= self.size), key=lambda one: one[0])
 
     def next_payload(self) -> None:
-        line = next(self.payload_lines, None)
-        self.payload = None if line is None else json.loads(line.decode())
+        """What is no payload is passed over, and told."""
+        for line in self.payload_lines:
+            self.payload = entry_in(line)
+            if self.payload:
+                return
+            self.verdicts["payloads"].fail("payloads.jsonl has something that is no payload")
+        self.payload = None
 
-    def check_payload(self, index: int, promised: dict[str, Any]) -> None:
+    def check_payload(self, index: int, promised: Any) -> None:
         while self.payload is not None and self.payload["idx"] < index:
             self.stray_payload()
         if self.payload is None or self.payload["idx"] != index:
@@ -423,8 +451,7 @@ class Check:
             else:
                 self.absent.append([index, index])
             return
-        salt, data = bytes.fromhex(self.payload["salt"]), decode64(self.payload["data"])
-        if sha256(salt + data).hexdigest() != promised["commitment"] or len(data) != promised["size"]:
+        if not is_promised(self.payload, promised):
             text = f"the payload of entry {index} is not the one that the entry committed to"
             self.verdicts["payloads"].fail(text, index)
         self.payloads += 1
@@ -438,8 +465,6 @@ class Check:
     def check_absent(self) -> None:
         """A payload may be gone when an entry says that it would go, and no legal hold kept it by then."""
         verdict = self.verdicts["payloads"]
-        while self.payload is not None:
-            self.stray_payload()
         if not self.about["payloads"]:
             return
         said = self.said + self.said_later()
@@ -493,8 +518,7 @@ class Check:
         except Unreadable:
             return
         for line in lines:
-            entry = json.loads(line.decode())
-            one = statement(entry)
+            one = statement(entry_in(line))
             if one is None or one[1] != REPLACED or not 0 <= one[0] < self.size:
                 self.verdicts["sequence"].fail(
                     "replaced.jsonl has something that is no entry about a key here"
@@ -514,7 +538,9 @@ class Check:
         self.reach = {present: None}
         for number, _, details in reversed(replaced):
             old, new = details.get("old"), details.get("new")
-            if new in self.reach and isinstance(old, str) and old not in self.reach:
+            if not isinstance(old, str) or not isinstance(new, str):
+                continue
+            if new in self.reach and old not in self.reach:
                 self.reach[old] = number
         return path
 
@@ -527,7 +553,7 @@ class Check:
 
     def check_signature(self) -> None:
         verdict = self.verdicts["signature"]
-        inside = [Key(line) for line in self.bundle.read("keys.txt").decode().splitlines()]
+        inside = [Key(line) for line in self.bundle.read("keys.txt", SMALL).decode().splitlines()]
         key = self.key or (inside[0] if inside else None)
         if key is None or key.name != self.origin:
             verdict.fail(f"there is no key of {self.origin}, whose checkpoint this is")
@@ -578,6 +604,24 @@ class Check:
             verdict.text = f"{count} entries, only their hashes are here: {', '.join(ranges[:20])}{more}"
 
 
+def entry_in(text: bytes) -> dict[str, Any]:
+    """What has a number, and perhaps more; nothing where this is something else."""
+    try:
+        found = json.loads(text.decode())
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) and type(found.get("idx")) is int and found["idx"] >= 0 else {}
+
+
+def is_promised(payload: dict[str, Any], promised: Any) -> bool:
+    """Whether a payload is the one that its entry committed to."""
+    try:
+        salt, data = bytes.fromhex(payload["salt"]), decode64(payload["data"])
+        return (sha256(salt + data).hexdigest(), len(data)) == (promised["commitment"], promised["size"])
+    except (Unreadable, LookupError, TypeError, ValueError, AttributeError):
+        return False
+
+
 def statement(entry: dict[str, Any]) -> Statement | None:
     """What an entry says of payloads or keys, if it does."""
     action, details = entry.get("action"), entry.get("details")
@@ -590,7 +634,7 @@ def is_key(text: Any, name: str) -> bool:
     """Whether this is written as a public key of the log of this name."""
     try:
         return isinstance(text, str) and Key(text).name == name
-    except Unreadable:
+    except (Unreadable, ValueError):
         return False
 
 
@@ -637,18 +681,15 @@ def beyond(ranges: list[Range], index: int) -> int:
     return index
 
 
-def numbered(lines: Iterable[bytes], check: Check) -> Iterator[tuple[int, bytes]]:
+def numbered(lines: IO[bytes], check: Check) -> Iterator[tuple[int, bytes]]:
     """Each entry's text with its number, in order; what is out of order is told and passed over."""
     verdict, before = check.verdicts["sequence"], -1
-    for line in lines:
+    for line in iter(lambda: lines.readline(LINE), b""):
         text = line[:-1] if line.endswith(b"\n") else line
         check.entries += 1
-        try:
-            entry = json.loads(text.decode())
-            index = entry["idx"]
-        except (ValueError, KeyError, TypeError):
-            index = None
-        if type(index) is not int or index < 0:
+        entry = entry_in(text)
+        index = entry.get("idx", -1)
+        if index < 0:
             verdict.fail(f"after entry {before} there is something that is no entry", before + 1)
             continue
         if index <= before:

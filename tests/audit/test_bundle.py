@@ -27,7 +27,7 @@ from audit.selection import Selection
 from audit.signing import write_checkpoint
 from audit.tree import leaf_hash
 from audit.verification import verify as verify_log
-from tests.audit.attacks import drop_triggers
+from tests.audit.attacks import HEEDED_DETAILS, drop_triggers, odd_body
 from tests.audit.bundles import (
     ADA,
     checkpoint_at,
@@ -496,3 +496,65 @@ def test_three_programs_find_the_same_root_beyond_256_tiles(tmp_path: Path) -> N
         check = verify.Check(verify.Bundle(str(write(tmp_path / "log.zip", size))))
         check.run()
         assert check.root == check.signed_root == root_at(size) == theirs.get_root(size), size
+
+
+class TestHostile:
+    """A bundle comes from whoever wants to be believed: nothing in it keeps its reader busy, or ends the check."""
+
+    def checkpoint_of(self, size: int) -> bytes:
+        return f"{Log.objects.get().origin}\n{size}\n{'A' * 43}=\n\n\u2014 x AAAA\n".encode()
+
+    @pytest.mark.parametrize("size", [10**17, SIZE + 1_000_000])
+    @pytest.mark.parametrize("is_told", [True, False])
+    def test_a_size_that_nobody_signed_is_not_counted_up_to(
+        self, whole: Path, size: int, *, is_told: bool
+    ) -> None:
+        def told(content: bytes) -> bytes:
+            return json.dumps({**json.loads(content), "size": size}).encode() if is_told else content
+
+        changed = rewritten(whole, {"checkpoint": lambda _: self.checkpoint_of(size), "bundle.json": told})
+        found = verdicts(changed)
+        assert [name for name in ("leaves", "root", "signature") if found[name].state != "failed"] == []
+        assert found["leaves"].index == SIZE // 256 * 256
+        assert ("bundle.json" in found["sequence"].text) != is_told
+        assert {found[name].state for name in ("payloads", "consistency", "withheld")} == {"not checked"}
+
+    def test_a_file_that_grows_as_it_is_unpacked_is_not_read_whole(self, whole: Path) -> None:
+        many = bytes(200 << 20)
+        for name in ("bundle.json", "checkpoint", "keys.txt"):
+            code, answer = run_verifier(str(rewritten(whole, {name: lambda _: many})))
+            assert (code, "larger" in answer["error"]) == (2, True)
+        assert failures(rewritten(whole, {"tile/0/000": lambda _: many}))["leaves"] == 0
+        assert failures(rewritten(whole, {"entries.jsonl": lambda _: many}))["sequence"] == 0
+
+    @pytest.mark.parametrize("seed", range(full_or(200, 25)))
+    def test_entries_of_any_shape_are_findings(self, whole: Path, seed: int) -> None:
+        """Those of the log's own, of its payloads and of what was left out or came later."""
+        random_ = random.Random(seed)
+
+        def odd(content: bytes) -> bytes:
+            lines = content.decode().splitlines() or [""]
+            place = random_.randrange(len(lines))
+            action = random_.choice(list(HEEDED_DETAILS))
+            whole_entry = '{"idx":3,"action":"","details":{}}'
+            lines[place] = odd_body(random_, action, lines[place] if '"v":1' in lines[place] else whole_entry)
+            return "\n".join(lines).encode() + b"\n"
+
+        with zipfile.ZipFile(whole, "a") as archive:
+            archive.writestr("replaced.jsonl", odd(b""))
+            archive.writestr("removed.jsonl", odd(b""))
+        code, answer = run_verifier(
+            str(rewritten(whole, dict.fromkeys(("entries.jsonl", "payloads.jsonl"), odd)))
+        )
+        assert code == 1, answer
+        assert (
+            answer["verdicts"]["leaves"]["state"] == "failed"
+            or answer["verdicts"]["sequence"]["state"] == "failed"
+        )
+
+    @pytest.mark.parametrize(
+        "odd", ["[]", "{}", "7", "null", '{"filter":{},"entries":"x","size":1,"payloads":[]}']
+    )
+    def test_a_bundle_that_does_not_say_what_it_holds_is_none(self, whole: Path, odd: str) -> None:
+        code, answer = run_verifier(str(rewritten(whole, {"bundle.json": lambda _: odd.encode()})))
+        assert (code, "Traceback" in answer["error"]) == (2, False)
