@@ -1,9 +1,12 @@
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 from django.apps import AppConfig
 from django.core import checks
+from django.core.management import CommandError
 from django.db import connections
-from django.db.models.signals import post_migrate
+from django.db.migrations import Migration
+from django.db.models.signals import post_migrate, pre_migrate
 
 from dashboard.lib.commands import surround_commands
 
@@ -14,6 +17,7 @@ class AuditConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        pre_migrate.connect(_before_migrations, sender=self)
         post_migrate.connect(_put_triggers_back, sender=self)
         checks.register(_triggers_are_there, checks.Tags.database)
         checks.register(_key_is_there, checks.Tags.database)
@@ -23,6 +27,25 @@ class AuditConfig(AppConfig):
 
         catalog.register(OWN_ACTIONS, best_effort=BEST_EFFORT, changing_nothing=CHANGES_NOTHING)
         surround_commands(signing)
+
+
+# Going back over these drops the tables, or what makes the log one that can be verified.
+_KEEPING: Final = frozenset({"0001_initial", "0002_merkle_log"})
+
+
+def _before_migrations(plan: Sequence[tuple[Migration, bool]] = (), **_: Any) -> None:
+    from audit import triggers
+    from audit.models import Entry
+
+    ours = [(one.name, is_back) for one, is_back in plan if one.app_label == "audit"]
+    if not ours or Entry._meta.db_table not in connections["default"].introspection.table_names():
+        return
+    if any(is_back and name in _KEEPING for name, is_back in ours) and Entry.objects.exists():
+        raise CommandError(
+            "The audit log has entries, and going back so far would drop it: nothing was changed. An older version "
+            "of the program takes a backup that was made with it."
+        )
+    triggers.make_way()
 
 
 def _put_triggers_back(**_: Any) -> None:

@@ -132,7 +132,8 @@ def _trigger_trouble() -> str:
 
 
 def _signing_trouble() -> str:
-    signed = Checkpoint.objects.order_by("-size").values_list("size", flat=True).first() or 0
+    newest = Checkpoint.objects.newest()
+    signed = 0 if newest is None else newest.size
     oldest = Entry.objects.filter(idx=signed).values_list("at_ms", flat=True).first()
     if oldest is None or now_ms() - oldest < LATE_MS:
         return ""

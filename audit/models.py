@@ -101,6 +101,15 @@ class Subtree(models.Model):
         return f"{self.level}/{self.number}"
 
 
+class CheckpointQuerySet(models.QuerySet["Checkpoint"]):
+    def of_the_log(self) -> Self:
+        """Without those of entries that are not there: one of them would be taken for the newest for ever."""
+        return self.filter(size__lte=Log.objects.filter(pk=Log.THE_ONE).values("size"))
+
+    def newest(self) -> "Checkpoint | None":
+        return self.of_the_log().order_by("-size").first()
+
+
 class Checkpoint(models.Model):
     """A signed tree head (C2SP tlog-checkpoint): whoever keeps one can show later that nothing before it changed."""
 
@@ -110,6 +119,8 @@ class Checkpoint(models.Model):
     note = models.TextField()
     # The verifier key that it was signed for: of an older key nothing else may be left.
     key = models.CharField(max_length=200)
+
+    objects: ClassVar[models.Manager["Checkpoint"]] = CheckpointQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"checkpoint at {self.size}"

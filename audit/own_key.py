@@ -1,10 +1,14 @@
 """Which key this log is to be signed with, as the log itself says, and whether the one in the file is it."""
 
+from typing import Final
+
 from audit.columns import details_of
 from audit.keys import KeyMissing, KeyStrange, KeyUnavailable, exposure, key_path, load_key, make_key
 from audit.models import Checkpoint, Entry, Log
-from audit.notes import Signer
+from audit.notes import NoteError, Signer, TreeHead, Verifier
 from audit.segments import KEY_REPLACED
+
+_LOOKED_AT: Final = 100
 
 
 def present_key() -> str:
@@ -12,7 +16,7 @@ def present_key() -> str:
 
     "" before the first checkpoint.
     """
-    newest = Checkpoint.objects.order_by("-size").first()
+    newest = _newest_signed()
     if newest is None:
         return ""
     # An entry about a key is not signed yet, or the newest signature is by the key that it names.
@@ -20,6 +24,22 @@ def present_key() -> str:
     body = later.values_list("body", flat=True).first()
     new = None if body is None else details_of(body).get("new")
     return new if isinstance(new, str) else newest.key
+
+
+def _newest_signed() -> Checkpoint | None:
+    """The newest that its own key has signed: another one says nothing of the log's key, and cannot be removed."""
+    checkpoints = Checkpoint.objects.of_the_log().order_by("-size")
+    found = (one for one in checkpoints[:_LOOKED_AT] if _is_signed(one))
+    # Where none is, there is a key all the same: another one is not to be made in silence.
+    return next(found, None) or checkpoints.first()
+
+
+def _is_signed(checkpoint: Checkpoint) -> bool:
+    try:
+        head = TreeHead.parse(Verifier.parse(checkpoint.key).open(checkpoint.note))
+    except NoteError:
+        return False
+    return head.size == checkpoint.size
 
 
 def own_signer(origin: str) -> Signer:

@@ -21,8 +21,8 @@ class Proof:
 
 def proof_of(idx: int, leaf: bytes) -> Proof | None:
     """With the newest checkpoint; None while none covers the entry. Raises ValueError for a damaged tree."""
-    checkpoint = Checkpoint.objects.filter(size__gt=idx).order_by("-size").first()
-    if checkpoint is None:
+    checkpoint = Checkpoint.objects.newest()
+    if checkpoint is None or checkpoint.size <= idx:
         return None
     head = Head.of(checkpoint)
     hashes = inclusion(idx, head.size)

@@ -10,7 +10,7 @@ from django.db import DatabaseError, connection
 
 from audit.keys import KeyUnavailable
 from audit.models import Checkpoint, Log
-from audit.notes import TreeHead
+from audit.notes import NoteError, TreeHead
 from audit.own_key import own_signer
 from audit.record import frontier_of
 from dashboard.lib import nudges
@@ -74,7 +74,15 @@ def sign_after(held_s: float) -> None:
 
 
 def newest_checkpoint() -> Checkpoint | None:
-    return Checkpoint.objects.order_by("-size").first()
+    return Checkpoint.objects.newest()
+
+
+def unreadable(checkpoint: Checkpoint, error: NoteError) -> str:
+    """What to say of a stored head whose note is none, and what to do."""
+    return (
+        f"The newest signed head, of {checkpoint.size:,} entries, was changed past the program: {error}. Run "
+        "`scrollback audit verify`; the next entry is signed with a new one."
+    )
 
 
 class CheckpointWriter:

@@ -5,8 +5,8 @@ from typing import Self
 
 from audit.health import health
 from audit.models import Checkpoint
-from audit.notes import TreeHead
-from audit.signing import newest_checkpoint
+from audit.notes import NoteError, TreeHead
+from audit.signing import newest_checkpoint, unreadable
 from audit.standing import Standing, standing
 
 _ROOT_CHARS = 12
@@ -41,14 +41,22 @@ class Head:
 @dataclass(frozen=True, slots=True)
 class Strip:
     standing: Standing
+    #: None where none is signed yet, or where `head_trouble` says why the newest cannot be shown.
     head: Head | None
+    head_trouble: str
     problems: tuple[str, ...]
 
 
 def strip() -> Strip:
-    return Strip(standing(), newest_head(), health().problems)
+    head, trouble = _newest_head()
+    return Strip(standing(), head, trouble, health().problems)
 
 
-def newest_head() -> Head | None:
+def _newest_head() -> tuple[Head | None, str]:
     checkpoint = newest_checkpoint()
-    return None if checkpoint is None else Head.of(checkpoint)
+    if checkpoint is None:
+        return None, ""
+    try:
+        return Head.of(checkpoint), ""
+    except NoteError as error:
+        return None, unreadable(checkpoint, error)

@@ -4,8 +4,9 @@ A trigger stops whoever uses the tables as tables are used: a mistake in this pr
 migration. It cannot stop the owner of the file or of the tables; for that the tree is there, and on Postgres
 the rights that grants.py writes (docs/audit-cover.md).
 
-SQLite drops a table's triggers without a word when a migration rebuilds it. They are put back after every
-migration, and `missing()` is asked before the server starts.
+SQLite drops a table's triggers without a word when a migration rebuilds it, and refuses to rebuild one that a trigger
+of another table looks at: those make way. They are put back after every migration, and `missing()` is asked before the
+server starts.
 """
 
 from collections.abc import Collection
@@ -13,6 +14,7 @@ from typing import Final
 
 from django.db import connection
 
+from audit.growing import TILE_HEIGHT
 from dashboard.lib.db import vendor
 
 # Tables in which nothing is ever changed, and nothing but pruned payloads removed.
@@ -21,9 +23,24 @@ LOG: Final = "audit_log"
 
 _REFUSAL: Final = "the audit log is append-only"
 _GAP: Final = "an audit entry must follow the newest one"
+_BEYOND: Final = "nothing is kept of audit entries that are not there"
 _SHRINKING: Final = "the audit log only grows"
 # An empty log may take the name of one that is restored in its place: it has nothing that could be lost.
 _RENAMED: Final = "(NEW.log_id <> OLD.log_id AND OLD.size > 0)"
+
+
+# What a row of these is about has to be there, or the row would stand for ever in the way of what is yet to come: of a
+# larger checkpoint, of the subtree of the next tile. Entries are written before what belongs to them, and the size in
+# the log's row after. Seven levels are of more entries than a number holds.
+_REACH: Final = "(SELECT COALESCE(MAX(idx), -1) + 1 FROM audit_entry)"
+_IS_BEYOND: Final = {
+    "audit_checkpoint": f"NEW.size NOT BETWEEN 1 AND {_REACH}",
+    "audit_payload": "NOT EXISTS (SELECT 1 FROM audit_entry WHERE idx = NEW.idx)",
+    "audit_subtree": (
+        "NEW.level NOT BETWEEN 1 AND 7 OR NEW.number < 0"
+        f" OR NEW.number >= ({_REACH} >> ({TILE_HEIGHT} * NEW.level))"
+    ),
+}
 
 
 def install(chosen: Collection[str] | None = None) -> None:
@@ -33,6 +50,15 @@ def install(chosen: Collection[str] | None = None) -> None:
             if chosen is None or name in chosen:
                 for statement in statements:
                     cursor.execute(statement)
+
+
+def make_way() -> None:
+    """Before migrations: SQLite cannot rebuild a table that a trigger of another one looks at. `install` ends it."""
+    if vendor() != "sqlite":
+        return
+    with connection.cursor() as cursor:
+        for name in ("audit_payload_no_delete", *(f"{table}_within" for table in _IS_BEYOND)):
+            cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
 
 
 def missing() -> list[str]:
@@ -104,6 +130,11 @@ def _sqlite() -> dict[str, str]:
         " OR EXISTS (SELECT 1 FROM audit_entry WHERE id = NEW.id)"
         f" BEGIN SELECT RAISE(ABORT, '{_GAP}'); END"
     )
+    for table, is_beyond in _IS_BEYOND.items():
+        made[f"{table}_within"] = (
+            f"CREATE TRIGGER {table}_within BEFORE INSERT ON {table} WHEN {is_beyond}"
+            f" BEGIN SELECT RAISE(ABORT, '{_BEYOND}'); END"
+        )
     made["audit_log_grows"] = (
         "CREATE TRIGGER audit_log_grows BEFORE UPDATE ON audit_log"
         f" WHEN NEW.size < OLD.size OR NEW.id <> OLD.id OR {_RENAMED}"
@@ -143,6 +174,12 @@ def _postgres() -> dict[str, tuple[str, str, str]]:
         "BEGIN IF NEW.idx IS DISTINCT FROM (SELECT COALESCE(MAX(idx), -1) + 1 FROM audit_entry) "
         f"THEN RAISE EXCEPTION '{_GAP}'; END IF; RETURN NEW; END",
     )
+    for table, is_beyond in _IS_BEYOND.items():
+        made[f"{table}_within"] = (
+            table,
+            f"BEFORE INSERT ON {table} FOR EACH ROW",
+            f"BEGIN IF {is_beyond} THEN RAISE EXCEPTION '{_BEYOND}'; END IF; RETURN NEW; END",
+        )
     made["audit_log_grows"] = (
         "audit_log",
         "BEFORE UPDATE ON audit_log FOR EACH ROW",

@@ -117,12 +117,15 @@ def _traffic() -> Iterable[Metric]:
 def _log() -> Iterable[Metric]:
     size = Log.objects.filter(pk=Log.THE_ONE).values_list("size", flat=True).first() or 0
     yield _plain("scrollback_audit_entries", "gauge", "Entries of the audit log.", size)
-    head = Checkpoint.objects.order_by("-size").values_list("size", "at_ms").first()
+    head = Checkpoint.objects.newest()
     if head is not None:
         yield _plain(
-            "scrollback_audit_signed_entries", "gauge", "Entries that the newest signed head covers.", head[0]
+            "scrollback_audit_signed_entries",
+            "gauge",
+            "Entries that the newest signed head covers.",
+            head.size,
         )
-        age_s = max(0, now_ms() - head[1]) / 1000
+        age_s = max(0, now_ms() - head.at_ms) / 1000
         yield _plain(
             "scrollback_audit_checkpoint_age_seconds", "gauge", "Age of the newest signed head.", age_s
         )

@@ -5,6 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from audit.models import Checkpoint
+from audit.notes import NoteError, TreeHead
+from audit.signing import unreadable
 from dashboard.lib.clock import iso_to_ms
 from dashboard.lib.errors import Refused
 
@@ -36,6 +39,14 @@ class Verb(Protocol):
     def run(self) -> Callable[..., Answer]:
         """Takes the options by name. Raises Refused."""
         ...
+
+
+def head_in(checkpoint: Checkpoint) -> TreeHead:
+    """What its note says; who signed it stands in the note itself, and is not looked at here. Raises Refused."""
+    try:
+        return TreeHead.parse(checkpoint.note.partition("\n\n")[0] + "\n")
+    except NoteError as error:
+        raise Refused(unreadable(checkpoint, error)) from error
 
 
 def moment(text: str) -> int:

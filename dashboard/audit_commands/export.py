@@ -14,7 +14,7 @@ from audit.keys import KeyUnavailable
 from audit.query import parse
 from audit.selection import Selection
 from audit.signing import newest_checkpoint, write_checkpoint
-from dashboard.audit_commands import Answer, moment
+from dashboard.audit_commands import Answer, head_in, moment
 from dashboard.lib.errors import Refused
 from dashboard.lib.formatting import counted
 from sessions_app.actions.exports import note_log_export
@@ -87,6 +87,7 @@ def _bundle(selection: Selection, *, payloads: bool) -> Bundle:
     checkpoint = newest_checkpoint()
     if checkpoint is None:
         raise Refused("The audit log is empty: there is nothing to export.")
+    head_in(checkpoint)
     return Bundle(checkpoint, selection, payloads)
 
 

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from audit.keys import KeyUnavailable
-from audit.notes import TreeHead
 from audit.qr import head_qr_text
 from audit.signing import newest_checkpoint, write_checkpoint
-from dashboard.audit_commands import Answer
+from dashboard.audit_commands import Answer, head_in
 from dashboard.audit_commands.pushing import push_note
 from dashboard.lib.clock import ms_to_iso
 from dashboard.lib.errors import Refused
@@ -34,8 +33,7 @@ def run(to: Path | None, push: str | None, qr: bool, **_: Any) -> Answer:
     found = newest_checkpoint()
     if found is None:
         raise Refused("The audit log is empty: there is no head yet.")
-    # The note itself names who signed; only its text is looked at here.
-    head = TreeHead.parse(found.note.partition("\n\n")[0] + "\n")
+    head = head_in(found)
     document = {
         "size": head.size,
         "root": head.root.hex(),

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -17,17 +18,27 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from audit import triggers
 from audit.actors import SYSTEM
 from audit.health import health, require_sound_log
-from audit.keys import KeyUnavailable, key_path
+from audit.keys import KeyMissing, KeyUnavailable, key_path
 from audit.models import Checkpoint, Entry, Log, Payload, Subtree
 from audit.new_key import replace_key
 from audit.notes import Signer, TreeHead, Verifier
+from audit.own_key import key_trouble, present_key
 from audit.record import Attachment, Draft, append, commitment, record
 from audit.restored import put_log
-from audit.signing import LONG_HELD_S, CheckpointWriter, sign_after, signing, tree_head, write_checkpoint
+from audit.signing import (
+    LONG_HELD_S,
+    CheckpointWriter,
+    newest_checkpoint,
+    sign_after,
+    signing,
+    tree_head,
+    write_checkpoint,
+)
 from audit.tree import leaf_hash, perfect_root, root_of
 from audit.verification import verify
 from dashboard.doctor import Doctor
 from dashboard.lib.errors import Refused
+from tests.audit.attacks import drop_triggers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -108,6 +119,74 @@ def test_the_tables_refuse_to_be_changed(statement: str) -> None:
     with pytest.raises((DatabaseError, IntegrityError)), transaction.atomic():
         connection.cursor().execute(statement.replace("{new}", f"'{new}'"))
     assert Entry.objects.count() == head().size == 256
+
+
+#: Each of these would stand in the way of what is yet to come, and could not be removed again.
+BEYOND = (
+    *(("audit_checkpoint (size, at_ms, note, key)", (size, 0, "x", "x")) for size in (10**12, 301, 0, -1)),
+    *(
+        ("audit_subtree (level, number, hash)", (level, number, b"x"))
+        for level, number in (
+            *((1, number) for number in (1, 2, -1, 2**55, 2**56 - 1, 2**63 - 1)),
+            *((level, 0) for level in (0, 2, 7, 8, 9, 32_767)),
+            *((level, 299) for level in (0, 8, 16)),
+        )
+    ),
+    *(("audit_payload (idx, salt, data)", (idx, b"x", b"x")) for idx in (300, 10**12, -1)),
+)
+
+
+@pytest.mark.parametrize(("columns", "values"), BEYOND)
+def test_nothing_is_kept_of_entries_that_are_not_there(columns: str, values: tuple[Any, ...]) -> None:
+    with transaction.atomic():
+        append([Draft("sign_in.succeeded", SYSTEM) for _ in range(300)])
+    marks = ", ".join(["%s"] * len(values))
+    with pytest.raises(DatabaseError, match="not there"), transaction.atomic():
+        connection.cursor().execute(f"INSERT INTO {columns} VALUES ({marks})", values)  # noqa: S608  from above
+    with transaction.atomic():
+        append([Draft("sign_in.succeeded", SYSTEM, attachment=Attachment(b"x")) for _ in range(300)])
+    assert write_checkpoint() is not None
+
+
+def test_a_head_of_entries_that_are_not_there_is_not_the_newest() -> None:
+    entries(3)
+    signed = write_checkpoint()
+    assert signed is not None
+    key = present_key()
+    drop_triggers()
+    Checkpoint.objects.create(size=10**12, at_ms=0, note="x", key="x")
+    triggers.install()
+    assert newest_checkpoint() == signed
+    assert (present_key(), key_trouble()) == (key, "")
+    require_sound_log()
+    entries(1)
+    assert write_checkpoint() == newest_checkpoint() != signed
+
+
+def test_a_head_that_nobody_signed_says_nothing_of_the_key() -> None:
+    entries(3)
+    assert write_checkpoint() is not None
+    key = present_key()
+    entries(1)
+    # As the server's role on Postgres may.
+    Checkpoint.objects.create(size=4, at_ms=0, note="x", key="x")
+    assert (present_key(), key_trouble()) == (key, "")
+    entries(1)
+    signed = write_checkpoint()
+    assert signed is not None
+    assert (signed, signed.key) == (newest_checkpoint(), key)
+
+
+def test_where_no_head_is_as_it_was_signed_no_other_key_is_made() -> None:
+    entries(1)
+    assert write_checkpoint() is not None
+    drop_triggers()
+    Checkpoint.objects.update(note="x")
+    triggers.install()
+    key_path(Log.objects.get().origin).unlink()
+    entries(1)
+    with pytest.raises(KeyMissing):
+        write_checkpoint()
 
 
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="Postgres has no INSERT OR REPLACE")
@@ -227,6 +306,8 @@ def test_a_rebuilt_table_keeps_its_triggers() -> None:
     changed = models.TextField(default="")
     changed.set_attributes_from_name("extra")
     changed.model = Entry
+    # As before each migration of the log.
+    triggers.make_way()
     with connection.schema_editor() as editor:
         editor.add_field(Entry, changed)
     try:
@@ -240,6 +321,7 @@ def test_a_rebuilt_table_keeps_its_triggers() -> None:
         with pytest.raises(IntegrityError), transaction.atomic():
             connection.cursor().execute("DELETE FROM audit_entry")
     finally:
+        triggers.make_way()
         with connection.schema_editor() as editor:
             editor.remove_field(Entry, changed)
         triggers.install()

@@ -21,6 +21,7 @@ from dashboard.lib import bulk
 from dashboard.lib.loading import number_on
 from sessions_app.models import AgentSession
 from sessions_app.search import index
+from tests.audit.attacks import drop_triggers
 from tests.dashboard.backup.consoles import Console
 from tests.dashboard.commands.calling import Caller, Ended
 from tests.dashboard.commands.shell import Shell, only_line
@@ -331,6 +332,8 @@ def repair(path: Path, name: str) -> None:
 
 # ── Numbers ──────────────────────────────────────────────────────────────────────────────────────────────
 def test_the_next_row_of_a_numbered_table_comes_after_those_that_were_loaded() -> None:
+    # They would refuse parts of the tree of a log that has no entries.
+    drop_triggers()
     Subtree.objects.create(pk=41, level=1, number=0, hash=bytes(32))
     number_on([Subtree])
 

@@ -89,6 +89,24 @@ TAMPERING = (
 )
 
 
+# What the role may do, and the triggers refuse: it would stand in the way of what is yet to come for ever.
+BEYOND = (
+    "INSERT INTO audit_checkpoint (size, at_ms, note, key) VALUES (1000000000000, 0, 'x', 'x')",
+    "INSERT INTO audit_subtree (level, number, hash) VALUES (1, 3, '')",
+    "INSERT INTO audit_subtree (level, number, hash) VALUES (2, 0, '')",
+    "INSERT INTO audit_payload (idx, salt, data) VALUES (1000000, '', '')",
+)
+
+
+@only_postgres
+def test_the_servers_role_keeps_nothing_of_entries_that_are_not_there(roles: Roles) -> None:
+    run_script(roles)
+    with psycopg.connect(roles.url(roles.web), autocommit=True) as server:
+        for statement in BEYOND:
+            with pytest.raises(errors.RaiseException, match="not there"):
+                server.execute(statement)
+
+
 @only_postgres
 def test_the_servers_role_cannot_change_the_log(roles: Roles) -> None:
     run_script(roles)

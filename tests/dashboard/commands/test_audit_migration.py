@@ -76,3 +76,18 @@ def test_a_log_with_an_entry_missing_is_not_migrated(first_shell: Shell) -> None
 
     assert refused.returncode != 0
     assert b"audit entry 2 is missing" in refused.stderr
+
+
+@pytest.mark.parametrize("target", ["0001", "zero"])
+def test_a_log_with_entries_is_not_dropped(shell: Shell, target: str) -> None:
+    shell.json("audit", "hold", "0", "0", "--why", "an entry")
+    before = shell.json("audit", "verify")["size"]
+    refused = migrate(shell, "audit", target)
+    assert refused.returncode != 0
+    assert b"audit log has entries" in refused.stderr
+    assert b"Traceback" not in refused.stderr
+    assert shell.json("audit", "verify")["size"] == before + 1
+    # As far as nothing of it is lost.
+    assert migrate(shell, "audit", "0003").returncode == 0
+    assert migrate(shell).returncode == 0
+    assert shell.json("audit", "verify")["is_sound"]
