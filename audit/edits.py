@@ -11,6 +11,7 @@ from difflib import SequenceMatcher
 from typing import Any, Final
 
 from audit.exports.text import without_controls
+from dashboard.lib.text import storable
 from dashboard.lib.unified_diff import DiffLine
 
 #: The type of a payload that holds an edit: JSON with the whole texts `before` and `after`.
@@ -45,7 +46,7 @@ def edits_of(details: dict[str, Any]) -> tuple[list[Edit], dict[str, Any]]:
     for name, value in list(rest.items()):
         lines, left = _nested(value, 1)
         if lines:
-            found.append(Edit(name, lines))
+            found.append(Edit(storable(name), lines))
             if left:
                 rest[name] = left
             else:
@@ -58,11 +59,11 @@ def edit_in(payload: bytes) -> Edit | None:
     try:
         said = json.loads(payload)
         before, after = said["before"], said["after"]
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return None
     if not isinstance(before, str) or not isinstance(after, str):
         return None
-    return Edit("", list(difference(before, after)))
+    return Edit("", list(difference(storable(before), storable(after))))
 
 
 def edit_payload(before: str, after: str) -> bytes:
@@ -72,9 +73,14 @@ def edit_payload(before: str, after: str) -> bytes:
 def shown(value: Any) -> str:
     """In one line where that is short."""
     if isinstance(value, str):
-        return value
-    line = json.dumps(value, ensure_ascii=False)
-    return line if len(line) <= _SHORT_CHARS else json.dumps(value, ensure_ascii=False, indent=2)
+        return storable(value)
+    try:
+        line = storable(json.dumps(value, ensure_ascii=False))
+        if len(line) <= _SHORT_CHARS:
+            return line
+        return storable(json.dumps(value, ensure_ascii=False, indent=2))
+    except RecursionError:
+        return "nested too deeply to be shown here"
 
 
 def difference(before: str, after: str, heading: str = "") -> Iterator[DiffLine]:
@@ -87,7 +93,7 @@ def difference(before: str, after: str, heading: str = "") -> Iterator[DiffLine]
     is_end_told = bool(old and new) and before.endswith("\n") != after.endswith("\n")
     drawn = 0
     for group in _groups(old, new):
-        yield DiffLine("hunk", None, None, heading or _range(group))
+        yield DiffLine("hunk", None, None, storable(heading) or _range(group))
         heading = ""
         for line in _drawn(group, old, new, is_end_told=is_end_told):
             if drawn + len(line.text) > DRAWN_CHARS:

@@ -151,7 +151,7 @@ def damage(what: str) -> str:
     """Nobody can do this as tables are used: somebody has been at the database itself."""
     return (
         f"The audit log was damaged past the program: {what}. Keep a copy of the database as it is, run "
-        "`scrollback audit verify`, and restore the newest backup from before."
+        "scrollback audit verify, and restore the newest backup from before."
     )
 
 

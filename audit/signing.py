@@ -81,7 +81,7 @@ def unreadable(checkpoint: Checkpoint, error: NoteError) -> str:
     """What to say of a stored head whose note is none, and what to do."""
     return (
         f"The newest signed head, of {checkpoint.size:,} entries, was changed past the program: {error}. Run "
-        "`scrollback audit verify`; the next entry is signed with a new one."
+        "scrollback audit verify; the next entry is signed with a new one."
     )
 
 

@@ -9,35 +9,49 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from audit import catalog
+from audit.columns import Row, details_of, difference, parsed
 from audit.decisions import badge_of
 from audit.edits import EDIT_TYPE, edit_in, edits_of, shown
 from audit.models import Entry, Payload
 from audit.proof_text import Proof, proof_of
+from audit.query import parse
 from audit.reading import note_opening
 from audit.record import commitment
 from audit.strip import strip
 from audit.surroundings import surroundings
 from audit.tree import leaf_hash
+from audit.views import link
+from audit.walk import log_size
+from dashboard.lib.text import storable
 
+_MEMBERS: Final = frozenset(
+    {"action", "actor", "at_ms", "decision", "details", "id", "idx", "run", "session", "target", "v"}
+)
+#: Of an entry that is missing, so many before and after it are led to.
+_AROUND: Final = 5
 #: Of a payload that is text, so much is shown on the page.
 PAYLOAD_CHARS: Final = 20_000
 
 
 @require_safe
 def entry(request: HttpRequest, idx: int) -> HttpResponse:
-    context = {
-        **_context(request, idx),
-        "strip": strip(),
-        "breadcrumbs": [(reverse("audit"), "Audit")],
-        "rail_path": "/audit/",
-    }
-    return render(request, "audit/entry.html", context)
+    checked = strip()
+    context = {"strip": checked, "breadcrumbs": [(reverse("audit"), "Audit")], "rail_path": "/audit/"}
+    found = Entry.objects.filter(idx=idx).first()
+    if found is None:
+        # The strip may lead here: there should be one, or there was when a head was signed.
+        if idx >= log_size() and idx != checked.standing.first_bad_idx:
+            raise Http404
+        around = link(parse(f"idx:{max(0, idx - _AROUND)}-{idx + _AROUND}"))
+        more = {"idx": idx, "heading": f"Entry {idx} is missing", "around": around}
+        return render(request, "audit/missing.html", {**context, **more}, status=404)
+    return render(request, "audit/entry.html", {**_context(request, found), **context})
 
 
 @require_safe
 def peek(request: HttpRequest, idx: int) -> HttpResponse:
     """The same in the drawer."""
-    return render(request, "audit/_peek.html", _context(request, idx))
+    return render(request, "audit/_peek.html", _context(request, get_object_or_404(Entry, idx=idx)))
 
 
 @require_safe
@@ -64,24 +78,25 @@ def payload(request: HttpRequest, idx: int) -> HttpResponse:
     return response
 
 
-def _context(request: HttpRequest, idx: int) -> dict[str, Any]:
-    found = get_object_or_404(Entry, idx=idx)
-    document = json.loads(found.body)
-    kept = _payload(found, document)
-    note_opening(idx, with_payload=kept is not None, actor=surroundings().actor(request))
+def _context(request: HttpRequest, found: Entry) -> dict[str, Any]:
+    # Whoever changed it past the program may have left any text.
+    document = parsed(found.body.encode())
+    kept = _payload(found, document or {})
+    note_opening(found.idx, with_payload=kept is not None, actor=surroundings().actor(request))
     made, trouble = _proof(found)
-    edits, details = edits_of(document.get("details", {}))
+    edits, details = edits_of(details_of(found.body))
     if kept is not None and kept.get("edit"):
         edits.append(kept["edit"])
     return {
         "entry": found,
         "sentence": catalog.sentence_of(found.action),
         "heading": f"{found.actor_label or 'somebody'} {catalog.sentence_of(found.action)}",
-        "details": [(name, shown(value)) for name, value in details.items()],
+        "details": [(storable(name), shown(value)) for name, value in details.items()],
         "edits": edits,
         "badge": badge_of(found),
         "leaf": bytes(found.leaf).hex(),
         # The page shows the columns; what is signed is the text.
+        "odd_column": difference(_row(found), document) if _is_entry(document) else "body",
         "is_as_hashed": leaf_hash(found.body.encode()) == bytes(found.leaf),
         "proof": made,
         "proof_trouble": trouble,
@@ -91,6 +106,20 @@ def _context(request: HttpRequest, idx: int) -> dict[str, Any]:
         if found.session_id
         else None,
     }
+
+
+def _is_entry(document: dict[str, Any] | None) -> bool:
+    """Whether it has all that an entry has; what each of it says is another question."""
+    return document is not None and document.keys() >= _MEMBERS and isinstance(document["details"], dict)
+
+
+def _row(found: Entry) -> Row:
+    session, run = (None if one is None else str(one) for one in (found.session_id, found.run_id))
+    return (
+        found.idx, str(found.id), found.at_ms, found.actor_type, found.actor_id, found.actor_label, found.action,
+        found.target_type, found.target_id, found.target_label, session, run, found.decision,
+        found.body.encode(), bytes(found.leaf),
+    )  # fmt: skip
 
 
 def _proof(found: Entry) -> tuple[Proof | None, str]:
@@ -103,25 +132,27 @@ def _proof(found: Entry) -> tuple[Proof | None, str]:
 def _payload(found: Entry, document: dict[str, Any]) -> dict[str, Any] | None:
     """What lies apart from the entry: still there or erased; None where nothing ever did."""
     said = document.get("payload")
-    if said is None:
+    if not isinstance(said, dict):
+        return None
+    named, size, kind = said.get("commitment"), said.get("size"), said.get("type")
+    if not isinstance(named, str) or type(size) is not int or not isinstance(kind, str):
         return None
     kept = Payload.objects.filter(idx=found.idx).first()
     facts = {
-        "commitment": said["commitment"],
-        "size": said["size"],
-        "type": said["type"],
+        "commitment": storable(named),
+        "size": size,
+        "type": storable(kind),
         "is_erased": kept is None,
     }
     if kept is None:
         return facts
     data = bytes(kept.data)
-    edit = edit_in(data) if said["type"] == EDIT_TYPE else None
-    is_text = said["type"].startswith("text/") or said["type"].startswith("application/json")
+    is_text = kind.startswith(("text/", "application/json"))
     text = data.decode(errors="replace") if is_text else ""
     return {
         **facts,
-        "edit": edit,
-        "holds": commitment(bytes(kept.salt), data) == said["commitment"],
+        "edit": edit_in(data) if kind == EDIT_TYPE else None,
+        "holds": commitment(bytes(kept.salt), data) == named,
         "text": text[:PAYLOAD_CHARS],
         "is_cut": len(text) > PAYLOAD_CHARS,
     }

@@ -1,16 +1,20 @@
 """One entry, in the drawer and on its page, and the signed head."""
 
 import base64
+import uuid
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
 from audit import triggers
 from audit.actors import SYSTEM, Actor
 from audit.edits import EDIT_TYPE, edit_payload
-from audit.models import Entry, Payload
+from audit.models import Checkpoint, Entry, Payload
 from audit.notes import TreeHead, Verifier
 from audit.record import Attachment, Draft, Target, append, append_apart, record
 from audit.signing import newest_checkpoint, write_checkpoint
@@ -18,6 +22,7 @@ from audit.tree import verify_inclusion
 from dashboard.lib.db import write_transaction
 from sessions_app.actions.console_settings import note_settings
 from sessions_app.models import Role
+from tests.audit.attacks import drop_triggers
 from tests.factories import START_MS, make_person, make_session, make_terminal, signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -220,6 +225,90 @@ def test_the_head_is_shown_whole_and_saved_as_it_is(client: Client) -> None:
     assert saved.content.decode() == checkpoint.note
     assert saved["Content-Disposition"].endswith('-3.head"')
     assert not Entry.objects.filter(action="log.read").exists(), "a head tells of no entry"
+
+
+ODD_TEXTS = [
+    "", "not JSON", "[]", "7", "{}", '{"details":[]}', '{"details":{"x":"\\ud800","\\ud800":["\\ud800"]}}', "[" * 5_000,
+    '{"details":' + '{"a":' * 400 + "1" + "}" * 401, '{"payload":[]}', '{"payload":{}}', '{"a":1,"a":2}',
+    '{"payload":{"commitment":1,"size":"x","type":[]}}',
+    '{"payload":{"commitment":"\\ud800","size":1,"type":"\\ud800"}}',
+    '{"details":{"from":1,"to":[null]}}', '{"details":{"old":{},"new":1e999}}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS, ids=lambda text: text[:40])
+@pytest.mark.parametrize("path", ["/audit/0/", "/audit/0/peek/"])
+def test_what_is_no_text_of_an_entry_is_shown_as_it_is(client: Client, path: str, text: str) -> None:
+    write(attachment=Attachment(b"x"))
+    drop_triggers()
+    Entry.objects.update(body=text)
+    triggers.install()
+    answer = client.get(path)
+    assert answer.status_code == 200
+    page = answer.content.decode()
+    assert "This is not the text of an entry" in page
+    assert answer.context["entry"].body == text
+    assert "As it is stored" in page
+
+
+def test_a_changed_column_is_told_where_it_is_shown(client: Client) -> None:
+    write(session_id=uuid.uuid4())
+    assert "A column says" not in client.get("/audit/0/").content.decode()
+    drop_triggers()
+    Entry.objects.update(actor_label="eve")
+    triggers.install()
+    page = client.get("/audit/0/").content.decode()
+    assert "A column says something else than the text" in page
+    assert "actor_label" in page
+
+
+def test_an_entry_that_should_be_there_is_said_to_be_missing(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append_some(9)
+    drop_triggers()
+    Entry.objects.filter(idx=6).delete()
+    triggers.install()
+    answer = client.get("/audit/6/")
+    page = answer.content.decode()
+    assert answer.status_code == 404
+    assert "Entry 6 is missing" in page
+    assert "audit verify" in page
+    assert "/audit/?q=idx%3A1-11" in page
+    assert not Entry.objects.filter(action="log.read").exists(), "nothing was shown"
+    around = [row.entry.idx for row in client.get("/audit/?q=idx%3A1-11").context["rows"]]
+    assert (around[-1], 6 in around) == (1, False)
+    # What was cut off the end was there when a head was signed.
+    assert "is missing" not in client.get("/audit/40/").content.decode()
+    from audit.standing import Standing
+
+    monkeypatch.setattr("audit.strip.standing", lambda: Standing(40, START_MS, "It was cut off.", 40))
+    assert "Entry 40 is missing" in client.get("/audit/40/").content.decode()
+
+
+def test_a_head_that_was_changed_is_told_and_keeps_no_page_away(client: Client, tmp_path: Path) -> None:
+    append_some(3)
+    change_newest_head()
+    for path in ("/audit/", "/audit/0/", "/audit/head/"):
+        answer = client.get(path)
+        assert answer.status_code == 200, path
+        assert "cannot be read" in answer.content.decode(), path
+    assert "audit verify" in client.get("/audit/head/").content.decode()
+    for path in ("/audit/head/file/", "/audit/0/proof/"):
+        assert client.get(path).status_code == 404, path
+    for arguments in (("head",), ("export", str(tmp_path / "log.zip"))):
+        change_newest_head()
+        errors = StringIO()
+        with pytest.raises(SystemExit):
+            call_command("audit", *arguments, stderr=errors)
+        assert "audit verify" in errors.getvalue(), arguments
+
+
+def change_newest_head() -> None:
+    write_checkpoint()
+    drop_triggers()
+    Checkpoint.objects.update(note="x")
+    triggers.install()
 
 
 def test_the_strip_says_how_far_the_log_is_verified_and_what_is_wrong(
