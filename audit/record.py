@@ -14,6 +14,7 @@ from audit import catalog
 from audit.actors import Actor
 from audit.canonical import entry_text
 from audit.models import Entry, Log, Payload, Subtree
+from audit.rows import as_bytes
 from audit.tree import Frontier, leaf_hash
 from dashboard.lib import nudges
 from dashboard.lib.bulk import bulk_insert
@@ -142,7 +143,7 @@ def _append(drafts: Sequence[Draft]) -> list[Entry]:
 def frontier_of(log: Log) -> Frontier:
     """What appending goes on from. Raises DamagedLog."""
     try:
-        return Frontier.decode(log.size, bytes(log.frontier))
+        return Frontier.decode(log.size, as_bytes(log.frontier))
     except ValueError:
         raise DamagedLog(damage(f"the head that it keeps is not one of {log.size:,} entries")) from None
 

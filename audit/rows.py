@@ -74,7 +74,7 @@ class Rows:
                 f" ORDER BY idx LIMIT {_PAYLOADS_AT_ONCE}"
             )
             for idx, salt, data in rows:
-                yield Payload(idx, _bytes(salt), _bytes(data))
+                yield Payload(idx, as_bytes(salt), as_bytes(data))
                 after = idx
             if len(rows) < _PAYLOADS_AT_ONCE:
                 return
@@ -180,5 +180,6 @@ def _number(value: Any) -> Any:
     return int(value) if type(value) is str and value.isascii() and value.isdecimal() else value
 
 
-def _bytes(value: Any) -> bytes:
+def as_bytes(value: Any) -> bytes:
+    """What a column of bytes holds; SQLite keeps anything there."""
     return bytes(value) if isinstance(value, bytes | memoryview) else str(value).encode()

@@ -138,6 +138,7 @@ def _sqlite() -> dict[str, str]:
     made["audit_log_grows"] = (
         "CREATE TRIGGER audit_log_grows BEFORE UPDATE ON audit_log"
         f" WHEN NEW.size < OLD.size OR NEW.id <> OLD.id OR {_RENAMED}"
+        " OR typeof(NEW.size) <> 'integer' OR typeof(NEW.frontier) <> 'blob'"
         f" BEGIN SELECT RAISE(ABORT, '{_SHRINKING}'); END"
     )
     return made

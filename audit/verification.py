@@ -24,7 +24,7 @@ from audit.keys import KeyMissing, KeyOutOfReach, KeyUnavailable, public_key
 from audit.models import Entry, Log, Subtree
 from audit.notes import NoteError, TreeHead, Verifier
 from audit.record import record
-from audit.rows import Rows
+from audit.rows import Rows, as_bytes
 from audit.segments import HEEDED, Segment, Statement, check, ranges
 from audit.tree import EMPTY_ROOT
 from audit.trust import Signatures, Trust, one_of, signed_head
@@ -250,10 +250,10 @@ class Course:
         if log.size > size:
             text = f"The log keeps a head of {log.size:,} entries, and {size:,} are there."
             return Finding("frontier", size, log.size - 1, text)
-        if self._is_of_another_size(log) and bytes(log.frontier) != self.walk.frontier().encode():
+        if self._is_of_another_size(log) and as_bytes(log.frontier) != self.walk.frontier().encode():
             # Comparing its parts would name entries that nobody touched.
             return Finding("frontier", size, size, "The head that the log keeps is that of more entries.")
-        return where_they_differ(size, bytes(log.frontier), self.walk.frontier())
+        return where_they_differ(size, as_bytes(log.frontier), self.walk.frontier())
 
     def _is_of_another_size(self, log: Log) -> bool:
         """There are more entries than the row of the log says: what else it says is of those perhaps."""
@@ -289,7 +289,7 @@ class Course:
             numbers = [number for found, number, _ in expected if found == level]
             rows = Subtree.objects.filter(level=level, number__gte=min(numbers), number__lte=max(numbers))
             for number, found in rows.values_list("number", "hash"):
-                kept[level, number] = bytes(found)
+                kept[level, number] = as_bytes(found)
         for level, number, found in expected:
             if kept.get((level, number)) != found:
                 span = 1 << level * 8

@@ -1,6 +1,5 @@
 """One entry: in the drawer beside the list, and on a page of its own."""
 
-import json
 from typing import Any, Final
 
 from django.http import Http404, HttpRequest, HttpResponse

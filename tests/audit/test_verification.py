@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from audit import parallel, triggers
 from audit.actors import SYSTEM, Actor
 from audit.models import Checkpoint, Entry, Log, Payload, Pruning
 from audit.new_key import replace_key
-from audit.record import Attachment, Draft, Target, append
+from audit.record import Attachment, DamagedLog, Draft, Target, append
 from audit.rows import Rows
 from audit.segments import HOLD_PLACED, HOLD_RELEASED, Segment, check, ranges
 from audit.signing import tree_head, write_checkpoint
@@ -109,6 +109,30 @@ def test_a_column_that_says_it_in_another_way_is_found_out(change: str) -> None:
         assert not verify().verdict("columns").first_bad_idx
         cursor.execute(f"UPDATE audit_entry SET {change} WHERE idx = 17")  # noqa: S608  from above
     assert verify().verdict("columns").first_bad_idx == 17
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="Postgres keeps nothing else in such a column")
+@pytest.mark.parametrize("value", ["'x'", "1.5", "''"])
+@pytest.mark.parametrize(
+    ("column", "check"), [("audit_log SET frontier", "frontier"), ("audit_subtree SET hash", "subtrees")]
+)
+def test_what_is_kept_of_the_tree_in_another_type_is_found_out(column: str, check: Check, value: str) -> None:
+    grow(random.Random(4), 300)
+    drop_triggers()
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {column} = {value}")
+    assert verify().verdict(check).first_bad_idx == 0
+    if check == "frontier":
+        with pytest.raises(DamagedLog):
+            append_one("sign_in.succeeded")
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="Postgres keeps nothing else in such a column")
+@pytest.mark.parametrize("change", ["size = 'x'", "size = size + 0.5", "frontier = 'x'", "frontier = 7"])
+def test_the_row_of_the_log_takes_no_other_type(change: str) -> None:
+    append_one("sign_in.succeeded")
+    with pytest.raises(IntegrityError, match="only grows"), transaction.atomic():
+        connection.cursor().execute(f"UPDATE audit_log SET {change}")  # noqa: S608  from above
 
 
 def test_any_text_is_held_against_its_columns() -> None:
