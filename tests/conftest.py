@@ -12,6 +12,7 @@ from playwright.sync_api import Browser
 from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
+from audit.standing import Standing
 from sessions_app.actions.terminals.screens import stop_screens
 from sessions_app.actions.terminals.working import stop_own_workshop
 from sessions_app.models import SearchEntry, TitleWords
@@ -74,6 +75,7 @@ def plain_static_files(settings: Settings) -> None:
 @pytest.fixture(autouse=True)
 def nobody_knows_the_health_of_another_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("audit.health._known", None)
+    monkeypatch.setattr("audit.standing._standing", Standing())
 
 
 @pytest.fixture(scope="session", autouse=True)
