@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import EmptyResultSet
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import ForeignKey, Lookup, UUIDField
 from django.db.models.sql.compiler import SQLCompiler
@@ -22,13 +23,20 @@ class Among(Lookup):
     rhs: Sequence[UUID]
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
-        lhs, params = self.process_lhs(compiler, connection)
+        lhs, params = self._left(compiler, connection)
         wanted = json.dumps([identifier.hex for identifier in self.rhs])
         return f"{lhs} IN (SELECT value FROM json_each(%s))", [*params, wanted]  # noqa: S608  its own column
 
     def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
-        lhs, params = self.process_lhs(compiler, connection)
+        lhs, params = self._left(compiler, connection)
         return f"{lhs} = ANY(%s::uuid[])", [*params, list(self.rhs)]
+
+    def _left(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+        if not self.rhs:
+            # Then no query is sent at all, as with `__in`.
+            raise EmptyResultSet
+        lhs, params = self.process_lhs(compiler, connection)
+        return lhs, list(params)
 
 
 def register() -> None:

@@ -34,6 +34,8 @@ class Watch:
 
     def __init__(self) -> None:
         self._listed_ms = self._swept_ms = now_ms()
+        # Up to this moment rows bear times from before the clock was set back, and stand before all that is new.
+        self._odd_until_ms = 0
         self._lists_due = self._sweep_due = False
         self._told_in_lists: dict[Interest, tuple[_Look, int]] = {}
         self._told_followers: dict[Interest, tuple[_Look, Changed]] = {}
@@ -45,6 +47,9 @@ class Watch:
         if changed:
             self._tell_followers([mailbox for mailbox in mailboxes if mailbox.interest is not None])
         now = now_ms()
+        if now < self._listed_ms:
+            self._odd_until_ms = max(self._odd_until_ms, self._listed_ms)
+            self._listed_ms = self._swept_ms = now
         if self._sweep_due and now - self._swept_ms >= SWEEP_EVERY_MS:
             self._tell_lists(mailboxes, now - SWEEP_MS)
             self._swept_ms, self._listed_ms = now, now
@@ -76,15 +81,16 @@ class Watch:
         lists = [mailbox for mailbox in mailboxes if mailbox.interest is None]
         if not lists:
             return
+        is_odd = since_ms < self._odd_until_ms
         facts = []
         for fact, look, updated_ms in _recent_rows(since_ms):
             known = self._told_in_lists.get(fact.about)
             self._told_in_lists[fact.about] = look, updated_ms
             if known is None or known[0] != look:
                 facts.append(fact)
-        if facts:
+        if facts or is_odd:
             for mailbox in lists:
-                mailbox.post(facts, anything=len(facts) > MAX_UNTOLD)
+                mailbox.post(facts, anything=is_odd or len(facts) > MAX_UNTOLD)
 
     def _forget_before(self, moment_ms: int) -> None:
         old = [about for about, (_, updated_ms) in self._told_in_lists.items() if updated_ms < moment_ms]

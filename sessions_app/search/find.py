@@ -79,7 +79,7 @@ def find(
     if query.is_empty:
         return Results((), None, False)
     bound = _bound(cursor, query)
-    floor = query.after_ms << index.ID_BITS if query.after_ms is not None else None
+    floor = index.first_entry_of(query.after_ms) if query.after_ms is not None else None
     ends = time.monotonic() + deadline_seconds
     hits: list[Hit] = []
     terminals = TextSearch(query, user)
@@ -141,7 +141,7 @@ def _bound(cursor: str | None, query: Query) -> int | None:
         if not isinstance(entry, int):
             raise BrokenCursor("This page link is broken: the cursor does not fit a search.")
         return entry
-    return query.before_ms << index.ID_BITS if query.before_ms is not None else None
+    return index.first_entry_of(query.before_ms) if query.before_ms is not None else None
 
 
 def _verified(

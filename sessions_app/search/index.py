@@ -59,8 +59,12 @@ MAX_ENTRY: Final = (1 << 63) - 1
 
 def entry_id(at_ms: int, identity: uuid.UUID) -> int:
     """Where an entry stands in the index: by time, then by a few bits of its own id."""
-    bounded = min(max(at_ms, 0), (1 << 42) - 1)
-    return (bounded << ID_BITS) | (identity.int & ((1 << ID_BITS) - 1))
+    return first_entry_of(at_ms) | (identity.int & ((1 << ID_BITS) - 1))
+
+
+def first_entry_of(at_ms: int) -> int:
+    """Below every entry of this millisecond; those beyond May 2109 stand at its end."""
+    return min(max(at_ms, 0), (1 << 42) - 1) << ID_BITS
 
 
 @dataclass(frozen=True)

@@ -183,6 +183,8 @@ def rebuild_table(shell: Shell) -> None:
         indexes = [sql for (sql,) in database.execute(made, ("index",))]
     run_sql(
         shell,
+        # Else SQLite refuses to rename what a trigger of another table names.
+        "PRAGMA legacy_alter_table = ON",
         table.replace("audit_entry", "new__audit_entry", 1),
         "INSERT INTO new__audit_entry SELECT * FROM audit_entry",
         "DROP TABLE audit_entry",

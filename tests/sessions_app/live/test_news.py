@@ -370,3 +370,30 @@ def test_the_hub_ends_with_its_last_socket(monkeypatch: pytest.MonkeyPatch) -> N
             await socket.message("changed")
 
     run(scenario)
+
+
+BACK_MS = 30 * 60_000
+
+
+def test_lists_go_on_while_the_clock_stands_behind_what_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set back by half an hour: by their times, rows from before are newer than all that comes."""
+    from_before = [
+        AgentSession(
+            agent="codex", external_id=str(number), started_ms=1, last_activity_ms=1, updated_ms=now_ms()
+        )
+        for number in range(MAX_UNTOLD + 2)
+    ]
+
+    async def scenario() -> None:
+        cookie = await here(operator_cookie)
+        await here(lambda: AgentSession.objects.bulk_create(from_before))
+        async with Socket("/live/console/", cookie) as socket:
+            await socket.message("counts")
+            monkeypatch.setattr(watch, "now_ms", lambda: now_ms() - BACK_MS)
+            await asyncio.sleep(0.3)
+            # The second time, one look reads nothing but rows that it has told.
+            for _ in range(2):
+                await here(lambda: make_session(updated_ms=now_ms() - BACK_MS))
+                assert await socket.message("refresh") == {"type": "refresh"}
+
+    run(scenario)

@@ -117,6 +117,10 @@ def test_qualifiers_narrow_the_hits(ada: Person) -> None:
     assert len(excerpts("project:ada/app needle", ada)) == 1
     assert len(excerpts(f"session:{other.pk} needle", ada)) == 1
     assert len(excerpts("before:2026-03-02 needle", ada)) == 1
+    # Beyond what an entry's number can say.
+    for far in ("9999-12-31", "2110-01-01"):
+        assert excerpts(f"before:{far} needle", ada) == excerpts("needle", ada)
+        assert excerpts(f"after:{far} needle", ada) == []
     assert len(excerpts("kind:tool needle", ada)) == 0
 
 
