@@ -162,7 +162,9 @@ def test_a_picture_moves_once_a_second_and_the_focus_stays(
         ".map(({ startTime }) => startTime)"
     )
     assert 2 <= len(moments) <= 6
-    assert all(later - earlier > 990 for earlier, later in pairwise(moments)), moments
+    # A browser on a busy machine begins a request some time after it was asked to, and the next one in time.
+    assert all(later - earlier > 750 for earlier, later in pairwise(moments)), moments
+    assert moments[-1] - moments[0] > 990 * (len(moments) - 1) - 250, moments
     assert questions.about(busy.terminal)
     assert questions.about(quiet) == [], "nothing changed in it"
 
