@@ -36,6 +36,7 @@ export class LiveSocket {
     document.addEventListener("resume", () => this.#socket.connect(), options);
     document.addEventListener("visibilitychange", () => this.#turned(), options);
     this.#socket.start();
+    this.#socket.restart();
   }
 
   stop() {

@@ -39,11 +39,10 @@ export class SteadySocket {
     return this.#socket?.readyState === 1;
   }
 
-  /** Connect, and look from now on whether anybody is still there. */
+  /** Look from now on whether anybody is still there. */
   start() {
     this.#looked = Date.now();
     this.#looking = setInterval(() => this.#look(), LOOK_EVERY_MS);
-    this.#open();
   }
 
   stop() {
@@ -91,6 +90,8 @@ export class SteadySocket {
 
   #open() {
     this.drop();
+    // No sleep before a connection is a reason against it.
+    this.#looked = Date.now();
     this.show(this.#failures ? "offline" : "connecting");
     const url = new URL(this.begin(), document.baseURI);
     url.protocol = url.protocol.replace("http", "ws");

@@ -133,6 +133,68 @@ def test_a_hidden_tab_lets_go_and_catches_up_when_it_is_seen(page: Page) -> None
     assert offsets(page) == ["0", "3"]
 
 
+def test_a_tab_that_is_opened_hidden_connects_when_it_is_seen(page: Page) -> None:
+    page.evaluate("connection.stop(), sockets.length = 0, hide(true), connection.start()")
+    assert state(page) == "paused"
+    page.clock.run_for(600_000)
+    assert offsets(page) == []
+    page.evaluate("hide(false), sockets[0].opened()")
+    assert (offsets(page), state(page)) == (["0"], "connected")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        "dispatchEvent(new Event('online'))",
+        "document.dispatchEvent(new Event('resume'))",
+        "dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))",
+    ],
+    ids=["online", "resume", "pageshow"],
+)
+def test_what_returns_to_a_hidden_tab_waits_until_it_is_seen(page: Page, event: str) -> None:
+    page.evaluate("sockets[0].opened(), sockets[0].frame(1, 0, [1, 2, 3]), draw()")
+    page.evaluate("hide(true)")
+    page.clock.run_for(3_000)
+    page.evaluate(event)
+    page.clock.run_for(600_000)
+    assert (offsets(page), state(page)) == (["0"], "paused")
+    page.evaluate("hide(false)")
+    assert offsets(page) == ["0", "3"]
+
+
+def test_the_network_that_changes_while_one_glances_elsewhere_is_not_trusted(page: Page) -> None:
+    page.evaluate("sockets[0].opened(), sockets[0].frame(1, 0, [1, 2, 3]), draw()")
+    page.evaluate("hide(true), dispatchEvent(new Event('online')), hide(false)")
+    assert offsets(page) == ["0", "3"]
+    assert page.evaluate("sockets[0].closed")
+
+
+@pytest.mark.parametrize(
+    "happens", ["sockets[0].ended(4008)", "sockets[0].readyState = 0"], ids=["closed", "slow"]
+)
+def test_a_hidden_tab_does_not_try_again(page: Page, happens: str) -> None:
+    """Neither after a close, nor when a socket does not open."""
+    page.evaluate("Math.random = () => 0.9")
+    page.evaluate("hide(true)")
+    page.evaluate(happens)
+    page.clock.run_for(3_000)
+    before = len(offsets(page))
+    page.clock.run_for(600_000)
+    assert (len(offsets(page)), state(page)) == (before, "paused")
+
+
+def test_a_tab_that_returns_connects_once(page: Page) -> None:
+    """Timers of a hidden tab may run once a minute, which is no sleep of the machine."""
+    page.evaluate("sockets[0].opened()")
+    page.evaluate("hide(true)")
+    page.clock.run_for(3_000)
+    page.evaluate(
+        "{ const now = Date.now; Date.now = () => now() + 55_000; hide(false), sockets[1].opened(); }"
+    )
+    page.clock.run_for(12_000)
+    assert len(offsets(page)) == 2
+
+
 def test_a_phone_that_slept_does_not_trust_its_socket(page: Page) -> None:
     page.evaluate("sockets[0].opened(), sockets[0].frame(1, 0, [1, 2, 3]), draw()")
     # Frozen before the timer of the hidden tab could run.

@@ -50,14 +50,15 @@ export class TerminalConnection {
     const options = { signal: this.#abort.signal };
     // A page in the back-forward cache must hold no socket, and a phone that wakes up must not wait for a time-out.
     addEventListener("pagehide", () => this.#letGo("paused"), options);
-    addEventListener("pageshow", ({ persisted }) => persisted && this.#socket.connect(), options);
+    addEventListener("pageshow", ({ persisted }) => persisted && this.#connect(), options);
     // Also where there was a network before: the socket went through that one.
-    addEventListener("online", () => this.#socket.connect(), options);
+    addEventListener("online", () => this.#connect(), options);
     addEventListener("offline", () => this.#letGo("offline"), options);
     document.addEventListener("freeze", () => this.#letGo("paused"), options);
-    document.addEventListener("resume", () => this.#socket.connect(), options);
+    document.addEventListener("resume", () => this.#connect(), options);
     document.addEventListener("visibilitychange", () => this.#visibility(), options);
     this.#socket.start();
+    this.#connect();
   }
 
   stop() {
@@ -122,6 +123,12 @@ export class TerminalConnection {
     } else if (!this.#socket.isOpen || (this.#hiddenSince && Date.now() - this.#hiddenSince > HIDDEN_AFTER_MS)) {
       this.#socket.connect();
     }
+  }
+
+  /** Anew, or where nobody sees it once it is seen: a tab that is hidden already is not told that it hides. */
+  #connect() {
+    if (document.hidden) this.#letGo("paused");
+    else this.#socket.connect();
   }
 
   #letGo(state) {
