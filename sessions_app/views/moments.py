@@ -7,9 +7,14 @@ from dashboard.lib.text import one_line
 from sessions_app.legible import legible
 
 
+def moment_us_in(request: HttpRequest) -> int | None:
+    """The place on a clock that `?t=` names, in microseconds; None where it names none."""
+    return moment_us(request.GET.get("t", ""))
+
+
 def moment_in(request: HttpRequest) -> int | None:
-    """The place on a clock that `?t=` names, in milliseconds; None where it names none."""
-    us = moment_us(request.GET.get("t", ""))
+    """The same in whole milliseconds, as sessions count."""
+    us = moment_us_in(request)
     return None if us is None else us // 1000
 
 

@@ -14,14 +14,14 @@ from sessions_app.actions.terminals.exporting import FORMS, export_of, file_name
 from sessions_app.actors import actor_of
 from sessions_app.models import Terminal
 from sessions_app.sign_in import me, requires
-from sessions_app.views.moments import moment_in, unread_moment_in
+from sessions_app.views.moments import moment_us_in, unread_moment_in
 
 
 @require_safe
 @requires(READ)
 def terminal(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
     found = get_object_or_404(_visible_to(request).select_related("session"), pk=terminal_id)
-    context = {"terminal": found, "at_ms": moment_in(request), "unread_moment": unread_moment_in(request)}
+    context = {"terminal": found, "at_us": moment_us_in(request), "unread_moment": unread_moment_in(request)}
     return render(request, "sessions_app/terminals/terminal.html", context)
 
 

@@ -1,5 +1,6 @@
 """The player's buttons and keys, the screen as text, what was above it; on a phone, beside a transcript, by axe."""
 
+import re
 import time
 
 import pytest
@@ -76,7 +77,7 @@ def test_keys_jump_and_a_click_on_the_screen_does_not_take_them(signed_in_page: 
     expect_screen(page, "")
     page.keyboard.press("ArrowRight")
     expect_screen(page, lines(5))
-    page.keyboard.press("End")
+    page.get_by_role("button", name="End", exact=True).click()
     expect_screen(page, lines(10))
     page.keyboard.press("Home")
     expect_screen(page, "")
@@ -205,6 +206,43 @@ def test_running_output_is_not_read_out(signed_in_page: Page) -> None:
     expect_screen(page, lines(10))
     until(lambda: bool(page.evaluate("window.spoken")), "the end should be told")
     assert page.evaluate("window.spoken") == ["At 0:10 of 0:10. Last line: line 10"]
+
+
+def test_a_link_to_a_moment_opens_the_screen_it_was_copied_at(signed_in_page: Page) -> None:
+    """To the microsecond: neither without the write it was copied at, nor with the next one."""
+    page = signed_in_page
+    recorder = start_recorder()
+    recorder.write(b"first\r\n", after_us=1_234_567)
+    recorder.write(b"second\r\n", after_us=100)
+    recorder.write(b"third\r\n", after_us=1_000_000)
+    ended(recorder)
+    page.goto(f"/terminals/{recorder.terminal.pk}/?t=0")
+    moment = page.locator("copy-button[data-moment]")
+    expect(moment).to_have_attribute("text", re.compile(r"/\?t=00:00:00\.000$"))
+    for text, clock in (
+        ("first", "00:00:01.234567"),
+        ("first\nsecond", "00:00:01.234667"),
+        ("first\nsecond\nthird", "00:00:02.234667"),
+    ):
+        named = re.compile(rf"/\?t={re.escape(clock)}$")
+        page.locator("terminal-view").evaluate("(view) => view.step(() => view.player.nextWrite())")
+        expect_screen(page, text)
+        expect(moment).to_have_attribute("text", named)
+        address = moment.get_attribute("text")
+        assert address is not None
+        page.goto(address)
+        expect_screen(page, text)
+        expect(moment).to_have_attribute("text", named)
+    page.goto(f"/terminals/{recorder.terminal.pk}/?t=1.5")
+    expect_screen(page, "first\nsecond")
+    expect(moment).to_have_attribute("text", re.compile(r"t=00:00:01\.500$"))
+    page.keyboard.press("End")
+    expect_screen(page, "first\nsecond\nthird")
+    address = moment.get_attribute("text")
+    assert address is not None
+    assert address.endswith("?t=00:00:02.234667")
+    page.goto(address)
+    expect_screen(page, "first\nsecond\nthird")
 
 
 def test_nothing_earlier_is_offered_where_all_of_it_is_on_the_screen(signed_in_page: Page) -> None:

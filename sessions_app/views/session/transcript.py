@@ -137,7 +137,8 @@ def clock_context(request: HttpRequest, session: AgentSession, page: Page, at: i
         moment = next((row.offset_ms for row in page.rows if row.seq == at), None)
     at_ms = None if moment is None else min(moment, clock.length_ms)
     shown = terminal_asked_for(request, terminals, None if at_ms is None else session.started_ms + at_ms)
-    return {"terminals": terminals, "terminal": shown, "clock": clock, "at_ms": at_ms}
+    at_us = None if at_ms is None else at_ms * 1000
+    return {"terminals": terminals, "terminal": shown, "clock": clock, "at_ms": at_ms, "at_us": at_us}
 
 
 def terminal_asked_for(

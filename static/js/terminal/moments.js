@@ -22,6 +22,13 @@ export function shortClock(us) {
   return clockText(us / 1000).replace(/^00:0?(?=\d)/, "").replace(/^0(?=\d:)/, "");
 }
 
+/** `00:12:31.250`, or with six digits where three would name a moment before this one: as links say it. */
+export function exactClock(us) {
+  const whole = Math.floor(us);
+  const fraction = String(whole % 1e6).padStart(6, "0").replace(/000$/, "");
+  return `${clockText(whole / 1000)}.${fraction}`;
+}
+
 /** `4 s`, `3 min 20 s`, `2 h 05 min`: a length in words. */
 export function lengthText(us) {
   const seconds = Math.round(us / 1e6);

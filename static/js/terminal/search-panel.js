@@ -63,8 +63,8 @@ export class SearchPanel {
     const { searchParams } = new URL(location.href);
     if (!this.keepsAddress || !searchParams.get("q")) return;
     this.regex.checked = searchParams.get("regex") === "1";
-    const at = this.panel.closest("terminal-view")?.getAttribute("at-ms");
-    const ms = searchParams.has("t") && at !== null ? Number(at) : null;
+    const at = this.panel.closest("terminal-view")?.getAttribute("at-us");
+    const ms = searchParams.has("t") && at !== null ? Math.ceil(Number(at) / 1000) : null;
     const place = /^\d{1,15}\.[0-9a-f]{8}$/.exec(searchParams.get("hit") ?? "")?.[0] ?? null;
     if (place || ms !== null) this.#wanted = { place, offset: Number.parseInt(place, 10), ms };
     this.show(searchParams.get("q"), { focus: false });

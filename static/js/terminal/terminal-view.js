@@ -1,11 +1,11 @@
-// <terminal-view terminal=… state=… cols=… rows=… size=… duration-us=… started-ms=… [clock-ms=…] [at-ms=…]> around the markup
-// of templates/sessions_app/terminals/_terminal.html: follows a terminal live, or plays its recording. With `at-ms` it
+// <terminal-view terminal=… state=… cols=… rows=… size=… duration-us=… started-ms=… [clock-ms=…] [at-us=…]> around the markup
+// of templates/sessions_app/terminals/_terminal.html: follows a terminal live, or plays its recording. With `at-us` it
 // opens paused at that moment of its own clock, or with `clock-ms` of the page's. Here stands what draws when; the bar, the
 // buttons, the search and the rest are modules beside this one.
 
-import { clockText } from "scrollback/elements/time-scrubber";
 import { TerminalConnection } from "scrollback/terminal/connection";
 import { Follower } from "scrollback/terminal/follower";
+import { exactClock } from "scrollback/terminal/moments";
 import { Player } from "scrollback/terminal/player";
 import { Screen } from "scrollback/terminal/screen";
 import { ViewParts } from "scrollback/terminal/view-parts";
@@ -57,17 +57,17 @@ class TerminalView extends HTMLElement {
       const options = { signal: this.abort.signal };
       document.addEventListener("clock:seek", ({ detail }) => this.clockMoved(detail.at_ms), options);
     }
-    if (!this.hasAttribute("at-ms")) this.follow();
+    if (!this.hasAttribute("at-us")) this.follow();
     await loaded;
     if (this.abort.signal.aborted) return;
-    if (this.hasAttribute("at-ms")) this.openAt(this.number("at-ms"));
+    if (this.hasAttribute("at-us")) this.openAt(this.number("at-us"));
     this.show();
     this.parts.search.restore();
   }
 
-  openAt(atMs) {
-    if (this.hasAttribute("clock-ms")) this.clockMoved(atMs);
-    else this.seek(atMs * 1000);
+  openAt(us) {
+    if (this.hasAttribute("clock-ms")) this.clockMoved(us / 1000);
+    else this.seek(us);
   }
 
   // Following
@@ -225,7 +225,7 @@ class TerminalView extends HTMLElement {
 
   get address() {
     const url = new URL(`/terminals/${this.id_}/`, location.href);
-    url.searchParams.set("t", clockText(this.atUs / 1000, true));
+    url.searchParams.set("t", exactClock(this.atUs));
     return url.href.replaceAll("%3A", ":");
   }
 }

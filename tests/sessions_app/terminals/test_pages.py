@@ -96,19 +96,20 @@ def test_the_heading_says_how_far_it_is_and_how_it_ended(client: Client) -> None
 
 
 @pytest.mark.parametrize(
-    ("asked", "at_ms"),
+    ("asked", "at_us"),
     [
-        ("20", 20_000),
-        ("20.5", 20_500),
-        ("1m20s", 80_000),
-        ("00:12:31.250", 751_250),
+        ("20", 20_000_000),
+        ("20.5", 20_500_000),
+        ("1m20s", 80_000_000),
+        ("00:12:31.250", 751_250_000),
+        ("00:00:01.234567", 1_234_567),
         ("0", 0),
     ],
 )
-def test_a_link_opens_the_moment_that_it_names(client: Client, asked: str, at_ms: int) -> None:
+def test_a_link_opens_the_moment_that_it_names(client: Client, asked: str, at_us: int) -> None:
     address = f"/terminals/{start_recorder().terminal.pk}/"
     page = client.get(address, {"t": asked}).content.decode()
-    assert f' at-ms="{at_ms}"' in page
+    assert f' at-us="{at_us}"' in page
     assert "could not be read" not in page
 
 
@@ -116,7 +117,7 @@ def test_a_link_whose_moment_cannot_be_read_says_so(client: Client) -> None:
     address = f"/terminals/{start_recorder().terminal.pk}/"
     for asked in ("soon", "00:99:00", "<b>\x1b[31m", "x" * 500):
         page = client.get(address, {"t": asked}).content.decode()
-        assert " at-ms=" not in page
+        assert " at-us=" not in page
         assert page.count("in this link could not be read") == 1
         assert "<b>\x1b" not in page
         assert "x" * 60 not in page
