@@ -87,7 +87,7 @@ class Terminal(models.Model):
     sealed_size = models.BigIntegerField(default=0)
     last_line = models.CharField(max_length=300, blank=True)
     # Keyframes and text are made of the bytes before this offset and the events up to this number, by this
-    # version of the engine; what another one made is made again on demand.
+    # version of the engine, which is said where others began it; what another one made is made again on demand.
     derived_size = models.BigIntegerField(default=0)
     derived_event = models.BigIntegerField(default=0)
     derived_by = models.CharField(max_length=60, blank=True)

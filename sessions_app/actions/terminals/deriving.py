@@ -15,6 +15,7 @@ from django.db.models import F, Q
 from dashboard.lib.bulk import bulk_insert
 from dashboard.lib.db import write_transaction
 from dashboard.lib.ids import new_id
+from sessions_app.actions.terminals.pieces import Cursor
 from sessions_app.actions.terminals.texts import StaleText, change_text, forget_some_text
 from sessions_app.actions.terminals.working import Result, Workshop, own_workshop
 from sessions_app.models import Terminal, TerminalKeyframe
@@ -31,6 +32,10 @@ _KEYFRAME_COLUMNS = (
 
 # Where the cursor stands while what was derived is being removed.
 _FORGETTING = -1
+
+_BEGINNING = Cursor(0, 0)
+# Behind the engine's name where it went on with what another one had begun: all of it is to be made again.
+_AND_OTHERS = " and others"
 
 
 def derivable() -> TerminalQuerySet:
@@ -119,12 +124,21 @@ def _store(terminal: Terminal, result: Result) -> bool:
             derivation=terminal.derivation,
         )
         if not here.update(
-            derived_size=end.offset, derived_event=end.event, derived_end=result.is_end, derived_by=ENGINE
+            derived_size=end.offset,
+            derived_event=end.event,
+            derived_end=result.is_end,
+            derived_by=_makers(terminal, start),
         ):
             return False
         bulk_insert(TerminalKeyframe, _KEYFRAME_COLUMNS, _without_existing(terminal, keyframes))
         text.write()
     return True
+
+
+def _makers(terminal: Terminal, start: Cursor) -> str:
+    """Who made all that is there once the piece from `start` on is written: this engine alone, or not it alone."""
+    is_alone = start == _BEGINNING or terminal.derived_by == ENGINE
+    return ENGINE if is_alone else f"{ENGINE}{_AND_OTHERS}"
 
 
 def _without_existing(terminal: Terminal, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

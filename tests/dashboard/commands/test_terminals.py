@@ -161,6 +161,28 @@ def test_those_of_another_engine_are_rebuilt(call: Caller, recorder: Recorder, w
     assert set(TerminalKeyframe.objects.filter(terminal=fresh).values_list("pk", flat=True)) <= before
 
 
+def test_those_that_an_older_engine_began_are_rebuilt(call: Caller, workshop: Workshop) -> None:
+    recorder = start_recorder()
+    terminal = recorder.terminal
+    recorder.write(b"an older engine\r\n")
+    derive_all(terminal.pk, workshop)
+    Terminal.objects.update(derived_by="ghostty-0.0.1")
+    versions = [screens.screens_version(recorder.refresh())]
+    for line in (b"a newer engine\r\n", b"goes on\r\n"):
+        recorder.write(line)
+        derive_all(terminal.pk, workshop)
+        versions.append(screens.screens_version(recorder.refresh()))
+    # What the newer one draws is not taken from what browsers kept of the older one's.
+    assert (versions[0] != versions[1], versions[1] == versions[2]) == (True, True)
+    assert _keyframes_in_doctor(call) == ("warn", "1 terminal has those of another engine")
+    assert call("terminals", "rebuild", "--json").document["rebuilt"] == 1
+    assert recorder.refresh().derived_by == ENGINE
+    recorder.write(b"the same engine\r\n")
+    derive_all(terminal.pk, workshop)
+    assert call("terminals", "rebuild", "--json").document["rebuilt"] == 0
+    assert _keyframes_in_doctor(call) == ("ok", "none is waited for")
+
+
 def test_named_ones_and_all_are_rebuilt_whatever_made_them(
     call: Caller, recorder: Recorder, workshop: Workshop
 ) -> None:
@@ -177,15 +199,17 @@ def test_named_ones_and_all_are_rebuilt_whatever_made_them(
 
 
 def test_doctor_and_stats_tell_of_keyframes(call: Caller, recorder: Recorder, workshop: Workshop) -> None:
-    def keyframes() -> tuple[str, str]:
-        checks = {check["name"]: check for check in call("doctor", "--json").document["checks"]}
-        return checks["keyframes"]["verdict"], checks["keyframes"]["text"]
-
-    assert keyframes() == ("warn", "1 terminal waits for theirs (27 B of output)")
+    assert _keyframes_in_doctor(call) == ("warn", "1 terminal waits for theirs (27 B of output)")
     derive_all(recorder.terminal.pk, workshop)
-    assert keyframes() == ("ok", "none is waited for")
+    assert _keyframes_in_doctor(call) == ("ok", "none is waited for")
     Terminal.objects.update(derived_by="ghostty-0.0.1")
-    assert keyframes() == ("warn", "1 terminal has those of another engine")
+    assert _keyframes_in_doctor(call) == ("warn", "1 terminal has those of another engine")
     kinds = call("stats", "--json").document["kinds"]
     assert kinds["keyframes"]["rows"] == TerminalKeyframe.objects.count() > 0
     assert kinds["terminal_text"]["rows"] == 1
+
+
+def _keyframes_in_doctor(call: Caller) -> tuple[str, str]:
+    """Its verdict on them, and what it says."""
+    checks = {check["name"]: check for check in call("doctor", "--json").document["checks"]}
+    return checks["keyframes"]["verdict"], checks["keyframes"]["text"]
