@@ -11,6 +11,7 @@ from playwright.sync_api import Page
 from sessions_app.models import Terminal
 from sessions_app.terminal.asciicast.model import Event, Output, Resize
 from sessions_app.terminal.engine.version import ENGINE
+from tests.browser.player_pages import wait_for_text
 from tests.browser.running import Server
 from tests.browser.test_terminals import until
 from tests.sessions_app.terminals.keyframes import make_keyframe
@@ -380,3 +381,58 @@ def test_a_failed_reading_is_told_and_tried_again(
     assert signed_in_page.evaluate("window.failures.splice(0).length") == 1
     Terminal.objects.update(deleted_ms=None)
     assert signed_in_page.evaluate("player.seek(1000)") is True
+
+
+# Both requests for the map, and one for frames that is under way meanwhile, wait until they are let through.
+_HOLD = """() => {
+  const { fetch } = window;
+  window.held = [];
+  window.holds = (address) => address.includes("/map");
+  window.fetch = async (address, options) => {
+    if (!holds(address)) return fetch(address, options);
+    await new Promise((go, stop) => {
+      held.push({ address, go });
+      options?.signal?.addEventListener("abort", () => stop(options.signal.reason));
+    });
+    return fetch(address, options);
+  };
+  window.letThrough = async (part) => {
+    for (const end = Date.now() + 10_000; !held.some(({ address }) => address.includes(part)); ) {
+      if (Date.now() > end) throw new Error(`nobody asked for ${part}`);
+      await new Promise((done) => setTimeout(done, 5));
+    }
+    held.splice(held.findIndex(({ address }) => address.includes(part)), 1)[0].go();
+  };
+}"""
+
+
+def test_screens_that_are_made_anew_while_it_plays_do_not_stop_it(
+    signed_in_page: Page, server: Server
+) -> None:
+    recorded = Recorded(start_recorder())
+    recorded.add(*[Output(number * 100_000, b"%06d " % number * 1_000) for number in range(1, 101)])
+    recorded.recorder.exit(0)
+    wait_for_text(recorded.recorder)
+    open_player(signed_in_page, recorded)
+    page = signed_in_page
+    page.evaluate("player.seek(500_000)")
+    before = page.evaluate("player.map.version")
+    page.evaluate(_HOLD)
+    Terminal.objects.filter(pk=recorded.recorder.terminal.pk).update(derivation=1)
+    page.evaluate("(player.play(), window.reloaded = player.reload(), null)")
+    # What changed is known, and all of it is asked for: until it comes the old map is played by.
+    page.evaluate("letThrough('map?after=')")
+    until(lambda: page.evaluate("held.some(({ address }) => address.endsWith('/map'))"), "the whole map")
+    reached = page.evaluate("player.atUs")
+    until(lambda: page.evaluate("player.atUs") > reached + 300_000, "it should go on")
+    assert page.evaluate("player.playing && player.map.version") == before
+    # Frames that are waited for just then are not given up either.
+    page.evaluate("(holds = (address) => address.includes('frames') || address.includes('stretch'), null)")
+    page.evaluate("(player.pause(), window.sought = player.seek(9_000_000), null)")
+    until(lambda: page.evaluate("held.length > 1"), "the frames of that moment")
+    page.evaluate("letThrough('/map')")
+    page.evaluate("reloaded")
+    assert page.evaluate("player.map.version") != before
+    page.evaluate("(holds = () => false, held.splice(0).forEach(({ go }) => go()))")
+    assert page.evaluate("sought")
+    assert shown(page)["from"] + shown(page)["bytes"] == recorded.offset_at(9_000_000)

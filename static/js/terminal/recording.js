@@ -33,17 +33,21 @@ export class Recording {
   }
 
   async #ask(after) {
-    const response = await this.fetch(`/terminals/${this.terminal}/map${after ? `?after=${after}` : ""}`);
-    if (!response.ok) throw new Error(`the recording could not be read: HTTP ${response.status}`);
+    const answer = await this.#answer(after);
     const map = this.map ?? new RecordingMap();
-    if (!map.take(await response.json(), after)) {
-      // Another engine has made other screens.
+    if (!map.take(answer, after)) {
+      // Another engine has made other screens. Who plays goes by the map of those before until all of this one is here.
+      map.take(await this.#answer(0), 0);
       this.stretches.clear();
-      this.map = null;
-      return this.#ask(0);
     }
     this.map = map;
     return map;
+  }
+
+  async #answer(after) {
+    const response = await this.fetch(`/terminals/${this.terminal}/map${after ? `?after=${after}` : ""}`);
+    if (!response.ok) throw new Error(`the recording could not be read: HTTP ${response.status}`);
+    return response.json();
   }
 
   /**

@@ -58,8 +58,8 @@ export class Stretches {
     }
   }
 
+  /** Forget what is kept. What is on its way is waited for, and was asked for by its own version. */
   clear() {
-    this.drop();
     this.#kept.clear();
     this.#keptBytes = 0;
   }
