@@ -116,11 +116,10 @@ class LiveConsumer(_Socket, ABC):
             await self.close(CloseCode.MISTAKE)
 
     async def send_message(self, message_type: str, /, **members: Any) -> None:
-        try:
-            await self.send(text_data=json.dumps({"type": message_type, **members}, separators=(",", ":")))
-        except Disconnected:
-            # The browser went a moment ago; that it did is told to this consumer next.
-            self._leave()
+        await self._send(text_data=json.dumps({"type": message_type, **members}, separators=(",", ":")))
+
+    async def send_frame(self, frame: bytes) -> None:
+        await self._send(bytes_data=frame)
 
     def query(self, name: str) -> int:
         """A whole number of the address, 0 when it is not there. Raises Refusal for anything else."""
@@ -128,6 +127,13 @@ class LiveConsumer(_Socket, ABC):
         if len(values) != 1 or not values[0].isascii() or not values[0].isdecimal() or len(values[0]) > 18:
             raise Refusal(CloseCode.MISTAKE)
         return int(values[0])
+
+    async def _send(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        try:
+            await self.send(text_data, bytes_data)
+        except Disconnected:
+            # The browser went a moment ago; that it did is told to this consumer next.
+            self._leave()
 
     async def _pong(self) -> None:
         """Also a ping that comes too soon was answered a moment ago."""

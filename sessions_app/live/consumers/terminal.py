@@ -40,7 +40,7 @@ class TerminalConsumer(LiveConsumer):
         terminal, event, info = await in_database(self._opening, offset)
         self._sender = Sender(offset, event, terminal.size, terminal.event_count)
         self._head = _head_of(terminal)
-        await self.send(bytes_data=info)
+        await self.send_frame(info)
         if self.mailbox is not None:
             self.mailbox.wake()
 
@@ -59,7 +59,7 @@ class TerminalConsumer(LiveConsumer):
         if self._head.state != state:
             terminal, _, info = await in_database(self._opening, self._sender.position)
             self._head = _head_of(terminal)
-            await self.send(bytes_data=info)
+            await self.send_frame(info)
         await self._drain()
 
     async def take(self, message: dict[str, Any]) -> None:
@@ -92,7 +92,7 @@ class TerminalConsumer(LiveConsumer):
         self._unblock()
         if self._head.state == TerminalState.ENDED:
             terminal = await in_database(self._terminal)
-            await self.send(bytes_data=wire.encode(wire.EndFrame(terminal.size, terminal.duration_us)))
+            await self.send_frame(wire.encode(wire.EndFrame(terminal.size, terminal.duration_us)))
             raise Refusal(1000)
 
     async def _send_span(self, step: Send) -> None:
@@ -100,7 +100,7 @@ class TerminalConsumer(LiveConsumer):
         span = await read_span(key)
         self._sender.sent(span.end, span.event, span.size)
         for frame in span.frames:
-            await self.send(bytes_data=frame)
+            await self.send_frame(frame)
 
     async def _skip(self, step: Skip) -> None:
         """Go on with a screen near the end, and say what is left out."""
@@ -111,7 +111,7 @@ class TerminalConsumer(LiveConsumer):
         gap = wire.encode(wire.GapFrame(position, start.time_us, start.offset))
         self._sender.sent(start.offset, start.event, len(gap) + len(found.frame))
         for frame in (gap, found.frame):
-            await self.send(bytes_data=frame)
+            await self.send_frame(frame)
 
     def _block(self) -> None:
         if self._blocked_since is None and self.mailbox is not None:

@@ -1,10 +1,13 @@
 """Following a terminal: every byte once and in order, whatever happens in between."""
 
 import asyncio
+import logging
 import random
 import time
+from typing import Any
 
 import pytest
+from autobahn.exception import Disconnected
 
 from dashboard.lib import nudges
 from dashboard.lib.db import ChangeDetector
@@ -43,6 +46,44 @@ def lines(count: int, seed: int = 1) -> bytes:
     return b"".join(
         b"%06d %s\r\n" % (number, chooser.randbytes(40).hex().encode()) for number in range(count)
     )
+
+
+@pytest.mark.parametrize(
+    "kind", [wire.InfoFrame, wire.GapFrame, wire.KeyframeFrame, wire.OutputFrame, wire.EndFrame]
+)
+def test_a_viewer_that_goes_while_a_frame_is_sent_is_no_error(
+    kind: type[wire.Frame], caplog: pytest.LogCaptureFixture
+) -> None:
+    sent: list[type[wire.Frame]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.send":
+            sent.append(type(wire.decode(message["bytes"])))
+            if kind in sent:
+                raise Disconnected("Attempt to send on a closed protocol")
+
+    async def follow() -> bool:
+        socket = consumer.TerminalConsumer()
+        scope = {
+            "url_route": {"kwargs": {"terminal_id": recorder.terminal.pk}},
+            "query_string": b"offset=0",
+        }
+        # What the server sets when somebody connects.
+        vars(socket).update(base_send=send, scope=scope)
+        socket.person = person
+        socket.mailbox = Mailbox(Login(person.pk, person.access_version, "key"), socket.interest())
+        socket._following = asyncio.create_task(socket._follow(socket.mailbox))
+        await asyncio.wait([socket._following], timeout=5)
+        return socket._following.cancelled()
+
+    person, recorder = make_person(), start_recorder()
+    recorder.write(lines(20_000))
+    make_keyframe(recorder.terminal, 1_500_000)
+    recorder.exit()
+    with caplog.at_level(logging.ERROR):
+        assert run(follow)
+    assert kind in sent
+    assert caplog.records == []
 
 
 def test_a_viewer_sees_what_was_written_before_and_after() -> None:
