@@ -10,6 +10,7 @@ from django.http.request import RawPostDataException, UnreadablePostError
 from sessions_app.access import OPERATE
 from sessions_app.actions.terminals import (
     NewTerminal,
+    NoSuchSession,
     OffsetMismatch,
     TerminalEnded,
     add_marker,
@@ -34,6 +35,7 @@ from sessions_app.terminal.asciicast.model import MAX_COLS, MAX_ROWS
 from sessions_app.terminal.batch import CONTENT_TYPE, BatchError, decode_batch
 
 OFFSET_MISMATCH: Final = ProblemType("offset-mismatch", 409, "Output is missing before what was sent")
+NO_SUCH_SESSION: Final = ProblemType("no-such-session", 422, "The session of this recording is not here")
 TERMINAL_ENDED: Final = ProblemType("terminal-ended", 409, "The recording has ended")
 
 # docs/recording.md promises this much to every recorder.
@@ -85,7 +87,10 @@ def put_terminal(call: Call, terminal_id: uuid.UUID) -> HttpResponse:
     opening: TerminalOpening = call.body
     if opening.id not in (None, terminal_id):
         raise Problem(BAD_REQUEST, "The id in the body is not the one in the address.")
-    terminal, is_new = open_terminal(_new_terminal(terminal_id, opening), actor=call.caller.actor)
+    try:
+        terminal, is_new = open_terminal(_new_terminal(terminal_id, opening), actor=call.caller.actor)
+    except NoSuchSession as error:
+        raise Problem(NO_SUCH_SESSION, str(error)) from error
     answer = OpenedTerminal(
         id=terminal.pk, offset=terminal.size, events=terminal.recorded_event_count, state=terminal.state
     )
@@ -167,7 +172,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         body=TerminalOpening,
         right=OPERATE,
         creates=True,
-        problems=(CONFLICT,),
+        problems=(CONFLICT, NO_SUCH_SESSION),
         tag="Recording",
     ),
     Endpoint(

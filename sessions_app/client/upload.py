@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sessions_app.client.home import Target, TargetChoice, TargetError, check_choice, find_target, home
-from sessions_app.client.naming import NotNamed, recording_named
+from sessions_app.client.naming import NotNamed, recording_named, session_named
 from sessions_app.client.parsing import Parser
 from sessions_app.client.spool import Spool, finish_interrupted, spools
-from sessions_app.client.uploader import FinishedRecording, Outcome, Uploader
+from sessions_app.client.uploader import Fallback, FinishedRecording, Outcome, Uploader
 
 _PATIENCE_S = 5.0
 
@@ -28,9 +28,10 @@ def main(argv: Sequence[str]) -> int:
         return _refuse("no server with a token for it was found: start `scrollback serve` or name them")
     try:
         chosen = _choose(directory, options.terminals)
-    except NotNamed as error:
+        fallback = _fallback(options.session, choice, directory)
+    except (NotNamed, TargetError) as error:
         return _refuse(str(error))
-    sent, left = _upload_all(chosen, lambda: find_target(choice, directory), keep=options.keep)
+    sent, left = _upload_all(chosen, lambda: find_target(choice, directory), fallback, keep=options.keep)
     if options.json:
         print(json.dumps({"sent": sent, "left": left}))
     elif not chosen:
@@ -54,6 +55,11 @@ def _parser() -> Parser:
     parser.add_argument(
         "--token-file", type=Path, metavar="FILE", help="file with the token (SCROLLBACK_TOKEN)"
     )
+    parser.add_argument(
+        "--session",
+        metavar="ID",
+        help="for recordings whose session the server does not have: the one to put them into, or `none`",
+    )
     parser.add_argument("--keep", action="store_true", help="keep the files of what was sent")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
@@ -67,6 +73,13 @@ def _choose(directory: Path, names: Sequence[str]) -> list[Spool]:
     return [spool for spool in waiting.values() if not _is_complete(spool)]
 
 
+def _fallback(name: str | None, choice: TargetChoice, directory: Path) -> Fallback | None:
+    """Raises NotNamed and TargetError."""
+    if name is None:
+        return None
+    return Fallback(None if name == "none" else session_named(name, choice, directory))
+
+
 def _is_complete(spool: Spool) -> bool:
     try:
         return spool.load().complete
@@ -75,7 +88,7 @@ def _is_complete(spool: Spool) -> bool:
 
 
 def _upload_all(
-    chosen: Sequence[Spool], find: Callable[[], Target | None], *, keep: bool
+    chosen: Sequence[Spool], find: Callable[[], Target | None], fallback: Fallback | None, *, keep: bool
 ) -> tuple[list[str], dict[str, str]]:
     """Ids that were sent, and for those that were not the reason."""
     sent: list[str] = []
@@ -83,7 +96,7 @@ def _upload_all(
     for number, spool in enumerate(chosen, start=1):
         terminal = spool.recording.stem
         try:
-            outcome, reason = _upload(spool, find, _Progress(number, len(chosen)))
+            outcome, reason = _upload(spool, find, fallback, _Progress(number, len(chosen)))
         except (OSError, ValueError) as error:
             outcome, reason = Outcome.LEFT, str(error)
         if outcome is not Outcome.COMPLETE:
@@ -95,10 +108,13 @@ def _upload_all(
     return sent, left
 
 
-def _upload(spool: Spool, find: Callable[[], Target | None], progress: "_Progress") -> tuple[Outcome, str]:
+def _upload(
+    spool: Spool, find: Callable[[], Target | None], fallback: Fallback | None, progress: "_Progress"
+) -> tuple[Outcome, str]:
     if not finish_interrupted(spool):
         return Outcome.LEFT, "it is still being recorded"
-    uploader = Uploader(spool, find, FinishedRecording(_PATIENCE_S, lambda: progress.show(uploader, spool)))
+    recording = FinishedRecording(_PATIENCE_S, lambda: progress.show(uploader, spool))
+    uploader = Uploader(spool, find, recording, fallback)
     outcome = uploader.run()
     progress.clear()
     return outcome, uploader.reason

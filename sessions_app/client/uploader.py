@@ -8,7 +8,7 @@ bytes are the same.
 import random
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Protocol
 
@@ -45,6 +45,23 @@ class NoServer(Unavailable):
     """There is no server to wait for; one may be started while the program runs."""
 
 
+class NoSession(Unavailable):
+    """The server has no such session; it may be imported, or come back from the trash, while the program runs."""
+
+    def __init__(self, session: str | None) -> None:
+        super().__init__(
+            f"the server has no session {session}, or it is in the trash: name another with "
+            "scrollback upload --session ID, or --session none"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """What becomes of a recording whose session the server does not have: it belongs to this one, or to none."""
+
+    session: str | None
+
+
 class Recording(Protocol):
     """What the uploader must know about whoever writes the spool."""
 
@@ -61,8 +78,15 @@ class Recording(Protocol):
 class Uploader:
     """Sends one recording until the server has it all, refuses it, or the recording's patience is over."""
 
-    def __init__(self, spool: Spool, find_target: Callable[[], Target | None], recording: Recording) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        find_target: Callable[[], Target | None],
+        recording: Recording,
+        fallback: Fallback | None = None,
+    ) -> None:
         """Raises OSError and ValueError when the spool cannot be read."""
+        self._fallback = fallback
         self.reason = ""
         self._spool = spool
         self._state = spool.load()
@@ -101,7 +125,7 @@ class Uploader:
             except Unavailable as error:
                 self.reason = str(error)
                 self._disconnect()
-                hopeful = not isinstance(error, NoServer)
+                hopeful = not isinstance(error, NoServer | NoSession)
                 if not self._recording.wait_to_retry(self._next_delay_s(), hopeful=hopeful):
                     return Outcome.LEFT
             except (Problem, TargetError) as error:
@@ -121,8 +145,7 @@ class Uploader:
         """Send one batch; True when there was nothing to send."""
         client = self._connect()
         if not self._registered:
-            metadata = self._state.metadata
-            committed = _position(client.put(f"/api/v1/terminals/{metadata.id}", to_json(metadata)))
+            committed = self._register(client)
             self._registered = True
             self._acknowledge(committed)
             self._reader.seek(committed)
@@ -137,6 +160,22 @@ class Uploader:
             committed = self._place_after(problem)
         self._take_committed(start, committed)
         return False
+
+    def _register(self, client: Client) -> Position:
+        """Tell the server of the terminal; how much of it is there. Raises Problem, Unavailable."""
+        metadata = self._state.metadata
+        try:
+            return _position(client.put(f"/api/v1/terminals/{metadata.id}", to_json(metadata)))
+        except Problem as problem:
+            if not problem.type.endswith("/no-such-session"):
+                raise
+            if self._fallback is None:
+                raise NoSession(metadata.session) from problem
+        session, self._fallback = self._fallback.session, None
+        self._state = replace(self._state, metadata=replace(metadata, session=session))
+        # Before the server is told: it takes a recording of the same id and another session for another recording.
+        self._save(complete=False)
+        return self._register(client)
 
     def _take_committed(self, start: Position, committed: Position) -> None:
         """Go on behind what the server holds after a batch from `start`. Raises Unavailable."""

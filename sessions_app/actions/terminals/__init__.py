@@ -7,13 +7,14 @@ segment, compressed and never changed again, so a reader always finds every byte
 
 from sessions_app.actions.terminals.closing import mark_lost
 from sessions_app.actions.terminals.marking import add_marker
-from sessions_app.actions.terminals.opening import NewTerminal, open_terminal
+from sessions_app.actions.terminals.opening import NewTerminal, NoSuchSession, open_terminal
 from sessions_app.actions.terminals.output import OffsetMismatch, TerminalEnded, append_output
 from sessions_app.actions.terminals.recording import write_recording
 from sessions_app.actions.terminals.sealing import seal
 
 __all__ = [
     "NewTerminal",
+    "NoSuchSession",
     "OffsetMismatch",
     "TerminalEnded",
     "add_marker",

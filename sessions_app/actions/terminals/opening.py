@@ -13,7 +13,7 @@ from audit.actors import Actor
 from audit.record import Target, record
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import write_transaction
-from dashboard.lib.errors import BadRequest, Conflict
+from dashboard.lib.errors import Conflict, Refused
 from dashboard.lib.nudges import nudge
 from dashboard.lib.text import cut, storable
 from sessions_app.actions.terminals.detecting import masked_text
@@ -22,6 +22,10 @@ from sessions_app.models import AgentSession, EventKind, Terminal
 from sessions_app.terminal.sanitise import safe_label
 
 MAX_ENVIRONMENT_NAMES = 40
+
+
+class NoSuchSession(Refused):
+    """The session that a recorder names is not here (yet, or any more)."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,7 @@ class NewTerminal:
 def open_terminal(new: NewTerminal, *, actor: Actor) -> tuple[Terminal, bool]:
     """The terminal with this id, and whether this call made it.
 
-    Asking again is harmless. Raises Conflict when the id belongs to another recording, BadRequest for a
-    session that is not there.
+    Asking again is harmless. Raises Conflict when the id belongs to another recording, NoSuchSession.
     """
     found = Terminal.objects.filter(pk=new.id).first()
     if found is None:
@@ -77,7 +80,7 @@ def _create(new: NewTerminal, actor: Actor) -> Terminal:
     title = safe_label(masked_text(new.title), 300) or command_line(identity["command"])
     with write_transaction():
         if new.session_id is not None and not _is_open(new.session_id):
-            raise BadRequest("There is no such session.")
+            raise NoSuchSession(f"There is no session {new.session_id}, or it is in the trash.")
         terminal = Terminal.objects.create(
             **identity,
             id=new.id,

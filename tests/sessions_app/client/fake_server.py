@@ -46,6 +46,8 @@ class FakeServer:
         self.terminals: dict[str, StoredTerminal] = {}
         # {what a session may be called: its id}
         self.sessions: dict[str, str] = {}
+        # Ids of those that recordings may name; None for any.
+        self.known_sessions: set[str] | None = None
         self.faults: deque[Fault] = deque()
         self.received_bytes = 0
         self.overlapping_bytes = 0
@@ -91,7 +93,11 @@ class FakeServer:
         terminal = self.terminals.get(terminal_id)
         status = 200 if terminal else 201
         if terminal is None:
-            terminal = self.terminals[terminal_id] = StoredTerminal(json.loads(body))
+            document = json.loads(body)
+            session = document["session"]
+            if session and self.known_sessions is not None and session not in self.known_sessions:
+                return 422, _problem("no-such-session", f"There is no session {session}.")
+            terminal = self.terminals[terminal_id] = StoredTerminal(document)
         state = "ended" if terminal.exit else "live"
         return status, _committed(terminal.position) | {"id": terminal_id, "state": state}
 

@@ -280,6 +280,23 @@ def test_a_session_may_be_named_by_a_piece_of_its_id(directory: Path, announced:
     assert announced.only_terminal().document["session"] == SESSION
 
 
+def test_a_session_that_comes_while_the_program_runs_is_waited_for(
+    directory: Path, announced: FakeServer
+) -> None:
+    """An agent's history may be imported later than its first program is recorded."""
+    announced.known_sessions = set()
+    with piped_recorder("--session", SESSION, "--", "cat") as recorder:
+        assert recorder.stdin is not None
+        announced.wait_for(lambda: len(announced.requests) >= 2)
+        announced.known_sessions.add(SESSION)
+        announced.wait_for(lambda: bool(announced.terminals))
+        recorder.stdin.close()
+        assert recorder.wait(timeout=20) == 0
+    assert announced.only_terminal().document["session"] == SESSION
+    assert announced.only_terminal().exit is not None
+    assert spools(directory) == []
+
+
 def test_a_session_that_the_server_cannot_tell_stops_the_recorder_before_the_program(
     directory: Path, announced: FakeServer, tmp_path: Path
 ) -> None:

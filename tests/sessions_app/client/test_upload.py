@@ -70,9 +70,9 @@ def a_recording(seed: int = 1, writes: int = 300) -> list[Event]:
     return [*events, Exit(writes * 1000, 7)]
 
 
-def spooled(directory: Path, events: list[Event]) -> Spool:
+def spooled(directory: Path, events: list[Event], session: str | None = None) -> Spool:
     """A spool as a recorder leaves it."""
-    metadata = a_metadata()
+    metadata = replace(a_metadata(), session=session)
     spool = Spool.of(directory, metadata.id)
     writer = SpoolWriter.create(spool, metadata, None)
     for event in events:
@@ -461,3 +461,58 @@ def test_a_recording_that_is_none_or_may_be_several_is_refused(directory: Path, 
     assert all(found in several.stderr for found in ids)
     assert none.stderr == "scrollback upload: no recording called 'ffffffff' waits here to be sent\n"
     assert server.terminals == {}
+
+
+KNOWN, OTHER, MISSING = (f"01990d0f-9d71-7bfc-9fb4-157fce49f60{number}" for number in (1, 2, 3))
+
+
+def test_a_recording_whose_session_is_not_there_is_left_and_says_how_it_can_be_sent(
+    directory: Path, server: FakeServer
+) -> None:
+    server.known_sessions = {KNOWN}
+    lost, kept = (spooled(directory, a_recording(writes=5), session) for session in (MISSING, KNOWN))
+    announce(directory, server)
+    done = run_upload("--json")
+
+    assert done.returncode == 1
+    document = json.loads(done.stdout)
+    assert (document["sent"], list(document["left"])) == ([kept.recording.stem], [lost.recording.stem])
+    for words in (f"no session {MISSING}", "scrollback upload --session ID", "--session none"):
+        assert words in document["left"][lost.recording.stem]
+    assert lost.load().metadata.session == MISSING
+
+
+@pytest.mark.parametrize(("given", "session"), [("none", None), ("9f602", OTHER), (OTHER, OTHER)])
+def test_a_recording_whose_session_is_not_there_is_put_into_another_or_none(
+    directory: Path, server: FakeServer, given: str, session: str | None
+) -> None:
+    events = a_recording(writes=5)
+    server.known_sessions = {KNOWN, OTHER}
+    server.sessions["9f602"] = OTHER
+    lost, kept = (spooled(directory, events, its_own) for its_own in (MISSING, KNOWN))
+    announce(directory, server)
+    done = run_upload("--session", given, "--keep")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert_same(server.terminals[lost.recording.stem], events)
+    assert server.terminals[lost.recording.stem].document["session"] == session
+    assert lost.load().metadata.session == session
+    # What the server takes as it is stays where it was.
+    assert server.terminals[kept.recording.stem].document["session"] == KNOWN
+    assert kept.load().metadata.session == KNOWN
+
+
+def test_another_session_that_is_not_there_either_leaves_the_recording(
+    directory: Path, server: FakeServer
+) -> None:
+    server.known_sessions = {KNOWN}
+    lost = spooled(directory, a_recording(writes=5), MISSING)
+    announce(directory, server)
+    done = run_upload("--session", OTHER)
+
+    assert done.returncode == 1
+    assert f"no session {OTHER}" in done.stdout
+    assert run_upload("--session", "none").stdout == f"{lost.recording.stem} sent\n"
+    spooled(directory, a_recording(writes=5), MISSING)
+    unknown = run_upload("--session", "nothing like it")
+    assert (unknown.returncode, unknown.stderr) == (2, "scrollback upload: No 'nothing like it' here.\n")

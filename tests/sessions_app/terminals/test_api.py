@@ -168,11 +168,20 @@ def test_output_of_an_unknown_terminal_is_not_found(api: Api) -> None:
         {"command": "make"},
         {"sesion": None},
         {"id": str(new_id())},
-        {"session": str(new_id())},
     ],
 )
 def test_a_wrong_opening_is_refused(api: Api, wrong: dict[str, Any]) -> None:
     assert api.put(new_id(), {**OPENING, **wrong}).status_code == 400
+    assert not Terminal.objects.exists()
+
+
+def test_a_session_that_is_not_there_is_a_problem_of_its_own(api: Api) -> None:
+    trashed = make_session(deleted_ms=START_MS)
+    for session_id in (new_id(), trashed.pk):
+        answer = api.put(new_id(), {**OPENING, "session": str(session_id)})
+        document = answer.json()
+        assert (answer.status_code, document["type"]) == (422, "/problems/no-such-session")
+        assert document["detail"] == f"There is no session {session_id}, or it is in the trash."
     assert not Terminal.objects.exists()
 
 
