@@ -55,10 +55,10 @@ _THINGS = (
 )  # fmt: skip
 _COLUMNS = (
     "id", "project_id", "agent", "external_id", "title", "first_prompt", "cwd", "branch", "model", "status",
-    "status_evidence", "started_ms", "ended_ms", "last_activity_ms", "created_ms", "updated_ms", "last_seq",
-    "run_count", "turn_count", "message_count", "user_message_count", "assistant_message_count", "tool_call_count",
-    "failed_tool_call_count", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens",
-    "total_tokens", "archived_ms", "deleted_ms",
+    "status_evidence", "started_ms", "ended_ms", "last_activity_ms", "created_ms", "arrived_ms", "updated_ms",
+    "last_seq", "run_count", "turn_count", "message_count", "user_message_count", "assistant_message_count",
+    "tool_call_count", "failed_tool_call_count", "input_tokens", "output_tokens", "cache_read_tokens",
+    "cache_write_tokens", "total_tokens", "archived_ms", "deleted_ms",
 )  # fmt: skip
 _COUNTS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 # What a session's only run has in common with it.
@@ -148,8 +148,8 @@ def _session(random_: random.Random, index: int, count: int, projects: list[uuid
     return (
         _uuid(random_, started_ms), project, agent, f"{random_.getrandbits(128):032x}", title, f"{title}, please.",
         "/home/ada/work", "main", random_.choice(_MODELS), status, "last record of the file", started_ms,
-        last_ms if status == Status.COMPLETED else None, last_ms, last_ms, last_ms, turns * 2 + calls, 1, turns,
-        turns * 3, turns, turns * 2, calls, calls // 30, *tokens, sum(tokens), archived_ms, deleted_ms,
+        last_ms if status == Status.COMPLETED else None, last_ms, last_ms, last_ms, last_ms, turns * 2 + calls, 1,
+        turns, turns * 3, turns, turns * 2, calls, calls // 30, *tokens, sum(tokens), archived_ms, deleted_ms,
     )  # fmt: skip
 
 

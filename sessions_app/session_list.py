@@ -24,7 +24,7 @@ PAGE_ROWS = 50
 # What a row shows; summaries and evidence stay where they are.
 _COLUMNS = frozenset({
     "id", "project_id", "agent", "external_id", "title", "first_prompt", "model", "status", "status_evidence",
-    "started_ms", "ended_ms", "last_activity_ms", "created_ms", "archived_ms", "deleted_ms", "last_seq", "run_count",
+    "started_ms", "ended_ms", "last_activity_ms", "arrived_ms", "archived_ms", "deleted_ms", "last_seq", "run_count",
     "message_count", "tool_call_count", "terminal_count", "total_tokens", "updated_ms",
 })  # fmt: skip
 # In the order in which a model is made of them.
@@ -41,7 +41,7 @@ class SessionFacts(Protocol):
     id: uuid.UUID
     started_ms: int
     last_activity_ms: int
-    created_ms: int
+    arrived_ms: int
     last_seq: int
     project__path: str | None
     project__name: str | None
@@ -165,7 +165,7 @@ def marks_of(rows: Sequence[SessionFacts] | Sequence[AgentSession], person: Pers
 
 
 def _is_unread(row: SessionFacts | AgentSession, seen: int | None, read_before_ms: int) -> bool:
-    if max(row.last_activity_ms, row.created_ms) <= read_before_ms:
+    if row.arrived_ms <= read_before_ms:
         return False
     return seen is None or seen < row.last_seq
 

@@ -52,7 +52,7 @@ def test_many_rows_at_once_are_as_those_that_are_made_one_by_one() -> None:
 
 def everything_of(session: AgentSession) -> list[dict[str, Any]]:
     """The session and its rows, but for what is each one's own."""
-    own = {"_state", "id", "session_id", "run_id", "external_id", "created_ms", "updated_ms"}
+    own = {"_state", "id", "session_id", "run_id", "external_id", "created_ms", "arrived_ms", "updated_ms"}
     rows: list[Any] = [AgentSession.objects.get(pk=session.pk), *Run.objects.filter(session=session)]
     for model in (Message, Event):
         rows += model._default_manager.filter(session=session).order_by("seq")

@@ -58,9 +58,9 @@ _RUN_COLUMNS = (
 )  # fmt: skip
 _SESSION_COLUMNS = (
     "project_id", "parent_id", "title", "first_prompt", "summary", "cwd", "branch", "model", "agent_version", "status",
-    "status_evidence", "status_ms", "started_ms", "ended_ms", "last_activity_ms", "updated_ms", "last_seq",
-    "run_count", "turn_count", "message_count", "user_message_count", "assistant_message_count", "tool_call_count",
-    "failed_tool_call_count", "terminal_count", "skipped_line_count", *_TOKENS,
+    "status_evidence", "status_ms", "started_ms", "ended_ms", "last_activity_ms", "arrived_ms", "updated_ms",
+    "last_seq", "run_count", "turn_count", "message_count", "user_message_count", "assistant_message_count",
+    "tool_call_count", "failed_tool_call_count", "terminal_count", "skipped_line_count", *_TOKENS,
 )  # fmt: skip
 _USAGE_COLUMNS = (*_TOKENS[:-1], "cache_write_1h_tokens")
 _NEW_RUN_COLUMNS = tuple(field.attname for field in Run._meta.concrete_fields)

@@ -284,7 +284,9 @@ class _BatchWrite:
         for event in events:
             seq += 1
             self.unit.add_row("event", (event[0], event[1], seq, *event[2:]))
-        session.last_seq = seq
+        if rows or events:
+            # As _apply_facts has just set it.
+            session.last_seq, session.arrived_ms = seq, session.updated_ms
 
     def _count(
         self,

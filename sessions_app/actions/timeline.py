@@ -13,10 +13,15 @@ from sessions_app.models import AgentSession, Event, EventKind
 def take_places(session_id: uuid.UUID, count: int, *, at_ms: int | None = None) -> int:
     """The first of `count` consecutive places; call inside the transaction that fills them.
 
+    With the moment of what is put there the session is active then, and has something new; housekeeping has none.
+
     The update locks the session's row until the commit, so places are given in commit order and a
     transaction that fails gives its places back: no gaps, no duplicates, on both engines.
     """
-    changes: dict[str, Any] = {"last_seq": F("last_seq") + count, "updated_ms": now_ms()}
+    now = now_ms()
+    changes: dict[str, Any] = {"last_seq": F("last_seq") + count, "updated_ms": now}
+    if at_ms is not None:
+        changes["arrived_ms"] = now
     session = AgentSession.objects.filter(pk=session_id)
     session.update(**changes)
     last = session.values_list("last_seq", flat=True).get()

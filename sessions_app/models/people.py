@@ -72,7 +72,7 @@ class Person(AbstractBaseUser):
     role = models.CharField(max_length=16, choices=Role, default=Role.VIEWER)
     is_active = models.BooleanField(default=True)
     created_ms = models.BigIntegerField(default=now_ms)
-    # Sessions whose last activity is not after this moment count as read (set by "mark all as read").
+    # Sessions of which no row came after this moment count as read (set by "mark all as read").
     read_before_ms = models.BigIntegerField(default=0)
     # Raised by every change of role, password or activity: what was signed in before is signed out then.
     access_version = models.IntegerField(default=0)

@@ -31,7 +31,7 @@ class Status(models.TextChoices):
     UNKNOWN = "unknown", "Unknown"
 
 
-# Histories from before "mark all read" that were imported after it: of more, the last active.
+# Sessions last active before "mark all read" of which rows came after it: of more, the last active.
 MOST_LATE = 2_000
 
 
@@ -54,23 +54,31 @@ class SessionQuerySet(models.QuerySet["AgentSession"]):
         return self.filter(LISTED, status__in=[Status.WAITING, Status.FAILED])
 
     def unread_by(self, person: Person) -> Self:
-        """With activity after what the person has seen of them, or new to this console since then.
+        """With rows after those that the person has seen, which came after everything was marked read.
 
-        The old ones among those that are new are looked up first: an "or" in one query would make the engines
-        read a million sessions to find that there is nothing.
+        What comes late has an old activity. It is looked up first and put to the list by its ids: an "or" in one
+        query would make the engines read a million sessions to find that there is nothing.
         """
         from sessions_app.models.personal import ReadMark
 
         seen = ReadMark.objects.filter(person=person, session=OuterRef("pk"), seq__gte=OuterRef("last_seq"))
         before_ms = person.read_before_ms
+        came = Q(~Exists(seen), arrived_ms__gt=before_ms)
+        is_fresh = Q(last_activity_ms__gt=before_ms)
         # A sum is in no index: what changed since then is few, what was active before then is nearly everything.
-        new = AgentSession.objects.filter(~Exists(seen), updated_ms__gt=before_ms, created_ms__gt=before_ms)
+        new = AgentSession.objects.filter(came, updated_ms__gt=before_ms)
         late = new.alias(activity=F("last_activity_ms") + 0).filter(activity__lte=before_ms)
-        # Who never marked everything read has no such moment.
         newest = late.order_by("-activity", "-pk").values_list("pk", flat=True)
+        # Who never marked everything read has no such moment.
         arrived = list(newest[:MOST_LATE]) if before_ms else []
-        fresh = Q(last_activity_ms__gt=before_ms)
-        return self.filter(~Exists(seen), fresh | Q(pk__in=arrived) if arrived else fresh)
+        fresh = self.filter(came, is_fresh)
+        if not arrived:
+            return fresh
+        named = list(fresh.newest_first().values_list("pk", flat=True)[: MOST_LATE + 1])
+        if len(named) <= MOST_LATE:
+            return self.filter(pk__among=[*named, *arrived])
+        # The first of the list's order are found before any of the old ones is looked for.
+        return self.filter(came, is_fresh | Q(pk__among=arrived))
 
     def starred_by(self, person: Person) -> Self:
         return self.filter(stars__person=person)
@@ -114,6 +122,8 @@ class AgentSession(models.Model):
     ended_ms = models.BigIntegerField(null=True)
     last_activity_ms = models.BigIntegerField()
     created_ms = models.BigIntegerField(default=now_ms)
+    # When rows took their places last, by this console's clock; housekeeping brings none. Never after `updated_ms`.
+    arrived_ms = models.BigIntegerField(default=now_ms)
     # Raised to the present by every change of the row or of anything below it: what live lists look at.
     updated_ms = models.BigIntegerField(default=now_ms)
     archived_ms = models.BigIntegerField(null=True)

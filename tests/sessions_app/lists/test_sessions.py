@@ -217,7 +217,7 @@ def test_unread_is_what_moved_since_the_person_looked(client: Client, ada: Perso
     assert sorted(shown(client, "?unread=1")) == ["never opened", "went on"]
     client.post("/sessions/read/")
     assert shown(client, "?unread=1") == []
-    AgentSession.objects.filter(pk=never.pk).update(last_activity_ms=2**42, last_seq=1)
+    AgentSession.objects.filter(pk=never.pk).update(arrived_ms=2**42, last_activity_ms=2**42, last_seq=1)
     assert shown(client, "?unread=1") == ["never opened"]
     assert len(shown(signed_in(make_person()), "?unread=1")) == 3
 
@@ -241,7 +241,7 @@ def test_a_history_that_arrives_after_all_was_read_is_unread_however_old_it_is(
     client.post("/sessions/read/")
     ada.refresh_from_db()
     arrived_ms = ada.read_before_ms + 1
-    late = named("of last year", created_ms=arrived_ms, updated_ms=arrived_ms)
+    late = named("of last year", arrived_ms=arrived_ms, updated_ms=arrived_ms)
 
     assert shown(client, "?unread=1") == ["of last year"]
     page = client.get("/sessions/").content.decode()
@@ -260,13 +260,19 @@ def test_of_very_many_such_histories_the_last_active_are_listed(
         named(
             f"old {number}",
             last_activity_ms=START_MS + number,
-            created_ms=arrived_ms,
+            arrived_ms=arrived_ms,
             updated_ms=arrived_ms + 5 - number,
         )
 
     assert shown(client, "?unread=1") == ["old 3", "old 2", "old 1"]
     monkeypatch.setattr("sessions_app.models.session.MOST_LATE", 2)
     assert shown(client, "?unread=1") == ["old 3", "old 2"]
+    for number in (1, 2):
+        named(f"new {number}", last_activity_ms=arrived_ms + number, arrived_ms=arrived_ms + number)
+    assert shown(client, "?unread=1") == ["new 2", "new 1", "old 3", "old 2"]
+    named("new 3", last_activity_ms=arrived_ms + 3, arrived_ms=arrived_ms + 3)
+    assert shown(client, "?unread=1") == ["new 3", "new 2", "new 1", "old 3", "old 2"]
+    assert shown(client, "?unread=1&status=failed") == []
 
 
 def test_titles_are_searched(client: Client) -> None:
