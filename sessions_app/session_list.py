@@ -109,10 +109,17 @@ class SessionEntry:
 
 def sessions_of(person: Person, chosen: SessionFilter) -> SessionQuerySet:
     """The sessions that the filter leaves of what this person may see; the trash only for operators."""
+    return chosen.apply(_within_reach(person, chosen), person)
+
+
+def on_shelf(person: Person, chosen: SessionFilter) -> SessionQuerySet:
+    """Those of them that lie where the filter's `show` looks, whatever else it says."""
+    return chosen.shelf(_within_reach(person, chosen))
+
+
+def _within_reach(person: Person, chosen: SessionFilter) -> SessionQuerySet:
     sessions: SessionQuerySet = AgentSession.objects.visible_to(person)
-    if chosen.show == "trash":
-        sessions = trash_of(person)
-    return chosen.apply(sessions, person)
+    return trash_of(person) if chosen.show == "trash" else sessions
 
 
 def trash_of(person: Person) -> SessionQuerySet:

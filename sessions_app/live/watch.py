@@ -138,9 +138,12 @@ def _recent_rows(since_ms: int) -> Iterator[tuple[Changed, _Look, int]]:
     limit = MAX_UNTOLD + 1
     sessions = AgentSession.objects.filter(updated_ms__gt=since_ms).order_by("-updated_ms")
     changed_sessions: list[uuid.UUID] = []
-    for id, seq, updated_ms in sessions.values_list("pk", "last_seq", "updated_ms")[:limit]:
+    for id, seq, updated_ms, deleted_ms in sessions.values_list("pk", "last_seq", "updated_ms", "deleted_ms")[
+        :limit
+    ]:
         changed_sessions.append(id)
-        yield Changed("session", id, seq, updated_ms), (seq, updated_ms), updated_ms
+        fact = Changed("session", id, seq, updated_ms, is_gone=deleted_ms is not None)
+        yield fact, (seq, updated_ms), updated_ms
     if changed_sessions:
         # A change of a run raises its session's moment too, so runs need no index of their own for this.
         runs = Run.objects.filter(session__in=changed_sessions, updated_ms__gt=since_ms)

@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from sessions_app.views import bulk, lists
+from sessions_app.views import bulk, lists, shown_rows
 
 urlpatterns: list[URLPattern] = [
     path("sessions/", lists.sessions, name="sessions"),
@@ -10,8 +10,8 @@ urlpatterns: list[URLPattern] = [
     path("sessions/read/", lists.mark_all_read, name="sessions-read"),
     path("sessions/read/<int:before_ms>/undo/", lists.take_back_all_read, name="sessions-read-undo"),
     path("sessions/views/", lists.save_sessions_view, name="sessions-save-view"),
-    path("sessions/<uuid:session_id>/row/", lists.session_row, name="session-row"),
+    path("sessions/shown/", shown_rows.sessions, name="sessions-shown"),
     path("sessions/<uuid:session_id>/peek/", lists.session_peek, name="session-peek"),
     path("runs/", lists.runs, name="runs"),
-    path("runs/<uuid:run_id>/row/", lists.run_row, name="run-row"),
+    path("runs/shown/", shown_rows.runs, name="runs-shown"),
 ]

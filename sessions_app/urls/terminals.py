@@ -1,12 +1,12 @@
 from django.urls import URLPattern, path
 
-from sessions_app.views import terminal_output, terminal_screens, terminals, wall
+from sessions_app.views import shown_rows, terminal_output, terminal_screens, terminals, wall
 
 urlpatterns: list[URLPattern] = [
     path("terminals/", wall.terminals, name="terminals"),
     path("terminals/tiles/", wall.tiles, name="terminal-tiles"),
+    path("terminals/shown/", shown_rows.terminals, name="terminals-shown"),
     path("terminals/<uuid:terminal_id>/", terminals.terminal, name="terminal"),
-    path("terminals/<uuid:terminal_id>/row/", wall.row, name="terminal-row"),
     path("terminals/<uuid:terminal_id>/figures/", terminals.figures, name="terminal-figures"),
     path("terminals/<uuid:terminal_id>/bytes", terminal_output.output, name="terminal-bytes"),
     path("terminals/<uuid:terminal_id>/frames", terminal_output.frames, name="terminal-frames"),

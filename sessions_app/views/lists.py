@@ -21,7 +21,7 @@ from sessions_app.costs import cost_of_session
 from sessions_app.filters import Filter, RunFilter, SessionFilter, distinct_agents, session_facets
 from sessions_app.models import AgentSession, Person, Project, Run, SavedView, Status
 from sessions_app.nav_counts import forget_counts
-from sessions_app.session_list import PAGE_ROWS, entries_of, facts_of, session_page, trash_of
+from sessions_app.session_list import PAGE_ROWS, entries_of, session_page, trash_of
 from sessions_app.sign_in import requires
 
 # Of the newest reply: what it is about.
@@ -70,20 +70,6 @@ def session_facets_part(request: HttpRequest) -> HttpResponse:
     facets = session_facets(AgentSession.objects.visible_to(person), chosen, person)
     context = {"facets": facets.items, "counted_of": facets.counted_of}
     return render(request, "sessions_app/lists/_facets.html", context)
-
-
-@require_safe
-@requires(READ)
-def session_row(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    """One row again, after it changed; nothing of a session that went to the trash meanwhile."""
-    person = cast(Person, request.user)
-    row = facts_of(AgentSession.objects.visible_to(person).filter(pk=session_id)).first()
-    if row is None:
-        get_object_or_404(AgentSession, pk=session_id)
-        return HttpResponse()
-    (entry,) = entries_of([row], person)
-    context = {"entry": entry, "selectable": may(person, OPERATE)}
-    return render(request, "sessions_app/lists/_session_row.html", context)
 
 
 @require_safe
@@ -178,15 +164,6 @@ def runs(request: HttpRequest) -> HttpResponse:
         "is_lost": page.is_lost,
     }
     return render(request, "sessions_app/lists/runs.html", context)
-
-
-@require_safe
-@requires(READ)
-def run_row(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
-    run = get_object_or_404(
-        Run.objects.visible_to(request.user).select_related("session", "parent"), pk=run_id
-    )
-    return render(request, "sessions_app/lists/_run_row.html", {"run": run})
 
 
 def _pager(chosen: Filter, page: Page[Any]) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """The page of all terminals: the wall of those that are live, and the list of every one."""
 
-import uuid
 from typing import Final
 
 from django.http import HttpRequest, HttpResponse
@@ -46,17 +45,6 @@ def terminals(request: HttpRequest) -> HttpResponse:
         "states": TerminalState.choices,
     }
     return render(request, "sessions_app/terminals/list.html", context)
-
-
-@require_safe
-@requires(READ)
-def row(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
-    """One row of the list, fetched again when it changed; nothing when it is gone."""
-    visible = Terminal.objects.visible_to(me(request)).select_related("session")
-    terminal = visible.filter(pk=terminal_id).first()
-    if terminal is None:
-        return HttpResponse()
-    return render(request, "sessions_app/terminals/_row.html", {"terminal": terminal})
 
 
 @require_safe

@@ -1,7 +1,7 @@
 // The one WebSocket of a console page. It carries only news that there is news; elements fetch the rest.
 //
 // Sets <html data-live="connecting|connected|offline|closed"> and dispatches on the document
-//   scrollback:changed    {kind, id, seq}: this row changed, or is new
+//   scrollback:changed    {kind, id, seq, gone}: this row changed, or is new; a session in the trash is gone
 //   scrollback:refresh    after each (re)connect and when too much changed to say what: all shown may be out of date
 //   scrollback:counts     {needs_me, running, live_terminals}
 

@@ -34,7 +34,8 @@ class ConsoleConsumer(LiveConsumer):
             await self.send_message("refresh")
         for fact in news.changed:
             if fact.kind != "audit" or may(self.person, READ_AUDIT):
-                await self.send_message("changed", kind=fact.kind, id=str(fact.id), seq=fact.seq)
+                gone = {"gone": True} if fact.is_gone else {}
+                await self.send_message("changed", kind=fact.kind, id=str(fact.id), seq=fact.seq, **gone)
         if not news.anything and all(fact.kind == "audit" for fact in news.changed):
             # No number beside a place comes from the log.
             return

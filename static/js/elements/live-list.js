@@ -1,15 +1,15 @@
-// <live-list kind="session" row-url="/sessions/{id}/row/" refresh-url="/sessions/">: a row with data-id that changed is fetched again in
-// place, and after each connect the list is compared with refresh-url, since news may have been missed before it. With a pill
+// <live-list kind="session" rows-url="/sessions/shown/" refresh-url="/sessions/">: rows with data-id that changed are fetched again in
+// place, from rows-url?ids=…, whose answer lacks those that are gone: these are taken away. After each connect the list is compared with
+// refresh-url, since news may have been missed before it; shown rows that this answer lacks may stand on another page by now, and are
+// asked for by their ids. Rows with data-session go and come back with that session. With a pill
 // ([data-news], on a first page) the rows that only the answer has are counted on it and wait until it is pressed, so nothing moves under the
 // reader. Only an empty list fills by itself. Whether a row that is not shown belongs to the list only the answer says: it is
 // asked for about a row when that changes for the first time, and for the same rows again with growing rests. With every-ms, changes
-// are fetched no more often than that, and several at once by one request. A hidden tab fetches nothing until it is looked at again.
+// are fetched no more often than that. A hidden tab fetches nothing until it is looked at again.
 
 import { consoleConnection } from "scrollback/live";
 
 const GATHER_MS = 120;
-// So many rows are fetched one by one; more of them by comparing the whole list.
-const FEW_ROWS = 3;
 // The whole list is asked for so often at most, and less often when it is slow to draw.
 const EVERY_MS = 1_000;
 const REST = 5;
@@ -24,6 +24,8 @@ class LiveList extends HTMLElement {
     // Rows that changed and are not shown: those that the list was not asked for yet, and those that it was.
     this.strangers = new Set();
     this.known = new Set();
+    // Sessions in the trash that rows went with.
+    this.gone = new Set();
     this.taken = this.next = this.done = -Infinity;
     this.rest = EVERY_MS;
     this.timer = 0;
@@ -43,7 +45,17 @@ class LiveList extends HTMLElement {
   handleEvent({ type, detail }) {
     if (type === "scrollback:refresh") this.missed = true;
     else if (type === "scrollback:changed" && detail.kind === this.getAttribute("kind")) this.note(detail.id);
+    else if (type === "scrollback:changed" && detail.kind === "session") this.noteSession(detail);
     this.plan();
+  }
+
+  /** Of what goes or comes back with its session nothing else is told. */
+  noteSession({ id, gone }) {
+    if (!gone) this.missed ||= this.gone.delete(id);
+    else for (const row of this.querySelectorAll(`[data-row][data-session="${CSS.escape(id)}"]`)) {
+      this.changed.add(row.dataset.id);
+      this.gone.add(id);
+    }
   }
 
   note(id) {
@@ -86,23 +98,50 @@ class LiveList extends HTMLElement {
     this.timer = 0;
     if (document.hidden) return;
     if (isWhole) return this.compare();
-    this.taken = performance.now();
-    const rows = [...this.changed].map((id) => this.row(id)).filter(Boolean);
-    this.changed.clear();
-    const url = this.getAttribute("row-url");
-    if (!url || rows.length > FEW_ROWS) this.missed = true;
-    else for (const row of rows) this.renew(row, url.replace("{id}", encodeURIComponent(row.dataset.id)));
-    this.plan();
+    return this.update();
   }
 
-  async renew(row, url) {
-    const text = await this.fetch(url);
-    if (text === null || !row.isConnected) return;
+  async update() {
+    this.isAsking = true;
+    this.taken = performance.now();
+    const ids = [...this.changed].filter((id) => this.row(id));
+    this.changed.clear();
+    await this.renew(ids);
+    this.isAsking = false;
+    if (this.isConnected) this.plan();
+  }
+
+  /** Draws these rows as they are now, and takes those away that are gone. */
+  async renew(ids) {
+    const url = this.getAttribute("rows-url");
+    if (!url || !ids.length) return;
+    const text = await this.fetch(`${url}${url.includes("?") ? "&" : "?"}ids=${ids.join()}`);
+    if (text === null || !this.isConnected) return;
     const template = document.createElement("template");
     template.innerHTML = text;
-    const fresh = template.content.querySelector("[data-row]");
-    if (!fresh) row.remove();
-    else if (!sameRow(row, fresh)) replace(row, fresh);
+    const fresh = new Map(rowsOf(template.content).map((row) => [row.dataset.id, row]));
+    const asked = ids.map((id) => this.row(id)).filter(Boolean);
+    for (const row of asked) {
+      const now = fresh.get(row.dataset.id);
+      if (now && !sameRow(row, now)) replace(row, now);
+    }
+    this.takeAway(asked.filter((row) => !fresh.has(row.dataset.id)));
+  }
+
+  /** The focus, or the mark of the chosen row, goes to the one below that stays, else to the one above, else to the page's heading. */
+  takeAway(gone) {
+    if (!gone.length) return;
+    const rows = rowsOf(this);
+    const focused = gone.find((row) => row.contains(document.activeElement));
+    const left = focused ?? gone.find((row) => row.hasAttribute("aria-selected"));
+    const at = rows.indexOf(left);
+    const next = left && [...rows.slice(at), ...rows.slice(0, at).reverse()].find((row) => !gone.includes(row));
+    for (const row of gone) row.remove();
+    if (focused) focusOn(next?.querySelector(".list__link") ?? document.querySelector("h1"));
+    else next?.setAttribute("aria-selected", "true");
+    this.querySelector("selection-count")?.show();
+    // What an empty list says, or what moved up from the next page.
+    if (gone.length === rows.length) this.missed = true;
   }
 
   /** The answer's text; null when there is none. The next connection compares everything, so that nothing is missed. */
@@ -125,16 +164,16 @@ class LiveList extends HTMLElement {
     this.isAsking = true;
     const asked = (this.taken = performance.now());
     const text = await this.fetch(this.getAttribute("refresh-url"));
+    if (text !== null && this.isConnected) await this.show(new DOMParser().parseFromString(text, "text/html"));
     this.isAsking = false;
     if (!this.isConnected) return;
     this.done = performance.now();
     this.next = Math.max(asked + Math.max(EVERY_MS, this.every), this.done + REST * (this.done - asked));
     if (isAgain) this.rest = Math.min(2 * this.rest, LONGEST_REST_MS);
-    if (text !== null) this.show(new DOMParser().parseFromString(text, "text/html"));
     this.plan();
   }
 
-  show(page) {
+  async show(page) {
     const list = page.querySelector(`live-list[kind="${CSS.escape(this.getAttribute("kind"))}"]`);
     if (!list) return;
     if (!rowsOf(this).length) return this.become(list);
@@ -146,10 +185,13 @@ class LiveList extends HTMLElement {
     this.unseen = new Set(fresh.map((row) => row.dataset.id));
     rows.forEach((row, place) => shown[place] && !sameRow(shown[place], row) && replace(shown[place], row));
     this.announce();
+    const answered = new Set(rows.map((row) => row.dataset.id));
+    await this.renew(rowsOf(this).map((row) => row.dataset.id).filter((id) => !answered.has(id)));
   }
 
   become(list) {
-    if (!rowsOf(list).length) return;
+    // An empty list that says so already says it the same way.
+    if (!rowsOf(list).length && !this.querySelector("nav-list")) return;
     this.replaceChildren(...list.childNodes);
     window.htmx.process(this);
   }
@@ -168,6 +210,11 @@ class LiveList extends HTMLElement {
 
 function rowsOf(list) {
   return [...list.querySelectorAll("[data-row]")];
+}
+
+function focusOn(goal) {
+  if (goal?.matches("h1")) goal.tabIndex = -1;
+  goal?.focus({ preventScroll: true });
 }
 
 // Relative times and the reader's choice differ without any news.

@@ -39,10 +39,14 @@ def test_filters_narrow(client: Client, tree: Run) -> None:
 
 
 def test_runs_of_deleted_sessions_are_gone(client: Client, tree: Run) -> None:
+    again = f"/runs/shown/?ids={tree.pk}"
+    assert f'data-id="{tree.pk}" data-session="{tree.session_id}"' in client.get(again).content.decode()
+
     type(tree.session).objects.update(deleted_ms=START_MS)
 
     assert shown(client) == []
-    assert client.get(f"/runs/{tree.pk}/row/").status_code == 404
+    gone = client.get(again)
+    assert (gone.status_code, gone.content.strip()) == (200, b"")
 
 
 def test_a_subagent_names_its_session(client: Client, tree: Run) -> None:

@@ -12,7 +12,13 @@ from django.test.utils import CaptureQueriesContext
 from audit.actors import SYSTEM
 from sessions_app import filters, nav_counts
 from sessions_app.actions.read_marks import mark_read
-from sessions_app.actions.sessions import delete_session, rename_session, star_session, tag_session
+from sessions_app.actions.sessions import (
+    archive_session,
+    delete_session,
+    rename_session,
+    star_session,
+    tag_session,
+)
 from sessions_app.actions.titles import keep_titles
 from sessions_app.actors import actor_of
 from sessions_app.models import AgentSession, Person, Project, Role, SavedView, Tag
@@ -464,15 +470,32 @@ def test_filters_in_force_are_kept_under_a_name(client: Client, ada: Person) -> 
     assert client.post("/sessions/views/", {"name": " ", "query": ""}).status_code == 422
 
 
-def test_a_row_comes_alone_when_it_changed(client: Client) -> None:
-    session = named("one")
+def shown_again(client: Client, sessions: list[AgentSession], show: str = "") -> list[str]:
+    """The titles of those of these rows that a list on that shelf still has."""
+    query = {"show": show, "ids": ",".join(str(session.pk) for session in sessions)}
+    page = client.get("/sessions/shown/", query).content.decode()
+    assert page.count("<tr") == page.count("data-row")
+    return [session.title for session in sessions if f'data-id="{session.pk}"' in page]
 
-    row = client.get(f"/sessions/{session.pk}/row/").content.decode()
-    assert row.lstrip().startswith("<tr")
-    assert client.get(f"/sessions/{uuid.uuid4()}/row/").status_code == 404
-    delete_session(session.pk, actor=SYSTEM)
-    gone = client.get(f"/sessions/{session.pk}/row/")
-    assert (gone.status_code, gone.content) == (200, b"")
+
+def test_rows_that_are_shown_come_again_but_for_those_that_left_the_shelf(client: Client) -> None:
+    rows = [named("stays"), named("archived"), named("trashed"), named("fails", status="failed")]
+    assert shown_again(client, rows) == ["stays", "archived", "trashed", "fails"]
+
+    archive_session(rows[1].pk, actor=SYSTEM)
+    delete_session(rows[2].pk, actor=SYSTEM)
+
+    assert shown_again(client, rows) == ["stays", "fails"]
+    assert shown_again(client, rows, "all") == ["stays", "archived", "fails"]
+    assert shown_again(client, rows, "archived") == ["archived"]
+    assert shown_again(client, rows, "trash") == ["trashed"]
+    assert shown_again(signed_in(make_person(Role.VIEWER)), rows, "trash") == []
+    assert client.get("/sessions/shown/", {"ids": str(uuid.uuid4())}).content.strip() == b""
+
+
+@pytest.mark.parametrize("query", ["ids=x", "show=nowhere", "ids=" + ",".join([str(uuid.uuid4())] * 101)])
+def test_which_rows_are_shown_must_be_said_in_order(client: Client, query: str) -> None:
+    assert client.get(f"/sessions/shown/?{query}").status_code == 400
 
 
 def test_what_is_in_the_trash_is_looked_at_and_brought_back_from_there(client: Client) -> None:

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
+from audit.actors import SYSTEM
 from dashboard.lib.clock import now_ms
 from sessions_app.actions.read_marks import mark_all_read, mark_read, take_back_read
+from sessions_app.actions.sessions import delete_session, restore_session
 from sessions_app.live import hub, watch
 from sessions_app.live.consumers import console
 from sessions_app.live.facts import MAX_UNTOLD, Changed, Login, Mailbox
@@ -119,6 +121,19 @@ def test_lists_hear_of_sessions_runs_and_terminals() -> None:
                 message = await socket.message("changed")
                 heard[message["kind"]] = message["id"]
             assert (heard["session"], heard["run"], heard["terminal"]) == expected
+
+    run(scenario)
+
+
+def test_lists_hear_that_a_session_went_to_the_trash_and_that_it_is_back() -> None:
+    async def scenario() -> None:
+        cookie, session = await here(lambda: (operator_cookie(), make_session()))
+        async with Socket("/live/console/", cookie) as socket:
+            await socket.message("counts")
+            await here(lambda: delete_session(session.pk, actor=SYSTEM))
+            assert (await socket.message("changed"))["gone"] is True
+            await here(lambda: restore_session(session.pk, actor=SYSTEM))
+            assert "gone" not in await socket.message("changed")
 
     run(scenario)
 
