@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import reduce
+from json.encoder import encode_basestring
 from operator import or_
 from typing import Final
 
@@ -58,6 +59,11 @@ def recorded_actions() -> list[str]:
     return found
 
 
+def _words(term: Term) -> Q:
+    """In the canonical text quotes, backslashes and control characters are escaped, as RFC 8785 does it."""
+    return Q(body__icontains=encode_basestring(term.value)[1:-1])
+
+
 def _actor(term: Term) -> Q:
     if term.beginning is not None:
         return Q(actor_label__startswith=term.beginning)
@@ -74,7 +80,7 @@ def _idx(term: Term) -> Q:
 
 
 _CONDITIONS: Final[dict[str, Callable[[Term], Q]]] = {
-    "": lambda term: Q(body__icontains=term.value),
+    "": _words,
     "actor": _actor,
     "action": _action,
     "decision": lambda term: Q(decision=term.value),

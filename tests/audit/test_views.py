@@ -15,6 +15,7 @@ from audit.matching import condition
 from audit.models import Entry
 from audit.query import parse
 from audit.record import Draft, Target, record
+from audit.selection import Selection
 from audit.signing import write_checkpoint
 from sessions_app.models import AgentSession, Role, SavedView
 from tests.audit.attacks import drop_triggers
@@ -104,6 +105,24 @@ def test_every_qualifier_narrows(client: Client) -> None:
         "after:2001-01-01": [6, 5, 4, 3, 2, 1, 0],
     }.items():
         assert shown(client, query) == expected, query
+
+
+def test_words_are_looked_for_as_they_were_written_and_not_as_json_escapes_them(client: Client) -> None:
+    write(1, details={"said": 'he said "no" to C:\\New\\logs'})
+    write(1, details={"said": "one\ntwo\tthree"})
+    write(1, target=Target("session", "2", 'a "b" c'))
+    for query, expected in {
+        '"said ""no"" to"': [0],
+        '"C:\\New"': [0],
+        '"one\ntwo"': [1],
+        '"two\tthree"': [1],
+        '"a ""b"" c"': [2],
+        '-"""no""" action:session.archived': [2, 1],
+        '"C:\\\\New"': [],
+    }.items():
+        assert shown(client, query) == expected, query
+    chosen = Selection(query=parse('"said ""no"" to"')).entries()
+    assert list(chosen.filter(action="session.archived").values_list("idx", flat=True)) == [0]
 
 
 def test_times_bound_even_where_the_clock_was_set_back(
