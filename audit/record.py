@@ -212,7 +212,7 @@ def _row(draft: Draft, idx: int) -> tuple[_Row, Payload | None]:
         storable(actor.id)[:64],
         cut(storable(actor.label), 200),
         draft.action,
-        target.type if target else "",
+        storable(target.type)[:40] if target else "",
         storable(target.id)[:64] if target else "",
         cut(storable(target.label), 300) if target else "",
         draft.session_id,

@@ -48,7 +48,7 @@ def _told_by(draft: Draft) -> str:
         {
             "actor": {"type": draft.actor.type, "id": storable(draft.actor.id)[:64]},
             "action": draft.action,
-            "target": {"type": target.type, "id": storable(target.id)[:64]},
+            "target": {"type": storable(target.type)[:40], "id": storable(target.id)[:64]},
             "session": str(draft.session_id or ""),
             "run": str(draft.run_id or ""),
             "decision": draft.decision,

@@ -10,6 +10,7 @@ from audit.edits import EDIT_TYPE, edit_payload
 from audit.record import Attachment, Draft, Target
 from audit.resending import Outcome
 from audit.stream import stream_writer
+from dashboard.lib.text import storable
 from sessions_app.actions.terminals.detecting import masked_text
 from sessions_app.audit_actions import ReportedAction
 
@@ -43,19 +44,34 @@ def report_events(reports: Sequence[Report], *, actor: Actor) -> list[Outcome]:
 
 def _draft(report: Report, actor: Actor) -> Draft:
     target = report.target
-    facts = {name: masked_text(fact) if type(fact) is str else fact for name, fact in report.details.items()}
     return Draft(
         report.action,
         actor,
-        Target(target.type, masked_text(target.id), masked_text(target.label)) if target else None,
+        Target(masked_text(target.type), masked_text(target.id), masked_text(target.label))
+        if target
+        else None,
         session_id=report.session_id,
         run_id=report.run_id,
         decision=report.decision,
         # The last word is ours: no fact may pass for these.
-        details={**facts, "observed_ms": report.observed_ms, "vantage": report.vantage},
+        details={**_facts(report.details), "observed_ms": report.observed_ms, "vantage": report.vantage},
         attachment=_attachment(report),
         id=report.id,
     )
+
+
+def _facts(details: dict[str, Fact]) -> dict[str, Fact]:
+    """Masked, each under a name of its own: without their secrets two may look the same."""
+    found: dict[str, Fact] = {}
+    # Sorted, as what is sent again may come in another order.
+    for name, fact in sorted(details.items()):
+        shown = told = storable(masked_text(name))
+        number = 1
+        while told in found:
+            number += 1
+            told = f"{shown} ({number})"
+        found[told] = masked_text(fact) if type(fact) is str else fact
+    return found
 
 
 def _attachment(report: Report) -> Attachment | None:

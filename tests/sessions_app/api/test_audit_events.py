@@ -122,6 +122,26 @@ def test_secrets_are_masked(api: Api) -> None:
     assert secret.encode() not in bytes(Payload.objects.get(idx=entry.idx).data)
 
 
+def test_the_kind_of_a_target_and_the_names_of_details_are_masked_and_made_storable_too(api: Api) -> None:
+    first, second = "ghp_16C7e42F292c6912E7710c838347Ae178B4a", "ghp_26C7e42F292c6912E7710c838347Ae178B4b"
+    sent = event(
+        target={"type": "fi\x00le", "id": "1", "label": "x"},
+        details={first: 1, second: 2, "a\x00b": 3, "a\u2400b": 4},
+    )
+    secret = event(action="policy.decided", target={"type": first}, decision="deny")
+    assert results(post(api, sent, secret)) == ["recorded"] * 2
+    assert results(post(api, sent, secret)) == ["known"] * 2
+    entry, masked = (Entry.objects.get(id=each["id"]) for each in (sent, secret))
+    assert entry.target_type == json.loads(entry.body)["target"]["type"] == "fi\u2400le"
+    assert first not in masked.body
+    assert masked.target_type.startswith("ghp_[github-token")
+    details = json.loads(entry.body)["details"]
+    assert not {first, second} & set(details)
+    assert (details["a\u2400b"], details["a\u2400b (2)"]) == (3, 4)
+    told = {name: value for name, value in details.items() if name not in ("observed_ms", "vantage")}
+    assert sorted(told.values()) == [1, 2, 3, 4], "two names that look the same are two facts"
+
+
 def test_a_long_edit_is_kept_apart_as_both_texts(api: Api) -> None:
     secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYzzKEYzzKEY"
     before, after = (
