@@ -3,6 +3,7 @@
 import json
 import shlex
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -406,6 +407,15 @@ def test_a_page_costs_the_same_however_long_the_log_is(
     client.get("/audit/")
     with django_assert_max_num_queries(30):
         client.get("/audit/")
+
+
+def test_a_view_that_does_not_fit_is_refused_and_not_cut(client: Client) -> None:
+    fits = "?" + urlencode({"q": "x" * 998})
+    assert client.post("/audit/views/", {"name": "fits", "query": fits}).status_code == 302
+    answer = client.post("/audit/views/", {"name": "long", "query": "?" + urlencode({"q": "ж" * 167})})
+    assert answer.status_code == 400
+    assert "1,004 characters" in answer.content.decode()
+    assert [view.query for view in SavedView.objects.all()] == [fits[1:]]
 
 
 def test_a_view_is_saved_for_the_person_alone(client: Client) -> None:
