@@ -25,6 +25,8 @@ class Walk:
         self.statements: list[Statement] = []
         #: The size of the newest checkpoint that named the tree as it is.
         self.signed = 0
+        #: Of each key, the smallest and the largest size that it signed: judged by whatever key is known in the end.
+        self.signed_by: dict[str, tuple[int, int]] = {}
         #: The roots of the last range, by the sizes that were asked for.
         self.roots: dict[int, bytes] = {}
         self._nodes: list[tuple[int, bytes]] = []

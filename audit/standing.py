@@ -89,14 +89,16 @@ class BackgroundVerifier(BackgroundThread):
                 return
             began = time.monotonic()
         found = course.verification()
-        if found.is_sound:
+        if found.first_bad_idx is None:
             self._head = TreeHead(found.origin, found.size, found.root) if found.size else None
+        if found.is_sound:
             self._stand(found)
             self._look_at_contents(found.size)
             self._stand(found)
             return
-        # From the beginning the next time: what is broken may have been mended.
-        self._walk = None
+        if found.first_bad_idx is not None:
+            # From the beginning the next time: what is broken may have been mended.
+            self._walk = None
         _standing = _broken(found)
 
     def _stand(self, found: Verification) -> None:
@@ -129,7 +131,10 @@ class BackgroundVerifier(BackgroundThread):
 
 
 def _broken(found: Verification) -> Standing:
-    """Told is what is wrong with that very entry: of a signature, say, it may be another one."""
+    """Told is what is wrong with that very entry: of a signature, say, it may be another one.
+
+    No entry is named where only the key is gone, say: then all entries are there as they were.
+    """
     idx = found.first_bad_idx
     told = next(one for one in found.broken if one.first_bad_idx == idx)
-    return Standing(idx or 0, found.at_ms, told.text, idx)
+    return Standing(max(0, idx or 0), found.at_ms, told.text, idx)

@@ -42,7 +42,8 @@ def signed_head(note: str, trust: Trust) -> TreeHead:
 class Signatures:
     """The stored checkpoints in the order of their sizes, compared with the tree; keys are judged in the end."""
 
-    def __init__(self, origin: str, good: int = 0) -> None:
+    def __init__(self, origin: str, good: int, spans: dict[str, tuple[int, int]]) -> None:
+        """`good` and `spans`, which grows, are of the checkpoints that were looked at before."""
         self._origin = origin
         self.count = 0
         #: The size of the last one that names the tree as it is.
@@ -51,7 +52,11 @@ class Signatures:
         self.key = ""
         self.findings: list[Finding] = []
         # Of each key, the smallest and the largest size that it signed.
-        self._spans: dict[str, tuple[int, int]] = {}
+        self._spans = spans
+
+    @property
+    def are_any(self) -> bool:
+        return bool(self.count or self._spans)
 
     def take(self, found: SignedHead, root: bytes) -> None:
         size = found.size
@@ -62,7 +67,9 @@ class Signatures:
             return
         if (found.head.origin, found.head.size) != (self._origin, size):
             text = f"The checkpoint at {size:,} is that of {found.head.origin} at {found.head.size:,}."
-            self.findings.append(Finding("signatures", size - 1, size - 1, text))
+            # Of another log it says nothing of any entry: this one may have been renamed.
+            first = size - 1 if found.head.origin == self._origin else 0
+            self.findings.append(Finding("signatures", first, size - 1, text))
             return
         first, last = self._spans.get(found.key, (size, size))
         self._spans[found.key] = min(first, size), max(last, size)

@@ -31,11 +31,21 @@ class Finding:
     first_idx: int
     last_idx: int
     text: str
+    # No entry is wrong: who signed the log cannot be told, or nobody has signed it yet.
+    is_of_signer: bool = False
+
+    @property
+    def rank(self) -> tuple[bool, int]:
+        """What is wrong with an entry is told first."""
+        return self.is_of_signer, self.first_idx
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """On one check; `first_bad_idx` is the first entry that cannot be relied on, None where all can."""
+    """On one check; `first_bad_idx` is the first entry that cannot be relied on.
+
+    None where all can, and of a broken one where no entry is known to be wrong.
+    """
 
     check: Check
     outcome: Outcome
@@ -122,7 +132,7 @@ class Verification:
 
 
 class Findings:
-    """The first of each check, by the entries' order."""
+    """The first of each check, by the entries' order; one of the signer only where there is no other."""
 
     def __init__(self) -> None:
         self._first: dict[Check, Finding] = {}
@@ -130,7 +140,7 @@ class Findings:
     def add(self, found: Iterable[Finding]) -> None:
         for finding in found:
             known = self._first.get(finding.check)
-            if known is None or finding.first_idx < known.first_idx:
+            if known is None or finding.rank < known.rank:
                 self._first[finding.check] = finding
 
     def all(self) -> list[Finding]:
@@ -141,4 +151,6 @@ class Findings:
         found = self._first.get(check)
         if found is None:
             return Verdict(check, "sound", sound)
+        if found.is_of_signer:
+            return Verdict(check, "broken", found.text)
         return Verdict(check, "broken", found.text, found.first_idx, found.last_idx)

@@ -135,7 +135,7 @@ class Course:
         self._began = time.monotonic()
         self._findings = Findings()
         self._findings.add(claims.findings)
-        self._signatures = Signatures(claims.origin, self.walk.signed)
+        self._signatures = Signatures(claims.origin, self.walk.signed, self.walk.signed_by)
         self._earlier = [_earlier(note) for note in heads]
         self._keys = list(keys)
         self._takes_its_word = takes_its_word
@@ -195,7 +195,7 @@ class Course:
         self._findings.add(_found(uncovered(self.walk.all_absent(), statements)))
         self._findings.add(_found(self._frontier_trouble()))
         self._findings.add(signatures.findings)
-        if claims.log is not None and (claims.size or signatures.count):
+        if claims.log is not None and (claims.size or signatures.are_any):
             self._anchor = self._anchored(claims.origin, statements)
         trust = self._anchor.trust
         self._findings.add(self._anchor.findings)
@@ -230,8 +230,8 @@ class Course:
         except KeyUnavailable as error:
             trouble = error
         if trouble is not None:
-            findings = (Finding("signatures", 0, max(0, size - 1), str(trouble)),) if signatures.count else ()
-            return Anchor({}, findings=findings)
+            found = Finding("signatures", 0, max(0, size - 1), str(trouble), is_of_signer=True)
+            return Anchor({}, findings=(found,) if signatures.are_any else ())
         if not known and signatures.key:
             known.append(KnownKey(Verifier.parse(signatures.key), "log"))
         return anchor(origin, size, known, statements) if known else Anchor({})
@@ -279,7 +279,7 @@ class Course:
             f"The entries from {signed:,} on are not signed, which takes a second while a server or command "
             "runs. Where none did, `scrollback audit head` signs them."
         )
-        return Finding("signatures", signed, size - 1, text)
+        return Finding("signatures", signed, size - 1, text, is_of_signer=True)
 
     def _compare_subtrees(self, segment: Segment, expected: list[tuple[int, int, bytes]]) -> None:
         if not expected:

@@ -150,7 +150,7 @@ def _log_said() -> Said:
     if stands.first_bad_idx is not None:
         return Said("fail", f"broken at entry {count(stands.first_bad_idx)}")
     if stands.problem:
-        return Said("fail", "not sound")
+        return Said("fail", "not verified")
     if found.grave:
         return Said("fail", "in trouble")
     if found.passing:

@@ -169,6 +169,8 @@ def _text(found: Verification, warnings: Sequence[str], unrecorded: str) -> str:
     lines += warnings
     if found.is_sound:
         lines.append(f"{counted(found.size, 'entry', 'entries')} verified in {found.seconds:.1f} s.")
+    elif found.first_bad_idx is None and found.verdict("signatures").outcome == "broken":
+        lines.append("No entry is broken, but that the log is the one that was signed does not show.")
     elif found.first_bad_idx is None:
         lines.append("No entry is broken, but what is stored is not what the log says of it.")
     else:

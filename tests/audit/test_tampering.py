@@ -73,7 +73,9 @@ def test_an_attack_is_noticed_and_the_damage_named(
         assert not found.is_sound, f"seed {seed} was not noticed"
         spans = [(one.first_bad_idx, one.last_bad_idx) for one in found.broken]
         known = [(first, last) for first, last in spans if first is not None and last is not None]
-        assert len(known) == len(spans)
+        # Another log in the place of this one has no key here, which is wrong of no entry.
+        keyless = [one for one in found.broken if one.text.startswith("The key of the audit log")]
+        assert len(known) + len(keyless) == len(spans)
         assert any(first <= damage.last <= last for first, last in known), (seed, damage, found.broken)
         assert damage.first == damage.last or damage.first == sound
         assert found.first_bad_idx is not None

@@ -181,7 +181,7 @@ def test_a_disk_that_does_not_answer_is_said(client: Client, monkeypatch: pytest
         (Standing(7, 1), Health(), "ok", "signed and sound"),
         (Standing(7, 1), Health(passing=("late",)), "warn", "signed late"),
         (Standing(7, 1), Health(grave=("no key",), passing=("late",)), "fail", "in trouble"),
-        (Standing(7, 1, "no"), Health(), "fail", "not sound"),
+        (Standing(7, 1, "no"), Health(), "fail", "not verified"),
         (Standing(7, 1, "no", 1_234), Health(grave=("no key",)), "fail", "broken at entry 1,234"),
     ],
 )
