@@ -18,9 +18,10 @@ from typing import IO, Any, Final, cast
 from django.db.models import Q
 
 from audit.models import Checkpoint, Entry, Payload, Pruning, Subtree
-from audit.notes import TreeHead
+from audit.notes import NoteError, TreeHead, Verifier
 from audit.segments import HOLD_PLACED, HOLD_RELEASED, KEY_REPLACED
 from audit.selection import Selection, in_order
+from dashboard.lib.db import any_text
 
 FORMAT: Final = "scrollback-audit-bundle/1"
 VERIFIER: Final = Path(__file__).parent / "offline" / "verify.py"
@@ -42,7 +43,7 @@ class Bundle:
     @property
     def head(self) -> TreeHead:
         # Its signature is for those who get the bundle; here only its text is looked at.
-        return TreeHead.parse(self.checkpoint.note.partition("\n\n")[0] + "\n")
+        return TreeHead.of_note(self.checkpoint.note)
 
     def entry_count(self) -> int:
         if self.selection.is_whole:
@@ -94,9 +95,21 @@ class Bundle:
 
     def _keys(self) -> list[str]:
         """The key of this checkpoint, then older ones, as a head that somebody kept may be signed by one of those."""
-        keys = Checkpoint.objects.filter(size__lte=self.checkpoint.size).order_by("-size")
-        # Distinct in the order of their first appearance; there are as many as the key was replaced.
-        return list(dict.fromkeys([self.checkpoint.key, *keys.values_list("key", flat=True).iterator()]))
+        older = Checkpoint.objects.filter(size__lte=self.checkpoint.size).order_by("-size")
+        with any_text():
+            # Distinct in the order of their first appearance; there are as many as the key was replaced.
+            found = dict.fromkeys(older.values_list("key", flat=True).iterator())
+        # A row that somebody has inserted cannot be removed, and its key need not be one.
+        keys = [self._key(text) for text in [self.checkpoint.key, *found]]
+        return list(dict.fromkeys(key for key in keys if key is not None))
+
+    def _key(self, text: str) -> str | None:
+        """As it is written, if this is a key of this log."""
+        try:
+            key = Verifier.parse(text)
+        except NoteError:
+            return None
+        return str(key) if key.name == self.head.origin else None
 
     def _entries(self) -> Iterator[bytes]:
         for rows in in_order(self.selection.entries(), self.checkpoint.size, "body"):

@@ -1,5 +1,6 @@
 """Whether the log can be trusted to take the next entry, and what to do where it cannot."""
 
+import logging
 import threading
 import time
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from dashboard.lib.clock import now_ms
 from dashboard.lib.db import explain
 from dashboard.lib.errors import Refused
 from dashboard.lib.writable import waiting_for_locks, write_trouble
+
+logger = logging.getLogger(__name__)
 
 # An entry is signed within a second; a busy machine is forgiven some more.
 LATE_MS: Final = 4_000
@@ -103,6 +106,11 @@ def _look() -> Health:
             passing = (_signing_trouble(),)
     except DatabaseError as error:
         grave, passing = (explain(error),), ()
+    except Exception as error:
+        # This is what says to people that something is wrong: it says so of itself too.
+        logger.exception("How the audit log stands cannot be told")
+        grave = (f"How the audit log stands cannot be told: {explain(error)}. The server's log says where.",)
+        passing = ()
     return Health(tuple(filter(None, grave)), tuple(filter(None, passing)))
 
 

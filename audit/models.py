@@ -1,9 +1,12 @@
 """The append-only log. It knows nothing of sessions: what it names, it names by type, id and label."""
 
 import uuid
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from django.db import models
+
+from dashboard.lib.db import any_text
+from dashboard.lib.text import storable
 
 
 class EntryQuerySet(models.QuerySet["Entry"]):
@@ -17,6 +20,11 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         if pattern.endswith("*"):
             return self.filter(action__startswith=pattern.rstrip("*"))
         return self.filter(action=pattern)
+
+    def fetched(self) -> list["Entry"]:
+        """Whatever anybody has put into columns of text past the program, as it is. For few rows."""
+        with any_text():
+            return list(self)
 
     def by_actor(self, label: str | None) -> Self:
         return self.filter(actor_label=label) if label else self
@@ -63,6 +71,27 @@ class Entry(models.Model):
     def __str__(self) -> str:
         return f"{self.idx} {self.action}"
 
+    @property
+    def text(self) -> bytes:
+        """The body, byte for byte."""
+        body: object = self.body
+        return body if isinstance(body, bytes) else str(body).encode("utf-8", "surrogateescape")
+
+    def make_readable(self) -> None:
+        """Let pages show what is no text: SQLite keeps anything in its columns. Not to be saved."""
+        for name in _TEXTS:
+            if name in self.__dict__:
+                setattr(self, name, _readable(self.__dict__[name]))
+
+
+_TEXTS: Final = (
+    "actor_type", "actor_id", "actor_label", "action", "target_type", "target_id", "target_label", "decision", "body",
+)  # fmt: skip
+
+
+def _readable(value: Any) -> str:
+    return storable(value.decode(errors="replace") if isinstance(value, bytes) else str(value))
+
 
 class Log(models.Model):
     """The one row that says how far the log reaches: the next index, and what appending needs of the tree."""
@@ -107,7 +136,12 @@ class CheckpointQuerySet(models.QuerySet["Checkpoint"]):
         return self.filter(size__lte=Log.objects.filter(pk=Log.THE_ONE).values("size"))
 
     def newest(self) -> "Checkpoint | None":
-        return self.of_the_log().order_by("-size").first()
+        return next(iter(self.of_the_log().order_by("-size")[:1].fetched()), None)
+
+    def fetched(self) -> list["Checkpoint"]:
+        """Whatever anybody has inserted, as it is: notes and keys may be no text. For few rows."""
+        with any_text():
+            return list(self)
 
 
 class Checkpoint(models.Model):

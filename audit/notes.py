@@ -8,7 +8,7 @@ import base64
 import binascii
 import hashlib
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -60,7 +60,7 @@ class Verifier:
     @classmethod
     def parse(cls, text: str) -> Self:
         """A verifier key as it is written, `name+id+key`. Raises NoteError."""
-        name, _, rest = text.strip().partition("+")
+        name, _, rest = _text(text).strip().partition("+")
         claimed, _, key = rest.partition("+")
         found = cls(_name(name), _key(key))
         if found.id.hex() != claimed:
@@ -69,7 +69,7 @@ class Verifier:
 
     def open(self, note: str) -> str:
         """The note's text, when this key has signed it. Raises NoteError."""
-        text, mark, signatures = note.rpartition("\n\n")
+        text, mark, signatures = _text(note).rpartition("\n\n")
         if not mark or not signatures.endswith("\n"):
             raise NoteError("this is no signed note")
         text += "\n"
@@ -141,9 +141,14 @@ class TreeHead:
         return f"{self.origin}\n{self.size}\n{_encoded(self.root)}\n"
 
     @classmethod
+    def of_note(cls, note: str) -> Self:
+        """What a note says, whoever signed it. Raises NoteError."""
+        return cls.parse(_text(note).rpartition("\n\n")[0] + "\n")
+
+    @classmethod
     def parse(cls, text: str) -> Self:
         """The text of a checkpoint; further lines are extensions and say nothing here. Raises NoteError."""
-        lines = text.split("\n")
+        lines = _text(text).split("\n")
         if len(lines) < 4 or lines[-1] or not lines[0]:
             raise NoteError("this is no tree head")
         size, root = lines[1], _decoded(lines[2])
@@ -153,11 +158,19 @@ class TreeHead:
         return cls(lines[0], int(size), root)
 
 
+def _text(value: Any) -> str:
+    """As it was stored, which on SQLite may be anything: bytes, or a text with lone surrogates for what is none."""
+    try:
+        # The fastest look for surrogates that there is.
+        value.encode()
+    except (UnicodeEncodeError, AttributeError):
+        raise NoteError("this is no text") from None
+    return str(value)
+
+
 def _name(text: str) -> str:
     if not text or "+" in text or any(character.isspace() for character in text):
         raise NoteError("a key's name has neither spaces nor plus signs")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise NoteError("a key's name is text")
     return text
 
 

@@ -29,9 +29,9 @@ def present_key() -> str:
 def _newest_signed() -> Checkpoint | None:
     """The newest that its own key has signed: another one says nothing of the log's key, and cannot be removed."""
     checkpoints = Checkpoint.objects.of_the_log().order_by("-size")
-    found = (one for one in checkpoints[:_LOOKED_AT] if _is_signed(one))
+    newest = checkpoints[:_LOOKED_AT].fetched()
     # Where none is, there is a key all the same: another one is not to be made in silence.
-    return next(found, None) or checkpoints.first()
+    return next((one for one in newest if _is_signed(one)), newest[0] if newest else None)
 
 
 def _is_signed(checkpoint: Checkpoint) -> bool:

@@ -14,6 +14,7 @@ from audit.notes import NoteError, TreeHead
 from audit.own_key import own_signer
 from audit.record import frontier_of
 from dashboard.lib import nudges
+from dashboard.lib.background import take_back_fault, tell_fault
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import ChangeDetector, explain, write_transaction
 
@@ -27,6 +28,7 @@ RETRY_S: Final = 1.0
 # held again each time.
 LONG_HELD_S: Final = 0.25
 _STOP_S: Final = 5.0
+_NAME: Final = "audit-signing"
 
 
 def tree_head() -> TreeHead | None:
@@ -115,7 +117,7 @@ class CheckpointWriter:
         self._awake.set()
         with self._lock:
             if self._thread is None and not self._stopping.is_set():
-                thread = threading.Thread(target=self._run, name="audit-signing", daemon=True)
+                thread = threading.Thread(target=self._run, name=_NAME, daemon=True)
                 # An interrupt in between must not leave one behind that nobody can wait for.
                 thread.start()
                 self._thread = thread
@@ -127,26 +129,35 @@ class CheckpointWriter:
                 self._awake.wait(RETRY_S if self.trouble else LOOK_EVERY_S if self._everybodys else None)
                 is_awake = self._awake.is_set()
                 self._awake.clear()
-                try:
+                with self._told():
                     if is_awake or self.trouble or detector.changed():
                         self._stopping.wait(GATHER_S)
                         self._sign()
-                except DatabaseError as error:
-                    self._fail(explain(error))
-            self._sign()
-        except DatabaseError as error:
-            self._fail(explain(error))
+            with self._told():
+                self._sign()
         finally:
+            take_back_fault(_NAME)
             detector.close()
             connection.close()
 
     def _sign(self) -> None:
+        write_checkpoint()
+        self.trouble = ""
+        take_back_fault(_NAME)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Nobody starts the thread again: it goes on, as what it met may be gone by then."""
         try:
-            write_checkpoint()
+            yield
         except KeyUnavailable as error:
             self._fail(str(error))
-        else:
-            self.trouble = ""
+        except DatabaseError as error:
+            self._fail(explain(error))
+        except Exception as error:
+            if explain(error) != self.trouble:
+                tell_fault(_NAME, error)
+            self._fail(explain(error))
 
     def _fail(self, reason: str) -> None:
         connection.close()

@@ -26,7 +26,7 @@ class Head:
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> Self:
         """Raises NoteError when the stored note is none."""
-        head = TreeHead.parse(checkpoint.note.rpartition("\n\n")[0] + "\n")
+        head = TreeHead.of_note(checkpoint.note)
         return cls(head.size, checkpoint.at_ms, checkpoint.note, checkpoint.key, head.origin, head.root.hex())
 
     @property

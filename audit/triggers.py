@@ -22,6 +22,7 @@ APPEND_ONLY: Final = ("audit_entry", "audit_subtree", "audit_checkpoint", "audit
 LOG: Final = "audit_log"
 
 _REFUSAL: Final = "the audit log is append-only"
+_NO_TEXT: Final = "a note and its key are text"
 _GAP: Final = "an audit entry must follow the newest one"
 _BEYOND: Final = "nothing is kept of audit entries that are not there"
 _SHRINKING: Final = "the audit log only grows"
@@ -135,6 +136,12 @@ def _sqlite() -> dict[str, str]:
             f"CREATE TRIGGER {table}_within BEFORE INSERT ON {table} WHEN {is_beyond}"
             f" BEGIN SELECT RAISE(ABORT, '{_BEYOND}'); END"
         )
+    # A column takes anything here, and who reads the newest checkpoint reads text.
+    made["audit_checkpoint_text"] = (
+        "CREATE TRIGGER audit_checkpoint_text BEFORE INSERT ON audit_checkpoint"
+        " WHEN typeof(NEW.note) <> 'text' OR typeof(NEW.key) <> 'text'"
+        f" BEGIN SELECT RAISE(ABORT, '{_NO_TEXT}'); END"
+    )
     made["audit_log_grows"] = (
         "CREATE TRIGGER audit_log_grows BEFORE UPDATE ON audit_log"
         f" WHEN NEW.size < OLD.size OR NEW.id <> OLD.id OR {_RENAMED}"

@@ -553,7 +553,9 @@ class Check:
 
     def check_signature(self) -> None:
         verdict = self.verdicts["signature"]
-        inside = [Key(line) for line in self.bundle.read("keys.txt", SMALL).decode().splitlines()]
+        lines = self.bundle.read("keys.txt", SMALL).decode(errors="replace").splitlines()
+        odd = [number for number, line in enumerate(lines, 1) if not is_key(line, self.origin)]
+        inside = [Key(line) for line in lines if is_key(line, self.origin)]
         key = self.key or (inside[0] if inside else None)
         if key is None or key.name != self.origin:
             verdict.fail(f"there is no key of {self.origin}, whose checkpoint this is")
@@ -572,6 +574,8 @@ class Check:
             )
         if self.withheld:
             verdict.text += "; that it was replaced may have been withheld"
+        if odd:
+            verdict.text += f"; keys.txt has what is no key of this log, first in line {odd[0]}"
 
     def check_consistency(self) -> None:
         verdict = self.verdicts["consistency"]

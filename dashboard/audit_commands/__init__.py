@@ -44,7 +44,7 @@ class Verb(Protocol):
 def head_in(checkpoint: Checkpoint) -> TreeHead:
     """What its note says; who signed it stands in the note itself, and is not looked at here. Raises Refused."""
     try:
-        return TreeHead.parse(checkpoint.note.partition("\n\n")[0] + "\n")
+        return TreeHead.of_note(checkpoint.note)
     except NoteError as error:
         raise Refused(unreadable(checkpoint, error)) from error
 

@@ -25,6 +25,16 @@ def faults() -> list[str]:
     return list(_faults.values())
 
 
+def tell_fault(name: str, error: Exception) -> None:
+    """Called where it was caught: the log says where it came from, and people are told until it is taken back."""
+    logger.exception("%s failed", name)
+    _faults[name] = f"The server's own thread {name} fails: {explain(error)}. The server's log says where."
+
+
+def take_back_fault(name: str) -> None:
+    _faults.pop(name, None)
+
+
 class BackgroundThread(ABC):
     """Started and stopped once, by whoever serves. A subclass looks, and says what to do when that fails."""
 
@@ -64,7 +74,7 @@ class BackgroundThread(ABC):
                 self._look()
                 self.stopping.wait(self._pause_s)
         finally:
-            _faults.pop(self._thread.name, None)
+            take_back_fault(self._thread.name)
             self.ended()
             connection.close()
 
@@ -78,13 +88,9 @@ class BackgroundThread(ABC):
         except Exception as error:
             # Nobody starts the thread again: it goes on, as what it met may be gone by then.
             connection.close()
-            logger.exception("%s failed", self._thread.name)
-            name = self._thread.name
-            _faults[name] = (
-                f"The server's own thread {name} fails: {explain(error)}. The server's log says where."
-            )
+            tell_fault(self._thread.name, error)
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
             self.failed(error)
         else:
-            _faults.pop(self._thread.name, None)
+            take_back_fault(self._thread.name)
             self._pause_s = self.every_s

@@ -38,6 +38,30 @@ def sqlite_pragmas(synchronous: str) -> str:
     )
 
 
+@contextmanager
+def any_text() -> Iterator[None]:
+    """What is read inside may hold texts that are none: SQLite keeps any bytes there, and fails to read them.
+
+    Each byte that is no UTF-8 becomes a lone surrogate, as "surrogateescape" has it. For few rows: it costs a call for
+    each text.
+    """
+    if vendor() != "sqlite":
+        yield
+        return
+    connection.ensure_connection()
+    opened = connection.connection
+    usual = opened.text_factory
+    opened.text_factory = _with_any_bytes
+    try:
+        yield
+    finally:
+        opened.text_factory = usual
+
+
+def _with_any_bytes(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
 def end_of_request() -> None:
     """Let a thread that goes on to the next request keep SQLite's connection unless it had an error.
 

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import zipfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pymerkle
@@ -558,3 +559,34 @@ class TestHostile:
     def test_a_bundle_that_does_not_say_what_it_holds_is_none(self, whole: Path, odd: str) -> None:
         code, answer = run_verifier(str(rewritten(whole, {"bundle.json": lambda _: odd.encode()})))
         assert (code, "Traceback" in answer["error"]) == (2, False)
+
+
+def test_a_checkpoint_that_somebody_inserted_breaks_no_bundle(tmp_path: Path) -> None:
+    """No trigger can tell, and nobody can remove it."""
+    fill(8)
+    for size, key in ((3, "x"), (5, str(Signer.new("scrollback/0123").verifier)), (6, "x\ny")):
+        Checkpoint.objects.create(size=size, at_ms=1, note="x", key=key)
+    path = write(tmp_path / "log.zip", 8)
+    assert files_of(path)["keys.txt"].decode() == our_key() + "\n"
+    for given in ([], ["--key", our_key()]):
+        status, said = run_verifier(str(path), *given)
+        assert (status, said["ok"]) == (0, True), said
+
+
+@pytest.mark.parametrize("odd", ["x", "x+y+z", "\ufffd", ""])
+def test_a_line_that_is_no_key_is_passed_over_and_told(tmp_path: Path, odd: str) -> None:
+    """As bundles had it that were written before such a line was left out."""
+    fill(8)
+    path = write(tmp_path / "log.zip", 8)
+    for keys in (f"{our_key()}\n{odd}\n", f"{odd}\n{our_key()}\n"):
+        changed = rewritten(path, {"keys.txt": partial(lambda keys, _: keys, keys.encode())})
+        line = keys.split("\n").index(odd) + 1
+        for given in ({}, {"key": our_key()}):
+            found = verdicts(changed, **given)["signature"]
+            assert found.state == "ok", found.text
+            assert f"first in line {line}" in found.text
+    broken = rewritten(path, {"keys.txt": lambda _: f"{our_key()}\n".encode() + b"\xff\n"})
+    assert states(broken)["signature"] == "ok"
+    nothing = rewritten(path, {"keys.txt": lambda _: b"x\n"})
+    assert states(nothing)["signature"] == "failed"
+    assert states(nothing, key=our_key())["signature"] == "ok"

@@ -17,7 +17,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from audit import triggers
 from audit.actors import SYSTEM
-from audit.health import health, require_sound_log
+from audit.health import _look, health, require_sound_log
 from audit.keys import KeyMissing, KeyUnavailable, key_path
 from audit.models import Checkpoint, Entry, Log, Payload, Subtree
 from audit.new_key import replace_key
@@ -34,9 +34,11 @@ from audit.signing import (
     tree_head,
     write_checkpoint,
 )
+from audit.strip import strip
 from audit.tree import leaf_hash, perfect_root, root_of
 from audit.verification import verify
 from dashboard.doctor import Doctor
+from dashboard.lib.background import faults
 from dashboard.lib.errors import Refused
 from tests.audit.attacks import drop_triggers
 
@@ -538,6 +540,105 @@ def test_who_held_the_lock_for_long_signs_what_there_is_and_others_do_not() -> N
     assert Checkpoint.objects.count() == 1, "an import goes on without the key"
     path.write_bytes(key)
     path.chmod(0o600)
+
+
+#: What one row of audit_checkpoint may say on SQLite, where a column keeps anything: no trigger can refuse all of it.
+ODD_NOTES = ["x", "", "CAST(x'fe' AS TEXT)", "CAST(x'61f080ffe28094' AS TEXT)"]
+
+
+def insert_checkpoint(size: int, note: str, key: str) -> None:
+    """`note` and `key` are texts, or for SQLite expressions."""
+    values = [value if value.startswith(("CAST", "x'")) else f"'{value}'" for value in (note, key)]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO audit_checkpoint (size, at_ms, note, key) VALUES ({size}, 1, {values[0]}, {values[1]})"  # noqa: S608
+        )
+
+
+@pytest.mark.parametrize("note", ODD_NOTES)
+def test_a_checkpoint_that_somebody_inserts_ends_nothing(note: str) -> None:
+    if connection.vendor == "postgresql" and note.startswith("CAST"):
+        pytest.skip("Postgres keeps no text that is none")
+    entries(3)
+    write_checkpoint()
+    entries(2)
+    insert_checkpoint(5, note, note)
+    assert key_trouble() == ""
+    assert strip().head_trouble
+    assert _look()
+    require_sound_log()
+    entries(1)
+    assert write_checkpoint() is not None
+    assert strip().head is not None
+    assert verify().verdict("signatures").first_bad_idx == 4
+
+
+@pytest.mark.once  # Postgres keeps nothing but text in a column of it.
+@pytest.mark.parametrize("note, key", [("x'00'", "x'00'"), ("x", "x'00'"), ("x'00'", "x")])
+def test_a_checkpoint_of_bytes_is_not_taken_and_ends_nothing(note: str, key: str) -> None:
+    entries(3)
+    write_checkpoint()
+    entries(2)
+    with pytest.raises(DatabaseError, match="text"):
+        insert_checkpoint(5, note, key)
+    # Whoever drops the trigger first, or has done it before there was one.
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TRIGGER audit_checkpoint_text")
+    insert_checkpoint(5, note, key)
+    triggers.install({"audit_checkpoint_text"})
+    assert key_trouble() == ""
+    assert strip().head_trouble
+    assert _look()
+    entries(1)
+    assert write_checkpoint() is not None
+    assert verify().verdict("signatures").first_bad_idx == 4
+
+
+def test_the_thread_that_signs_outlives_a_fault_and_tells_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def faulty() -> None:
+        raise TypeError("a bytes-like object")
+
+    writer = CheckpointWriter(everybodys=True)
+    monkeypatch.setattr("audit.signing.write_checkpoint", faulty)
+    monkeypatch.setattr("audit.signing.RETRY_S", 0.05)
+    writer.start()
+    try:
+        entries(2)
+        deadline = time.monotonic() + 20
+        while not faults():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert "audit-signing" in faults()[0]
+        assert "bytes-like" in writer.trouble
+        monkeypatch.setattr("audit.signing.write_checkpoint", write_checkpoint)
+        wait_for_checkpoint(2)
+        while faults():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert writer.trouble == ""
+    finally:
+        writer.stop()
+
+
+def test_a_fault_while_the_last_entries_are_signed_is_told_and_ends_no_command(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def faulty() -> None:
+        raise TypeError("a bytes-like object")
+
+    monkeypatch.setattr("audit.signing.write_checkpoint", faulty)
+    with signing():
+        entries(1)
+    assert "bytes-like" in caplog.text
+    assert not faults()
+
+
+def test_a_look_at_the_health_that_fails_is_a_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    def faulty() -> str:
+        raise TypeError("a bytes-like object")
+
+    monkeypatch.setattr("audit.health.key_trouble", faulty)
+    assert "bytes-like" in _look().grave[0]
 
 
 def test_a_server_signs_what_others_commit() -> None:
