@@ -27,6 +27,14 @@ def uncovered(absent: Iterable[int], statements: Sequence[Statement]) -> Finding
     return None
 
 
+def pruned_by(idx: int, statements: Sequence[Statement]) -> int | None:
+    """The first entry that let the payload of this one go; None where none could."""
+    for place, found in enumerate(statements):
+        if _is_pruning_of(idx, found) and uncovered([idx], statements[: place + 1]) is None:
+            return found.idx
+    return None
+
+
 def _prunable(statements: Sequence[Statement]) -> Iterable[_Range]:
     holds: dict[int, _Range] = {}
     for found in statements:

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from audit import catalog
+from audit.absences import pruned_by, uncovered
 from audit.columns import Row, details_of, difference, parsed
 from audit.decisions import badge_of
 from audit.edits import EDIT_TYPE, edit_in, edits_of, shown
@@ -16,11 +17,14 @@ from audit.proof_text import Proof, proof_of
 from audit.query import parse
 from audit.reading import note_opening
 from audit.record import commitment
+from audit.rows import as_bytes
+from audit.segments import HOLD_PLACED, HOLD_RELEASED, PAYLOAD_PRUNED, Statement
 from audit.strip import strip
 from audit.surroundings import surroundings
 from audit.tree import leaf_hash
 from audit.views import link
 from audit.walk import log_size
+from dashboard.lib.db import any_text
 from dashboard.lib.text import storable
 
 _MEMBERS: Final = frozenset(
@@ -140,11 +144,23 @@ def _payload(found: Entry, document: dict[str, Any]) -> dict[str, Any] | None:
     facts = {
         "commitment": storable(named),
         "size": size,
+def _said_of_payloads() -> list[Statement]:
+    """All that the log says of payloads that go and that have to stay: an entry for each time that somebody did."""
+    rows = Entry.objects.filter(action__in=(PAYLOAD_PRUNED, HOLD_PLACED, HOLD_RELEASED)).order_by("idx")
+    with any_text():
+        return [
+            Statement(idx, action, details_of(body))
+            for idx, action, body in rows.values_list("idx", "action", "body")
+        ]
+
+
         "type": storable(kind),
         "is_erased": kept is None,
     }
     if kept is None:
-        return facts
+        statements = _said_of_payloads()
+        lost = uncovered([found.idx], statements)
+        return {**facts, "lost": lost.text if lost else "", "pruned_by": pruned_by(found.idx, statements)}
     data = bytes(kept.data)
     is_text = kind.startswith(("text/", "application/json"))
     text = data.decode(errors="replace") if is_text else ""

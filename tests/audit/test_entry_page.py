@@ -23,6 +23,7 @@ from dashboard.lib.db import write_transaction
 from sessions_app.actions.console_settings import note_settings
 from sessions_app.models import Role
 from tests.audit.attacks import drop_triggers
+from tests.audit.logs import prune
 from tests.factories import START_MS, make_person, make_session, make_terminal, signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -136,12 +137,36 @@ def test_a_payload_is_shown_and_opening_it_is_always_recorded(client: Client) ->
 def test_an_erased_payload_is_told_from_none(client: Client) -> None:
     write(attachment=Attachment(b"secret"))
     write()
-    with write_transaction():
-        connection.cursor().execute("INSERT INTO audit_pruning (idx, first_idx, last_idx) VALUES (1, 0, 0)")
-        Payload.objects.filter(idx=0).delete()
-    assert client.get("/audit/0/").context["payload"]["is_erased"]
+    assert prune(0, 1) == 2
+    page = client.get("/audit/0/")
+    assert page.context["payload"]["is_erased"]
+    assert 'erased, as <a href="/audit/2/">entry 2</a> says' in page.content.decode()
     assert client.get("/audit/1/").context["payload"] is None
     assert client.get("/audit/0/payload/").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/audit/3/", "/audit/3/peek/"])
+def test_a_payload_that_no_entry_says_anything_of_is_told_to_be_gone(client: Client, path: str) -> None:
+    for _ in range(4):
+        write(attachment=Attachment(b"secret"))
+    prune(0, 2)
+    with write_transaction():
+        # Without the entry that it is of.
+        connection.cursor().execute("INSERT INTO audit_pruning (idx, first_idx, last_idx) VALUES (9, 3, 3)")
+        Payload.objects.filter(idx=3).delete()
+    page = client.get(path).content.decode()
+    assert "The payload of entry 3 is gone, and no entry says that it was pruned." in page
+    assert "erased, as" not in page
+
+
+def test_a_payload_that_went_in_spite_of_a_hold_is_told_to_be_gone(client: Client) -> None:
+    write(attachment=Attachment(b"secret"))
+    with write_transaction():
+        append([Draft("hold.placed", SYSTEM, details={"first_idx": 0, "last_idx": 0, "why": "a trial"})])
+    prune(0, 0)
+    page = client.get("/audit/0/").content.decode()
+    assert "although a legal hold kept it" in page
+    assert "erased, as" not in page
 
 
 def test_a_changed_entry_is_seen_where_it_is_shown(client: Client) -> None:
