@@ -4,14 +4,14 @@ import hashlib
 from typing import Final
 
 from audit.actors import Actor
-from audit.columns import parsed
+from audit.columns import details_of
 from audit.matching import condition
 from audit.models import Entry
 from audit.query import Query, Term, parse
 from audit.record import Target, record
 from audit.walk import log_size
 from dashboard.lib.clock import now_ms
-from dashboard.lib.db import write_transaction
+from dashboard.lib.db import any_text, write_transaction
 from dashboard.lib.errors import BadRequest
 
 #: One entry stands for everything that somebody reads with the same filter in so long a time.
@@ -65,7 +65,8 @@ def _noted(actor: Actor) -> set[str]:
     """The filters that entries of the last minutes say this actor read with."""
     now = now_ms()
     newest = Entry.objects.filter(action="log.read").order_by("-idx")
-    rows = newest.values_list("at_ms", "actor_type", "actor_id", "body")[:_LOOK_BACK]
+    with any_text():
+        rows = list(newest.values_list("at_ms", "actor_type", "actor_id", "body")[:_LOOK_BACK])
     found = {
         _filter_in(body)
         for at_ms, kind, key, body in rows
@@ -75,10 +76,9 @@ def _noted(actor: Actor) -> set[str]:
     return {text for text in found if text is not None}
 
 
-def _filter_in(body: str) -> str | None:
+def _filter_in(body: str | bytes) -> str | None:
     """None where the entry was tampered with: then it stands for no reading."""
-    details = (parsed(body.encode("utf-8", "replace")) or {}).get("details")
-    text = details.get("filter") if isinstance(details, dict) else None
+    text = details_of(body).get("filter")
     return text if isinstance(text, str) else None
 
 

@@ -154,7 +154,10 @@ def rows_of(found: Sequence[Entry]) -> list[Row]:
 
 
 def _listed(found: EntryQuerySet) -> list[Entry]:
-    return list(found.defer("body", "leaf")[: PAGE_ROWS + 1])
+    rows = found.defer("body", "leaf")[: PAGE_ROWS + 1].fetched()
+    for entry in rows:
+        entry.make_readable()
+    return rows
 
 
 def _indices(found: EntryQuerySet) -> list[int]:

@@ -40,7 +40,7 @@ PAYLOAD_CHARS: Final = 20_000
 def entry(request: HttpRequest, idx: int) -> HttpResponse:
     checked = strip()
     context = {"strip": checked, "breadcrumbs": [(reverse("audit"), "Audit")], "rail_path": "/audit/"}
-    found = Entry.objects.filter(idx=idx).first()
+    found = _stored(idx)
     if found is None:
         # The strip may lead here: there should be one, or there was when a head was signed.
         if idx >= log_size() and idx != checked.standing.first_bad_idx:
@@ -54,13 +54,16 @@ def entry(request: HttpRequest, idx: int) -> HttpResponse:
 @require_safe
 def peek(request: HttpRequest, idx: int) -> HttpResponse:
     """The same in the drawer."""
-    return render(request, "audit/_peek.html", _context(request, get_object_or_404(Entry, idx=idx)))
+    found = _stored(idx)
+    if found is None:
+        raise Http404
+    return render(request, "audit/_peek.html", _context(request, found))
 
 
 @require_safe
 def proof(request: HttpRequest, idx: int) -> HttpResponse:
     """The proof as a file."""
-    found = get_object_or_404(Entry, idx=idx)
+    found = get_object_or_404(Entry.objects.only("idx", "leaf"), idx=idx)
     note_opening(idx, with_payload=False, actor=surroundings().actor(request))
     made, _ = _proof(found)
     if made is None:
@@ -81,13 +84,23 @@ def payload(request: HttpRequest, idx: int) -> HttpResponse:
     return response
 
 
+def _stored(idx: int) -> Entry | None:
+    """As it lies there, whatever that is."""
+    return next(iter(Entry.objects.filter(idx=idx).fetched()), None)
+
+
 def _context(request: HttpRequest, found: Entry) -> dict[str, Any]:
     # Whoever changed it past the program may have left any text.
-    document = parsed(found.body.encode())
+    document = parsed(found.text)
+    # The page shows the columns; what is signed is the text.
+    odd_column = difference(_row(found), document) if _is_entry(document) else "body"
+    is_as_hashed = leaf_hash(found.text) == as_bytes(found.leaf)
+    details_there = details_of(found.text)
+    found.make_readable()
     kept = _payload(found, document or {})
     note_opening(found.idx, with_payload=kept is not None, actor=surroundings().actor(request))
     made, trouble = _proof(found)
-    edits, details = edits_of(details_of(found.body))
+    edits, details = edits_of(details_there)
     if kept is not None and kept.get("edit"):
         edits.append(kept["edit"])
     return {
@@ -97,10 +110,9 @@ def _context(request: HttpRequest, found: Entry) -> dict[str, Any]:
         "details": [(storable(name), shown(value)) for name, value in details.items()],
         "edits": edits,
         "badge": badge_of(found),
-        "leaf": bytes(found.leaf).hex(),
-        # The page shows the columns; what is signed is the text.
-        "odd_column": difference(_row(found), document) if _is_entry(document) else "body",
-        "is_as_hashed": leaf_hash(found.body.encode()) == bytes(found.leaf),
+        "leaf": as_bytes(found.leaf).hex(),
+        "odd_column": odd_column,
+        "is_as_hashed": is_as_hashed,
         "proof": made,
         "proof_trouble": trouble,
         "payload": kept,
@@ -121,15 +133,25 @@ def _row(found: Entry) -> Row:
     return (
         found.idx, str(found.id), found.at_ms, found.actor_type, found.actor_id, found.actor_label, found.action,
         found.target_type, found.target_id, found.target_label, session, run, found.decision,
-        found.body.encode(), bytes(found.leaf),
+        found.text, as_bytes(found.leaf),
     )  # fmt: skip
 
 
 def _proof(found: Entry) -> tuple[Proof | None, str]:
     try:
-        return proof_of(found.idx, bytes(found.leaf)), ""
+        return proof_of(found.idx, as_bytes(found.leaf)), ""
     except ValueError as error:
         return None, f"The stored tree is damaged: {error}."
+
+
+def _said_of_payloads() -> list[Statement]:
+    """All that the log says of payloads that go and that have to stay: an entry for each time that somebody did."""
+    rows = Entry.objects.filter(action__in=(PAYLOAD_PRUNED, HOLD_PLACED, HOLD_RELEASED)).order_by("idx")
+    with any_text():
+        return [
+            Statement(idx, action, details_of(body))
+            for idx, action, body in rows.values_list("idx", "action", "body")
+        ]
 
 
 def _payload(found: Entry, document: dict[str, Any]) -> dict[str, Any] | None:
@@ -144,16 +166,6 @@ def _payload(found: Entry, document: dict[str, Any]) -> dict[str, Any] | None:
     facts = {
         "commitment": storable(named),
         "size": size,
-def _said_of_payloads() -> list[Statement]:
-    """All that the log says of payloads that go and that have to stay: an entry for each time that somebody did."""
-    rows = Entry.objects.filter(action__in=(PAYLOAD_PRUNED, HOLD_PLACED, HOLD_RELEASED)).order_by("idx")
-    with any_text():
-        return [
-            Statement(idx, action, details_of(body))
-            for idx, action, body in rows.values_list("idx", "action", "body")
-        ]
-
-
         "type": storable(kind),
         "is_erased": kept is None,
     }

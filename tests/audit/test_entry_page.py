@@ -18,7 +18,7 @@ from audit.models import Checkpoint, Entry, Payload
 from audit.notes import TreeHead, Verifier
 from audit.record import Attachment, Draft, Target, append, append_apart, record
 from audit.signing import newest_checkpoint, write_checkpoint
-from audit.tree import verify_inclusion
+from audit.tree import leaf_hash, verify_inclusion
 from dashboard.lib.db import write_transaction
 from sessions_app.actions.console_settings import note_settings
 from sessions_app.models import Role
@@ -362,3 +362,37 @@ def test_the_strip_says_how_far_the_log_is_verified_and_what_is_wrong(
 def append_some(count: int) -> None:
     with write_transaction():
         append([Draft("session.archived", SYSTEM, Target("session", str(n), "s")) for n in range(count)])
+
+
+@pytest.mark.once  # Postgres keeps no text that is none.
+@pytest.mark.parametrize("column", ["body", "actor_label", "target_label"])
+@pytest.mark.parametrize("value", ["CAST(x'7bff' AS TEXT)", "x'7bff'"], ids=["text", "blob"])
+def test_a_text_that_is_no_utf_8_keeps_no_page_away(client: Client, column: str, value: str) -> None:
+    write(target=Target("session", "2", "s"))
+    assert client.get("/audit/").status_code == 200
+    drop_triggers()
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE audit_entry SET {column} = {value}")  # noqa: S608
+    triggers.install()
+    for path in ("/audit/0/", "/audit/0/peek/", "/audit/?q=idx:0", "/audit/", "/audit/export/"):
+        answer = client.get(path)
+        assert answer.status_code == (404 if path == "/audit/export/" else 200), path
+    page = client.get("/audit/0/").content.decode()
+    if column == "body":
+        assert "This is not the text of an entry" in page
+        assert "not as it was recorded" in page
+        assert "{\ufffd" in page
+    else:
+        assert f"The column <code>{column}</code> was changed" in page
+
+
+@pytest.mark.once  # Postgres keeps no text that is none.
+@pytest.mark.parametrize("value", ["CAST(x'7bff' AS TEXT)", "x'7bff'"], ids=["text", "blob"])
+def test_a_body_is_held_against_its_leaf_by_its_very_bytes(client: Client, value: str) -> None:
+    write()
+    drop_triggers()
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE audit_entry SET leaf = %s, body = {value}", [leaf_hash(b"{\xff")])  # noqa: S608
+    triggers.install()
+    answer = client.get("/audit/0/")
+    assert (answer.context["is_as_hashed"], answer.context["odd_column"]) == (True, "body")
