@@ -104,11 +104,13 @@ def apply_results(
         was_failed, before = call.status == "failed", _outcome(call)
         _end(call, result, runs, unit.blobs)
         # A copy of the file says again how it ended.
-        if _outcome(call) != before:
-            unit.rewriting.note(call.session_id, call.seq, GOT_RESULT)
-            if result.output:
-                arguments = whole_text(call.input, call.input_size, call.input_blob)
-                _make_findable(call, "tool_call", f"{call.name}\n{arguments}\n{result.output}", unit)
+        if _outcome(call) == before:
+            continue
+        call.save()
+        unit.rewriting.note(call.session_id, call.seq, GOT_RESULT)
+        if result.output:
+            arguments = whole_text(call.input, call.input_size, call.input_blob)
+            _make_findable(call, "tool_call", f"{call.name}\n{arguments}\n{result.output}", unit)
         failed = int(call.status == "failed") - int(was_failed)
         session.failed_tool_call_count += failed
         run = runs.get(result.run)
@@ -131,7 +133,6 @@ def _end(call: ToolCall, result: CallResult, runs: dict[str, Run], blobs: BlobSt
         call.result_offset, call.result_size, call.result_line = result.place
     if result.child_run:
         call.child_run = runs[result.child_run]
-    call.save()
 
 
 def _make_findable(row: Message | ToolCall, kind: RowKind, text: str, unit: UnitOfWork) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from audit.models import Entry
-from sessions_app.models import AgentSession, Message, Source, SourceState, Terminal
-from tests.sessions_app.importers.importing import contents, raw_bytes, run_import
+from sessions_app.models import AgentSession, Event, EventKind, Message, Source, SourceState, Terminal
+from tests.sessions_app.importers.importing import assert_places_are_gapless, contents, raw_bytes, run_import
 
 pytestmark = pytest.mark.django_db
 
@@ -87,6 +87,28 @@ def test_a_compressed_rollout_reads_like_a_plain_one(codex_file: Path, tmp_path:
     run_import(compressed)
 
     assert AgentSession.objects.get().total_tokens == 33_944_484
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_a_copy_whose_calls_and_results_are_read_apart_tells_no_call_again(
+    codex_file: Path, claude_file: Path, tmp_path: Path
+) -> None:
+    """A result that comes in a later batch than its call changes the call, where it says something new."""
+    run_import(codex_file, claude_file)
+    ended = Event.objects.filter(kind=EventKind.TOOL_CALL_ENDED)
+    places = dict(AgentSession.objects.values_list("external_id", "last_seq"))
+    before, told = contents(), ended.count()
+    assert told > 0
+
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    for file in (codex_file, claude_file):
+        shutil.copy(file, copies)
+    run_import(copies)
+
+    assert (contents(), ended.count()) == (before, told)
+    assert dict(AgentSession.objects.values_list("external_id", "last_seq")) == places
+    assert_places_are_gapless()
 
 
 def test_a_copy_of_a_file_counts_nothing_twice(codex_file: Path, claude_file: Path, tmp_path: Path) -> None:
