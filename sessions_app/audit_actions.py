@@ -79,7 +79,7 @@ AUDIT_ACTIONS: Final[dict[str, str]] = {
     "source.imported": "imported a history",
     "source.rewritten": "found a history rewritten at its source",
     "source.moved": "found a history moved",
-    "source.restored": "found a deleted history again",
+    "source.restored": "found a history again as it had been",
     "source.unfollowed": "stopped following histories",
     "source.deleted": "found a history deleted at its source",
     "source.sealed": "sealed the lines of a history",

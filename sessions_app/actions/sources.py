@@ -237,9 +237,9 @@ def mark_source_deleted(source: Source, *, actor: Actor) -> None:
 
 
 def mark_source_back(source: Source, *, actor: Actor) -> None:
-    """The file that was gone is there again, as it was."""
+    """The file that was gone, or held something else, is there again as it was."""
     with write_transaction():
-        gone = Source.objects.filter(pk=source.pk, state=SourceState.DELETED)
+        gone = Source.objects.filter(pk=source.pk).exclude(state=SourceState.LIVE)
         if gone.update(state=SourceState.LIVE, deleted_ms=None):
             _tell_sessions(source)
             record(
@@ -284,6 +284,11 @@ def move_source(source: Source, path: str, *, actor: Actor) -> None:
                 details={"from": before},
             )
             source.path = path
+
+
+def note_same_content(source_id: uuid.UUID, *, size: int, modified_ns: int, inode: str) -> None:
+    """The file holds what was read of it, under another time, as another file or compressed: so it is found next."""
+    Source.objects.filter(pk=source_id).update(size=size, modified_ns=modified_ns, inode=inode, error="")
 
 
 def note_source_error(source_id: uuid.UUID, error: str) -> None:

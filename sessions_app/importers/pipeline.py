@@ -21,6 +21,7 @@ from sessions_app.actions.sources import (
     mark_source_deleted,
     mark_source_rewritten,
     move_source,
+    note_same_content,
     note_source_error,
     open_source,
 )
@@ -35,6 +36,8 @@ from sessions_app.importers.reading import (
     SourceRewritten,
     companions_hash,
     fingerprint,
+    holds_what_was_read,
+    inode_of,
     job_for,
     read_companions,
     read_head,
@@ -198,7 +201,19 @@ class Importer:
                 report.ignored += 1
             return None
         source = source or self._moved_here(path, known, head) or self._new_source(path, known)
+        if known.is_document and holds_what_was_read(source, path):
+            # It was touched, moved or written again. What was read of it says when it was first seen.
+            self._keep(source, status)
+            report.unchanged += 1
+            return None
         return job_for(source, known, path, following=self.following)
+
+    def _keep(self, source: Source, status: os.stat_result) -> None:
+        note_same_content(
+            source.pk, size=status.st_size, modified_ns=status.st_mtime_ns, inode=inode_of(status)
+        )
+        if source.state != SourceState.LIVE:
+            mark_source_back(source, actor=self.actor)
 
     def _note_error(self, report: Report, path: str, source: Source | None, error: SourceError) -> None:
         report.errors[path] = str(error)
@@ -309,7 +324,7 @@ class Importer:
                 self._flush(report)
         if is_silent:
             report.unchanged += 1
-            if source.state == SourceState.DELETED:
+            if source.state != SourceState.LIVE:
                 mark_source_back(source, actor=self.actor)
 
     def _flush(self, report: Report) -> None:

@@ -119,6 +119,28 @@ def read_at(path: str, offset: int, size: int) -> bytes:
         return stream.read(size)
 
 
+def holds_what_was_read(source: Source, path: str) -> bool:
+    """Whether the plain bytes of the file are those that were read of it, from first to last. Raises SourceError."""
+    if not source.sha256_size or source.sha256_size != source.read_offset:
+        return False
+    hashed, left = hashlib.sha256(), source.read_offset
+    try:
+        with open_stream(path) as stream:
+            while block := stream.read(BLOCK_BYTES):
+                left -= len(block)
+                if left < 0:
+                    return False
+                hashed.update(block)
+            return left == 0 and not is_cut(stream) and hashed.hexdigest() == source.sha256
+    except (OSError, zstandard.ZstdError) as error:
+        raise SourceError(reason_of(error)) from error
+
+
+def inode_of(status: os.stat_result) -> str:
+    """Which file it is, whatever its name."""
+    return f"{status.st_dev}:{status.st_ino}"
+
+
 def read_head(path: str) -> bytes:
     """The first bytes, for recognising the format. Raises SourceError."""
     try:
@@ -238,7 +260,7 @@ class SourceReader:
         Raises SourceError, or SourceRewritten when the file does not continue what was read.
         """
         if self.format.is_document and self.source.read_offset:
-            # It cannot go on: whatever changed in it, it is another document.
+            # It cannot go on: who makes a job of it has seen that it is another document.
             raise SourceRewritten
         try:
             status = os.stat(self.path)
@@ -266,7 +288,7 @@ class SourceReader:
             line_count=self.source.line_count,
             size=status.st_size,
             modified_ns=status.st_mtime_ns,
-            inode=f"{status.st_dev}:{status.st_ino}",
+            inode=inode_of(status),
             parser_state=self.source.parser_state,
             pass_offset=self.source.read_offset,
         )

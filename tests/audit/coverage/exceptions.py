@@ -31,6 +31,7 @@ EXCEPTIONS: Final[dict[str, str]] = {
     "read_marks.mark_read": _OWN,
     "read_marks.take_back_all_read": _OWN,
     "read_marks.take_back_read": _OWN,
+    "sources.note_same_content": "the time of a file that holds what an entry covers: nothing was read of it",
     "sources.note_source_error": "what reading a file met, replaced by the next reading; no decision of anybody",
     "terminals.closing.hear": "a sign of life of a recorder, every few seconds",
     "terminals.background.BackgroundDeriving.start": _DERIVED,

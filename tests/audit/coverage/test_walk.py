@@ -109,6 +109,7 @@ def test_what_may_leave_no_entry_leaves_none() -> None:
     read_marks.take_back_read(session.pk, 0, person)
     read_marks.mark_read(session.pk, message.seq, person)
     sources.note_source_error(source.pk, "is a folder")
+    sources.note_same_content(source.pk, size=1, modified_ns=1, inode="1:2")
     assert stored() != before
     assert not Entry.objects.exists()
 

@@ -1,9 +1,15 @@
 """Files that are linked, rewritten, deleted, archived or copied: one source, and nothing is lost or counted twice."""
 
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import zstandard
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from audit.models import Entry
 from sessions_app.models import AgentSession, Event, EventKind, Message, Source, SourceState, Terminal
@@ -58,8 +64,6 @@ def test_a_deleted_file_is_marked_and_its_history_stays(codex_file: Path) -> Non
 
 
 def test_an_archived_and_compressed_twin_is_the_same_source(codex_file: Path) -> None:
-    import zstandard
-
     run_import(codex_file.parent)
     before = contents()
     plain = codex_file.read_bytes()
@@ -78,8 +82,6 @@ def test_an_archived_and_compressed_twin_is_the_same_source(codex_file: Path) ->
 
 
 def test_a_compressed_rollout_reads_like_a_plain_one(codex_file: Path, tmp_path: Path) -> None:
-    import zstandard
-
     compressed = tmp_path / (codex_file.name + ".zst")
     compressed.write_bytes(zstandard.compress(codex_file.read_bytes()))
     codex_file.unlink()
@@ -125,3 +127,154 @@ def test_a_copy_of_a_file_counts_nothing_twice(codex_file: Path, claude_file: Pa
     assert report.counts.tokens["total"] == 0
     assert contents()["messages"] == before["messages"]
     assert [row[-1] for row in contents()["sessions"]] == [row[-1] for row in before["sessions"]]
+
+
+# ── Documents: read whole, so another content is another document ────────────────────────────────────────
+#: (name, content, --format)
+DOCUMENTS = [
+    ("demo.json", b'{"version": 1, "width": 80, "height": 24, "stdout": [[0.5, "hello"]]}', None),
+    ("lines.txt", b"hello\nthere\n", "text"),
+    ("output.log", b"\x1b[31mhello\x1b[0m\r\n", "ansi"),
+    ("talk.json", b'{"key": "talk", "messages": [{"role": "user", "content": "hello"}]}', None),
+]
+each_document = pytest.mark.parametrize(("name", "content", "only"), DOCUMENTS)
+LATER_NS = 1_900_000_000_123_456_789
+
+
+def touch(path: Path) -> None:
+    os.utime(path, ns=(LATER_NS, LATER_NS))
+
+
+def check_out_again(path: Path) -> None:
+    """As git does: another file under the same name."""
+    new = path.with_name("new")
+    new.write_bytes(path.read_bytes())
+    touch(new)
+    new.replace(path)
+
+
+def everything_but_sources() -> dict[str, Any]:
+    return {
+        **contents(),
+        "terminals": sorted(Terminal.objects.values_list("pk", "started_ms", "updated_ms", "title")),
+        "updates": sorted(AgentSession.objects.values_list("pk", "updated_ms", "last_seq")),
+        "entries": Entry.objects.count(),
+    }
+
+
+def writes(queries: CaptureQueriesContext) -> list[str]:
+    # Postgres declares a cursor for what is read piece by piece.
+    return [query["sql"] for query in queries if not query["sql"].startswith(("SELECT", "DECLARE"))]
+
+
+@each_document
+@pytest.mark.parametrize("change", [touch, check_out_again])
+def test_a_document_that_was_touched_is_unchanged(
+    name: str, content: bytes, only: str | None, change: Callable[[Path], None], tmp_path: Path
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(content)
+    run_import(file, only_format=only)
+    assert Terminal.objects.count() + AgentSession.objects.count() == 1
+    before, source = everything_but_sources(), Source.objects.values().get()
+    change(file)
+
+    with CaptureQueriesContext(connection) as queries:
+        report = run_import(file, only_format=only)
+
+    assert (report.unchanged, report.counts.sources, report.errors) == (1, 0, {})
+    assert everything_but_sources() == before
+    status = file.stat()
+    place = {"modified_ns": LATER_NS, "inode": f"{status.st_dev}:{status.st_ino}"}
+    assert Source.objects.values().get() == source | place
+    assert len(writes(queries)) == 1
+
+    # From now on it is known by its new time.
+    with CaptureQueriesContext(connection) as queries:
+        assert run_import(file, only_format=only).unchanged == 1
+    assert writes(queries) == []
+
+
+@each_document
+def test_a_document_with_another_content_is_read_anew(
+    name: str, content: bytes, only: str | None, tmp_path: Path
+) -> None:
+    """Also where it is as long as before."""
+    file = tmp_path / name
+    file.write_bytes(content)
+    run_import(file, only_format=only)
+    first, changed = Source.objects.get(), content.replace(b"hello", b"hullo")
+    file.write_bytes(changed)
+    touch(file)
+
+    run_import(file, only_format=only)
+
+    old, new = Source.objects.order_by("generation")
+    assert (old.pk, old.state, raw_bytes(old)) == (first.pk, SourceState.TRUNCATED, content)
+    assert (new.state, new.modified_ns, raw_bytes(new)) == (SourceState.LIVE, LATER_NS, changed)
+
+
+@each_document
+def test_a_document_that_was_moved_is_the_same_source(
+    name: str, content: bytes, only: str | None, tmp_path: Path
+) -> None:
+    file, archived = tmp_path / name, tmp_path / "archived" / name
+    file.write_bytes(content)
+    run_import(file, only_format=only)
+    before = everything_but_sources()
+    archived.parent.mkdir()
+    file.rename(archived)
+    touch(archived)
+
+    assert run_import(archived, only_format=only).unchanged == 1
+
+    source = Source.objects.get()
+    assert (source.path, source.state, source.modified_ns) == (str(archived), SourceState.LIVE, LATER_NS)
+    assert Entry.objects.newest_first()[0].action == "source.moved"
+    assert everything_but_sources() == before | {"entries": before["entries"] + 1}
+
+
+def test_a_document_that_was_compressed_is_the_same_source(tmp_path: Path) -> None:
+    file, compressed = tmp_path / "demo.json", tmp_path / "demo.json.zst"
+    file.write_bytes(DOCUMENTS[0][1])
+    run_import(file)
+    compressed.write_bytes(zstandard.compress(file.read_bytes()))
+    file.unlink()
+
+    assert run_import(compressed).unchanged == 1
+
+    assert (Source.objects.get().path, Source.objects.get().size) == (
+        str(compressed),
+        compressed.stat().st_size,
+    )
+    assert Terminal.objects.count() == 1
+    with CaptureQueriesContext(connection) as queries:
+        assert run_import(compressed).unchanged == 1
+    assert writes(queries) == []
+
+
+@each_document
+@pytest.mark.parametrize("loss", ["deleted", "emptied"])
+def test_a_document_that_comes_back_is_the_one_that_it_was(
+    name: str, content: bytes, only: str | None, loss: str, tmp_path: Path
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(content)
+    run_import(file, only_format=only)
+    before = contents()
+    if loss == "deleted":
+        file.unlink()
+        run_import(tmp_path)
+    else:
+        file.write_bytes(b"")
+        run_import(file, only_format=only)
+    assert Source.objects.get().state != SourceState.LIVE
+    file.write_bytes(content)
+    touch(file)
+
+    assert run_import(file, only_format=only).unchanged == 1
+
+    source = Source.objects.get()
+    assert (source.state, source.deleted_ms, source.modified_ns) == (SourceState.LIVE, None, LATER_NS)
+    assert Entry.objects.newest_first()[0].action == "source.restored"
+    assert (contents(), Terminal.objects.count() + AgentSession.objects.count()) == (before, 1)
