@@ -22,6 +22,7 @@ from dashboard.lib.config import Config
 from dashboard.lib.db import database_size, engine_version, explain, sqlite_path, vendor
 from dashboard.lib.errors import Refused
 from dashboard.lib.formatting import byte_size, counted
+from dashboard.lib.machine import NameUnusable, host_name, kept_name, name_path
 from dashboard.lib.schema import SchemaState, schema_state
 from dashboard.room import Verdict, room_of
 from dashboard.serving import addresses_of, is_loopback
@@ -66,7 +67,7 @@ class Doctor:
 
     def findings(self) -> Iterator[Finding]:
         checks: tuple[Callable[[], Finding | None], ...] = (
-            self._data_directory, self._secret_key, self._disk, self._database, self._schema, self._size,
+            self._data_directory, self._machine, self._secret_key, self._disk, self._database, self._schema, self._size,
             self._sqlite_version, self._wal, self._audit_log, self._agent_token, self._server, self._recordings,
             self._address, self._terminal_engine, self._derived, self._agents,
         )  # fmt: skip
@@ -100,6 +101,20 @@ class Doctor:
             text = f"{self.home} is open to others ({mode:04o}): it holds what agents said, and keys"
             return Finding(name, "warn", text, f"chmod 700 {self.home}")
         return Finding(name, "ok", f"{self.home} ({mode:04o})")
+
+    def _machine(self) -> Finding:
+        """Which name histories and recordings of this machine are known by."""
+        name, host = "machine", host_name()
+        try:
+            kept = kept_name(self.home)
+        except NameUnusable as error:
+            return Finding(name, "fail", error.problem, error.remedy)
+        if kept is None:
+            return Finding(name, "ok", f"{host}, as the host is called; the first import keeps it")
+        place = f"{kept}, kept in {name_path(self.home)}"
+        if kept == host:
+            return Finding(name, "ok", place)
+        return Finding(name, "ok", f"{place}; the host is called {host} now")
 
     def _secret_key(self) -> Finding | None:
         path = self.home / "secret.key"

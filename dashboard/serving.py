@@ -25,6 +25,7 @@ from dashboard.lib.clock import now_ms
 from dashboard.lib.config import own_names
 from dashboard.lib.db import explain
 from dashboard.lib.errors import Refused
+from dashboard.lib.machine import host_name
 from dashboard.lib.schema import bring_up_to_date
 from sessions_app.actions.terminals import mark_lost
 
@@ -78,12 +79,16 @@ def migrate_if_needed(say: Callable[[str], None]) -> None:
         say(f"Database: {applied} migration{'s' if applied > 1 else ''} applied.")
 
 
-def lose_recorders_before_boot() -> None:
-    """Recorders of this machine that were not heard of since it booted are gone with it."""
+def lose_recorders_before_boot(machine: str) -> None:
+    """Recorders of this machine that were not heard of since it booted are gone with it.
+
+    Those that have another data directory than the server may know it by the host's name.
+    """
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     if clock is not None:
         booted_ms = now_ms() - int(time.clock_gettime(clock) * 1000)
-        mark_lost(socket.gethostname(), booted_ms)
+        for name in {machine, host_name()}:
+            mark_lost(name, booted_ms)
 
 
 def forget_ended_logins() -> None:

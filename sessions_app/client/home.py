@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,8 @@ from urllib.parse import urlsplit
 
 #: The same rule as the server's own, which the client must not import.
 _SYSTEM_HOME = Path("/var/lib/scrollback")
+
+_NAME_CHARS = 255
 
 _LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -43,6 +46,18 @@ def home(environment: Mapping[str, str] = os.environ) -> Path:
         return _SYSTEM_HOME
     base = environment.get("XDG_DATA_HOME") or "~/.local/share"
     return Path(base).expanduser().absolute() / "scrollback"
+
+
+def machine_name(directory: Path) -> str:
+    """What the server of this data directory calls this machine, by the same rule as `dashboard/lib/machine.py`; the
+    host's own name where none is kept, or none that can be used: `scrollback doctor` tells of that.
+    """
+    try:
+        with (directory / "machine.name").open("rb") as file:
+            kept = file.read(4 * _NAME_CHARS + 1024).decode().strip()
+    except (OSError, UnicodeDecodeError):
+        kept = ""
+    return kept if len(kept) <= _NAME_CHARS and kept and kept.isprintable() else socket.gethostname()
 
 
 def named_server(choice: TargetChoice, environment: Mapping[str, str] = os.environ) -> str | None:

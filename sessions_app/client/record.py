@@ -8,7 +8,6 @@ on.
 import argparse
 import contextlib
 import os
-import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from sessions_app.client.home import (
     check_choice,
     find_target,
     home,
+    machine_name,
     named_server,
 )
 from sessions_app.client.identifiers import uuid7
@@ -221,7 +221,7 @@ def _metadata(options: argparse.Namespace, choice: TargetChoice) -> Metadata:
         id=str(uuid7()),
         command=options.command,
         cwd=_working_directory(),
-        host=socket.gethostname(),
+        host=machine_name(home()),
         cols=cols,
         rows=rows,
         started_ms=time.time_ns() // 1_000_000,

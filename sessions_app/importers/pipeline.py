@@ -2,18 +2,19 @@
 
 import logging
 import os
-import socket
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
+from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError
 
 from audit.actors import Actor
 from dashboard.lib.bulk import bulk_writing, refresh_statistics
 from dashboard.lib.db import explain
 from dashboard.lib.interrupts import Interrupts, held_interrupts
+from dashboard.lib.machine import machine_name
 from sessions_app.actions.imports import Batch, ImportWriter
 from sessions_app.actions.sources import (
     StaleSource,
@@ -61,7 +62,7 @@ class Importer:
     """Imports paths. One instance may be used again and again; it keeps no file open in between.
 
     While it follows, what a source grows by has no entry in the audit log before `record_growth`: whoever follows
-    calls that now and then, and in the end.
+    calls that now and then, and in the end. Raises NameUnusable when it is not known which machine this is.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Importer:
         self.actor = actor
         self.following = following
         self.only_format = only_format
-        self.host = socket.gethostname()
+        self.host = machine_name(settings.HOME)
         self._on_progress = on_progress
         self._interrupts = Interrupts()
         # Of the import that is going on, or of the last one: when it fails, what is written by then.

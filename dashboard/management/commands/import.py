@@ -1,9 +1,9 @@
 """scrollback import PATH…"""
 
-import socket
 from argparse import ArgumentParser
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
 from audit.actors import command_line
@@ -11,6 +11,7 @@ from dashboard.import_report import losses, progress_bar, summary
 from dashboard.lib.commands import EXIT_WITH_LOSSES, ConsoleCommand
 from dashboard.lib.db import explain
 from dashboard.lib.errors import Refused
+from dashboard.lib.machine import machine_name
 from sessions_app.actions.terminals.background import deriving_meanwhile
 from sessions_app.importers.leases import settle
 from sessions_app.importers.pipeline import Importer
@@ -32,7 +33,7 @@ class Command(ConsoleCommand):
 
     def run(self, **options: Any) -> int:
         only = None if options["format"] == "auto" else options["format"]
-        settle(socket.gethostname(), actor=command_line())
+        settle(machine_name(settings.HOME), actor=command_line())
         with progress_bar(quiet=options["json"]) as bar, deriving_meanwhile() as finish:
             importer = Importer(command_line(), only_format=only, on_progress=bar.show if bar else None)
             try:

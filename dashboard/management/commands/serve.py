@@ -1,7 +1,6 @@
 """`scrollback serve`."""
 
 import argparse
-import socket
 from contextlib import ExitStack
 from typing import Any, ClassVar
 
@@ -17,6 +16,7 @@ from dashboard.announcing import announced, sending_what_waits
 from dashboard.handler import stop_answering
 from dashboard.lib.commands import ConsoleCommand
 from dashboard.lib.errors import Refused
+from dashboard.lib.machine import machine_name
 from sessions_app.actions.background_sealing import BackgroundSealing
 from sessions_app.actions.console_settings import note_settings
 from sessions_app.actions.denials import WithheldDenials
@@ -44,13 +44,14 @@ class Command(ConsoleCommand):
         host, port = options["host"], options["port"]
         serving.refuse_taken_port(host, port)
         serving.prepare_home(settings.HOME)
+        machine = machine_name(settings.HOME)
         serving.migrate_if_needed(self._say)
         require_sound_log()
-        note_settings(socket.gethostname(), settings_in_force(), actor=SYSTEM)
+        note_settings(machine, settings_in_force(), actor=SYSTEM)
         ensure_agent_token()
-        serving.lose_recorders_before_boot()
+        serving.lose_recorders_before_boot(machine)
         # What a watch that was killed left open, and logins that are long over.
-        settle(socket.gethostname(), actor=SYSTEM)
+        settle(machine, actor=SYSTEM)
         serving.forget_ended_logins()
         if serving.collect_static_files(settings.STATIC_ROOT):
             self._say("Static files: collected.")

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import shutil
+import socket
 import sqlite3
 import stat
 from collections import namedtuple
@@ -51,6 +52,24 @@ def test_a_data_directory_that_others_may_read_is_a_warning(home: Path) -> None:
 
 def test_a_data_directory_that_is_not_there_fails(home: Path) -> None:
     assert look(home / "nowhere")["data directory"].verdict == "fail"
+
+
+def test_the_name_of_the_machine_is_told_and_not_made(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "workshop")
+    told = look(home)["machine"].text
+    assert (told, list(home.iterdir())) == ("workshop, as the host is called; the first import keeps it", [])
+
+    file = home / "machine.name"
+    file.write_text("workshop\n")
+    assert look(home)["machine"] == Finding("machine", "ok", f"workshop, kept in {file}")
+    file.write_text("attic\n")
+    told = look(home)["machine"].text
+    assert told == f"attic, kept in {file}; the host is called workshop now"
+
+    file.write_text("")
+    finding = look(home)["machine"]
+    assert (finding.verdict, finding.text) == ("fail", f"{file}, which names this machine, is empty.")
+    assert finding.remedy.startswith("Write into it the name that its histories are known by, or delete it")
 
 
 @pytest.mark.parametrize("name", ["secret.key"])

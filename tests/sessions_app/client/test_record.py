@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -107,6 +108,27 @@ def test_options_of_the_program_are_its_own(directory: Path) -> None:
     assert run_recorder("echo", "--title", "x").stdout == b"--title x\r\n"
     assert run_recorder("--title", "y", "--", "echo", "--", "--quiet").stdout == b"-- --quiet\r\n"
     assert spools(directory)[1].load().metadata.title == "y"
+
+
+@pytest.mark.parametrize(
+    ("kept", "host"),
+    [
+        (b"attic\n", "attic"),
+        (None, socket.gethostname()),
+        # What is wrong with it is no reason to record nothing.
+        (b"", socket.gethostname()),
+        (b"a\nb\n", socket.gethostname()),
+        (b"\xff", socket.gethostname()),
+        (b"x" * 256, socket.gethostname()),
+    ],
+)
+def test_a_recording_names_the_machine_as_the_server_does(
+    directory: Path, kept: bytes | None, host: str
+) -> None:
+    if kept is not None:
+        (directory / "machine.name").write_bytes(kept)
+    assert run_recorder("true").returncode == 0
+    assert spools(directory)[0].load().metadata.host == host
 
 
 def test_output_of_any_bytes_reaches_the_person_and_the_spool_unchanged(

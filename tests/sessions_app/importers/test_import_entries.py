@@ -3,16 +3,17 @@
 import hashlib
 import json
 import math
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import OperationalError, transaction
 
 from audit.actors import SYSTEM
 from audit.models import Checkpoint, Entry
 from audit.record import record
+from dashboard.lib.machine import machine_name
 from sessions_app.actions import unrecorded
 from sessions_app.actions.imports import GATHER_S, ImportWriter
 from sessions_app.importers.leases import settle, watch_lease
@@ -111,8 +112,8 @@ def test_what_was_read_by_who_was_killed_gets_its_entry(
     die_at_write(4, codex_file, monkeypatch)
     codex_file.unlink()
 
-    settle(socket.gethostname(), actor=SYSTEM)
-    settle(socket.gethostname(), actor=SYSTEM)
+    settle(machine_name(settings.HOME), actor=SYSTEM)
+    settle(machine_name(settings.HOME), actor=SYSTEM)
 
     source = Source.objects.get()
     (details,) = imported_details()
@@ -134,7 +135,7 @@ def test_growth_that_a_killed_watch_had_gathered_gets_its_entry(codex_file: Path
         watch.import_paths([str(codex_file)])
     del watch
 
-    settle(socket.gethostname(), actor=SYSTEM)
+    settle(machine_name(settings.HOME), actor=SYSTEM)
 
     content = codex_file.read_bytes()
     assert [(details["from"], details["to"], details["sha256"]) for details in imported_details()] == [
@@ -152,10 +153,10 @@ def test_what_a_living_watch_gathers_is_left_to_it(codex_file: Path) -> None:
     watch.import_paths([str(codex_file)])
 
     with watch_lease([str(codex_file.parent)]):
-        settle(socket.gethostname(), actor=SYSTEM)
+        settle(machine_name(settings.HOME), actor=SYSTEM)
         assert len(imported_details()) == 1
 
-    settle(socket.gethostname(), actor=SYSTEM)
+    settle(machine_name(settings.HOME), actor=SYSTEM)
     assert len(imported_details()) == 2
 
 
@@ -168,7 +169,7 @@ def test_what_another_process_recorded_is_not_recorded_twice(codex_file: Path) -
             handle.write(b'{"type":"unknown"}\n')
         watch.import_paths([str(codex_file)])
         ends.append(codex_file.stat().st_size)
-        settle(socket.gethostname(), actor=SYSTEM)
+        settle(machine_name(settings.HOME), actor=SYSTEM)
     watch.record_growth()
 
     places = [(details["from"], details["to"]) for details in imported_details()]
