@@ -12,6 +12,7 @@ from audit.models import Entry
 from dashboard import serving
 from dashboard.lib.clock import now_ms
 from sessions_app.importers.pipeline import Importer
+from sessions_app.importers.watching import Watcher
 from sessions_app.models import AgentSession, Source, Status, Terminal, TerminalState
 from tests.dashboard.commands.calling import Caller
 from tests.factories import make_terminal
@@ -98,6 +99,8 @@ def test_a_name_that_is_none_is_refused_in_one_line(
     home: Path, call: Caller, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serving, "refuse_taken_port", lambda *_: None)
+    for place, name in ((serving, "migrate_if_needed"), (Watcher, "run"), (Importer, "import_paths")):
+        monkeypatch.setattr(place, name, lambda *_: pytest.fail("it goes on"))
     home.mkdir()
     (home / "machine.name").write_text("")
 
