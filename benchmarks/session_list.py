@@ -101,10 +101,13 @@ def _paths() -> dict[str, str]:
 
 
 def _plan(client: Client, path: str) -> list[str]:
-    """How the engine finds the page's rows. Raises Failed when it reads the table through."""
+    """How the engine finds the page's rows, [] when it is not asked. Raises Failed when it reads the table through."""
     with CaptureQueriesContext(connection) as queries:
         client.get(path)
     reads = [query["sql"] for query in queries if "ORDER BY" in query["sql"] and "LIMIT 51" in query["sql"]]
+    if not reads:
+        # The index of titles names none, so nothing has to be looked for.
+        return []
     if len(reads) != 1:
         raise Failed(f"GET {path} read pages of sessions {len(reads)} times")
     with connection.cursor() as cursor:

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from audit.actors import SYSTEM
 from audit.models import Entry
-from dashboard.lib.errors import BadRequest, Conflict
+from dashboard.lib.errors import Conflict
 from dashboard.lib.ids import new_id
 from sessions_app.actions.terminals import (
     NewTerminal,
+    NoSuchSession,
     OffsetMismatch,
     TerminalEnded,
     append_output,
@@ -205,7 +206,7 @@ def test_an_id_belongs_to_one_recording() -> None:
 
 def test_a_terminal_cannot_join_a_session_that_is_not_there() -> None:
     new = NewTerminal(id=new_id(), started_ms=START_MS, session_id=new_id())
-    with pytest.raises(BadRequest):
+    with pytest.raises(NoSuchSession):
         open_terminal(new, actor=SYSTEM)
     assert not Terminal.objects.exists()
 
