@@ -185,7 +185,7 @@ def test_no_question_is_answered(signed_in_page: Page, server: Server) -> None:
     screen.hover(position={"x": 60, "y": 40})
     # The mouse is the reader's: it selects. On a busy machine two clicks may be no double click.
     until(lambda: selected_by_mouse(signed_in_page) != "", "a double click should select")
-    # Its spaces pause and play.
+    # Its spaces pause, play from the beginning and pause again, on a busy machine before the first byte is shown.
     signed_in_page.keyboard.type("typed by the reader")
     signed_in_page.keyboard.press("Control+c")
     assert signed_in_page.evaluate("window.answers") == []
