@@ -31,8 +31,8 @@ from sessions_app.api.problems import (
 )
 from sessions_app.api.rendering import marker_document
 from sessions_app.models import Terminal
-from sessions_app.terminal.asciicast.model import MAX_COLS, MAX_ROWS
 from sessions_app.terminal.batch import CONTENT_TYPE, BatchError, decode_batch
+from sessions_app.terminal.window import MAX_COLS, MAX_ROWS
 
 OFFSET_MISMATCH: Final = ProblemType("offset-mismatch", 409, "Output is missing before what was sent")
 NO_SUCH_SESSION: Final = ProblemType("no-such-session", 422, "The session of this recording is not here")

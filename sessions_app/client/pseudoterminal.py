@@ -12,7 +12,7 @@ import tty
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sessions_app.terminal.asciicast.model import MAX_COLS, MAX_ROWS
+from sessions_app.terminal.window import MAX_COLS, allowed_size
 
 #: What Python ignores and programs expect to work.
 _SIGNALS_TO_RESTORE = (signal.SIGPIPE, signal.SIGXFSZ)
@@ -109,8 +109,8 @@ def get_size(descriptors: Sequence[int], environment: Mapping[str, str]) -> tupl
         with contextlib.suppress(OSError):
             rows, cols, _, _ = _SIZE.unpack(fcntl.ioctl(descriptor, termios.TIOCGWINSZ, bytes(_SIZE.size)))
             if cols and rows:
-                return min(cols, MAX_COLS), min(rows, MAX_ROWS)
-    return _number(environment.get("COLUMNS"), 80), _number(environment.get("LINES"), 24)
+                return allowed_size(cols, rows)
+    return allowed_size(_number(environment.get("COLUMNS"), 80), _number(environment.get("LINES"), 24))
 
 
 def _number(text: str | None, default: int) -> int:

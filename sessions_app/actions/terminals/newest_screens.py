@@ -12,6 +12,7 @@ from sessions_app.actions.terminals.screens import screen_engine
 from sessions_app.models import Terminal, TerminalEvent, TerminalEventKind, TerminalKeyframe
 from sessions_app.terminal.engine.model import EngineError, Keyframe, Output, Resize, StyledScreen
 from sessions_app.terminal.engine.version import ENGINE
+from sessions_app.terminal.window import read_size
 
 # Live terminals have a keyframe every 256 KB. What is farther from one is still being derived.
 _FARTHEST_BYTES: Final = 2 * 1024 * 1024
@@ -87,8 +88,7 @@ def _in_order(start: int, output: bytes, resizes: Sequence[tuple[int, int, str]]
         if offset > position:
             items.append(Output(position, 0, output[position - start : offset - start]))
             position = offset
-        cols, _, rows = text.partition("x")
-        items.append(Resize(number, offset, 0, int(cols), int(rows)))
+        items.append(Resize(number, offset, 0, *read_size(text)))
     if position - start < len(output):
         items.append(Output(position, 0, output[position - start :]))
     return items

@@ -20,6 +20,7 @@ from sessions_app.actions.terminals.detecting import masked_text
 from sessions_app.actions.timeline import append_event
 from sessions_app.models import AgentSession, EventKind, Terminal
 from sessions_app.terminal.sanitise import safe_label
+from sessions_app.terminal.window import allowed_size
 
 MAX_ENVIRONMENT_NAMES = 40
 
@@ -78,6 +79,7 @@ def command_line(command: str) -> str:
 def _create(new: NewTerminal, actor: Actor) -> Terminal:
     identity = _identity(new)
     title = safe_label(masked_text(new.title), 300) or command_line(identity["command"])
+    cols, rows = allowed_size(new.cols, new.rows)
     with write_transaction():
         if new.session_id is not None and not _is_open(new.session_id):
             raise NoSuchSession(f"There is no session {new.session_id}, or it is in the trash.")
@@ -85,10 +87,10 @@ def _create(new: NewTerminal, actor: Actor) -> Terminal:
             **identity,
             id=new.id,
             title=title,
-            first_cols=new.cols,
-            first_rows=new.rows,
-            cols=new.cols,
-            rows=new.rows,
+            first_cols=cols,
+            first_rows=rows,
+            cols=cols,
+            rows=rows,
             has_input=new.input_recorded,
             environment=_environment(new.environment),
         )

@@ -10,6 +10,7 @@ from sessions_app.actions.terminals.reading import StoredStretch, read_stretches
 from sessions_app.models import Terminal, TerminalEvent, TerminalEventKind
 from sessions_app.terminal import timing
 from sessions_app.terminal.engine.model import Output, Resize
+from sessions_app.terminal.window import read_size
 
 PIECE_BYTES = 4 * 1024 * 1024
 # What was typed are events too, though the engine needs none of them.
@@ -67,7 +68,7 @@ def read_piece(
         events.pop()
         last = max(start.offset, events[-1][1])
     resizes = [
-        Resize(number, offset, at_us, *_size(text))
+        Resize(number, offset, at_us, *read_size(text))
         for number, offset, at_us, kind, text in events
         if kind == TerminalEventKind.RESIZE
     ]
@@ -98,12 +99,7 @@ def window_at(terminal: Terminal, cursor: Cursor) -> tuple[int, int]:
     """Columns and rows of the window at this point."""
     resizes = TerminalEvent.objects.filter(terminal=terminal, kind=TerminalEventKind.RESIZE)
     last = resizes.filter(number__lte=cursor.event).order_by("-number").values_list("text", flat=True).first()
-    return (terminal.first_cols, terminal.first_rows) if last is None else _size(last)
-
-
-def _size(text: str) -> tuple[int, int]:
-    cols, _, rows = text.partition("x")
-    return int(cols), int(rows)
+    return (terminal.first_cols, terminal.first_rows) if last is None else read_size(last)
 
 
 def _end_with_line(items: list[Item], reached: Cursor, last_event: int) -> Cursor:

@@ -18,6 +18,7 @@ from sessions_app.models import (
 )
 from sessions_app.models.blob import Codec, unpack
 from sessions_app.terminal.asciicast.model import Event, Exit, Input, Marker, Output, Resize
+from sessions_app.terminal.window import read_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +177,7 @@ def event_of(row: TerminalEvent) -> Input | Resize | Marker | Exit:
         case TerminalEventKind.INPUT:
             return Input(row.at_us, bytes(row.data))
         case TerminalEventKind.RESIZE:
-            cols, _, rows = row.text.partition("x")
-            return Resize(row.at_us, int(cols), int(rows))
+            return Resize(row.at_us, *read_size(row.text))
         case TerminalEventKind.MARKER:
             return Marker(row.at_us, row.text)
     return Exit(row.at_us, int(row.text) if row.text else None)
@@ -189,8 +189,7 @@ def size_at(terminal: Terminal, offset: int) -> tuple[int, int]:
     last = resizes.filter(offset__lte=offset).order_by("-number").first()
     if last is None:
         return terminal.first_cols, terminal.first_rows
-    cols, _, rows = last.text.partition("x")
-    return int(cols), int(rows)
+    return read_size(last.text)
 
 
 def line_start_after(terminal_id: uuid.UUID, near: int, end: int) -> int:

@@ -4,8 +4,6 @@ import re
 from collections.abc import Callable
 
 from sessions_app.terminal.asciicast.model import (
-    MAX_COLS,
-    MAX_ROWS,
     Event,
     Exit,
     Input,
@@ -14,6 +12,7 @@ from sessions_app.terminal.asciicast.model import (
     Resize,
 )
 from sessions_app.terminal.asciicast.text import encode, without_surrogates
+from sessions_app.terminal.window import allowed_size
 
 _SIZE = re.compile(r"([0-9]{1,9})x([0-9]{1,9})", re.ASCII)
 _STATUS = re.compile(r"-?[0-9]{1,10}", re.ASCII)
@@ -57,7 +56,7 @@ def _resize(time_us: int, data: object) -> Resize:
     cols, rows = (int(size[1]), int(size[2])) if size else (0, 0)
     if cols == 0 or rows == 0:
         raise EventError("a size is not written as COLSxROWS")
-    return Resize(time_us, min(cols, MAX_COLS), min(rows, MAX_ROWS))
+    return Resize(time_us, *allowed_size(cols, rows))
 
 
 def _marker(time_us: int, data: object) -> Marker:

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from sessions_app.terminal.asciicast.model import (
     DEFAULT_COLS,
     DEFAULT_ROWS,
-    MAX_COLS,
-    MAX_ROWS,
     MAX_TIME_US,
     Header,
 )
 from sessions_app.terminal.asciicast.text import json_string, without_surrogates
+from sessions_app.terminal.window import allowed_size
 
 _NOT_IN_V1 = frozenset({"timestamp", "idle_time_limit", "tags", "theme"})
 #: End of the year 9999, the last that dates can show.
@@ -51,14 +50,15 @@ def parse_header(document: object) -> Header | None:
     cols, rows = term.get("cols"), term.get("rows")
     if version != 3:
         cols, rows = document.get("width"), document.get("height")
+    cols, rows = allowed_size(_cells(cols, DEFAULT_COLS), _cells(rows, DEFAULT_ROWS))
     timestamp = _number(document.get("timestamp"))
     duration = _number(document.get("duration"))
     tags = document.get("tags")
     tags = tags if isinstance(tags, list) else []
     return Header(
         version=version,
-        cols=_cells(cols, DEFAULT_COLS, MAX_COLS),
-        rows=_cells(rows, DEFAULT_ROWS, MAX_ROWS),
+        cols=cols,
+        rows=rows,
         timestamp_ms=None if timestamp is None or timestamp > _MAX_TIMESTAMP_S else round(timestamp * 1000),
         command=_text(document.get("command")),
         title=_text(document.get("title")),
@@ -127,6 +127,6 @@ def _number(value: object) -> float | None:
     return float(value) if 0 <= value < 1e18 and math.isfinite(value) else None
 
 
-def _cells(value: object, default: int, most: int) -> int:
+def _cells(value: object, default: int) -> int:
     number = _number(value)
-    return default if number is None or number < 1 else min(int(number), most)
+    return default if number is None or number < 1 else int(number)

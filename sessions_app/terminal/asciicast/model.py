@@ -10,10 +10,6 @@ from typing import TypeGuard
 #: A hundred years. A time beyond it is a broken or hostile file, not a recording.
 MAX_TIME_US = 100 * 365 * 86_400 * 1_000_000
 
-#: More than any real screen has (a 5K display at 4 pixels a cell); larger sizes only cost memory in an
-#: emulator.
-MAX_COLS = MAX_ROWS = 2_000
-
 DEFAULT_COLS, DEFAULT_ROWS = 80, 24
 
 

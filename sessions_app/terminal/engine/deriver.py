@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sessions_app.terminal.engine.ghostty import BYTES_PER_CELL, GhosttyEngine, allowed_size
+from sessions_app.terminal.engine.ghostty import BYTES_PER_CELL, GhosttyEngine
 from sessions_app.terminal.engine.model import Derived, Keyframe, Output, Resize, Screen, Unfinished
 from sessions_app.terminal.engine.text import LineReader
+from sessions_app.terminal.window import allowed_size
 
 #: Rows above the screen that a heavy keyframe carries.
 HEAVY_ROWS = 1_000
@@ -200,9 +201,7 @@ class Deriver:
 
     def _look_at_rest(self) -> None:
         spacing = self._spacing
-        price = min(
-            -(-self._cols * self._rows // spacing.rest_cells) * spacing.rest_bytes, spacing.look_bytes
-        )
+        price = -(-self._cols * self._rows // spacing.rest_cells) * spacing.rest_bytes
         if self._rest_credit >= price:
             self._rest_credit -= price
             self._see()

@@ -7,14 +7,12 @@ from sessions_app.terminal.engine.model import EngineError, Screen, StyledScreen
 from sessions_app.terminal.engine.styles import styled_rows
 from sessions_app.terminal.engine.version import ENGINE
 from sessions_app.terminal.engine.widths import to_library, unended
+from sessions_app.terminal.window import allowed_size
 
 if ENGINE:
     from sessions_app.terminal.engine.keyframe import erase_halves, write_below, write_keyframe
     from sessions_app.terminal.engine.native_vt import NativeVt
 
-#: Windows that terminals really have; the library allocates by the number of cells.
-MAX_COLS = 4_096
-MAX_ROWS = 2_048
 #: What the library keeps for a cell, with room for the rounding of its pages.
 BYTES_PER_CELL = 16
 
@@ -210,8 +208,3 @@ def _columns(line: bytes) -> int:
     """How many columns the cursor may go to the right at most, where no sequence sends it there."""
     text = _SEQUENCE.sub(b"", line)
     return len(text) + 7 * text.count(b"\t")
-
-
-def allowed_size(cols: int, rows: int) -> tuple[int, int]:
-    """The nearest size that a terminal may have."""
-    return min(max(cols, 1), MAX_COLS), min(max(rows, 1), MAX_ROWS)

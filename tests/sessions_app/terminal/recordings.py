@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from sessions_app.terminal.asciicast.model import Event, Exit, Input, Item, Malformed, Marker, Output, Resize
 from sessions_app.terminal.asciicast.reader import Reader
+from sessions_app.terminal.window import MAX_COLS, MAX_ROWS, allowed_size
 
 #: What real and hostile output is made of: cut characters, escapes, quotes, bytes that are no UTF-8.
 _PIECES = [
@@ -24,7 +25,7 @@ _PIECES += [b"\x00", b'"', b"\\", b"\r\n", b"\x1b[31m", b"\x7f", b"\xe2\x80\xa8"
 
 byte_strings = st.one_of(st.binary(max_size=40), st.lists(st.sampled_from(_PIECES), max_size=8).map(b"".join))
 labels = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-sizes = st.integers(1, 2000)
+sizes = st.builds(allowed_size, st.integers(1, MAX_COLS), st.integers(1, MAX_ROWS))
 
 
 @st.composite
@@ -39,7 +40,7 @@ def recordings(draw: st.DrawFn) -> list[Event]:
         elif kind == "input":
             events.append(Input(time_us, draw(byte_strings)))
         elif kind == "resize":
-            events.append(Resize(time_us, draw(sizes), draw(sizes)))
+            events.append(Resize(time_us, *draw(sizes)))
         else:
             events.append(Marker(time_us, draw(labels)))
     ends: bool = draw(st.booleans())

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from sessions_app.terminal.asciicast.header import detect_version
 from sessions_app.terminal.asciicast.model import (
-    MAX_COLS,
     MAX_TIME_US,
     Exit,
     Header,
@@ -21,6 +20,7 @@ from sessions_app.terminal.asciicast.model import (
 )
 from sessions_app.terminal.asciicast.reader import Reader
 from sessions_app.terminal.asciicast.v1 import read_document
+from sessions_app.terminal.window import MAX_CELLS, MAX_COLS
 from tests.samples import sample
 from tests.sessions_app.terminal.recordings import output_of, read_all
 
@@ -273,10 +273,11 @@ def test_an_exit_status_may_be_text_number_or_unknown() -> None:
 
 def test_sizes_beyond_any_screen_are_cut() -> None:
     reader = Reader()
-    items = list(reader.read([b'{"version": 2, "width": 1e9, "height": -4}', b'[0, "r", "999999x1"]']))
+    lines = [b'{"version": 2, "width": 1e9, "height": -4}', b'[0, "r", "999999x1"]', b'[1, "r", "9999x9999"]']
+    items = list(reader.read(lines))
 
     assert reader.header == Header(version=2, cols=MAX_COLS, rows=24)
-    assert items == [Resize(0, MAX_COLS, 1)]
+    assert items == [Resize(0, MAX_COLS, 1), Resize(1_000_000, MAX_COLS, MAX_CELLS // MAX_COLS)]
 
 
 def test_header_fields_of_a_wrong_type_are_left_out() -> None:

@@ -163,7 +163,7 @@ def test_whatever_stood_for_a_while_is_listed_however_little_was_written(
     assert {f"at {second:03} seconds": 1 for second in range(2_000)}.items() <= listed.items()
 
 
-@pytest.mark.parametrize(("size", "bytes_per_look"), [((80, 24), 8), ((4_096, 2_048), 1_024)])
+@pytest.mark.parametrize(("size", "bytes_per_look"), [((80, 24), 8), ((2_000, 250), 496)])
 def test_pauses_without_end_cost_a_bounded_number_of_looks(
     monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], bytes_per_look: int
 ) -> None:
