@@ -65,7 +65,7 @@ def _different(terminal: "Terminal", screens: "dict[int, Screen]") -> int:
     from sessions_app.terminal.engine.ghostty import GhosttyEngine
     from sessions_app.terminal.engine.model import Output
 
-    engine = GhosttyEngine(terminal.first_cols, terminal.first_rows, scrollback_rows=1_000)
+    engine = GhosttyEngine(*terminal.first_size, scrollback_rows=1_000)
     different = 0
     left = list(screens)
     for piece in read_from(terminal.pk, Cursor(), Cursor(terminal.size, terminal.event_count)):

@@ -32,7 +32,7 @@ from sessions_app.api.problems import (
 from sessions_app.api.rendering import marker_document
 from sessions_app.models import Terminal
 from sessions_app.terminal.batch import CONTENT_TYPE, BatchError, decode_batch
-from sessions_app.terminal.window import MAX_COLS, MAX_ROWS
+from sessions_app.terminal.window import MAX_CELLS, MAX_COLS, MAX_ROWS
 
 OFFSET_MISMATCH: Final = ProblemType("offset-mismatch", 409, "Output is missing before what was sent")
 NO_SUCH_SESSION: Final = ProblemType("no-such-session", 422, "The session of this recording is not here")
@@ -57,7 +57,12 @@ class TerminalOpening(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     cwd: Annotated[str, msgspec.Meta(max_length=10_000)] = ""
     host: Annotated[str, msgspec.Meta(max_length=1_000)] = ""
     cols: Annotated[int, msgspec.Meta(ge=1, le=MAX_COLS)] = 80
-    rows: Annotated[int, msgspec.Meta(ge=1, le=MAX_ROWS)] = 24
+    rows: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1, le=MAX_ROWS, description=f"Cut where the window had more than {MAX_CELLS:,} cells."
+        ),
+    ] = 24
     session: uuid.UUID | None = None
     input_recorded: bool = False
     env: Annotated[dict[str, str], msgspec.Meta(max_length=40)] = {}

@@ -11,6 +11,7 @@ from sessions_app.models.people import Viewer
 from sessions_app.models.run import Run
 from sessions_app.models.session import AgentSession
 from sessions_app.models.source import Source
+from sessions_app.terminal.window import allowed_size
 
 
 class TerminalState(models.TextChoices):
@@ -117,6 +118,11 @@ class Terminal(models.Model):
 
     def __str__(self) -> str:
         return self.title or "terminal"
+
+    @property
+    def first_size(self) -> tuple[int, int]:
+        """Columns and rows at the start, as they are drawn."""
+        return allowed_size(self.first_cols, self.first_rows)
 
     @property
     def recorded_event_count(self) -> int:

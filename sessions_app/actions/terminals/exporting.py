@@ -69,11 +69,12 @@ FORMS: Final[dict[str, Form]] = {
 
 
 def _asciicast_lines(terminal: Terminal, version: int) -> Iterator[bytes]:
+    cols, rows = terminal.first_size
     writer = Writer(
         Header(
             version=version,
-            cols=terminal.first_cols,
-            rows=terminal.first_rows,
+            cols=cols,
+            rows=rows,
             timestamp_ms=terminal.started_ms if terminal.is_start_known else None,
             command=_shell_text(terminal) or None,
             title=terminal.title or None,

@@ -36,9 +36,7 @@ def newest_screens(terminals: Sequence[Terminal]) -> dict[uuid.UUID, StyledScree
         if output is not None and len(output) == end - start:
             keyframe = starts.get(terminal.pk)
             items = _in_order(start, output, resizes.get(terminal.pk, ()))
-            cols, rows = (
-                (keyframe.cols, keyframe.rows) if keyframe else (terminal.first_cols, terminal.first_rows)
-            )
+            cols, rows = (keyframe.cols, keyframe.rows) if keyframe else terminal.first_size
             try:
                 screens[terminal.pk] = screen_engine().styled(keyframe, cols, rows, items)
             except EngineError:

@@ -99,7 +99,7 @@ def window_at(terminal: Terminal, cursor: Cursor) -> tuple[int, int]:
     """Columns and rows of the window at this point."""
     resizes = TerminalEvent.objects.filter(terminal=terminal, kind=TerminalEventKind.RESIZE)
     last = resizes.filter(number__lte=cursor.event).order_by("-number").values_list("text", flat=True).first()
-    return (terminal.first_cols, terminal.first_rows) if last is None else read_size(last)
+    return terminal.first_size if last is None else read_size(last)
 
 
 def _end_with_line(items: list[Item], reached: Cursor, last_event: int) -> Cursor:

@@ -188,7 +188,7 @@ def size_at(terminal: Terminal, offset: int) -> tuple[int, int]:
     resizes = TerminalEvent.objects.filter(terminal=terminal, kind=TerminalEventKind.RESIZE)
     last = resizes.filter(offset__lte=offset).order_by("-number").first()
     if last is None:
-        return terminal.first_cols, terminal.first_rows
+        return terminal.first_size
     return read_size(last.text)
 
 

@@ -107,7 +107,7 @@ def _of_keyframe(found: TerminalKeyframe) -> Start:
 
 
 def _beginning(terminal: Terminal) -> Start:
-    return Start(0, 0, 0, terminal.first_cols, terminal.first_rows, b"", True)
+    return Start(0, 0, 0, *terminal.first_size, b"", True)
 
 
 def _without_keyframe(terminal: Terminal, end: int, unaided_bytes: int) -> Start:

@@ -202,7 +202,7 @@ class Workshop:
         if self._afresh.pop(terminal.pk, None) != cursor:
             keyframe = _newest_keyframe(terminal, cursor)
             reached = Cursor(keyframe.offset, keyframe.event) if keyframe is not None else Cursor()
-            cols, rows = terminal.first_cols, terminal.first_rows
+            cols, rows = terminal.first_size
             try:
                 self._engine.derive(key, keyframe, cols, rows, [], finish=False)
                 for piece in read_from(terminal.pk, reached, cursor):

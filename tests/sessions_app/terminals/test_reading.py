@@ -1,15 +1,19 @@
 """A terminal read over the API: what its screen showed, and its named moments."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from sessions_app.actions.terminals import screens
 from sessions_app.actions.terminals.deriving import derive_all
+from sessions_app.actions.terminals.exporting import as_asciicast
+from sessions_app.actions.terminals.reading import size_at
 from sessions_app.actions.terminals.screens import stop_screens
+from sessions_app.actions.terminals.starting import start_before
 from sessions_app.actions.terminals.working import Workshop
 from sessions_app.models import Terminal, TerminalChunk
-from tests.factories import START_MS, make_session, make_terminal, signed_in
+from tests.factories import START_MS, make_person, make_session, make_terminal, signed_in
 from tests.sessions_app.api.client import Api, problem_of
 from tests.sessions_app.api.test_as_on_pages import queries_of
 from tests.sessions_app.terminals.recorder import Recorder, start_recorder
@@ -124,3 +128,27 @@ def test_of_a_terminal_in_the_trash_nothing_is_told() -> None:
         for part in ("screen", "markers"):
             answer = Api().get(f"terminals/{terminal.pk}/{part}")
             assert problem_of(answer) == (404, "/problems/not-found"), part
+
+
+def test_a_window_of_any_size_that_is_stored_is_read_as_it_is_drawn(workshop: Workshop) -> None:
+    """A window had two thousand columns and rows once."""
+    recorder = start_recorder(cols=2_000, rows=2_000)
+    assert recorder.terminal.first_size == (2_000, 250)
+    recorder.write(b"before", after_us=1_000)
+    recorder.resize(90, 20)
+    recorder.write(b"after", after_us=1_000)
+    recorder.resize(2_000, 2_000)
+    Terminal.objects.update(first_cols=2_000, first_rows=2_000)
+    recorder.terminal.events.filter(number=2).update(text="2000x2000")
+    terminal = recorder.refresh()
+    derive_all(terminal.pk, workshop)
+
+    assert terminal.first_size == (2_000, 250)
+    assert size_at(terminal, 0) == (2_000, 250)
+    assert size_at(terminal, terminal.size) == (2_000, 250)
+    start = start_before(terminal, 0)
+    assert (start.cols, start.rows) == (2_000, 250)
+    header, _, _ = b"".join(as_asciicast(terminal, 3)).partition(b"\n")
+    assert json.loads(header)["term"]["rows"] == 250
+    page = signed_in(make_person()).get(f"/terminals/{terminal.pk}/").content.decode()
+    assert 'cols="2000" rows="250"' in page
