@@ -10,7 +10,8 @@ import struct
 import termios
 import tty
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from sessions_app.terminal.window import MAX_COLS, allowed_size
 
@@ -28,13 +29,44 @@ class LaunchError(Exception):
         super().__init__(f"{command}: {error.strerror if found else 'command not found'}")
 
 
+@dataclass(frozen=True, slots=True)
+class ChildSignal:
+    """What our parent let become of SIGCHLD. Where that is ignored nobody learns how a program ended, and where it is
+    blocked nobody learns when.
+    """
+
+    is_ignored: bool
+    is_blocked: bool
+
+    @classmethod
+    def taken_over(cls) -> Self:
+        """Hear of our children from now on."""
+        before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+        return cls(before is signal.SIG_IGN, signal.SIGCHLD in blocked)
+
+    def put_back(self) -> None:
+        """In the process that becomes the program."""
+        if self.is_ignored:
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        if self.is_blocked:
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+
+
 class Program:
     """A running program: session leader on the pseudo-terminal whose controlling end is `descriptor`."""
 
-    def __init__(self, command: Sequence[str], size: tuple[int, int], attributes: list[Any] | None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        size: tuple[int, int],
+        attributes: list[Any] | None,
+        child_signal: ChildSignal | None = None,
+    ) -> None:
         """Start `command` in a window of (columns, rows), with the `attributes` of the person's terminal.
 
-        Without attributes nobody types: the terminal does not echo. Raises LaunchError and OSError.
+        Without attributes nobody types: the terminal does not echo. `child_signal` is as the program shall find it,
+        else as it is here. Raises LaunchError and OSError.
         """
         self.descriptor, self.terminal = os.openpty()
         set_size(self.descriptor, size)
@@ -45,7 +77,7 @@ class Program:
         launched, launch_error = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
-            _become(command, self.terminal, launch_error)
+            _become(command, self.terminal, launch_error, child_signal)
         os.close(launch_error)
         failure = os.read(launched, 16)
         os.close(launched)
@@ -78,12 +110,16 @@ class Program:
         os.close(self.descriptor)
 
 
-def _become(command: Sequence[str], terminal: int, launch_error: int) -> None:
+def _become(
+    command: Sequence[str], terminal: int, launch_error: int, child_signal: ChildSignal | None
+) -> None:
     """What the forked process does: become `command`, or report the errno and end. Never returns."""
     try:
         os.login_tty(terminal)
         for number in _SIGNALS_TO_RESTORE:
             signal.signal(number, signal.SIG_DFL)
+        if child_signal:
+            child_signal.put_back()
         _execute(list(command))
     except OSError as error:
         os.write(launch_error, str(error.errno).encode())

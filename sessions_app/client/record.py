@@ -28,7 +28,7 @@ from sessions_app.client.markers import VARIABLE, MarkerPipe
 from sessions_app.client.masking import MaskingError, PatientMasker, make_detector, read_recorder_policy
 from sessions_app.client.naming import NotNamed, session_named
 from sessions_app.client.parsing import Parser
-from sessions_app.client.pseudoterminal import LaunchError, PersonsTerminal, Program, get_size
+from sessions_app.client.pseudoterminal import ChildSignal, LaunchError, PersonsTerminal, Program, get_size
 from sessions_app.client.relay import STDERR, STDIN, STDOUT, Relay
 from sessions_app.client.ring import EventRing
 from sessions_app.client.spool import Metadata, Spool, SpoolWriter
@@ -43,6 +43,7 @@ _SENT_VARIABLES = ("TERM", "COLORTERM", "SHELL", "LANG")
 def main(argv: Sequence[str]) -> int:
     """Record a program; gives its exit status, 126 or 127 when it cannot be started, 2 when refused."""
     _open_standard_files()
+    child_signal = ChildSignal.taken_over()
     options = _parse(argv)
     choice = TargetChoice(options.server, options.token_file)
     try:
@@ -53,7 +54,7 @@ def main(argv: Sequence[str]) -> int:
         _say(str(error))
         return 2
     recorder = Recorder(metadata, choice, quiet=options.quiet, detector=detector)
-    return recorder.run(record_input=options.input)
+    return recorder.run(child_signal, record_input=options.input)
 
 
 def _detector(options: argparse.Namespace) -> Detector | None:
@@ -86,14 +87,14 @@ class Recorder:
         self._is_written = True
         self._uploader: UploaderProcess | None = None
 
-    def run(self, *, record_input: bool) -> int:
-        """Run the program; gives the exit status to end with."""
+    def run(self, child_signal: ChildSignal, *, record_input: bool) -> int:
+        """Run the program, with SIGCHLD as we found it; gives the exit status to end with."""
         person = PersonsTerminal(STDIN)
         self._open_spool()
         markers = self._open_markers()
         try:
             size = (self._metadata.cols, self._metadata.rows)
-            program = Program(self._command, size, person.attributes)
+            program = Program(self._command, size, person.attributes, child_signal)
         except LaunchError as error:
             self._discard()
             _say(str(error))
