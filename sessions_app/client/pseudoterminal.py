@@ -164,28 +164,74 @@ def set_size(descriptor: int, size: tuple[int, int]) -> None:
 
 
 class PersonsTerminal:
-    """Standard input: a terminal that passes every key on while it is raw, or no terminal at all."""
+    """Standard input: a terminal that passes every key on while it is raw, or no terminal at all.
+
+    A shell gives its terminal to one job at a time. To another one its keys do not belong, and the kernel stops who
+    reads them or changes its modes.
+    """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        #: What the program's terminal begins with; None when this is no terminal.
         self.attributes: list[Any] | None = None
+        # What is put back, once the terminal has been ours.
+        self._before: list[Any] | None = None
         with contextlib.suppress(termios.error):
             self.attributes = termios.tcgetattr(descriptor)
+            if self.is_ours():
+                self._before = self.attributes
+            else:
+                self.attributes = _for_lines(self.attributes)
+
+    def is_ours(self) -> bool:
+        """Whether what is typed is for us, and not for another job of the shell."""
+        if self.attributes is None:
+            return True
+        try:
+            return os.tcgetpgrp(self._descriptor) == os.getpgrp()
+        except OSError:
+            # No shell has jobs on it, or it has gone away, which a read tells.
+            return True
 
     @contextlib.contextmanager
-    def raw(self) -> Iterator[None]:
-        """Raw while the block runs, and whatever happens as it was before after it."""
-        self.make_raw()
+    def put_back(self) -> Iterator[None]:
+        """Whatever happens in the block, it is as it was before after it."""
         try:
             yield
         finally:
-            if self.attributes is not None:
+            if self._before is not None and self.is_ours():
                 # A terminal that has gone away needs nothing put back.
-                with contextlib.suppress(termios.error):
-                    termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self.attributes)
+                with contextlib.suppress(termios.error), _refused_to_other_jobs():
+                    termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
 
-    def make_raw(self) -> None:
-        """Raw (again, after the person's shell has put its own mode back)."""
+    def make_raw(self) -> bool:
+        """Raw (again, after the person's shell has put its own mode back), if it is ours; whether it is."""
+        if not self.is_ours():
+            return False
         if self.attributes is not None:
-            with contextlib.suppress(termios.error):
-                tty.setraw(self._descriptor, termios.TCSANOW)
+            with contextlib.suppress(termios.error), _refused_to_other_jobs():
+                found = tty.setraw(self._descriptor, termios.TCSANOW)
+                self._before = self._before or found
+        return True
+
+
+def _for_lines(attributes: list[Any]) -> list[Any]:
+    """The same without what an editor of lines does, as a shell's while it waits for a command."""
+    changed = list(attributes)
+    changed[tty.IFLAG] |= termios.ICRNL
+    changed[tty.OFLAG] |= termios.OPOST | termios.ONLCR
+    changed[tty.LFLAG] |= termios.ICANON | termios.ECHO | termios.ISIG | termios.IEXTEN
+    return changed
+
+
+@contextlib.contextmanager
+def _refused_to_other_jobs() -> Iterator[None]:
+    """Modes of a terminal that was given to another job this very moment are not changed, which stops nobody.
+
+    Only here: what a terminal refuses to be shown (`stty tostop`) would be tried again for ever.
+    """
+    before = signal.signal(signal.SIGTTOU, lambda _number, _frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTTOU, before)

@@ -13,7 +13,7 @@ import time
 import tty
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Protocol
+from typing import Any, Protocol
 
 from sessions_app.client.markers import MOST_BLOCKS_BEFORE, MarkerPipe
 from sessions_app.client.pseudoterminal import PersonsTerminal, Program, get_size, set_size
@@ -33,6 +33,8 @@ _MAX_PENDING_INPUT_BYTES = 65_536
 _END_OF_INPUT_CHECK_MS = 100
 #: How often whoever records is asked whether it can take more, when it could not.
 _FULL_WAIT_MS = 5
+#: How often a job in the background looks whether it has been given the terminal, which no signal tells.
+_BACKGROUND_CHECK_MS = 100
 #: What still comes from processes that the program left behind is copied no longer than this.
 _DRAIN_S = 1.0
 
@@ -74,6 +76,9 @@ class Relay:
         self._input_ended = False
         self._person_listens = True
         self._size_changed = False
+        # Whether what is typed is for us, as far as is known, and whether the shell may have changed that.
+        self._has_keys = False
+        self._was_continued = False
         self._buffer = memoryview(bytearray(BLOCK_BYTES + _READ_BYTES))
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
@@ -81,7 +86,7 @@ class Relay:
 
     def run(self) -> int:
         """Until the program ends; gives its exit status."""
-        with self._signals(), self._person.raw():
+        with self._signals(), self._person.put_back():
             status = self._loop()
             self._drain()
             if self._markers:
@@ -98,6 +103,8 @@ class Relay:
             if self._wake_read in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._wake_read, 4096)
+            if self._was_continued or not self._has_keys:
+                self._look_for_keys()
             if self._size_changed:
                 self._resize()
             if self._program.descriptor in ready:
@@ -123,10 +130,11 @@ class Relay:
         poll.register(self._wake_read, select.POLLIN)
         if self._markers:
             poll.register(self._markers.descriptor, select.POLLIN)
-        if not self._input_ended and len(self._pending_input) < _MAX_PENDING_INPUT_BYTES:
+        if self._has_keys and not self._input_ended and len(self._pending_input) < _MAX_PENDING_INPUT_BYTES:
             poll.register(STDIN, select.POLLIN)
         limits_ms = [_END_OF_INPUT_CHECK_MS] if self._input_ended else []
         limits_ms += [] if has_room else [_FULL_WAIT_MS]
+        limits_ms += [] if self._has_keys else [_BACKGROUND_CHECK_MS]
         return {descriptor for descriptor, _ in poll.poll(min(limits_ms, default=None))}
 
     def _copy_output(self) -> bool:
@@ -173,12 +181,25 @@ class Relay:
         while self._copy_output() and time.monotonic() < deadline:
             pass
 
+    def _look_for_keys(self) -> None:
+        self._was_continued = False
+        self._has_keys = self._person.make_raw()
+        # Only who has the keys is told that the window has changed.
+        self._size_changed = self._size_changed or self._has_keys
+
     def _read_input(self) -> None:
+        if not self._person.is_ours():
+            self._has_keys = False
+            return
         try:
             typed = os.read(STDIN, 4096)
         except BlockingIOError:
             return
         except OSError:
+            if not self._person.is_ours():
+                # It was given to another job this very moment.
+                self._has_keys = False
+                return
             typed = b""
         if not typed:
             self._input_ended = True
@@ -223,11 +244,13 @@ class Relay:
         handlers: dict[int, Handler] = dict.fromkeys(numbers, self._forward)
         handlers |= {signal.SIGWINCH: self._window_changed, signal.SIGCONT: self._continued}
         handlers[signal.SIGCHLD] = self._woken
-        before = {
+        before: dict[int, Any] = {
             number: signal.signal(number, handler)
             for number, handler in handlers.items()
             if number == signal.SIGCHLD or signal.getsignal(number) is not signal.SIG_IGN
         }
+        # A read of keys that went to another job fails then.
+        before[signal.SIGTTIN] = signal.signal(signal.SIGTTIN, signal.SIG_IGN)
         wakeup = signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         # What happened before the handlers were there is looked at once.
         self._size_changed = True
@@ -246,8 +269,8 @@ class Relay:
         self._size_changed = True
 
     def _continued(self, _number: int, _frame: FrameType | None) -> None:
-        self._person.make_raw()
-        self._size_changed = True
+        # The shell has put its own mode back, and the job may be in the background now.
+        self._was_continued = True
 
     def _woken(self, _number: int, _frame: FrameType | None) -> None:
         pass

@@ -51,13 +51,16 @@ def run_recorder(
 class TerminalRecorder:
     """The recorder on a terminal, whose keyboard and screen the test is."""
 
-    def __init__(self, *arguments: str, size: tuple[int, int] = (90, 30)) -> None:
+    def __init__(
+        self, *arguments: str, size: tuple[int, int] = (90, 30), launcher: str = _ON_TERMINAL
+    ) -> None:
+        """`launcher` is a program in Python that is given the recorder's command line."""
         self._keyboard, self._terminal = os.openpty()
         self.set_size(size)
         self.shown = b""
         self.attributes_before = self.attributes()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _ON_TERMINAL, *command_line(*arguments)],
+            [sys.executable, "-c", launcher, *command_line(*arguments)],
             stdin=self._terminal,
             stdout=self._terminal,
             stderr=self._terminal,
