@@ -1,20 +1,21 @@
 """What of a program's output is masked before it is written down, and how long for a decision is waited."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from sessions_app.terminal.asciicast.model import Event
+from sessions_app.terminal.asciicast.model import Event, Input, Output
 from sessions_app.terminal.masking.detector import Detector
-from sessions_app.terminal.masking.events import EventMasker
+from sessions_app.terminal.masking.events import EventMasker, Stream
 from sessions_app.terminal.masking.known import MIN_NAMED_CHARS, KnownValue, values_of_environment
-from sessions_app.terminal.masking.masker import Hold
+from sessions_app.terminal.masking.masker import MAX_HELD_BYTES, Hold
 from sessions_app.terminal.masking.policy import Policy, read_policy, read_settings_file
 
 #: What only might be the beginning of a secret is shown to viewers no later than this.
 WEAK_HOLD_S = 0.05
 #: What began like a secret is waited for while somebody types it.
 FIRM_HOLD_S = 1.0
+_HOLD_S = {Hold.WEAK: WEAK_HOLD_S, Hold.FIRM: FIRM_HOLD_S}
 
 
 class MaskingError(Exception):
@@ -50,11 +51,15 @@ def _named_value(name: str, environment: Mapping[str, str]) -> KnownValue:
 
 
 class PatientMasker:
-    """An EventMasker that knows how long it has been waiting."""
+    """An EventMasker that knows how long it has been waiting, for each of its streams by itself.
 
-    def __init__(self, detector: Detector, width: int) -> None:
+    Else a key, of which nothing more may come for hours, would hold back what a program shows meanwhile.
+    """
+
+    def __init__(self, detector: Detector, width: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._masker = EventMasker(detector, width=width)
-        self._taken_s = 0.0
+        self._clock = clock
+        self._taken_s: dict[Stream, float] = {Output: 0.0, Input: 0.0}
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -63,19 +68,29 @@ class PatientMasker:
     def take(self, event: Event) -> Iterable[Event]:
         """What can be written after `event`."""
         given = self._masker.take(event)
-        if self._masker.hold is not Hold.NONE:
-            self._taken_s = time.monotonic()
+        if self._masker.hold is Hold.NONE:
+            return given
+        if isinstance(event, Output | Input):
+            self._taken_s[type(event)] = self._clock()
+        given += self.pause()
+        while self._masker.behind > MAX_HELD_BYTES and (first := self._masker.first_stream):
+            given += self._masker.release(first)
         return given
 
     def due_s(self) -> float | None:
         """How long to wait for more, None when nothing is held back."""
-        if self._masker.hold is Hold.NONE:
-            return None
-        limit_s = WEAK_HOLD_S if self._masker.hold is Hold.WEAK else FIRM_HOLD_S
-        return max(0.0, self._taken_s + limit_s - time.monotonic())
+        return min(self._due().values(), default=None)
 
-    def pause(self) -> Iterable[Event]:
-        """What can be written when nothing came for long enough."""
-        if self.due_s() != 0:
-            return ()
-        return self._masker.pause() if self._masker.hold is Hold.WEAK else self._masker.release()
+    def pause(self) -> list[Event]:
+        """What can be written of a stream when no more of it came for long enough."""
+        due = [stream for stream, due_s in self._due().items() if due_s == 0]
+        return self._masker.release(*due) if due else []
+
+    def _due(self) -> dict[Stream, float]:
+        """How long to wait for more of each stream that is held back, in seconds."""
+        now = self._clock()
+        return {
+            stream: max(0.0, taken_s + _HOLD_S[hold] - now)
+            for stream, taken_s in self._taken_s.items()
+            if (hold := self._masker.masker(stream).hold) is not Hold.NONE
+        }

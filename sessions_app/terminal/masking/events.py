@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from sessions_app.terminal.masking.sieve import Sieve
 
 
+#: What is masked by itself: what the program showed, and what was typed.
+type Stream = type[Output] | type[Input]
+
+
 @dataclass(slots=True)
 class _Waiting:
     """An event that was taken; of an output `remaining` bytes are not given out yet."""
@@ -38,6 +42,8 @@ class EventMasker:
         self.input = Masker(detector)
         self._texts: Counter[str] = Counter()
         self._waiting: deque[_Waiting] = deque()
+        # So many of those are neither output nor input.
+        self._others = 0
         self._given_output = bytearray()
         self._given_input = bytearray()
 
@@ -50,6 +56,25 @@ class EventMasker:
     def hold(self) -> Hold:
         """Why events are held back, if any are."""
         return max(self.output.hold, self.input.hold)
+
+    def masker(self, stream: Stream) -> Masker:
+        """The one of this stream."""
+        return self.output if stream is Output else self.input
+
+    @property
+    def first_stream(self) -> Stream | None:
+        """Which one holds back all that waits, None when nothing does."""
+        if not self._waiting:
+            return None
+        return Output if isinstance(self._waiting[0].event, Output) else Input
+
+    @property
+    def behind(self) -> int:
+        """How much waits only because the other stream is not decided: bytes, and events that have none."""
+        first = self.first_stream
+        if first is None:
+            return 0
+        return self._others + len(self._given_input if first is Output else self._given_output)
 
     def take(self, event: Event) -> list[Event]:
         """What can be given out after `event`."""
@@ -67,16 +92,16 @@ class EventMasker:
         else:
             if isinstance(event, Resize):
                 self._given_output += self.output.set_width(event.cols)
+            self._others += 1
             self._waiting.append(_Waiting(self._with_masked_label(event)))
         return list(self._ready())
 
-    def pause(self) -> list[Event]:
-        """Nothing came for a moment: what only might be the beginning of a secret."""
-        return self._take_rest(self.output.pause(), self.input.pause())
-
-    def release(self) -> list[Event]:
-        """Everything, masked where it looks like a secret so far."""
-        return self._take_rest(self.output.release(), self.input.release())
+    def release(self, *streams: Stream) -> list[Event]:
+        """Everything of these streams (of both when none is named), masked where it looks like a secret so far, and
+        what waited behind it."""
+        output = self.output.release() if not streams or Output in streams else b""
+        typed = self.input.release() if not streams or Input in streams else b""
+        return self._take_rest(output, typed)
 
     def finish(self) -> list[Event]:
         """Everything, at the end of the recording."""
@@ -107,6 +132,7 @@ class EventMasker:
                 yield Input(first.event.time_us, bytes(self._given_input[:length]))
                 del self._given_input[:length]
             else:
+                self._others -= 1
                 yield first.event
             self._waiting.popleft()
 

@@ -101,9 +101,9 @@ class _Sight:
 class Masker:
     """Masks one stream.
 
-    `feed` gives out what is decided. `pause` says that nothing came for a moment: what only might be a
-    beginning goes out, too. `release` gives out everything: of what has begun like a secret the body is
-    masked, and goes on to be. `finish` does so at the end, where what is not complete is no secret.
+    `feed` gives out what is decided, and `hold` says why the rest is held back. `release` gives out everything: what
+    only might be a beginning, and of what has begun like a secret the body masked, which goes on to be. `finish`
+    does so at the end, where what is not complete is no secret.
 
     What still may turn out to be none, a known value's beginning or a body of which the rule says what must stand
     behind, is looked at again with what follows. What was masked of it stays so.
@@ -170,11 +170,6 @@ class Masker:
             cut = end
         self._drawn.context = self._redrawn.context = self._strings.context = b""
         return data[:cut] + self.feed(data[cut:])
-
-    def pause(self) -> bytes:
-        """Nothing came for a moment: what only might be a beginning is given out."""
-        given = self._look(self._raw) if self._unseen else b""
-        return given + self.release() if self.hold is Hold.WEAK else given
 
     def release(self) -> bytes:
         """Everything that is held, masked where it looks like a secret so far."""

@@ -2,16 +2,25 @@
 
 import os
 import re
+import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sessions_app.client.masking import FIRM_HOLD_S, WEAK_HOLD_S
-from sessions_app.terminal.asciicast.model import Output
+from sessions_app.client.masking import FIRM_HOLD_S, WEAK_HOLD_S, PatientMasker
+from sessions_app.terminal.asciicast.model import Event, Input, Marker, Output
+from sessions_app.terminal.masking.catalogue import RULES
+from sessions_app.terminal.masking.detector import Detector
+from sessions_app.terminal.masking.events import Stream
+from sessions_app.terminal.masking.known import KnownValue
+from sessions_app.terminal.masking.masker import MAX_HELD_BYTES
 from tests.sessions_app.client.fake_server import FakeServer
-from tests.sessions_app.client.recorder import piped_recorder, run_recorder, wait_until
+from tests.sessions_app.client.recorder import TerminalRecorder, piped_recorder, run_recorder, wait_until
 from tests.sessions_app.client.test_upload import announce
 
 # The recorder reaches no database.
@@ -132,6 +141,163 @@ def on_disk_or_nothing(directory: Path) -> bytes:
 def test_the_holds_are_short() -> None:
     assert WEAK_HOLD_S <= 0.05
     assert FIRM_HOLD_S <= 1
+
+
+class Patience:
+    """A masker of events with a clock of its own, and what it gave out."""
+
+    def __init__(self, known: Sequence[KnownValue] = ()) -> None:
+        self.now_s = 0.0
+        self.given: list[Event] = []
+        self.masker = PatientMasker(Detector(RULES, known, key=b"k"), 80, lambda: self.now_s)
+
+    def take(self, event: Event) -> None:
+        self.given += self.masker.take(event)
+
+    def wait(self, seconds: float) -> None:
+        self.now_s += seconds
+        self.given += self.masker.pause()
+
+    @property
+    def typed(self) -> bytes:
+        return b"".join(event.data for event in self.given if isinstance(event, Input))
+
+    @property
+    def shown(self) -> bytes:
+        return b"".join(event.data for event in self.given if isinstance(event, Output))
+
+    def spin(self, seconds: float) -> float:
+        """Have frames shown so long, or until they are given out; after how long they are."""
+        started_s, before = self.now_s, len(self.shown)
+        while self.now_s - started_s < seconds and len(self.shown) == before:
+            self.now_s += 0.02
+            self.take(Output(0, b"\r|"))
+        return self.now_s - started_s
+
+
+@pytest.mark.parametrize(
+    ("keys", "limit_s", "recorded"),
+    [
+        # It may be the beginning of sk-, a sequence of escape, or of a token.
+        (b"s", WEAK_HOLD_S, b"s"),
+        (b"\x1b", WEAK_HOLD_S, b"\x1b"),
+        (TOKEN[:12].encode(), FIRM_HOLD_S, b"ghp_********"),
+    ],
+)
+def test_a_key_holds_up_a_busy_program_no_longer_than_an_idle_one(
+    keys: bytes, limit_s: float, recorded: bytes
+) -> None:
+    waiting = Patience()
+    waiting.take(Input(0, keys))
+    assert waiting.given == []
+    assert limit_s <= waiting.spin(10) < limit_s + 0.05
+    assert waiting.typed == recorded
+    assert waiting.masker.due_s() is None
+
+
+def test_a_secret_typed_slowly_beside_a_busy_program_is_masked() -> None:
+    password = "correct-horse-battery-9"
+    for secret in (TOKEN, password):
+        for pause_s in (0.01, 0.04, 0.2, 1.4):
+            waiting = Patience([KnownValue("PASSWORD", password)])
+            for key in secret:
+                waiting.take(Input(0, key.encode()))
+                waiting.spin(pause_s)
+            waiting.take(Input(0, b"\r"))
+            waiting.wait(2)
+            # As much is seen as is promised: the public beginning, and of a known value three characters.
+            beginning = "ghp_" if secret == TOKEN else "c?o?r?"
+            mark = r"(\[[A-Za-z:-]*[0-9a-f]{8}\])?\**"
+            assert re.fullmatch(f"{beginning}{mark}\r", waiting.typed.decode()), waiting.typed
+            assert len(waiting.typed) == len(secret) + 1
+            assert sum(waiting.masker.counts.values()) == 1
+
+
+def test_what_is_shown_holds_up_keys_no_longer_than_there_were_none() -> None:
+    waiting = Patience()
+    waiting.take(Output(0, TOKEN[:12].encode()))
+    for _ in range(11):
+        assert waiting.typed == b""
+        waiting.now_s += 0.1
+        waiting.take(Input(0, b"="))
+    assert waiting.shown == b"ghp_********"
+    assert waiting.typed == b"=" * 11
+
+
+def test_a_key_lets_no_secret_go_that_is_being_shown() -> None:
+    waiting = Patience()
+    for at in range(0, len(TOKEN), 4):
+        waiting.take(Output(0, TOKEN[at : at + 4].encode()))
+        waiting.take(Input(0, b"s"))
+        waiting.wait(0.2)
+    waiting.take(Output(0, b" on"))
+    waiting.wait(1)
+    assert re.fullmatch(rb"ghp_\[github-token:[0-9a-f]{8}\]\** on", waiting.shown), waiting.shown
+    assert waiting.typed == b"s" * 10
+
+
+def test_not_much_waits_behind_a_key() -> None:
+    waiting = Patience()
+    waiting.take(Input(0, TOKEN[:12].encode()))
+    for count in range(1, 5):
+        waiting.take(Output(0, b"=" * 4_096))
+        assert waiting.shown == b"", count
+    waiting.take(Output(0, b"="))
+    assert waiting.typed == b"ghp_********"
+    assert len(waiting.shown) == 4 * 4_096 + 1
+    waiting.take(Input(0, TOKEN[12:].encode()))
+    assert waiting.typed == b"ghp_" + b"*" * (len(TOKEN) - 4)
+
+
+def test_markers_wait_behind_a_key_no_longer_than_it_does() -> None:
+    waiting = Patience()
+    waiting.take(Input(0, b"s"))
+    for _ in range(3):
+        waiting.now_s += 0.02
+        waiting.take(Marker(0, "here"))
+    assert [type(event) for event in waiting.given] == [Input, Marker, Marker, Marker]
+
+
+#: What may begin a secret, in pieces, and what is none.
+PIECES = st.sampled_from(
+    [b"s", b"gh", b"p_", TOKEN[4:12].encode(), b"corr", b"ect-", b" ", b"\x1b[3", b"=" * 9_000]
+)
+STEPS = st.tuples(st.sampled_from([Output, Input, None]), PIECES, st.sampled_from([0, 0.02, 0.06, 1.1]))
+
+
+@settings(max_examples=300)
+@given(st.lists(STEPS, max_size=30))
+def test_whatever_waits_keeps_its_place_and_its_length(
+    steps: list[tuple[Stream | None, bytes, float]],
+) -> None:
+    waiting = Patience([KnownValue("PASSWORD", "correct-horse-battery-9")])
+    lengths: dict[int, tuple[type, int]] = {}
+    for time_us, (stream, data, pause_s) in enumerate(steps):
+        lengths[time_us] = (stream, len(data)) if stream else (Marker, 0)
+        waiting.take(stream(time_us, data) if stream else Marker(time_us, "here"))
+        taken = sum(length for _, length in lengths.values())
+        assert taken - len(waiting.typed + waiting.shown) <= 3 * MAX_HELD_BYTES
+        waiting.wait(pause_s)
+    waiting.wait(2)
+    assert waiting.masker.due_s() is None
+    assert [event.time_us for event in waiting.given] == sorted(event.time_us for event in waiting.given)
+    out: dict[int, tuple[type, int]] = {}
+    for event in waiting.given:
+        length = len(event.data) if isinstance(event, Output | Input) else 0
+        out[event.time_us] = (type(event), out.get(event.time_us, (Output, 0))[1] + length)
+    assert out == lengths
+
+
+def test_a_key_does_not_hold_back_what_a_busy_program_shows(directory: Path) -> None:
+    program = "i=0; while [ $i -lt 1500 ]; do i=$((i+1)); echo frame $i; sleep 0.02; done"
+    with TerminalRecorder("--input", "--", "sh", "-c", f"stty -echo; echo ready; {program}") as recorder:
+        recorder.read_until(b"frame 3\r\n")
+        recorder.type(b"s")
+        wait_until(lambda: b', "i", "s"]' in on_disk(directory), "the key is held back")
+        before = recorder.read_until(b"frame 4\r\n").rpartition(b"frame ")[2].split()[0]
+        wait_until(lambda: b"frame %d" % (int(before) + 5) in on_disk(directory), "so are the frames")
+        recorder.process.terminate()
+        assert recorder.end() == 128 + signal.SIGTERM
 
 
 @pytest.mark.parametrize(
