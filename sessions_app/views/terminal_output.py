@@ -29,6 +29,8 @@ from sessions_app.views.content_coding import answer, encoded, takes
 PIECE_BYTES = 1024 * 1024
 OCTETS = "application/octet-stream"
 _LATEST = 2**63 - 1
+# Raised with what the map has of a recording, so that no page takes the one of another form that its browser kept.
+_MAP_FORM = 2
 
 
 @require_safe
@@ -103,8 +105,9 @@ def terminal_map(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
 def _etag(terminal: Terminal, after: int) -> str:
     """Weak, as the body may come compressed or not."""
     made_of = (
-        after, terminal.size, terminal.event_count, terminal.duration_us, terminal.state, terminal.sealed_size,
-        terminal.derived_size, terminal.derived_event, terminal.derived_end, screens_version(terminal),
+        _MAP_FORM, after, terminal.size, terminal.event_count, terminal.duration_us, terminal.state,
+        terminal.sealed_size, terminal.derived_size, terminal.derived_event, terminal.derived_end,
+        screens_version(terminal),
     )  # fmt: skip
     return f'W/"{hashlib.sha256(repr(made_of).encode()).hexdigest()[:20]}"'
 

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from sessions_app.models import Person
+from sessions_app.terminal.asciicast.model import Output
 from tests.browser.conftest import OpenContext
 from tests.browser.player_pages import BY, SECOND_US, bar, box_of, counted, ended, from_module, lines
 from tests.browser.running import Server
@@ -143,6 +144,29 @@ def test_long_pauses_take_little_room_while_they_are_skipped(signed_in_page: Pag
     expect_moment(page, "00:12:00")
     skip.check()
     until(lambda: 0.2 < pauses(page) < 0.8, "and little again")
+
+
+def test_continuous_output_shows_no_pauses_however_many_writes_it_is(
+    signed_in_page: Page, server: Server
+) -> None:
+    page = signed_in_page
+    recorder = start_recorder()
+    # Fifty a second, so many that the map is made of rows of ten seconds, and nothing for six seconds inside of one.
+    for second in range(0, 1_400, 10):
+        written = range(second * 50, (second + 10) * 50)
+        silent = range(702 * 50 + 1, 708 * 50)
+        recorder.send(*[Output(at * SECOND_US // 50, b"\r|") for at in written if at not in silent])
+    recorder.time_us = 1_400 * SECOND_US
+    open_terminal(page, ended(recorder).terminal)
+    page.get_by_role("switch", name="Skip pauses").uncheck()
+    until(lambda: abs(pauses(page) - 6 / 1_400) < 0.001, "the one pause that was should be drawn")
+    timeline = page.locator("[data-timeline]")
+    width = box_of(timeline)["width"]
+    timeline.hover(position={"x": width * 705 / 1_400, "y": 30})
+    expect(page.locator("[data-peek-label]")).to_have_text("Nothing for 6 s")
+    timeline.hover(position={"x": width * 205 / 1_400, "y": 30})
+    expect(page.locator("[data-peek-clock]")).to_have_text(re.compile("^3:2"))
+    expect(page.locator("[data-peek-label]")).to_have_text("")
 
 
 def pauses(page: Page) -> float:

@@ -1,11 +1,12 @@
 """What a player reads: a map of the whole recording, and stretches that each begin with a screen."""
 
+import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain, groupby
-from operator import itemgetter
-from typing import NamedTuple
+from itertools import accumulate, groupby
+from operator import attrgetter, itemgetter
+from typing import Final, NamedTuple
 
 from django.db.models import F, QuerySet, Window
 from django.db.models.functions import Length, RowNumber
@@ -47,6 +48,12 @@ _ACTIVITY_ENTRIES = 2_000
 _LEAST_ENTRY_US = 50_000
 # Timings of single writes are looked at up to so many bytes, which takes some 30 ms.
 _DECODED_TIMING_BYTES = 256 * 1024
+# And of those of a recording that has more, so many are searched for pauses, which takes as long.
+_SEARCHED_TIMING_BYTES = 1024 * 1024
+# What the player skips and its bar shows (static/js/terminal/time-axis.js). Shorter ones are how a program writes.
+_LEAST_PAUSE_US = 2_000_000
+# A number of a timing (sessions_app/terminal/timing.py) that may be such a pause: none is smaller than 1,998,848.
+_MAYBE_PAUSE: Final = re.compile(rb"[\x80-\xff]{2}[\x7a-\x7f]|[\x80-\xff]{3}")
 # A row is a segment, or what a recorder sent at once.
 _LONGEST_ROW = 2 * 1024 * 1024
 _ROWS_AT_ONCE = 500
@@ -120,9 +127,9 @@ class TerminalMap:
     keyframes: list[tuple[int, int, bool]]
     # (kind, offset, at_us, text)
     events: list[tuple[str, int, int, str]]
-    # (at_us, bytes written from then on), consecutive from byte `activity_from` on.
+    # (at_us, bytes written from then on, until_us), consecutive from byte `activity_from` on.
     activity_from: int
-    activity: list[tuple[int, int]]
+    activity: list[tuple[int, int, int]]
 
 
 def map_of(terminal: Terminal, after: int = 0) -> TerminalMap:
@@ -185,17 +192,18 @@ def _spread(rows: QuerySet[TerminalEvent], most: int) -> list[_Event]:
     return list(rows.values_list("number", "kind", "offset", "at_us", "text"))
 
 
-def _activity(terminal: Terminal, after: int) -> tuple[int, list[tuple[int, int]]]:
+def _activity(terminal: Terminal, after: int) -> tuple[int, list[tuple[int, int, int]]]:
     rows = _stored(terminal, after)
     if not rows:
         return after, []
     width_us = max(terminal.duration_us // _ACTIVITY_ENTRIES, _LEAST_ENTRY_US)
-    entries: list[tuple[int, int]] = []
-    for at_us, size in _amounts(rows):
+    entries: list[tuple[int, int, int]] = []
+    for at_us, size, until_us in _amounts(rows, width_us):
         if entries and at_us - entries[-1][0] < width_us:
-            entries[-1] = entries[-1][0], entries[-1][1] + size
+            begun_us, begun_size, _ = entries[-1]
+            entries[-1] = begun_us, begun_size + size, until_us
         else:
-            entries.append((at_us, size))
+            entries.append((at_us, size, until_us))
     return rows[0].offset, entries
 
 
@@ -205,6 +213,7 @@ class _Stored(NamedTuple):
     offset: int
     size: int
     first_us: int
+    last_us: int
     timing_size: int
     id: uuid.UUID
     model: type[TerminalChunk] | type[TerminalSegment]
@@ -219,7 +228,7 @@ def _stored(terminal: Terminal, after: int) -> list[_Stored]:
             for values in model._default_manager.filter(terminal=terminal, offset__gt=after - _LONGEST_ROW)
             .annotate(timing_size=Length("timing"))
             .order_by("offset")
-            .values_list("offset", "size", "first_us", "timing_size", "id")
+            .values_list("offset", "size", "first_us", "last_us", "timing_size", "id")
         ]
         for model in (TerminalChunk, TerminalSegment)
     ]
@@ -228,18 +237,48 @@ def _stored(terminal: Terminal, after: int) -> list[_Stored]:
     return [row for row in rows if row.offset + row.size > after]
 
 
-def _amounts(rows: list[_Stored]) -> Iterable[tuple[int, int]]:
-    """(time in microseconds, bytes) of each write where that is not too much to read, else of each row."""
-    if sum(row.timing_size for row in rows) > _DECODED_TIMING_BYTES:
-        return [(row.first_us, row.size) for row in rows]
+def _amounts(rows: list[_Stored], width_us: int) -> Iterable[tuple[int, int, int]]:
+    """(time in microseconds, bytes, time of the last of them) of each write, or of a whole row.
+
+    Of a row where single writes are too much to read, and its timing shows no pause, or none of `width_us`.
+    """
+    timings = _timings_worth_decoding(rows, max(width_us, _LEAST_PAUSE_US))
+    for row in rows:
+        # A chunk that was sealed meanwhile is no longer there.
+        if row.id in timings:
+            for at_us, size in timing.decode(timings[row.id], row.first_us):
+                yield at_us, size, at_us
+        else:
+            yield row.first_us, row.size, row.last_us
+
+
+def _timings_worth_decoding(rows: list[_Stored], pause_us: int) -> dict[uuid.UUID, bytes]:
+    """All timings where they are not too much; else those of rows in which there may be a pause so long.
+
+    The rows with the fewest writes come first: they are the likeliest to have one, and the cheapest.
+    """
+    if sum(row.timing_size for row in rows) <= _DECODED_TIMING_BYTES:
+        return _timings_of(rows)
+    long_rows = sorted((row for row in rows if row.last_us - row.first_us > pause_us), key=_timing_size)
+    searched = _timings_of(_within(long_rows, _SEARCHED_TIMING_BYTES))
+    paused = [row for row in long_rows if row.id in searched and _MAYBE_PAUSE.search(searched[row.id])]
+    return {row.id: searched[row.id] for row in _within(paused, _DECODED_TIMING_BYTES)}
+
+
+_timing_size = attrgetter("timing_size")
+
+
+def _within(rows: list[_Stored], most: int) -> list[_Stored]:
+    """The first of the rows, whose timings have so many bytes together."""
+    reached = accumulate(map(_timing_size, rows))
+    return [row for row, size in zip(rows, reached, strict=True) if size <= most]
+
+
+def _timings_of(rows: list[_Stored]) -> dict[uuid.UUID, bytes]:
     timings: dict[uuid.UUID, bytes] = {}
     for model in {row.model for row in rows}:
         ids = [row.id for row in rows if row.model is model]
         for start in range(0, len(ids), _ROWS_AT_ONCE):
             found = model._default_manager.filter(pk__in=ids[start : start + _ROWS_AT_ONCE])
             timings.update({key: bytes(value) for key, value in found.values_list("pk", "timing")})
-    return chain.from_iterable(
-        # A chunk that was sealed meanwhile is no longer there.
-        timing.decode(timings[row.id], row.first_us) if row.id in timings else [(row.first_us, row.size)]
-        for row in rows
-    )
+    return timings

@@ -7,9 +7,9 @@ const FLATNESS = 0.4;
 const SVG = "http://www.w3.org/2000/svg";
 
 /** Fills `plot` (an svg of `width` by `height` pixels) for `axis`; `activity` as for TimeAxis. */
-export function drawActivity(plot, { axis, activity, stepUs, width, height }) {
+export function drawActivity(plot, { axis, activity, width, height }) {
   plot.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  const columns = columnsOf(axis, activity, stepUs, Math.max(1, Math.floor(width / COLUMN_PX)));
+  const columns = columnsOf(axis, activity, Math.max(1, Math.floor(width / COLUMN_PX)));
   const most = columns.reduce((one, other) => Math.max(one, other), 0);
   let bars = "";
   columns.forEach((bytes, column) => {
@@ -28,11 +28,11 @@ export function drawActivity(plot, { axis, activity, stepUs, width, height }) {
 }
 
 /** Bytes in each of `count` columns; what lasts over several is shared out among them. */
-function columnsOf(axis, activity, stepUs, count) {
+function columnsOf(axis, activity, count) {
   const columns = new Float64Array(count);
-  for (const { atUs: from, bytes } of activity) {
-    const first = Math.min(count - 1, Math.floor(axis.place(from) * count));
-    const last = Math.max(first, Math.min(count - 1, Math.ceil(axis.place(from + stepUs) * count) - 1));
+  for (const { atUs, untilUs, bytes } of activity) {
+    const first = Math.min(count - 1, Math.floor(axis.place(atUs) * count));
+    const last = Math.max(first, Math.min(count - 1, Math.ceil(axis.place(untilUs) * count) - 1));
     for (let column = first; column <= last; column++) columns[column] += bytes / (last - first + 1);
   }
   return columns;

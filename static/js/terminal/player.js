@@ -19,7 +19,8 @@
 //   Properties (all readable at any time)
 //     map          null until loaded, then {size, durationUs, ended, keyframes, events, activity}:
 //                    keyframes [{offset, atUs, isHeavy}, …]; events [{kind: "resize"|"marker"|"exit", offset, atUs, text}, …];
-//                    activity [{atUs, offset, bytes}, …]: how much was written from then on; all of them ascending
+//                    activity [{atUs, untilUs, offset, bytes}, …]: how much was written from then on, and when the last
+//                    of it; all of them ascending
 //     atUs         the moment that is shown, microseconds since the start; offset: bytes of output up to there
 //     endUs, size  how far the recording reaches by now (of the map, or of live frames given to learn())
 //     shownFrom    offset of the keyframe that the screen began with: lines above are in earlier(shownFrom)

@@ -12,7 +12,7 @@ export class RecordingMap {
   size = 0;
   durationUs = 0;
   ended = false;
-  /** {offset, atUs, isHeavy}, {kind, offset, atUs, text}, {atUs, offset, bytes}: all ascending. */
+  /** {offset, atUs, isHeavy}, {kind, offset, atUs, text}, {atUs, untilUs, offset, bytes}: all ascending. */
   keyframes = [];
   events = [];
   activity = [];
@@ -36,10 +36,13 @@ export class RecordingMap {
   #takeActivity({ activity, activity_from: from }) {
     const kept = this.activity.filter(({ offset }) => offset < from);
     const last = kept.at(-1);
-    if (last && last.offset + last.bytes > from) kept[kept.length - 1] = { ...last, bytes: from - last.offset };
+    if (last && last.offset + last.bytes > from) {
+      const untilUs = Math.min(last.untilUs, activity[0]?.[0] ?? last.untilUs);
+      kept[kept.length - 1] = { ...last, untilUs, bytes: from - last.offset };
+    }
     let offset = from;
-    for (const [atUs, bytes] of activity) {
-      kept.push({ atUs, offset, bytes });
+    for (const [atUs, bytes, untilUs] of activity) {
+      kept.push({ atUs, untilUs, offset, bytes });
       offset += bytes;
     }
     this.activity = kept;

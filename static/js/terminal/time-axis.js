@@ -11,10 +11,10 @@ export class TimeAxis {
   #moments = [0];
   #places = [0];
 
-  /** `activity`: {atUs, bytes}, ascending, each written within the `stepUs` microseconds from its moment on. */
-  constructor(endUs, activity, { stepUs = 0, shortensPauses = true } = {}) {
+  /** `activity`: {atUs, untilUs, bytes}, ascending, each written from its moment on until that of its last byte. */
+  constructor(endUs, activity, { shortensPauses = true } = {}) {
     this.endUs = endUs;
-    this.pauses = pausesOf(endUs, activity, stepUs);
+    this.pauses = pausesOf(endUs, activity);
     for (const [from, to] of shortensPauses ? this.pauses : []) {
       this.#append(from, from - this.#moments.at(-1));
       this.#append(to, shownLength(to - from));
@@ -44,12 +44,14 @@ function shownLength(pauseUs) {
   return LONGEST_PAUSE_US * (1 + Math.log10(pauseUs / LONGEST_PAUSE_US));
 }
 
-function pausesOf(endUs, activity, stepUs) {
+function pausesOf(endUs, activity) {
   const pauses = [];
   let before = 0;
-  for (const { atUs: from } of [...activity, { atUs: endUs }]) {
-    if (from - before > LONGEST_PAUSE_US) pauses.push([before, from]);
-    before = Math.min(from + stepUs, endUs);
+  for (const { atUs, untilUs } of [...activity, { atUs: endUs, untilUs: endUs }]) {
+    // What has been written just now may be later than the end that is known.
+    const to = Math.min(atUs, endUs);
+    if (to - before > LONGEST_PAUSE_US) pauses.push([before, to]);
+    before = untilUs;
   }
   return pauses;
 }

@@ -13,7 +13,7 @@ const STEP_US = 5_000_000;
 
 export class Timeline {
   #axis = new TimeAxis(0, []);
-  #shown = { activity: [], events: [], hits: [], stepUs: 0, shortensPauses: true };
+  #shown = { activity: [], events: [], hits: [], shortensPauses: true };
   #drawnAt = -Infinity;
   #timer = 0;
   #width = 0;
@@ -66,14 +66,14 @@ export class Timeline {
   #redraw() {
     // Sized before there is anything to show.
     if (this.endUs === undefined) return;
-    const { activity, stepUs } = this.#shown;
+    const { activity } = this.#shown;
     this.#drawnAt = performance.now();
     if (this.bar.matches(":active")) return this.#later();
     this.#measure();
     this.#width = this.plot.clientWidth;
     const height = this.plot.clientHeight;
     if (!this.#width || !height) return;
-    const drawing = { axis: this.#axis, activity, stepUs, width: this.#width, height };
+    const drawing = { axis: this.#axis, activity, width: this.#width, height };
     for (const plot of [this.plot, this.played]) drawActivity(plot, drawing);
     this.ticks.draw(this.#shown.events.map(described), this.#axis, this.#width);
     this.#drawHits();
@@ -81,9 +81,9 @@ export class Timeline {
   }
 
   #measure() {
-    const { activity, stepUs, shortensPauses } = this.#shown;
+    const { activity, shortensPauses } = this.#shown;
     // A bar that changes under the finger leads elsewhere than where it was put.
-    if (!this.bar.matches(":active")) this.#axis = new TimeAxis(this.endUs, activity, { stepUs, shortensPauses });
+    if (!this.bar.matches(":active")) this.#axis = new TimeAxis(this.endUs, activity, { shortensPauses });
   }
 
   #drawHits() {

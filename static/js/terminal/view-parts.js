@@ -16,9 +16,6 @@ import { Timeline } from "scrollback/terminal/timeline";
 
 const STEP_US = 5_000_000;
 const NOTHING = [];
-// How finely the map says what was written when (sessions_app/actions/terminals/playing.py).
-const ACTIVITY_ENTRIES = 2_000;
-const LEAST_ENTRY_US = 50_000;
 
 export class ViewParts {
   #hits = NOTHING;
@@ -81,9 +78,8 @@ export class ViewParts {
     const { view } = this;
     const { player, following, ended, atUs, endUs, does } = view;
     const { activity = NOTHING, events = NOTHING } = player.map ?? {};
-    const stepUs = Math.max(endUs / ACTIVITY_ENTRIES, LEAST_ENTRY_US);
     const hits = this.#hits;
-    this.timeline.show({ atUs, endUs, activity, events, hits, stepUs, shortensPauses: player.skipsPauses });
+    this.timeline.show({ atUs, endUs, activity, events, hits, shortensPauses: player.skipsPauses });
     this.clock.show(atUs, endUs);
     this.controls.show({ does, following, isScrolledUp: !view.screen.atBottom, ended, atUs, endUs });
     this.part("moment").setAttribute("text", view.address);

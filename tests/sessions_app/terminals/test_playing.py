@@ -2,6 +2,7 @@
 
 import gzip
 import random
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -24,6 +25,7 @@ from sessions_app.actions.terminals.working import Workshop
 from sessions_app.models import Terminal, TerminalKeyframe
 from sessions_app.models.blob import pack
 from sessions_app.terminal import wire
+from sessions_app.terminal.asciicast.model import Output
 from sessions_app.terminal.follower import Follower, Hole
 from tests.factories import make_person, signed_in
 from tests.sessions_app.terminals.keyframes import keyframe_text, make_keyframe
@@ -295,7 +297,7 @@ def test_the_map_names_what_there_is_and_later_what_is_new(client: Client) -> No
             ["marker", 100 * KB, 1_000_000, ("build" * 100)[:200]],
         ],
         "activity_from": 0,
-        "activity": [[1_000_000, 100 * KB], [3_000_000, 100 * KB]],
+        "activity": [[1_000_000, 100 * KB, 1_000_000], [3_000_000, 100 * KB, 3_000_000]],
     }
     recorder.write(b"c" * KB, after_us=500_000)
     recorder.exit(3)
@@ -305,7 +307,7 @@ def test_the_map_names_what_there_is_and_later_what_is_new(client: Client) -> No
     assert newer["keyframes"] == [[100 * KB, 1_000_000, True], [200 * KB, 3_000_000, False]]
     assert [event[0] for event in newer["events"]] == ["resize", "marker", "exit"]
     assert newer["activity_from"] <= 100 * KB
-    assert sum(size for _, size in newer["activity"]) == 201 * KB - newer["activity_from"]
+    assert sum(size for _, size, _ in newer["activity"]) == 201 * KB - newer["activity_from"]
 
 
 def many_events() -> Recorder:
@@ -356,9 +358,84 @@ def test_activity_covers_every_byte_whatever_is_sealed() -> None:
         for after in (0, 1, len(written) // 2, len(written)):
             found = map_of(recorder.terminal, after)
             assert found.activity_from <= after
-            assert sum(size for _, size in found.activity) == len(written) - found.activity_from
-            moments = [at_us for at_us, _ in found.activity]
+            assert sum(size for _, size, _ in found.activity) == len(written) - found.activity_from
+            moments = [moment for at_us, _, until_us in found.activity for moment in (at_us, until_us)]
             assert moments == sorted(moments)
+
+
+SECOND_US = 1_000_000
+
+
+def spinner(recorder: Recorder, *, until_s: int, pauses: Sequence[tuple[int, int]] = ()) -> None:
+    """Ten writes a second, up to this second, but for these pauses (from, to); all of it sealed."""
+    for minute in range(0, until_s, 60):
+        moments = range(minute * 10, min(minute + 60, until_s) * 10)
+        written = [at for at in moments if not any(start * 10 < at < end * 10 for start, end in pauses)]
+        recorder.send(*[Output(at * SECOND_US // 10, b"\r|") for at in written])
+    recorder.exit(0)
+    seal(recorder.refresh())
+
+
+def pauses_of(terminal: Terminal, after: int = 0) -> list[tuple[float, float]]:
+    """As the bar draws them, in seconds."""
+    ends = [(at_us, until_us) for at_us, _, until_us in map_of(terminal, after).activity]
+    return [
+        (until_us / SECOND_US, at_us / SECOND_US)
+        for (_, until_us), (at_us, _) in pairwise(ends)
+        if at_us - until_us > 2 * SECOND_US
+    ]
+
+
+# Inside of a stored row, over the end of one (they begin each tenth second up to there), and longer than one.
+PAUSES = [(13, 18), (38, 42), (120, 150)]
+
+
+@pytest.mark.parametrize("decoded_bytes", [256 * KB, 3 * KB])
+def test_pauses_are_those_that_were_whether_single_writes_are_read_or_not(
+    monkeypatch: pytest.MonkeyPatch, decoded_bytes: int
+) -> None:
+    recorder = start_recorder()
+    spinner(recorder, until_s=180, pauses=PAUSES)
+    assert recorder.refresh().segments.count() > 10
+    monkeypatch.setattr(playing, "_DECODED_TIMING_BYTES", decoded_bytes)
+    assert pauses_of(recorder.terminal) == PAUSES
+    found = map_of(recorder.terminal)
+    assert sum(size for _, size, _ in found.activity) == recorder.terminal.size
+    assert found.activity[-1][2] == recorder.terminal.duration_us
+
+
+def test_timings_are_read_within_bounds_those_with_the_fewest_writes_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recorder = start_recorder()
+    spinner(recorder, until_s=180, pauses=[(13, 18), (61, 69), (91, 94)])
+    recorder.refresh()
+    sizes = sorted(len(row.timing) for row in recorder.terminal.segments.all())
+    # No room but for the timing of the emptiest row.
+    monkeypatch.setattr(playing, "_DECODED_TIMING_BYTES", sizes[0])
+    assert pauses_of(recorder.terminal) == [(61, 69)]
+    monkeypatch.setattr(playing, "_DECODED_TIMING_BYTES", sizes[0] + sizes[1])
+    assert pauses_of(recorder.terminal) == [(13, 18), (61, 69)]
+    monkeypatch.setattr(playing, "_SEARCHED_TIMING_BYTES", sizes[0])
+    assert pauses_of(recorder.terminal) == [(61, 69)]
+
+
+@pytest.mark.parametrize("pause_us", [2_000_001, 2_097_151, 2_097_152, 9_999_999])
+def test_a_pause_of_any_length_is_found_between_writes_of_any_size(
+    monkeypatch: pytest.MonkeyPatch, pause_us: int
+) -> None:
+    # All of them have more, those with a pause less.
+    monkeypatch.setattr(playing, "_DECODED_TIMING_BYTES", 100)
+    recorder = start_recorder()
+    recorder.send(*[Output(at, b"x") for at in range(100)])
+    for size in (1, 127, 128, 16_383, 16_384, 60_000):
+        recorder.write(b"x" * size, after_us=20_000_000)
+        before_us = recorder.time_us
+        recorder.send(Output(before_us + 1, b"x"), Output(before_us + 1 + pause_us, b"x" * size))
+        recorder.time_us += 1 + pause_us
+    activity = map_of(recorder.refresh()).activity
+    gaps = [at_us - until_us for (_, _, until_us), (at_us, _, _) in pairwise(activity)]
+    assert gaps.count(pause_us) == 6
 
 
 def test_an_unchanged_map_is_not_sent_again(client: Client) -> None:
