@@ -254,6 +254,51 @@ def test_steps_go_from_write_to_write_and_from_screen_to_screen(signed_in_page: 
         expect_shown(signed_in_page, recorded, signed_in_page.evaluate("player.offset"))
 
 
+@pytest.mark.parametrize(("before", "sought"), [(30, 250), (250, 30)])
+def test_a_step_during_a_seek_goes_on_from_the_moment_that_is_sought(
+    signed_in_page: Page, server: Server, before: int, sought: int
+) -> None:
+    recorded = Recorded(start_recorder())
+    line = b"x" * 4_094 + b"\r\n"
+    for first in range(0, 300, 50):
+        recorded.add(*[Output((number + 1) * 10_000, line) for number in range(first, first + 50)])
+    recorded.recorder.exit(0)
+    open_player(signed_in_page, recorded)
+    recorded.sought.add(recorded.ends[sought])
+    for steps, reached in ((["nextWrite"], 1), (["previousWrite"], -1), (["nextWrite", "nextWrite"], 2)):
+        signed_in_page.evaluate("(us) => player.seek(us)", recorded.times[before])
+        expect_shown(signed_in_page, recorded, recorded.ends[before])
+        arrived = signed_in_page.evaluate(
+            """([us, steps]) => {
+              const seek = player.seek(us);
+              return Promise.all([seek, ...steps.map((step) => player[step]())]);
+            }""",
+            [recorded.times[sought], steps],
+        )
+        assert arrived[0] is arrived[-1] is True
+        expect_shown(signed_in_page, recorded, recorded.ends[sought + reached])
+        assert signed_in_page.evaluate("player.atUs") == recorded.times[sought + reached]
+        assert not signed_in_page.evaluate("player.busy || player.playing")
+
+
+def test_a_step_gives_way_to_a_newer_seek(signed_in_page: Page, server: Server) -> None:
+    recorded = make_recording(random.Random(11), size=500 * KB)
+    open_player(signed_in_page, recorded)
+    first, middle, last = (recorded.times[len(recorded.times) * part // 4] for part in (1, 2, 3))
+    for step in ("nextWrite", "previousWrite", "nextKeyframe", "previousKeyframe"):
+        for sought in (middle, None):
+            signed_in_page.evaluate("(us) => player.seek(us)", first)
+            done = signed_in_page.evaluate(
+                """([step, sought, last]) => {
+                  if (sought !== null) player.seek(sought);
+                  return Promise.all([player[step](), player.seek(last)]);
+                }""",
+                [step, sought, last],
+            )
+            assert done == [False, True]
+            expect_shown(signed_in_page, recorded, recorded.offset_at(last))
+
+
 def test_playing_draws_every_byte_in_its_time(signed_in_page: Page, server: Server) -> None:
     recorded = Recorded(start_recorder())
     time_us = 0

@@ -70,6 +70,8 @@ export class Player {
   #drawing = new Drawing();
   // Raised with whatever makes older work pointless.
   #turn = 0;
+  // The promise of a seek that is on its way: until then the frames are those of another moment than `atUs`.
+  #going = null;
   #before = 0;
   // Where and when there was nothing more.
   #exhausted = "";
@@ -166,14 +168,24 @@ export class Player {
 
   async #goTo(find) {
     this.pause();
+    if (!this.#isThere && !(await this.#settled())) return false;
+    const turn = this.#turn;
     try {
-      return await this.#go({ offset: await find(await this.load()) });
+      const offset = await find(await this.load());
+      return turn === this.#turn && (await this.#go({ offset }));
     } catch (error) {
-      return this.#fail(error, this.#turn);
+      return this.#fail(error, turn);
     }
   }
 
-  async #go(target) {
+  #go(target) {
+    const going = this.#travel(target).finally(() => {
+      if (this.#going === going) this.#going = null;
+    });
+    return (this.#going = going);
+  }
+
+  async #travel(target) {
     const turn = this.#begin();
     if (target.us !== undefined) this.atUs = target.us;
     this.changed();
@@ -191,10 +203,21 @@ export class Player {
     return this.#arrive(turn);
   }
 
-  /** Go on with the frames that are there; where none are, the present moment is shown first. */
+  /** Whether the screen shows the moment that it is to show, so that one can step from there. */
+  get #isThere() {
+    return this.#isDrawn && !this.#going;
+  }
+
+  /** Wait for the seek that is on its way, or show the present moment; false when something newer took over. */
+  async #settled() {
+    while (this.#going) if (!(await this.#going)) return false;
+    return this.#isDrawn || this.seek(this.atUs);
+  }
+
+  /** Go on with the frames that are there, once the moment that was sought is. */
   async #step(work) {
     this.pause();
-    if (!this.#isDrawn && !(await this.seek(this.atUs))) return false;
+    if (!this.#isThere && !(await this.#settled())) return false;
     const turn = this.#begin();
     try {
       await work(turn);
