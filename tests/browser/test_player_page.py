@@ -186,6 +186,29 @@ def test_the_screen_is_there_as_plain_text_and_is_told_once_it_rests(signed_in_p
     assert box_of(region)["width"] > 500
 
 
+def test_what_is_selected_in_the_plain_text_stays_while_the_recording_goes_on(
+    signed_in_page: Page, server: Server
+) -> None:
+    page = signed_in_page
+    recorder = start_recorder()
+    for number in range(1, 11):
+        recorder.write(b"line %d\r\n" % number, after_us=SECOND_US)
+    open_terminal(page, recorder.terminal)
+    page.keyboard.press("5")
+    expect_screen(page, lines(5))
+    page.get_by_role("button", name="Screen as plain text").click()
+    text = page.get_by_role("region", name="Screen as plain text", exact=True).locator("pre")
+    expect(text).to_have_text(lines(5))
+    text.evaluate("(text) => getSelection().setBaseAndExtent(text.firstChild, 7, text.firstChild, 13)")
+    recorder.write(b"line 11\r\n", after_us=SECOND_US)
+    expect(page.locator("[data-clock]")).to_have_text("00:00:05 / 00:00:11")
+    # Longer than it waits for the player to rest.
+    page.wait_for_timeout(1_000)
+    assert page.evaluate("getSelection().toString()") == "line 2"
+    page.keyboard.press("6")
+    expect(text).to_have_text(lines(6))
+
+
 def test_running_output_is_not_read_out(signed_in_page: Page) -> None:
     page = signed_in_page
     open_terminal(page, counted().terminal)

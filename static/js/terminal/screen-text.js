@@ -49,7 +49,9 @@ export class ScreenText {
   }
 
   refresh() {
-    this.output.textContent = visibleText(this.inFront()) || "The screen is empty.";
+    const text = visibleText(this.inFront()) || "The screen is empty.";
+    // What one has selected, and where one reads, stays as long as the text does.
+    if (text !== this.output.textContent) this.output.textContent = text;
   }
 
   #announce(words) {
