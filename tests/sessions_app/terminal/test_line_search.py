@@ -193,6 +193,26 @@ def test_odd_forms_of_letters_are_found_in_any_text(line: str) -> None:
     assert lines_with(Pattern("kiss"), "hay\n" + line) == [line]
 
 
+def test_letters_of_other_scripts_are_found_in_each_of_their_forms() -> None:
+    forms = [(chr(code).lower(), chr(code)) for code in range(0x80, 0x1_F000)]
+    forms = [(letter, form) for letter, form in forms if letter != form and len(letter) == 1]
+    assert len(forms) > 1_000
+    for letter, form in forms:
+        # Behind a letter that more scripts share, and one that has a single form.
+        for text, line in ((letter, form), (f"日{letter}é", f"größer 日{form}É →")):
+            assert lines_with(Pattern(text), f"— ✓\n{line}") == [line], (letter, form)
+
+
+@pytest.mark.parametrize("text", ["ошибка диска", "Ошибка диска", "ok ошибка", "日本", "→ 日本"])
+def test_text_of_other_scripts_alone_is_not_looked_at(text: str) -> None:
+    hay = f"größer — naïve ✓ {'漢' if '日' not in text else ''}\n"
+
+    assert list(Pattern(text).find(hay.encode(), deadline=0)) == []
+    with pytest.raises(TimeIsUp):
+        list(Pattern(text).find(f"{hay}{text}".encode(), deadline=0))
+    assert lines_with(Pattern(text), f"{hay}{text}") == [text]
+
+
 @given(st.lists(LINES, max_size=8))
 def test_pieces_cut_a_long_text_between_lines_only(lines: list[str]) -> None:
     lines = [line + "needle" + line for line in lines]
