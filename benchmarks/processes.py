@@ -6,7 +6,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -34,24 +34,6 @@ class Costs:
     errors: bytes
 
 
-class _PeakMemory(threading.Thread):
-    """Adds up the resident memory of a process and all below it, again and again."""
-
-    def __init__(self, process_id: int) -> None:
-        super().__init__(daemon=True)
-        self.peak_bytes = 0
-        self._root = psutil.Process(process_id)
-        self._over = threading.Event()
-
-    def run(self) -> None:
-        while not self._over.wait(SAMPLE_EVERY_S):
-            self.peak_bytes = max(self.peak_bytes, resident_bytes(self._root))
-
-    def stop(self) -> None:
-        self._over.set()
-        self.join()
-
-
 def measured(
     command: Sequence[str], environment: Mapping[str, str], *, accept: Iterable[int] = (0,)
 ) -> Costs:
@@ -63,14 +45,12 @@ def measured(
             command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=told
         ) as process,
     ):
-        memory = _PeakMemory(process.pid)
-        memory.start()
         assert process.stdout is not None
-        output = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        wall_s = time.monotonic() - started
-        memory.stop()
+        with PeakMemory(process.pid) as memory:
+            output = process.stdout.read()
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            wall_s = time.monotonic() - started
         told.seek(0)
         errors = told.read()
     sys.stderr.write(errors.decode("utf-8", "replace"))
@@ -83,7 +63,7 @@ def measured(
 
 def resident_bytes(root: psutil.Process) -> int:
     """Resident memory of a process and all below it; what ends meanwhile counts nothing."""
-    return sum(_own_resident_bytes(process) for process in tree(root))
+    return sum(own_resident_bytes(process) for process in tree(root))
 
 
 def processor_seconds(root: psutil.Process) -> float:
@@ -107,11 +87,49 @@ def tree(root: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def _own_resident_bytes(process: psutil.Process) -> int:
+def own_resident_bytes(process: psutil.Process) -> int:
+    """Resident memory of a process alone; 0 once it has ended."""
     try:
         return int(process.memory_info().rss)
     except psutil.Error:
         return 0
+
+
+class PeakMemory(threading.Thread):
+    """Looks at the resident memory of a process again and again, meanwhile in a thread of its own.
+
+    `first_bytes` is what it began with. `resident` is what is looked at: of a process and all below it, or of it alone.
+    """
+
+    def __init__(
+        self,
+        process_id: int,
+        resident: Callable[[psutil.Process], int] = resident_bytes,
+        *,
+        every_s: float = SAMPLE_EVERY_S,
+    ) -> None:
+        super().__init__(daemon=True)
+        self._root = psutil.Process(process_id)
+        self._resident = resident
+        self._every_s = every_s
+        self._over = threading.Event()
+        self.first_bytes = self.peak_bytes = self._resident(self._root)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self.join()
+        self._look()
+
+    def run(self) -> None:
+        while not self._over.wait(self._every_s):
+            self._look()
+
+    def _look(self) -> None:
+        self.peak_bytes = max(self.peak_bytes, self._resident(self._root))
 
 
 class Following:

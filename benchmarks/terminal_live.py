@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Self
 
@@ -39,10 +39,20 @@ while written < size:
     if rate:
         time.sleep(0.01)
 """
+# Prints as many bytes of the same as each line asks for, as fast as it can, until one is empty.
+BURSTS = """
+import sys
+number = 0
+while line := sys.stdin.readline().strip():
+    end = number + int(line) // 80
+    sys.stdout.write("".join("%078d\\n" % each for each in range(number, end)))
+    sys.stdout.flush()
+    number = end
+"""
 
 
 def steady_output(size: int) -> bytes:
-    """What STEADY prints, as it comes out of its terminal."""
+    """What STEADY and BURSTS print, as it comes out of their terminal."""
     return b"".join(b"%078d\r\n" % number for number in range(-(-size // 80)))
 
 
@@ -72,8 +82,12 @@ class Recorded:
         self.terminal_id = self._wait_for_terminal()
 
     def begin(self) -> None:
+        self.say("")
+
+    def say(self, line: str) -> None:
+        """Type a line for the program."""
         assert self.process.stdin is not None
-        self.process.stdin.write(b"\n")
+        self.process.stdin.write(line.encode() + b"\n")
         self.process.stdin.flush()
 
     def wait(self, timeout_s: float) -> None:
@@ -158,14 +172,13 @@ class Viewer:
             self.position = offset
 
 
-def pump_all(viewers: Sequence[Viewer], until_s: float, *, enough: Sequence[Viewer] | None = None) -> None:
-    """Serve the sockets until all of them have ended, or those that are `enough`, or time is up."""
-    awaited = viewers if enough is None else enough
+def pump_all(viewers: Sequence[Viewer], until_s: float, *, is_over: Callable[[], bool] | None = None) -> None:
+    """Serve the sockets until all of them have ended, or it is over, or time is up."""
     with selectors.DefaultSelector() as selector:
         for viewer in viewers:
             if not viewer.ended:
                 selector.register(viewer.live, selectors.EVENT_READ, viewer)
-        while time.monotonic() < until_s and not all(viewer.ended for viewer in awaited):
+        while selector.get_map() and time.monotonic() < until_s and not (is_over and is_over()):
             for key, _ in selector.select(0.5):
                 key.data.pump()
                 if key.data.ended:

@@ -29,9 +29,13 @@ class WebSocket:
         *,
         timeout_s: float = 30.0,
         through: int | None = None,
+        receive_bytes: int | None = None,
     ) -> None:
-        """`port` is the server's; `through` that of a proxy on the way to it."""
+        """`port` is the server's; `through` that of a proxy on the way to it. `receive_bytes` is the room that the
+        system has for what was not read yet, where it is not to be the usual one of some megabytes."""
         self._socket = socket.create_connection(("127.0.0.1", through or port), timeout=timeout_s)
+        if receive_bytes is not None:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = bytearray()
         self._start = 0

@@ -12,16 +12,17 @@ from typing import Any, cast
 
 import pytest
 
-from benchmarks import harness
+from benchmarks import harness, terminal_stalled, terminal_viewers
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.audit_tampering import told_by
 from benchmarks.harness import Console, Cost, Pace, percentiles
-from benchmarks.processes import Costs, Failed
+from benchmarks.processes import Costs, Failed, PeakMemory
 from benchmarks.terminal_attach import times_faster
 from benchmarks.terminal_corpus import Cast
 from benchmarks.terminal_fuzz import BROWSER_MEMORY_MB, IMPORT_MEMORY_MB, check
 from benchmarks.terminal_hostile import FREEZING
 from benchmarks.terminal_recordings import import_cast
+from sessions_app.terminal.window import MAX_CELLS
 from tests.chromium import find
 from tests.endurance.sizes import IS_FULL
 
@@ -208,12 +209,16 @@ def check_latency(found: dict[str, Any]) -> None:
 
 def check_viewers(found: dict[str, Any]) -> None:
     assert found["viewers"] == 20
-    assert all(run["share_skipped"] == 0 for run in found["live"])
+    assert all(run["share_skipped"] == 0 for run in (found["together"], *found["live"]))
+    assert found["together"]["seconds"] > found["together"]["came_s"] > 0
+    assert all(run["server_grew_mb"] > 0 for run in (found["together"], *found["live"]))
 
 
 def check_stalled(found: dict[str, Any]) -> None:
-    assert found["alone"]["others_share_skipped"] == 0
-    assert 0 < found["never acknowledges"]["sent_to_each_mb"] <= 1.1
+    assert found["stalled"] == 20
+    # As much as may be on its way: what they cost was there to be seen.
+    assert 0.5 < found["never acknowledges"]["sent_to_each_mb"] <= 1.1
+    assert found["never reads"]["mb_per_stalled_viewer"] <= 2
 
 
 def check_wall(found: dict[str, Any]) -> None:
@@ -236,7 +241,7 @@ def check_fuzz(found: dict[str, Any]) -> None:
     drawn = browser["drawn"]
     assert drawn["mb"] >= found["mb"]
     assert all(count > 0 for count in drawn["frames"].values())
-    assert drawn["largest_window_cells"] > 1_000_000
+    assert drawn["largest_window_cells"] == MAX_CELLS
     assert 100 < drawn["memory_peak_mb"] < BROWSER_MEMORY_MB
     assert 20 < found["import"]["peak_rss_mb"] < IMPORT_MEMORY_MB
 
@@ -350,6 +355,47 @@ def test_what_harm_is_done_by_hostile_output_is_a_failure(path: str, value: obje
     functools.reduce(dict.__getitem__, groups, figures)[name] = value
     with pytest.raises(Failed, match=reason):
         check(figures)
+
+
+STALLED_FINE: dict[str, Any] = {
+    "without": {"others_share_skipped": 0.0, "others_last_s": 20.0},
+    "never acknowledges": {"others_share_skipped": 0.0, "others_last_s": 20.4, "mb_per_stalled_viewer": 0.4},
+    "never reads": {"others_share_skipped": 0.0, "others_last_s": 20.4, "mb_per_stalled_viewer": 1.4},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "reason"),
+    [
+        ("without", "others_share_skipped", 0.1, r"without: the others were not sent 10.00%"),
+        ("never reads", "others_share_skipped", 0.001, r"never reads: the others were not sent 0.10%"),
+        ("never reads", "mb_per_stalled_viewer", 2.1, r"one that never reads takes 2.1 MB"),
+        ("never acknowledges", "mb_per_stalled_viewer", 9.0, r"one that never acknowledges takes 9 MB"),
+        ("never acknowledges", "others_last_s", 23.5, r"never acknowledges: .* 3.5 s later"),
+    ],
+)
+def test_what_stalled_viewers_cost_the_others_is_a_failure(
+    kind: str, name: str, value: float, reason: str
+) -> None:
+    figures = copy.deepcopy(STALLED_FINE)
+    terminal_stalled.check(figures)
+    figures[kind][name] = value
+    with pytest.raises(Failed, match=reason):
+        terminal_stalled.check(figures)
+
+
+def test_output_that_viewers_are_spared_is_a_failure() -> None:
+    terminal_viewers.check({"together": {"share_skipped": 0.0}})
+    with pytest.raises(Failed, match=r"0.02% of what was sent"):
+        terminal_viewers.check({"together": {"share_skipped": 0.0002}})
+
+
+def test_the_most_memory_of_a_program_is_seen_also_where_it_is_given_back() -> None:
+    grown = "import time; kept = bytearray(80_000_000); time.sleep(0.5); del kept; time.sleep(0.5)"
+    with subprocess.Popen([sys.executable, "-c", grown]) as program, PeakMemory(program.pid) as memory:
+        program.wait()
+    assert memory.first_bytes < 60_000_000
+    assert memory.peak_bytes > 80_000_000
 
 
 def test_an_import_that_warns_is_a_failure(tmp_path: Path) -> None:
