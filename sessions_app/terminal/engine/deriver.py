@@ -52,8 +52,8 @@ _CUT = re.compile(rb"\x1b(?:\[(?:[23]J|\?(?:1049|1047|47)[hl]|(?:1;1)?H\x1b\[0?J
 # What leaves the screen is listed before there are more rows above it than the engine keeps.
 _MOST_LINES = HEAVY_ROWS // 2
 _LINES = re.compile(rb"(?:[^\n]*\n){1,%d}|[^\n]+" % _MOST_LINES)
-# What stands between sequences that belong together.
-_HOME = b"\x1b[H"
+# What may stand between sequences that belong together.
+_BETWEEN = re.compile(rb"(?:\x1b#8)*(?:\x1b\[H)?(?:\x1b#8)*")
 
 
 class Deriver:
@@ -170,7 +170,7 @@ class Deriver:
         cut = _CUT.search(data)
         while cut is not None:
             start, end = cut.span()
-            while (following := _CUT.match(data, end + len(_HOME) * data.startswith(_HOME, end))) is not None:
+            while (following := _CUT.match(data, _behind(_BETWEEN, data, end))) is not None:
                 end = following.end()
             self._feed(data[position:start])
             self._cut(data[start:end])
@@ -266,6 +266,12 @@ def _has_cut(data: bytes) -> bool:
         or (b"?" in data and (b"[?1049" in data or b"[?47" in data or b"[?1047" in data))
         or b"\x1bc" in data
     )
+
+
+def _behind(pattern: re.Pattern[bytes], data: bytes, start: int) -> int:
+    """Where what the pattern takes from `start` on ends."""
+    found = pattern.match(data, start)
+    return start if found is None else found.end()
 
 
 def _good_end(data: bytes) -> int:

@@ -30,6 +30,12 @@ _FRESH_PEN = b"\x1b[0m"
 _MANY_TIMES = re.compile(rb"b(?<=[0-9]{3}b)")
 _REPEATED = re.compile(rb"\x1b\[([0-9]{3,})b")
 _SEQUENCE = re.compile(rb"\x1b\[[0-9;:?]*[@-~]")
+#: In a window of so many cells output that concerns the whole screen over and over is worth a look.
+LARGE_CELLS = 16_384
+# What clears, fills or switches all of the screen, up to four of that in the same order again and again: after the
+# second time nothing changes any more. In the largest window 256 KB of it would take up to a minute and a half.
+_WHOLE = rb"\x1b(?:c|#8|\[\??[0-3]?J|\[H|\[\?(?:47|1047|1049)[hl])"
+_WHOLE_AGAIN = re.compile(rb"(%b(?:%b){0,3}?)\1{2,}" % (_WHOLE, _WHOLE))
 # Left and right margins, and clusters of characters in one cell: xterm.js has neither.
 _UNKNOWN_MODES = (69, 2027)
 
@@ -65,6 +71,8 @@ class GhosttyEngine:
             self.native.write(data)
             return
         data = self._links.hide(data)
+        if self.native.cols * self.native.rows >= LARGE_CELLS:
+            data = _WHOLE_AGAIN.sub(rb"\1\1", data)
         if _MANY_TIMES.search(data):
             data = _REPEATED.sub(self._repeated_less, data)
         if b"!p" in data:

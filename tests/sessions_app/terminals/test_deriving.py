@@ -16,7 +16,7 @@ from dashboard.lib.db import write_transaction
 from sessions_app.actions.terminals import deriving, pieces, texts, working, write_recording
 from sessions_app.actions.terminals.deriving import derivable, derive, derive_all, forget_derived
 from sessions_app.actions.terminals.pieces import PIECE_BYTES, Cursor, Piece, read_piece
-from sessions_app.actions.terminals.reading import MissingOutput
+from sessions_app.actions.terminals.reading import MissingOutput, read_stretches
 from sessions_app.actions.terminals.sealing import seal
 from sessions_app.actions.terminals.starting import start_before
 from sessions_app.actions.terminals.working import EngineAway, Workshop
@@ -424,6 +424,32 @@ def test_an_engine_that_hangs_costs_the_piece_it_hangs_over(
     assert 0 < sum(len(line) + 2 for line in lost) <= 260 * 1024
     assert found(terminal, "word7")
     assert keyframes_of(terminal)[-1][0] == terminal.size
+
+
+def test_a_flood_that_takes_too_long_is_given_up_and_what_follows_it_is_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Sequences that concern the whole of the largest window, with something else between any two of them."""
+    before, flood, after = log_of(4_000), b"\x1b#8x" * (64 * 1024), b"\x1bc" + log_of(12_000, seed=2)
+    data = before + flood + after
+    writes = [data[position : position + 4_000] for position in range(0, len(data), 4_000)]
+    items = [("r", 0, b"2000x250"), *(("o", 10_000 * number, write) for number, write in enumerate(writes))]
+    with write_transaction():
+        terminal, _ = write_recording(make_source(), draft_of(items, ended=True), actor=SYSTEM)
+    workshop = Workshop(EngineProcess(deadline_s=1.5), works_ahead=False)
+    try:
+        with caplog.at_level(logging.WARNING):
+            derive_all(terminal.pk, workshop)
+    finally:
+        workshop.stop()
+    assert_done(terminal)
+    assert any("stays without keyframe and text" in record.getMessage() for record in caplog.records)
+    assert b"".join(stretch.data for stretch in read_stretches(terminal.pk, 0, terminal.size)) == data
+    kept = lines_of(terminal)
+    assert kept[-2_000:] == after.decode().split("\r\n")[-2_001:-1]
+    offsets = [row[0] for row in keyframes_of(terminal)]
+    assert any(len(before + flood) < offset < terminal.size for offset in offsets)
+    assert offsets[-1] == terminal.size
 
 
 def test_an_engine_that_never_starts_moves_no_cursor(monkeypatch: pytest.MonkeyPatch) -> None:

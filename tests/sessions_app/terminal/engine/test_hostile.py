@@ -1,13 +1,19 @@
 """Output that was made to break terminals breaks neither the engine nor its limits."""
 
+import random
 import time
+from collections.abc import Iterator
 
 import pytest
 
+from sessions_app.terminal.engine import ghostty
 from sessions_app.terminal.engine.deriver import Deriver
 from sessions_app.terminal.engine.ghostty import GhosttyEngine
-from sessions_app.terminal.engine.model import Output
+from sessions_app.terminal.engine.model import Derived, Output
+from sessions_app.terminal.window import allowed_size
 from tests.sessions_app.terminal.engine.hostile import attack, hostile
+from tests.sessions_app.terminal.engine.judge import Judge, Look, judging
+from tests.sessions_app.terminal.engine.recordings import random_writes
 
 # Nothing here reaches a database.
 pytestmark = pytest.mark.once
@@ -55,6 +61,88 @@ def test_no_sequence_takes_long(output: bytes) -> None:
     deriver.finish()
     # A hundredth of it is usual; what is quadratic takes minutes.
     assert time.process_time() - began < 5
+
+
+LARGEST = allowed_size(2_000, 2_000)
+# What concerns the whole screen, in a few bytes.
+WHOLE = [
+    b"\x1bc", b"\x1b#8", b"\x1b[2J", b"\x1b[J", b"\x1b[1J", b"\x1b[3J", b"\x1b[?2J", b"\x1b[H",
+    b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?1047h", b"\x1b[?1047l", b"\x1b[?47h", b"\x1b[?47l",
+]  # fmt: skip
+FLOODS = [
+    b"\x1b#8", b"\x1bc", b"\x1b[2J", b"\x1b[J", b"\x1b[?2J", b"\x1b[?1049h\x1b[?1049l",
+    b"\x1b[?47h\x1b[?47l", b"\x1bc\x1b#8", b"\x1b#8\x1b[2J", b"\x1b[2J\x1b[3J\x1b[H",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", FLOODS, ids=repr)
+def test_a_flood_of_what_concerns_the_whole_screen_is_derived_like_any_output(unit: bytes) -> None:
+    """Done as often as it is asked for, a piece of it takes up to a minute and a half in the largest window."""
+    deriver = Deriver(*LARGEST)
+    began = time.process_time()
+    deriver.take([Output(0, 0, b"before\r\n" + unit * (256 * 1024 // len(unit)))])
+    assert time.process_time() - began < 2.5
+    behind = [deriver.take([Output(1, 1, b"behind the flood\r\n" * 20_000)]), deriver.finish()]
+    assert any(keyframe.data for derived in behind for keyframe in derived.keyframes)
+    assert "behind the flood" in {line.text for derived in behind for line in derived.lines}
+
+
+@pytest.fixture(scope="module")
+def judge() -> Iterator[Judge]:
+    with judging() as made:
+        yield made
+
+
+def _random_floods(seed: int) -> Iterator[bytes]:
+    """Ordinary and wild output, and in it what concerns the whole screen, over and over."""
+    chance = random.Random(seed)
+    for written in random_writes("wild" if seed % 2 else "edited", seed, 12, 20, 6):
+        unit = b"".join(chance.choices(WHOLE, k=chance.randint(1, 4)))
+        begun = chance.choice([b"", b"", b"text\r\n" * 9, b"\x1b]0;title", b"\x1bPq", b"\x1b[1;", b"\xe6"])
+        yield written + begun + unit * chance.randint(1, 7) + chance.choice([b"x", b"\x1b[31m", b"\n"])
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_what_is_repeated_less_often_looks_and_goes_on_the_same(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ghostty, "LARGE_CELLS", 1)
+    whole, single = GhosttyEngine(20, 6), GhosttyEngine(20, 6)
+    for data in _random_floods(seed):
+        whole.feed(data)
+        # In single bytes nothing is seen to be repeated.
+        for index in range(len(data)):
+            single.feed(data[index : index + 1])
+        assert whole.native.scrollback_rows == single.native.scrollback_rows
+        assert whole.styled() == single.styled()
+        assert whole.screen() == single.screen()
+        assert whole.keyframe(100) == single.keyframe(100)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_what_is_repeated_less_often_is_derived_the_same(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = [Output(0, number, data) for number, data in enumerate(_random_floods(seed))]
+
+    def derived() -> tuple[Derived, Derived]:
+        deriver = Deriver(20, 6)
+        return deriver.take(items), deriver.finish()
+
+    as_often = derived()
+    monkeypatch.setattr(ghostty, "LARGE_CELLS", 1)
+    assert derived() == as_often
+
+
+@pytest.mark.parametrize("unit", FLOODS, ids=repr)
+def test_xterm_shows_what_the_engine_shows_behind_a_flood(
+    judge: Judge, unit: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ghostty, "LARGE_CELLS", 1)
+    output = b"\x1b[31mbefore\r\n" * 9 + unit * 50 + b"x"
+    engine = GhosttyEngine(20, 6)
+    engine.feed(output)
+    (expected,) = judge.replay(20, 6, [output, Look()])
+    (restored,) = judge.replay(20, 6, [engine.keyframe(0), Look()])
+    assert restored == expected
 
 
 def test_a_character_that_is_repeated_too_often_fills_the_screen_as_asked() -> None:
