@@ -42,6 +42,10 @@ _TRICKS = (
     b"\x1b[?1000h\x1b[?1002h\x1b[?1003h\x1b[?1006h\x1b[?1004h\x1b[?2004h\x1b[200~\x1b[8;9999;9999t\x1b[3;0;0t\x1b[2t"
 )
 _MEAN_WRITE = 8_000
+# Columns and rows, each for so many writes; after the first of them, so that also little output has the largest.
+_WINDOWS = ((65_535, 65_535), (1, 1), (2, 500), (500, 2), (COLS, ROWS))
+_WINDOW_WRITES = 400
+_FIRST_WINDOW_WRITES = 10
 
 type Writes = Iterator[bytes]
 
@@ -49,12 +53,12 @@ type Writes = Iterator[bytes]
 def hostile(size: int) -> Iterator[Event]:
     """At least `size` bytes of it, in windows of any size."""
     random_ = random.Random(size)
+    windows = cycle(_WINDOWS)
     written = time_us = 0
     for number, data in enumerate(_turns(random_)):
         time_us += random_.choice((0, 1, 500, 20_000, 3_000_000))
-        if number % 400 == 399:
-            cols, rows = random_.choice(((1, 1), (2, 500), (500, 2), (65_535, 65_535), (COLS, ROWS)))
-            yield Resize(time_us, cols, rows)
+        if number % _WINDOW_WRITES == _FIRST_WINDOW_WRITES:
+            yield Resize(time_us, *next(windows))
         yield Output(time_us, data)
         written += len(data)
         if written >= size:

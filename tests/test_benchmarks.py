@@ -19,7 +19,7 @@ from benchmarks.harness import Console, Cost, Pace, percentiles
 from benchmarks.processes import Costs, Failed, PeakMemory
 from benchmarks.terminal_attach import times_faster
 from benchmarks.terminal_corpus import Cast
-from benchmarks.terminal_fuzz import BROWSER_MEMORY_MB, IMPORT_MEMORY_MB, check
+from benchmarks.terminal_fuzz import BROWSER_MEMORY_MB, IMPORT_MEMORY_MB, SERVER_MEMORY_MB, check
 from benchmarks.terminal_hostile import FREEZING
 from benchmarks.terminal_recordings import import_cast
 from sessions_app.terminal.window import MAX_CELLS
@@ -235,15 +235,24 @@ def check_fuzz(found: dict[str, Any]) -> None:
     assert browser["problems"] == 0
     # Each of these keeps a bare xterm.js busy for hours, or for half a minute at least; the page has clamps for all.
     assert browser["hangs"] == []
-    assert browser["freezing_ms"].keys() == FREEZING.keys()
-    assert all(milliseconds > 0 for milliseconds in browser["freezing_ms"].values())
+    assert browser["freezing"].keys() == {"ordinary", "largest"}
+    for window in browser["freezing"].values():
+        assert window["ms"].keys() == FREEZING.keys()
+        assert all(milliseconds > 0 for milliseconds in window["ms"].values())
+    assert browser["freezing"]["largest"]["cols"] * browser["freezing"]["largest"]["rows"] == MAX_CELLS
     # All of it came to the screen, and not by output alone.
     drawn = browser["drawn"]
     assert drawn["mb"] >= found["mb"]
     assert all(count > 0 for count in drawn["frames"].values())
     assert drawn["largest_window_cells"] == MAX_CELLS
-    assert 100 < drawn["memory_peak_mb"] < BROWSER_MEMORY_MB
+    assert 100 < browser["memory_peak_mb"] < BROWSER_MEMORY_MB
+    assert 50 < browser["server_peak_mb"] < SERVER_MEMORY_MB
     assert 20 < found["import"]["peak_rss_mb"] < IMPORT_MEMORY_MB
+    live = found["live"]
+    assert live["bytes_kept"] is True
+    assert live["mb"] >= 0.1
+    assert live["keyframes"] > 0
+    assert 50 < live["server_peak_mb"] < SERVER_MEMORY_MB
 
 
 def check_overhead(found: dict[str, Any]) -> None:
@@ -322,13 +331,18 @@ def test_too_few_samples_at_full_speed_have_no_percentiles() -> None:
     assert pace.at_full_speed() is None
 
 
+FROZEN: dict[str, Any] = {"longest_task_ms": 90.0, "worst_ms": 400.0, "worst_afterwards_ms": 40.0}
 FINE: dict[str, Any] = {
     "mb": 1,
     "import": {"peak_rss_mb": 100, "keyframes": 9, "keyframes_apart_mb": 0.3, "seconds": 3.0},
     "screens": {"refused": [], "worst_ms": 90.0},
+    "live": {"keyframes": 3, "keyframes_apart_mb": 0.3, "server_peak_mb": 150},
     "browser": {
         "hangs": [],
-        "drawn": {"memory_peak_mb": 100, "longest_task_ms": 90.0, "worst_afterwards_ms": 40.0},
+        "memory_peak_mb": 100,
+        "server_peak_mb": 150,
+        "drawn": {"longest_task_ms": 90.0, "worst_afterwards_ms": 40.0},
+        "freezing": {"ordinary": FROZEN, "largest": dict(FROZEN)},
     },
 }
 
@@ -343,8 +357,32 @@ FINE: dict[str, Any] = {
         ("import.seconds", 999.0, "999.0 seconds of the import, 35"),
         ("screens.worst_ms", 5_001.0, "5001.0 milliseconds of a screen"),
         ("import.peak_rss_mb", IMPORT_MEMORY_MB + 1, "1001 MB of memory of the import"),
-        ("browser.drawn.memory_peak_mb", BROWSER_MEMORY_MB + 1, "2001 MB of memory of the browser"),
-        ("browser.drawn.longest_task_ms", 60_000.0, "60000.0 milliseconds of one task"),
+        ("browser.memory_peak_mb", BROWSER_MEMORY_MB + 1, "2001 MB of memory of the browser"),
+        ("browser.drawn.longest_task_ms", 3_001.0, "3001.0 milliseconds of one task of the page, 3000"),
+        (
+            "browser.freezing.ordinary.longest_task_ms",
+            1_501.0,
+            "1501.0 .* task of the page in the ordinary window",
+        ),
+        (
+            "browser.freezing.largest.longest_task_ms",
+            3_001.0,
+            "3001.0 .* task of the page in the largest window",
+        ),
+        (
+            "browser.freezing.largest.worst_ms",
+            15_001.0,
+            "15001.0 milliseconds of one sequence in the largest",
+        ),
+        (
+            "browser.freezing.ordinary.worst_afterwards_ms",
+            2_001.0,
+            "2001.0 .* drew the ordinary window again",
+        ),
+        ("live.keyframes", 0, "no keyframe"),
+        ("live.keyframes_apart_mb", 9.5, "9.5 megabytes of live output without"),
+        ("live.server_peak_mb", 601, "601 MB of memory of the server that a recorder"),
+        ("browser.server_peak_mb", 601, "601 MB of memory of the server whose page plays"),
         ("browser.drawn.worst_afterwards_ms", 9_000.0, "9000.0 milliseconds until the page drew again"),
     ],
 )

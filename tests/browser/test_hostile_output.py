@@ -14,6 +14,7 @@ from playwright.sync_api import Dialog, Page, expect
 from sessions_app.actions.terminals.screens import screen_at
 from sessions_app.models import Person
 from sessions_app.terminal.asciicast.model import Output
+from sessions_app.terminal.window import MAX_COLS, MAX_ROWS, allowed_size
 from tests.browser.conftest import OpenContext
 from tests.browser.running import Server
 from tests.browser.test_terminals import open_terminal, screen_text, until
@@ -89,6 +90,35 @@ def test_nothing_freezes_the_page(signed_in_page: Page, server: Server, name: st
     recorder.write(b"\x1b\\\x18\x1bc" + b"still here")
     until(lambda: screen_text(signed_in_page).endswith("still here"), name)
     assert longest_task_ms(signed_in_page) < LONGEST_TASK_MS
+    assert signed_in_page.evaluate("window.answers") == []
+
+
+# Where the size of the window matters, in the largest one; less often, as each costs a hundred times as much there.
+LARGEST = allowed_size(MAX_COLS, MAX_ROWS)
+FREEZING_LARGEST = {
+    **{
+        name: FREEZING[name]
+        for name in (
+            *("scrolling and inserting", "repeating and erasing", "sideways", "eight bits", "sub-parameters"),
+            *("moving without end", "erasing up to the last cell"),
+        )
+    },
+    "just below the limit, often": b"x\x1b[249S\x1b[249T\x1b[249L\x1b[249M\x1b[65535b" * 80,
+    "filling and erasing": b"\x1b#8\x1b[2J\x1b[3J\x1bc" * 300,
+    "switching screens": b"\x1b[?1049hx\x1b[?1049l" * 300,
+}
+
+
+@pytest.mark.parametrize("name", FREEZING_LARGEST)
+def test_nothing_freezes_the_page_in_the_largest_window(
+    signed_in_page: Page, server: Server, name: str
+) -> None:
+    recorder = opened(signed_in_page, *LARGEST)
+    recorder.write(FREEZING_LARGEST[name])
+    recorder.write(b"\x1b\\\x18\x1bc" + b"still here")
+    until(lambda: screen_text(signed_in_page).endswith("still here"), name)
+    # Laying out and painting 500,000 cells is one task. Some 90 ms were seen; unhindered it is minutes to hours.
+    assert longest_task_ms(signed_in_page) < 2 * LONGEST_TASK_MS
     assert signed_in_page.evaluate("window.answers") == []
 
 
