@@ -11,6 +11,8 @@ const OPENS_WITHIN_MS = 10_000;
 // After so long without a word the server is asked for one.
 const SILENT_MS = 20_000;
 const ANSWERS_WITHIN_MS = 10_000;
+// Where the page has a reason to doubt that anybody is there.
+const ANSWERS_SOON_MS = 3_000;
 // A clock that jumps so far says that the machine slept.
 const LOOK_EVERY_MS = 5_000;
 const SLEPT_MS = 15_000;
@@ -83,6 +85,14 @@ export class SteadySocket {
     socket?.close(1000);
   }
 
+  /** Ask at once whether anybody is still there: who does not answer soon is left, and tried again. */
+  doubt() {
+    if (!this.isOpen) return;
+    if (!this.#asked) this.#ask();
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#asked && this.retry(), ANSWERS_SOON_MS);
+  }
+
   /** Where it is open. */
   send(message) {
     if (this.isOpen) this.#socket.send(JSON.stringify(message));
@@ -114,6 +124,11 @@ export class SteadySocket {
     listen("close", ({ code }) => this.#closed(code));
   }
 
+  #ask() {
+    this.#asked = Date.now();
+    this.send({ type: "ping" });
+  }
+
   #hear() {
     this.#heard = Date.now();
     this.#asked = 0;
@@ -135,9 +150,6 @@ export class SteadySocket {
     if (passed > SLEPT_MS) return this.connect();
     if (!this.isOpen) return;
     if (this.#asked && now - this.#asked >= ANSWERS_WITHIN_MS) this.retry();
-    else if (!this.#asked && now - this.#heard >= SILENT_MS) {
-      this.#asked = now;
-      this.send({ type: "ping" });
-    }
+    else if (!this.#asked && now - this.#heard >= SILENT_MS) this.#ask();
   }
 }

@@ -255,6 +255,41 @@ def test_another_network_is_not_trusted_with_the_socket_of_the_one_before(page: 
     assert offsets(page) == ["0", "3"]
 
 
+def test_a_machine_without_a_network_keeps_a_socket_that_answers(page: Page) -> None:
+    """A server on the machine itself is there as before."""
+    page.evaluate("sockets[0].opened(), sockets[0].frame(1, 0, [1, 2, 3]), draw()")
+    page.evaluate("dispatchEvent(new Event('offline'))")
+    assert page.evaluate("[sockets[0].sent, sockets[0].closed]") == [[3, "ping"], False]
+    page.clock.run_for(2_000)
+    page.evaluate("sockets[0].say({ type: 'pong' }), sockets[0].frame(1, 3, [4]), draw()")
+    page.clock.run_for(15_000)
+    assert (len(offsets(page)), page.evaluate("states")) == (1, ["connecting", "connected"])
+    assert page.evaluate("connection.follower.expected") == 4
+
+
+def test_a_machine_without_a_network_tries_again_where_nobody_answers(page: Page) -> None:
+    page.evaluate("Math.random = () => 0.9")
+    page.evaluate("sockets[0].opened(), sockets[0].frame(1, 0, [1, 2, 3]), draw()")
+    page.evaluate("dispatchEvent(new Event('offline'))")
+    page.clock.run_for(3_500)
+    assert state(page) == "offline"
+    assert page.evaluate("sockets[0].closed")
+    for _ in range(300):
+        page.evaluate(
+            "sockets.at(-1).closed || sockets.at(-1).readyState === 3 || sockets.at(-1).ended(1006)"
+        )
+        page.clock.run_for(200)
+    assert state(page) == "offline"
+    assert 5 <= len(offsets(page)) <= 20
+    # What says so again stops nothing.
+    before = len(offsets(page))
+    page.evaluate("dispatchEvent(new Event('offline'))")
+    page.clock.run_for(11_000)
+    assert len(offsets(page)) > before
+    page.evaluate("dispatchEvent(new Event('online')), sockets.at(-1).opened()")
+    assert (offsets(page)[-1], state(page)) == ("3", "connected")
+
+
 def test_a_server_that_accepts_and_fails_is_tried_less_and_less_often(page: Page) -> None:
     page.evaluate("Math.random = () => 0.5")
     for _ in range(300):

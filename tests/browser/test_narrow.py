@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from sessions_app.models import Person, TerminalState
 from tests.browser.conftest import OpenContext
+from tests.browser.problems import Problems
 from tests.factories import START_MS, make_project, make_session, make_tag, make_terminal
 
 # How a page looks and what a thumb finds on it are no matter of the engine.
@@ -107,7 +108,10 @@ def test_the_facts_of_a_terminal_stand_beside_one_another(
     assert page.evaluate(SIDEWAYS) == 0
 
 
-def test_a_word_on_the_connection_moves_no_screen(open_context: OpenContext, operator: Person) -> None:
+def test_a_word_on_the_connection_moves_no_screen(
+    open_context: OpenContext, operator: Person, problems: Problems
+) -> None:
+    problems.allow("ERR_INTERNET_DISCONNECTED")
     terminal = make_terminal(output=b"hi\r\n")
     page = phone_of(open_context, operator)
     page.goto(reverse("terminal", args=[terminal.pk]))

@@ -49,12 +49,13 @@ export class TerminalConnection {
     this.#abort = new AbortController();
     const options = { signal: this.#abort.signal };
     // A page in the back-forward cache must hold no socket, and a phone that wakes up must not wait for a time-out.
-    addEventListener("pagehide", () => this.#letGo("paused"), options);
+    addEventListener("pagehide", () => this.#letGo(), options);
     addEventListener("pageshow", ({ persisted }) => persisted && this.#connect(), options);
     // Also where there was a network before: the socket went through that one.
     addEventListener("online", () => this.#connect(), options);
-    addEventListener("offline", () => this.#letGo("offline"), options);
-    document.addEventListener("freeze", () => this.#letGo("paused"), options);
+    // A server on the machine itself is there as before; another one is tried again once it does not answer.
+    addEventListener("offline", () => this.#socket.doubt(), options);
+    document.addEventListener("freeze", () => this.#letGo(), options);
     document.addEventListener("resume", () => this.#connect(), options);
     document.addEventListener("visibilitychange", () => this.#visibility(), options);
     this.#socket.start();
@@ -119,7 +120,7 @@ export class TerminalConnection {
     clearTimeout(this.#hiding);
     if (document.hidden) {
       this.#hiddenSince = Date.now();
-      this.#hiding = setTimeout(() => this.#letGo("paused"), HIDDEN_AFTER_MS);
+      this.#hiding = setTimeout(() => this.#letGo(), HIDDEN_AFTER_MS);
     } else if (!this.#socket.isOpen || (this.#hiddenSince && Date.now() - this.#hiddenSince > HIDDEN_AFTER_MS)) {
       this.#socket.connect();
     }
@@ -127,12 +128,12 @@ export class TerminalConnection {
 
   /** Anew, or where nobody sees it once it is seen: a tab that is hidden already is not told that it hides. */
   #connect() {
-    if (document.hidden) this.#letGo("paused");
+    if (document.hidden) this.#letGo();
     else this.#socket.connect();
   }
 
-  #letGo(state) {
+  #letGo() {
     this.#socket.drop();
-    if (!this.#isOver) this.show(state);
+    if (!this.#isOver) this.show("paused");
   }
 }
