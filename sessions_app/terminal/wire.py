@@ -5,7 +5,7 @@ counts bytes of output since the start of the recording, the time microseconds s
 
 | type | name | offset | payload |
 |---|---|---|---|
-| 1 | output | of the first byte | the raw bytes |
+| 1 | output | of the first byte | the raw bytes; the time is that of the last one |
 | 2 | resize | at which it happened | cols u16, rows u16 |
 | 3 | marker | at which it was set | label, UTF-8 |
 | 4 | exit | end of the output | status i32, or nothing when it is not known |
@@ -54,7 +54,7 @@ class FrameError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class OutputFrame:
-    """Bytes of output from `offset` on."""
+    """Bytes of output from `offset` on, the last of them written at `time_us`."""
 
     offset: int
     time_us: int

@@ -4,15 +4,16 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import Page, WebSocketRoute, expect
+from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
 from sessions_app.models import Person
+from sessions_app.terminal.asciicast.model import Output
 from tests.browser import accessibility
 from tests.browser.conftest import OpenContext
 from tests.browser.player_pages import SECOND_US, bar, box_of, counted, ended, lines, wait_for_text
 from tests.browser.problems import Problems
 from tests.browser.running import Server
-from tests.browser.test_terminals import expect_screen, open_terminal, screen_text, until
+from tests.browser.test_terminals import expect_live, expect_screen, open_terminal, screen_text, until
 from tests.factories import make_message, make_session
 from tests.sessions_app.terminals.recorder import start_recorder
 
@@ -33,6 +34,51 @@ def test_playing_to_the_live_end_goes_on_following(signed_in_page: Page, server:
     expect(page.locator("[data-follow]")).to_have_attribute("aria-pressed", "true")
     recorder.write(b"three\r\n", after_us=SECOND_US)
     expect_screen(page, "one\ntwo\nthree")
+
+
+def test_pausing_takes_nothing_off_the_screen(signed_in_page: Page, server: Server) -> None:
+    """Of writes that came together, too, before the page asked again where what is."""
+    page = signed_in_page
+    recorder = start_recorder()
+    open_terminal(page, recorder.terminal)
+    knows = "document.querySelector('terminal-view').player.map !== null"
+    until(lambda: page.evaluate(knows), "it should know where what is")
+    page.route("**/map", lambda route: None)
+    recorder.send(
+        Output(1_000_000, b"one\r\n"), Output(1_008_000, b"two\r\n"), Output(1_020_000, b"three\r\n")
+    )
+    expect_screen(page, "one\ntwo\nthree")
+    moment = page.locator("copy-button[data-moment]")
+    expect(moment).to_have_attribute("text", re.compile(r"t=00:00:01\.020$"))
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Play from the start")).to_be_visible()
+    expect(page.locator("terminal-view[data-busy]")).to_have_count(0)
+    assert screen_text(page) == "one\ntwo\nthree"
+    expect(moment).to_have_attribute("text", re.compile(r"t=00:00:01\.020$"))
+    page.keyboard.press("End")
+    expect_live(page, "connected")
+    page.keyboard.press(",")
+    expect_screen(page, "one\ntwo")
+
+
+def test_pausing_before_one_knows_where_what_is_takes_nothing_off(
+    signed_in_page: Page, server: Server
+) -> None:
+    page = signed_in_page
+    recorder = start_recorder()
+    recorder.write(b"one\r\n", after_us=SECOND_US)
+    held: list[Route] = []
+    page.route("**/map", lambda route: held.append(route))
+    open_terminal(page, recorder.terminal)
+    expect_screen(page, "one")
+    recorder.write(b"two\r\n", after_us=SECOND_US)
+    expect_screen(page, "one\ntwo")
+    page.keyboard.press("Space")
+    for route in held:
+        route.continue_()
+    expect(page.get_by_role("button", name="Play from the start")).to_be_visible()
+    expect(page.locator("terminal-view[data-busy]")).to_have_count(0)
+    assert screen_text(page) == "one\ntwo"
 
 
 def test_one_steps_from_write_to_write(signed_in_page: Page) -> None:

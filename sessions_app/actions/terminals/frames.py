@@ -21,7 +21,7 @@ class SpanKey:
     """Output [start, end) of a terminal with the events numbered after `event` up to `last_event`.
 
     With `each_write` every frame is one write of the program, at its own time, as a player needs it; else
-    frames are as large as they may be.
+    frames are as large as they may be, each at the time of its last byte: whoever drew it is at that moment.
     """
 
     terminal_id: uuid.UUID
@@ -49,9 +49,13 @@ def make_span(key: SpanKey) -> Span:
     events, end = _events_of(key)
     frames: list[bytes] = []
     limits = [row.offset for row in events]
-    output = _cut(_writes(key, end) if key.each_write else _blocks(key, end), limits)
+    output = (
+        _cut(_writes(key, end), limits)
+        if key.each_write
+        else _joined(_cut(_blocks(key, end), limits), limits)
+    )
     due = 0
-    for position, time_us, data in output if key.each_write else _joined(output, limits):
+    for position, time_us, data in output:
         while due < len(events) and limits[due] <= position:
             frames += _event_frames(events[due])
             due += 1
@@ -62,8 +66,8 @@ def make_span(key: SpanKey) -> Span:
     return Span(tuple(frames), end, event, sum(map(len, frames)))
 
 
-# Consecutive output: where it begins, the time in microseconds, the bytes.
-type _Piece = tuple[int, int, bytes]
+# Consecutive output: where it begins, its time in microseconds or that of each of its bytes, the bytes.
+type _Piece[When: (int, Timing)] = tuple[int, When, bytes]
 
 
 def _events_of(key: SpanKey) -> tuple[list[TerminalEvent], int]:
@@ -84,39 +88,42 @@ def _events_of(key: SpanKey) -> tuple[list[TerminalEvent], int]:
     return found[:limit], end
 
 
-def _cut(pieces: Iterable[_Piece], limits: Sequence[int]) -> Iterator[_Piece]:
+def _cut[When: (int, Timing)](
+    pieces: Iterable[_Piece[When]], limits: Sequence[int]
+) -> Iterator[_Piece[When]]:
     """The pieces, divided where something happened in between."""
     index = 0
-    for position, time_us, data in pieces:
+    for position, when, data in pieces:
         end = position + len(data)
         while index < len(limits) and limits[index] <= position:
             index += 1
         while index < len(limits) and limits[index] < end:
-            yield position, time_us, data[: limits[index] - position]
+            yield position, when, data[: limits[index] - position]
             data, position = data[limits[index] - position :], limits[index]
             while index < len(limits) and limits[index] <= position:
                 index += 1
-        yield position, time_us, data
+        yield position, when, data
 
 
-def _joined(pieces: Iterable[_Piece], limits: Sequence[int]) -> Iterator[_Piece]:
-    """Small pieces in a row as one, at the time of the first: a frame costs more than its bytes."""
+def _joined(pieces: Iterable[_Piece[Timing]], limits: Sequence[int]) -> Iterator[_Piece[int]]:
+    """Small pieces in a row as one, at the time of the last byte: a frame costs more than its bytes."""
     waiting: list[bytes] = []
-    size = start = first_us = 0
+    size = start = last_us = 0
     boundaries = set(limits)
-    for position, time_us, data in pieces:
+    for position, timing, data in pieces:
         if waiting and (size + len(data) > FRAME_BYTES or position in boundaries):
-            yield start, first_us, b"".join(waiting)
+            yield start, last_us, b"".join(waiting)
             waiting, size = [], 0
         if not waiting:
-            start, first_us = position, time_us
+            start = position
         waiting.append(data)
         size += len(data)
+        last_us = timing.time_at(position + len(data) - 1)
     if waiting:
-        yield start, first_us, b"".join(waiting)
+        yield start, last_us, b"".join(waiting)
 
 
-def _writes(key: SpanKey, end: int) -> Iterator[_Piece]:
+def _writes(key: SpanKey, end: int) -> Iterator[_Piece[int]]:
     for stretch in read_stretches(key.terminal_id, key.start, end):
         start = stretch.offset
         for time_us, data in stretch.writes():
@@ -126,13 +133,13 @@ def _writes(key: SpanKey, end: int) -> Iterator[_Piece]:
             start += len(data)
 
 
-def _blocks(key: SpanKey, end: int) -> Iterator[_Piece]:
+def _blocks(key: SpanKey, end: int) -> Iterator[_Piece[Timing]]:
     for stretch in read_stretches(key.terminal_id, key.start, end, is_recent=True):
         data = stretch.data[: end - stretch.offset]
         timing = Timing.decode(stretch.timing, stretch.first_us, stretch.offset - stretch.skipped)
         for within in range(0, len(data), FRAME_BYTES):
             start = stretch.offset + within
-            yield start, timing.time_at(start), data[within : within + FRAME_BYTES]
+            yield start, timing, data[within : within + FRAME_BYTES]
 
 
 def _event_frames(row: TerminalEvent) -> Iterator[bytes]:

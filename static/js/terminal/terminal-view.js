@@ -162,7 +162,7 @@ class TerminalView extends HTMLElement {
 
   toggle() {
     if (this.player.playing) return this.player.pause();
-    if (this.following && !this.ended) return this.seek(this.endUs);
+    if (this.following && !this.ended) return this.hold();
     if (this.does === "again") return this.move(() => this.player.seek(0)).then(() => this.player.play());
     this.player.play();
   }
@@ -177,6 +177,12 @@ class TerminalView extends HTMLElement {
     return this.move(() => this.player.seek(Math.min(Math.max(us, 0), this.endUs)));
   }
 
+  /** Stay at the live end as it is now. By its bytes: what is known of times may be older than what was received. */
+  hold() {
+    const offset = Math.max(this.connection.follower.expected, this.player.size, this.number("size"));
+    return this.move(() => this.player.seekOffset(offset));
+  }
+
   /** Any of the player's ways to another moment, after letting go of the live one. */
   async move(way) {
     if (this.following) this.leaveLive();
@@ -186,7 +192,7 @@ class TerminalView extends HTMLElement {
 
   /** One of the player's steps; from the live moment on it needs to know where it stands first. */
   async step(way) {
-    if (this.following && !(await this.seek(this.endUs))) return false;
+    if (this.following && !(await this.hold())) return false;
     return this.move(way);
   }
 

@@ -12,7 +12,7 @@ from autobahn.exception import Disconnected
 from dashboard.lib import nudges
 from dashboard.lib.db import ChangeDetector
 from sessions_app.actions.terminals import mark_lost, screens, seal
-from sessions_app.actions.terminals.frames import MAX_EVENTS
+from sessions_app.actions.terminals.frames import FRAME_BYTES, MAX_EVENTS
 from sessions_app.actions.terminals.starting import MAX_KEYFRAME_BYTES, REACH_BYTES
 from sessions_app.live import frames, sender
 from sessions_app.live.close_codes import CloseCode
@@ -25,7 +25,7 @@ from sessions_app.live.sender import LAG_BYTES, RESUME_BYTES, STEP_BYTES
 from sessions_app.live.window import WINDOW_BYTES, Window, WrongAck
 from sessions_app.models import Terminal
 from sessions_app.terminal import wire
-from sessions_app.terminal.asciicast.model import Marker
+from sessions_app.terminal.asciicast.model import Marker, Output, Resize
 from sessions_app.terminal.engine.ghostty import GhosttyEngine
 from sessions_app.terminal.engine.version import ENGINE
 from sessions_app.terminal.follower import Follower
@@ -123,6 +123,44 @@ def test_events_come_between_the_bytes_where_they_happened() -> None:
                 wire.EndFrame(4, 2_000),
             ]
             assert viewer.of_kind(wire.InfoFrame)[-1].members["state"] == "ended"
+
+    run(scenario)
+
+
+def test_writes_in_one_frame_are_at_the_time_of_the_last_one() -> None:
+    """Who has drawn it is at that moment: what is sought by its time is all of it."""
+
+    async def scenario() -> None:
+        cookie, recorder = await here(set_up)
+        async with Viewer(recorder.terminal.pk, cookie) as viewer:
+            await here(
+                recorder.send,
+                Output(1_000, b"ab"),
+                Output(9_000, b"cd"),
+                Resize(10_000, 100, 30),
+                Output(11_000, b"ef"),
+                Output(21_000, b"gh"),
+            )
+            await viewer.until(8)
+            kept = [frame for frame in viewer.frames if not isinstance(frame, wire.InfoFrame)]
+            assert kept == [
+                wire.OutputFrame(0, 9_000, b"abcd"),
+                wire.ResizeFrame(4, 10_000, 100, 30),
+                wire.OutputFrame(4, 21_000, b"efgh"),
+            ]
+
+    run(scenario)
+
+
+def test_a_long_write_is_in_no_frame_that_is_later_than_its_bytes() -> None:
+    async def scenario() -> None:
+        cookie, recorder = await here(set_up)
+        async with Viewer(recorder.terminal.pk, cookie) as viewer:
+            long = FRAME_BYTES + 5
+            await here(recorder.send, Output(1_000, b"a" * long), Output(9_000, b"b" * FRAME_BYTES))
+            await viewer.until(long + FRAME_BYTES)
+            times = [(frame.offset, frame.time_us) for frame in viewer.of_kind(wire.OutputFrame)]
+            assert times == [(0, 1_000), (FRAME_BYTES, 9_000), (2 * FRAME_BYTES, 9_000)]
 
     run(scenario)
 
