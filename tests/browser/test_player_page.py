@@ -380,6 +380,28 @@ def test_what_was_above_the_screen_opens_over_it_and_one_comes_back(
     assert int(screen_text(page)[:7]) == first
 
 
+def test_what_was_above_is_offered_to_who_played_to_the_live_end(
+    signed_in_page: Page, server: Server
+) -> None:
+    page = signed_in_page
+    recorder = start_recorder()
+    line = b"%07d " + b"." * 60 + b"\r\n"
+    for start in range(0, 30_000, 5_000):
+        recorder.write(b"".join(line % number for number in range(start, start + 5_000)), after_us=SECOND_US)
+    page.goto(f"/terminals/{recorder.terminal.pk}/?t=00:00:05.500")
+    until(lambda: "0024999" in screen_text(page), "the screen at that moment")
+    page.get_by_role("button", name="Play", exact=True).click()
+    expect(page.locator("[data-follow]")).to_have_attribute("aria-pressed", "true")
+    until(lambda: "0029999" in screen_text(page), "the end")
+    first = int(screen_text(page)[:7])
+    assert first > 0
+    page.locator("terminal-view").evaluate("(view) => view.screen.terminal.scrollToTop()")
+    page.locator("[data-screen]").focus()
+    page.keyboard.press("PageUp")
+    page.get_by_role("button", name="Earlier output").click()
+    until(lambda: f"{first - 1:07d}" in earlier_text(page), "the lines right before the first one")
+
+
 def test_what_a_slow_viewer_was_not_sent_can_be_looked_at(signed_in_page: Page, server: Server) -> None:
     page = signed_in_page
     recorder = start_recorder()

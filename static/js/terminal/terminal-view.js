@@ -26,7 +26,7 @@ class TerminalView extends HTMLElement {
       reveal: (done) => this.screen.reveal(done),
       changed: () => this.show(),
       failed: () => this.notify("The recording could not be read. Try again."),
-      caughtUp: () => this.connect(this.player.follower),
+      caughtUp: () => this.goOn(),
     });
     this.parts = new ViewParts(this);
     this.later();
@@ -93,6 +93,12 @@ class TerminalView extends HTMLElement {
     this.screen.clear(this.number("cols"), this.number("rows"));
     this.shownFrom = 0;
     this.connect(new Follower());
+  }
+
+  /** From what the player has drawn, which stays on the screen with the lines above it. */
+  goOn() {
+    this.shownFrom = this.player.shownFrom;
+    this.connect(this.player.follower);
   }
 
   connect(follower) {
