@@ -81,6 +81,62 @@ def test_pausing_before_one_knows_where_what_is_takes_nothing_off(
     assert screen_text(page) == "one\ntwo"
 
 
+@pytest.mark.parametrize("way", ["key of the bar", "drag", "clock"])
+def test_going_to_the_end_of_what_goes_on_follows_it(signed_in_page: Page, server: Server, way: str) -> None:
+    page = signed_in_page
+    recorder = start_recorder()
+    recorder.write(b"one\r\n", after_us=SECOND_US)
+    recorder.write(b"two\r\n", after_us=SECOND_US)
+    open_terminal(page, recorder.terminal)
+    expect_screen(page, "one\ntwo")
+    bar(page).fill("600")
+    expect_screen(page, "one")
+    follow = page.locator("[data-follow]")
+    expect(follow).to_have_attribute("aria-pressed", "false")
+    if way == "drag":
+        box = box_of(bar(page))
+        middle = box["y"] + box["height"] / 2
+        page.mouse.move(box["x"] + box["width"] * 0.6, middle)
+        page.mouse.down()
+        # The bar keeps its length under the hand, though the recording does not.
+        recorder.write(b"three\r\n", after_us=SECOND_US)
+        until(lambda: page.evaluate("document.querySelector('terminal-view').endUs") == 3e6, "it grew")
+        page.mouse.move(box["x"] + box["width"] + 20, middle, steps=4)
+        page.mouse.up()
+    else:
+        if way == "clock":
+            page.get_by_title("Go to a time").click()
+            page.get_by_label("Go to a time, such as").fill("100%")
+            page.keyboard.press("Enter")
+        else:
+            bar(page).focus()
+            page.keyboard.press("End")
+        recorder.write(b"three\r\n", after_us=SECOND_US)
+    expect(follow).to_have_attribute("aria-pressed", "true")
+    expect_screen(page, "one\ntwo\nthree")
+
+
+def test_the_key_for_later_goes_on_following(signed_in_page: Page, server: Server) -> None:
+    page = signed_in_page
+    recorder = start_recorder()
+    for number in range(1, 11):
+        recorder.write(b"line %d\r\n" % number, after_us=SECOND_US)
+    open_terminal(page, recorder.terminal)
+    expect_screen(page, lines(10))
+    follow = page.locator("[data-follow]")
+    page.keyboard.press("ArrowRight")
+    expect(follow).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("2")
+    expect_screen(page, lines(2))
+    page.keyboard.press("ArrowRight")
+    expect_screen(page, lines(7))
+    expect(follow).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("ArrowRight")
+    expect(follow).to_have_attribute("aria-pressed", "true")
+    recorder.write(b"line 11\r\n", after_us=SECOND_US)
+    expect_screen(page, lines(11))
+
+
 def test_one_steps_from_write_to_write(signed_in_page: Page) -> None:
     page = signed_in_page
     open_terminal(page, counted().terminal)

@@ -10,9 +10,9 @@ export class ClockEntry {
   #atUs = 0;
   #endUs = 0;
 
-  /** `root` holds the button [data-clock] and the form [data-clock-form]; `seek(us)`. */
-  constructor(root, seek) {
-    this.seek = seek;
+  /** `root` holds the button [data-clock] and the form [data-clock-form]; `go(us)`. */
+  constructor(root, go) {
+    this.go = go;
     this.clock = root.querySelector("[data-clock]");
     this.form = root.querySelector("[data-clock-form]");
     this.box = this.form.querySelector("input");
@@ -57,7 +57,7 @@ export class ClockEntry {
     const us = readMoment(this.box.value, this.#atUs, this.#endUs);
     if (us === null) return this.#say("Write 1:23:45, 90 (seconds), +30, -10 or 50%.");
     this.#close();
-    this.seek(us);
+    this.go(us);
   }
 
   #say(problem) {

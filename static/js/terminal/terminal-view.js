@@ -183,6 +183,13 @@ class TerminalView extends HTMLElement {
     return this.move(() => this.player.seek(Math.min(Math.max(us, 0), this.endUs)));
   }
 
+  /** As seek(); to go to the end of what goes on is to follow it. */
+  go(us) {
+    if (us < this.endUs || this.ended) return this.seek(us);
+    this.parts.left();
+    return this.follow();
+  }
+
   /** Stay at the live end as it is now. By its bytes: what is known of times may be older than what was received. */
   hold() {
     const offset = Math.max(this.connection.follower.expected, this.player.size, this.number("size"));
@@ -204,8 +211,7 @@ class TerminalView extends HTMLElement {
 
   clockMoved(atMs) {
     const us = (atMs + this.number("clock-ms") - this.number("started-ms")) * 1000;
-    if (us >= this.endUs && !this.ended) this.follow();
-    else this.seek(us);
+    this.go(us);
   }
 
   // Showing

@@ -18,9 +18,9 @@ export class Timeline {
   #timer = 0;
   #width = 0;
 
-  /** `seek(us)`; `peek` is a Peek or null; `label` names pauses and such for it. */
-  constructor(root, { seek, peek, signal }) {
-    Object.assign(this, { root, seek, peek });
+  /** `go(us)` for moments on the bar, Infinity for its end; `seek(us)` for what happened; `peek` is a Peek or null. */
+  constructor(root, { go, seek, peek, signal }) {
+    Object.assign(this, { root, go, peek });
     const part = (name) => root.querySelector(`[data-${name}]`);
     this.bar = part("seek-bar");
     this.plot = part("plot");
@@ -102,9 +102,10 @@ export class Timeline {
   }
 
   #dragged() {
-    const us = this.#axis.moment(this.bar.value / STEPS);
+    // The recording may have grown under the hand: the end of the bar is its end, wherever that is by now.
+    const us = Number(this.bar.value) >= STEPS ? Infinity : this.#axis.moment(this.bar.value / STEPS);
     this.root.style.setProperty("--head", `${this.bar.value / (STEPS / 100)}%`);
-    this.seek(us);
+    this.go(us);
   }
 
   #pointed({ clientX, target, pointerType, buttons }) {
@@ -121,10 +122,10 @@ export class Timeline {
   #pressed(event) {
     const tenth = this.endUs / 10;
     const steps = { ArrowLeft: -STEP_US, ArrowDown: -STEP_US, ArrowRight: STEP_US, ArrowUp: STEP_US, PageUp: tenth, PageDown: -tenth };
-    const us = { Home: 0, End: this.endUs }[event.key] ?? (event.key in steps ? this.atUs + steps[event.key] : null);
+    const us = { Home: 0, End: Infinity }[event.key] ?? (event.key in steps ? this.atUs + steps[event.key] : null);
     if (us === null || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
-    this.seek(us);
+    this.go(us);
   }
 }
 

@@ -32,11 +32,11 @@ export class ViewParts {
     const { signal } = view.abort;
     const { terminal } = view.screen;
     const inFront = () => this.earlier?.terminal ?? terminal;
-    const seek = (us) => view.seek(us);
+    const ways = { go: (us) => view.go(us), seek: (us) => view.seek(us) };
     this.mark = new HitMark(terminal);
     this.peek = new Peek(part("peek"), { terminal: view.id_, version: () => view.player.map?.version ?? "" });
-    this.timeline = new Timeline(part("timeline"), { seek, peek: this.peek, signal });
-    this.clock = new ClockEntry(part("player"), seek);
+    this.timeline = new Timeline(part("timeline"), { ...ways, peek: this.peek, signal });
+    this.clock = new ClockEntry(part("player"), ways.go);
     this.full = new FullWindow(view, (on) => part("full").setAttribute("aria-pressed", String(on)));
     this.text = new ScreenText(part("text-region"), part("said"), inFront, signal);
     this.search = this.#makeSearch();
@@ -221,7 +221,7 @@ export class ViewParts {
     return {
       "player:toggle": acts.toggle,
       "player:back": () => view.seek(view.atUs - STEP_US),
-      "player:forward": () => view.seek(view.atUs + STEP_US),
+      "player:forward": () => view.go(view.atUs + STEP_US),
       "player:previous": acts.previous,
       "player:next": acts.next,
       "player:slower": () => this.controls.faster(-1),
