@@ -2,6 +2,7 @@
 
 import { linkHandler, loadWidths, makeSafe } from "scrollback/terminal/safety";
 import { cellSize, themeOf, withNonce } from "scrollback/terminal/screen-theme";
+import { TouchScroll } from "scrollback/terminal/touch-scroll";
 import { Unicode11Addon } from "vendor/xterm/addon-unicode11";
 import { Terminal } from "vendor/xterm/xterm";
 
@@ -57,6 +58,13 @@ export class Screen {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#recolour(), options);
     host.addEventListener("keydown", (event) => this.#scroll(event), options);
     host.addEventListener("wheel", ({ deltaY }) => deltaY < 0 && this.atTop && this.#above(), { passive: true, ...options });
+    new TouchScroll(host, {
+      rowPx: () => this.terminal.element.querySelector(".xterm-screen").clientHeight / this.terminal.rows,
+      hasLines: (direction) => (direction < 0 ? !this.atTop : !this.atBottom),
+      scroll: (lines) => this.terminal.scrollLines(lines),
+      above: () => this.atTop && this.#above(),
+      signal: this.#abort.signal,
+    });
     this.terminal.onRender(() => this.#drawn());
     this.#observer = new ResizeObserver(() => this.fit());
     this.#observer.observe(host);
