@@ -535,6 +535,21 @@ def test_a_phone_can_have_letters_to_read(
     until(lambda: letter_px(page) < 6, "and fit again")
 
 
+def test_of_a_window_too_high_for_its_room_the_end_is_seen_first(
+    open_context: OpenContext, operator: Person, server: Server
+) -> None:
+    session = make_session(with_main_run=True)
+    recorder = start_recorder(session, rows=40)
+    recorder.write(b"".join(b"line %d\r\n" % number for number in range(100)))
+    viewport = {"width": 390, "height": 844}
+    page = open_context(operator, viewport=viewport, has_touch=True, is_mobile=True).new_page()
+    page.goto(f"/sessions/{session.pk}/")
+    until(lambda: "line 99" in screen_text(page), "the end")
+    host = page.locator("[data-screen]")
+    assert host.evaluate("(host) => host.scrollHeight - host.clientHeight") > 100
+    assert host.evaluate("(host) => host.scrollHeight - host.clientHeight - host.scrollTop") < 2
+
+
 def letter_px(page: Page) -> float:
     size: float = page.evaluate("document.querySelector('terminal-view').screen.terminal.options.fontSize")
     return size

@@ -68,6 +68,8 @@ export class Screen {
     this.terminal.onRender(() => this.#drawn());
     this.#observer = new ResizeObserver(() => this.fit());
     this.#observer.observe(host);
+    // Of the largest letters most is below the room; who has not moved it yet is at its end.
+    host.scrollTop = host.scrollHeight;
     this.fit();
   }
 
