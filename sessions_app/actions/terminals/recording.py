@@ -66,9 +66,10 @@ def write_recording(
     """Write the next items of a recorded terminal, and whether this call made it.
 
     Call inside the transaction that moves the source's cursor: then each item is written once, however
-    often an import is killed. A terminal whose exit is written takes nothing more; one that only came to
-    the end of its file goes on when the file does. What it has for the audit log is added to `entries` for the
-    caller to append last, or appended here.
+    often an import is killed. The terminal is locked until its end, since others mark and seal it meanwhile.
+    A terminal whose exit is written takes nothing more; one that only came to the end of its file goes on when
+    the file does. What it has for the audit log is added to `entries` for the caller to append last, or
+    appended here.
     """
     own: list[Draft] = []
     terminal, is_new = _find_or_create(source, draft, session_id)
@@ -129,7 +130,7 @@ def _find_or_create(
         "is_start_known": draft.is_start_known,
     }
     terminal_id = derived_id(draft.started_ms, "terminal", str(source.pk), draft.key)
-    return Terminal.objects.get_or_create(pk=terminal_id, defaults=values)
+    return Terminal.objects.select_for_update().get_or_create(pk=terminal_id, defaults=values)
 
 
 def _take(addition: Addition, items: list[tuple[str, int, bytes]]) -> None:

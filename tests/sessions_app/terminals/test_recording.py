@@ -1,15 +1,20 @@
 """Terminals read from files, written batch by batch."""
 
 import random
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
+from unittest.mock import patch
 
 import pytest
+from django.db import transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.actors import SYSTEM
-from sessions_app.actions.terminals import write_recording
+from dashboard.lib.db import end_of_thread
+from sessions_app.actions.terminals import add_marker, recording, seal, write_recording
+from sessions_app.actions.terminals.output import Addition, apply_all
 from sessions_app.actions.terminals.packing import pack_items
 from sessions_app.actions.terminals.reading import read_bytes, read_items
 from sessions_app.actions.terminals.stretches import SEGMENT_BYTES
@@ -37,7 +42,8 @@ def draft_of(items: list[Item], *, ended: bool = False) -> TerminalDraft:
 
 
 def write(source: Source, items: list[Item], *, ended: bool = False) -> Terminal:
-    terminal, _ = write_recording(source, draft_of(items, ended=ended), actor=SYSTEM)
+    with transaction.atomic():
+        terminal, _ = write_recording(source, draft_of(items, ended=ended), actor=SYSTEM)
     terminal.refresh_from_db()
     return terminal
 
@@ -171,3 +177,62 @@ def joined(items: Iterable[object]) -> Iterator[object]:
             yield Output(time_us, b"".join(item.data for item in group))  # type: ignore[attr-defined]
         else:
             yield from group
+
+
+# Beside others
+
+
+def beside(other: Callable[[], object]) -> Callable[[Sequence[Addition]], None]:
+    """`apply_all`, before which somebody else comes on a connection of their own; who has to wait is not waited for."""
+
+    def apply(additions: Sequence[Addition]) -> None:
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join(1)
+        apply_all(additions)
+
+    return apply
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_marker_that_is_set_during_an_import_has_a_number_of_its_own() -> None:
+    source = make_source()
+    terminal = write(source, [("o", 1, b"one"), ("r", 2, b"100x30")])
+    added = threading.Event()
+
+    def mark() -> None:
+        try:
+            add_marker(terminal.pk, "from outside", actor=SYSTEM)
+            added.set()
+        finally:
+            end_of_thread()
+
+    with patch.object(recording, "apply_all", beside(mark)), transaction.atomic():
+        write(source, [("o", 3, b"two"), ("r", 4, b"90x30")])
+    assert added.wait(20)
+    terminal = write(source, [("r", 5, b"80x30"), ("x", 6, b"0")])
+    assert [event.text for event in terminal.events.order_by("number")] == [
+        "100x30", "90x30", "from outside", "80x30", "0",
+    ]  # fmt: skip
+    assert (terminal.event_count, terminal.added_event_count) == (5, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_output_that_is_sealed_during_an_import_is_there_once() -> None:
+    source = make_source()
+    terminal = write(source, [("o", 1, b"one ")])
+    sealed = threading.Event()
+
+    def seal_it() -> None:
+        try:
+            seal(Terminal.objects.get(pk=terminal.pk))
+            sealed.set()
+        finally:
+            end_of_thread()
+
+    with patch.object(recording, "apply_all", beside(seal_it)), transaction.atomic():
+        write(source, [("o", 2, b"two")], ended=True)
+    assert sealed.wait(20)
+    terminal.refresh_from_db()
+    assert (terminal.size, terminal.sealed_size, terminal.chunks.count()) == (7, 7, 0)
+    assert read_bytes(terminal.pk, 0, 7) == b"one two"
