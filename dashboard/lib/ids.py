@@ -12,6 +12,11 @@ def new_id() -> uuid.UUID:
     return uuid_utils.compat.uuid7()
 
 
+def first_id(at_ms: int) -> uuid.UUID:
+    """Below every id that is made from then on, and above those that were made before."""
+    return uuid.UUID(int=min(max(at_ms, 0), _MAX_MS) << 80)
+
+
 def derived_id(at_ms: int, *parts: str) -> uuid.UUID:
     """A UUIDv7 that is a function of its arguments: the same record always gets the same id.
 

@@ -1,4 +1,7 @@
-"""A thread of the server that seals what is at rest; of several servers on one database one does it."""
+"""A thread of the server that seals what is at rest; of several servers on one database one does it.
+
+Output of terminals goes first, and between two pieces of all others: it is to be sealed within seconds.
+"""
 
 import logging
 import time
@@ -7,11 +10,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from django.conf import settings
+from django.db import DatabaseError
 
 from audit.actors import SYSTEM
 from dashboard.lib.background import BackgroundThread
 from dashboard.lib.clock import now_ms
-from dashboard.lib.db import explain
+from dashboard.lib.db import explain, is_unreadable_text
 from dashboard.lib.only_one import OnlyOne
 from sessions_app.actions.sealing import (
     KeepsChanging,
@@ -20,12 +24,14 @@ from sessions_app.actions.sealing import (
     sessions_at_rest,
     sources_at_rest,
 )
+from sessions_app.actions.terminals.sealing import UnreadableOutput, longest_unsealed, seal
+from sessions_app.models import Terminal
 from sessions_app.sealed_lines import UnreadableLines
 from sessions_app.sealed_rows import UnreadableRows
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY_S: Final = 30.0
+LOOK_EVERY_S: Final = 10.0
 # After each piece it rests for so many times as long as it worked, a fifth of a core at most; longer beside pages.
 _RESTS: Final = 4
 _AT_ONCE: Final = 50
@@ -40,6 +46,7 @@ class BackgroundSealing(BackgroundThread):
         super().__init__("sealing", every_s)
         self._turn = OnlyOne("sealing")
         self._left_alone: dict[uuid.UUID, float] = {}
+        self._output_due = 0.0
 
     def failed(self, error: Exception) -> None:
         logger.debug("nothing can be sealed: %s", explain(error))
@@ -53,14 +60,41 @@ class BackgroundSealing(BackgroundThread):
 
     def seal_what_rests(self) -> None:
         """Everything that is at rest now."""
-        now = time.monotonic()
-        self._left_alone = {key: until for key, until in self._left_alone.items() if until > now}
+        self._output_due = 0.0
+        self._seal_output()
         while not self.stopping.is_set():
             due = self._due()
             if not due:
                 return
             for key, pieces in due:
                 self._seal(key, pieces)
+
+    def _seal_output(self) -> None:
+        """Of all terminals with output that waits for it, when it is time to look. A few milliseconds each."""
+        now = time.monotonic()
+        if now < self._output_due:
+            return
+        self._left_alone = {key: until for key, until in self._left_alone.items() if until > now}
+        while (key := longest_unsealed(now_ms(), self._left_alone)) is not None:
+            began = time.monotonic()
+            self._seal_terminal(key)
+            if self.stopping.wait((time.monotonic() - began) * _RESTS):
+                return
+        self._output_due = time.monotonic() + self.every_s
+
+    def _seal_terminal(self, key: uuid.UUID) -> None:
+        try:
+            terminal = Terminal.objects.filter(pk=key).first()
+            if terminal is None or not seal(terminal):
+                # Whoever sends its output, or another server, came first.
+                self._left_alone[key] = time.monotonic() + self.every_s
+        except UnreadableOutput as error:
+            self._leave_damaged(key, error)
+        except DatabaseError as error:
+            if not is_unreadable_text(error):
+                raise
+            # Or no other would ever be sealed again.
+            self._leave_damaged(key, error)
 
     def _due(self) -> list[tuple[uuid.UUID, Iterator[int]]]:
         """The next ones, sessions before sources, each with what seals it."""
@@ -79,9 +113,13 @@ class BackgroundSealing(BackgroundThread):
             for _ in pieces:
                 if self.rest((time.monotonic() - began) * _RESTS):
                     return
+                self._seal_output()
                 began = time.monotonic()
         except (UnreadableRows, UnreadableLines) as error:
-            self._left_alone[key] = time.monotonic() + _LEFT_ALONE_S
-            logger.warning("%s cannot be sealed: %s", key, error)
+            self._leave_damaged(key, error)
         except KeepsChanging:
             self._left_alone[key] = time.monotonic() + self.every_s
+
+    def _leave_damaged(self, key: uuid.UUID, error: Exception) -> None:
+        self._left_alone[key] = time.monotonic() + _LEFT_ALONE_S
+        logger.warning("%s cannot be sealed: %s", key, error)

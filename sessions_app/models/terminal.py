@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 from django.db import models
 
 from dashboard.lib.clock import now_ms
-from dashboard.lib.ids import new_id
+from dashboard.lib.ids import first_id, new_id
 from sessions_app.models.blob import Codec, unpack
 from sessions_app.models.people import Viewer
 from sessions_app.models.run import Run
@@ -171,10 +171,24 @@ class TerminalStretch(models.Model):
         abstract = True
 
 
+class TerminalChunkQuerySet(models.QuerySet["TerminalChunk"]):
+    def committed_before(self, at_ms: int) -> Self:
+        return self.filter(pk__lt=first_id(at_ms))
+
+    def committed_from(self, at_ms: int) -> Self:
+        return self.filter(pk__gte=first_id(at_ms))
+
+    def oldest_first(self) -> Self:
+        """In the order of their ids, which begin with the time by the clock: it needs no index of its own."""
+        return self.order_by("pk")
+
+
 class TerminalChunk(TerminalStretch):
     """Live output as it was committed, uncompressed; replaced by a segment once there is enough."""
 
     terminal = models.ForeignKey(Terminal, on_delete=models.CASCADE, related_name="chunks", db_index=False)
+
+    objects: ClassVar[models.Manager["TerminalChunk"]] = TerminalChunkQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [

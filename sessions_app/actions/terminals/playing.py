@@ -222,19 +222,26 @@ class _Stored(NamedTuple):
 def _stored(terminal: Terminal, after: int) -> list[_Stored]:
     """The rows that hold the bytes from `after` on, in order."""
     # Chunks first: what is sealed between the two looks is then met twice, not missed.
-    chunks, segments = [
-        [
-            _Stored(*values, model)
-            for values in model._default_manager.filter(terminal=terminal, offset__gt=after - _LONGEST_ROW)
-            .annotate(timing_size=Length("timing"))
-            .order_by("offset")
-            .values_list("offset", "size", "first_us", "last_us", "timing_size", "id")
-        ]
-        for model in (TerminalChunk, TerminalSegment)
-    ]
+    chunks, segments = (
+        _stored_in(TerminalChunk, terminal, after),
+        _stored_in(TerminalSegment, terminal, after),
+    )
     sealed = segments[-1].offset + segments[-1].size if segments else 0
     rows = segments + [row for row in chunks if row.offset >= sealed]
     return [row for row in rows if row.offset + row.size > after]
+
+
+def _stored_in(
+    model: type[TerminalChunk] | type[TerminalSegment], terminal: Terminal, after: int
+) -> list[_Stored]:
+    near = model._default_manager.filter(terminal=terminal, offset__gt=after - _LONGEST_ROW)
+    rows = near.annotate(timing_size=Length("timing")).order_by("offset")
+    return [
+        _Stored(offset, size, first_us, last_us, timing_size, key, model)
+        for offset, size, first_us, last_us, timing_size, key in rows.values_list(
+            "offset", "size", "first_us", "last_us", "timing_size", "id"
+        )
+    ]
 
 
 def _amounts(rows: list[_Stored], width_us: int) -> Iterable[tuple[int, int, int]]:

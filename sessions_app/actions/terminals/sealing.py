@@ -1,9 +1,12 @@
 """Turning chunks into segments.
 
-What is sealed never changes again, so its hashes go into the audit log in the same transaction.
+What is sealed never changes again, so its hashes go into the audit log in the same transaction. Whoever sends output
+seals it (`seal_if_due`); what nobody sends anything after is left to a thread of the server (`longest_unsealed`).
 """
 
-from collections.abc import Iterator, Sequence
+import logging
+import uuid
+from collections.abc import Collection, Iterator, Sequence
 from itertools import batched
 from typing import Any, Final
 
@@ -24,18 +27,41 @@ from sessions_app.drafts import PackedStretch
 from sessions_app.models import Terminal, TerminalChunk, TerminalSegment, TerminalState
 from sessions_app.models.blob import pack, sha256_of
 
+logger = logging.getLogger(__name__)
+
 SEGMENT_COLUMNS = (
     "id", "terminal_id", "offset", "size", "first_us", "last_us", "timing", "data", "codec", "sha256"
 )  # fmt: skip
 # So many segments are named by one entry: 250 characters each at most, within the limit of an entry's size.
 _SEGMENTS_AN_ENTRY: Final = 200
+#: Output that is in chunks for so long, by the clock, is sealed whatever became of its recorder.
+_UNSEALED_MS: Final = SEGMENT_US // 1_000
+
+
+class UnreadableOutput(Exception):
+    """Chunks are damaged or missing: what was printed cannot be told, and is not sealed as something else."""
 
 
 def seal_if_due(terminal: Terminal) -> None:
     """Seal when there are 256 KB or 10 s of output in chunks, or when the recording has ended."""
     pending = terminal.size - terminal.sealed_size
     if pending and (terminal.state == TerminalState.ENDED or pending >= SEGMENT_BYTES or _is_old(terminal)):
-        seal(terminal)
+        try:
+            seal(terminal)
+        except UnreadableOutput as error:
+            # What was sent is stored. The server's thread comes to it too, and tells people.
+            logger.debug("%s cannot be sealed: %s", terminal.pk, error)
+
+
+def longest_unsealed(moment_ms: int, but: Collection[uuid.UUID] = ()) -> uuid.UUID | None:
+    """The terminal with the output that is in chunks for longest, and for 10 s or more; `but` are left out.
+
+    It may have printed and be quiet since, be lost, or have ended as its sealing failed. Chunks with a time that is
+    still to come are as old: the clock was set back.
+    """
+    chunks = TerminalChunk.objects.exclude(terminal_id__in=list(but)).oldest_first()
+    old = chunks.committed_before(moment_ms - _UNSEALED_MS), chunks.committed_from(moment_ms + _UNSEALED_MS)
+    return next((found for some in old for found in some.values_list("terminal_id", flat=True)[:1]), None)
 
 
 def _is_old(terminal: Terminal) -> bool:
@@ -43,21 +69,42 @@ def _is_old(terminal: Terminal) -> bool:
     return first is not None and terminal.duration_us - first >= SEGMENT_US
 
 
-def seal(terminal: Terminal) -> None:
-    """Replace the chunks that are there by segments. Of two that do so at once, one does nothing."""
+def seal(terminal: Terminal) -> bool:
+    """Replace the chunks that are there by segments. Of two that do so at once, one does nothing, and says so.
+
+    Raises UnreadableOutput, DatabaseError.
+    """
     chunks = list(terminal.chunks.filter(offset__gte=terminal.sealed_size).order_by("offset"))
-    rows = [segment_row(terminal, stretch) for stretch in in_segments(terminal.sealed_size, _writes(chunks))]
     if not chunks:
-        return
-    end = chunks[-1].offset + chunks[-1].size
+        return False
+    unsealed = Terminal.objects.filter(pk=terminal.pk, sealed_size=terminal.sealed_size)
+    try:
+        end = _end_of(chunks, terminal.sealed_size)
+        stretches = list(in_segments(terminal.sealed_size, _writes(chunks)))
+        rows = [segment_row(terminal, stretch) for stretch in stretches]
+    except (UnreadableOutput, ValueError) as error:
+        # What seems to be missing may be what another one has sealed.
+        if not unsealed.exists():
+            return False
+        raise UnreadableOutput(str(error)) from error
     with write_transaction():
-        sealed = Terminal.objects.filter(pk=terminal.pk, sealed_size=terminal.sealed_size)
-        if not sealed.update(sealed_size=end):
-            return
+        if not unsealed.update(sealed_size=end):
+            return False
         bulk_insert(TerminalSegment, SEGMENT_COLUMNS, rows)
         TerminalChunk.objects.filter(terminal=terminal, offset__lt=end).delete()
         append(sealed_drafts(terminal, rows))
     terminal.sealed_size = end
+    return True
+
+
+def _end_of(chunks: Sequence[TerminalChunk], start: int) -> int:
+    """Where the output in these ends, which begins at `start`. Raises UnreadableOutput where they do not follow."""
+    position = start
+    for chunk in chunks:
+        if chunk.offset != position or chunk.size != len(chunk.data):
+            raise UnreadableOutput(f"its output is not all there behind {position} bytes")
+        position += chunk.size
+    return position
 
 
 def sealed_drafts(terminal: Terminal, rows: Sequence[tuple[Any, ...]]) -> list[Draft]:

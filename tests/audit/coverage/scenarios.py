@@ -24,7 +24,7 @@ from audit.signing import tree_head, write_checkpoint
 from audit.verification import verify_and_record
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import write_transaction
-from dashboard.lib.ids import new_id
+from dashboard.lib.ids import first_id, new_id
 from sessions_app.actions import (
     backups,
     console_settings,
@@ -479,6 +479,14 @@ def seal_what_is_at_rest() -> Act:
     make_message(session)
     make_source(session)
     AgentSession.objects.update(updated_ms=START_MS)
+    return BackgroundSealing().seal_what_rests
+
+
+@scenario("background_sealing.BackgroundSealing.seal_what_rests", entries=("terminal.sealed",))
+def seal_what_was_printed() -> Act:
+    recorder = start_recorder()
+    recorder.write(b"all of it\r\n")
+    recorder.terminal.chunks.update(id=first_id(START_MS))
     return BackgroundSealing().seal_what_rests
 
 
