@@ -1,16 +1,12 @@
-"""Tells other programs of this machine where the server is, and sends it what waited for one."""
+"""Tells other programs of this machine where the server is."""
 
 import fcntl
 import json
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from sessions_app.client.spool import waiting
 
 
 @contextmanager
@@ -69,30 +65,3 @@ class _Announcement:
         pending.chmod(0o600)
         # Renamed into place, so that a reader never sees half of it.
         pending.replace(self._path)
-
-
-@contextmanager
-def sending_what_waits(home: Path) -> Iterator[None]:
-    """Send in the background the recordings that found no server, in a process of its own: it may take long.
-
-    One that was meant for a server by name is left to the person. What fails is kept, and told by `doctor`.
-    """
-    terminals = [state.metadata.id for state in waiting(home) if not state.server]
-    if not terminals:
-        yield
-        return
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dashboard.cli", "upload", *terminals],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        # An interrupt at the keyboard is for the server, which ends this one.
-        process_group=0,
-    )
-    reaper = threading.Thread(target=process.wait, name="upload")
-    reaper.start()
-    try:
-        yield
-    finally:
-        process.terminate()
-        reaper.join()

@@ -92,7 +92,7 @@ class _LiveRecording:
         os.set_blocking(report, False)
 
     def wait_for_news(self, place: Place) -> bool:
-        """Wait for the keeper to write more; when it was killed, write the end in its place."""
+        """Wait for the keeper to write more; when it was killed, write the end in its place. Raises EndUnwritten."""
         if self._give_up_at is not None:
             # All that the keeper wrote has been read, and its end was not there.
             return self._write_end(place)
@@ -128,7 +128,7 @@ class _LiveRecording:
             os.write(self._report, b"\n")
 
     def _write_end(self, place: Place) -> bool:
-        """End a recording that was not finished; False when somebody else took it over."""
+        """End a recording that was not finished; False when somebody else took it over. Raises EndUnwritten."""
         if self._end_written:
             return False
         self._end_written = True

@@ -47,8 +47,15 @@ def session_named(name: str, choice: TargetChoice, directory: Path) -> str:
     return str(answer["id"])
 
 
+class NotWaiting(NotNamed):
+    """No recording is called so: it was sent meanwhile, or never was."""
+
+
 def recording_named(name: str, ids: Iterable[str]) -> str:
-    """The one of these ids that is this, or begins or ends with it. Raises NotNamed."""
+    """The one of these ids that is this, or begins or ends with it.
+
+    Raises NotWaiting, and NotNamed where it may be several.
+    """
     digits = name.replace("-", "").lower()
     found = []
     for known in ids:
@@ -65,4 +72,4 @@ def recording_named(name: str, ids: Iterable[str]) -> str:
             *(f"  {known}" for known in sorted(found)),
         ]
         raise NotNamed("\n".join(lines))
-    raise NotNamed(f"no recording called {name!r} waits here to be sent")
+    raise NotWaiting(f"no recording called {name!r} waits here to be sent")

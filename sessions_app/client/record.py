@@ -210,6 +210,8 @@ class Recorder:
 
 
 def _describe_loss(spool: Spool, ending: Ending) -> str:
+    if not spool.recording.exists():
+        return "the recording is not here any more: another process has sent it, or it was removed"
     verb = "was refused" if ending.outcome == "refused" else "is not on the server yet"
     name = spool.recording.stem
     return f"the recording {verb} ({ending.reason}); it is kept, send it with: scrollback upload {name}"

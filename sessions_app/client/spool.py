@@ -269,6 +269,7 @@ class SpoolReader:
         """Raises OSError."""
         self._file: BinaryIO = spool.recording.open("rb")
         self.place = Place()
+        self._ends = False
         self.rewind()
 
     def rewind(self) -> None:
@@ -302,7 +303,15 @@ class SpoolReader:
                 self.place = Place(byte, event.time_us, before.position.after(event), exited, before.masked)
                 return event
             self.place = replace(before, byte=byte, masked=_masked_counts(line) or before.masked)
+        if self._ends and self.place.byte and not self.place.exited:
+            end = Exit(self.place.time_us, None)
+            self.place = replace(self.place, position=self.place.position.after(end), exited=True)
+            return end
         return None
+
+    def end_here(self) -> None:
+        """The file has no room for its end: an exit without a status follows the last line that is there."""
+        self._ends = True
 
     def close(self) -> None:
         """Close the file."""
@@ -317,18 +326,27 @@ class SpoolReader:
             return None
 
 
+class EndUnwritten(OSError):
+    """Nobody writes the recording any more, and the end that it lacks cannot be written down, as on a full disk."""
+
+
 def finish_interrupted(spool: Spool, place: Place | None = None) -> bool:
     """Give a recording whose keeper was killed its missing end; False while somebody holds its lock.
 
-    How the program ended is not known, so the exit has no status. Otherwise as SpoolWriter.take_over.
+    How the program ended is not known, so the exit has no status. Otherwise as SpoolWriter.take_over, and raises
+    EndUnwritten.
     """
     try:
         writer = SpoolWriter.take_over(spool, place)
     except BlockingIOError:
         return False
     if writer is not None:
-        writer.write(Exit(writer.written_us, None))
-        writer.close()
+        try:
+            writer.write(Exit(writer.written_us, None))
+        except OSError as error:
+            raise EndUnwritten(error.errno, error.strerror) from error
+        finally:
+            writer.close()
     return True
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sessions_app.client.home import Target, TargetChoice, TargetError, check_choice, find_target, home
-from sessions_app.client.naming import NotNamed, recording_named, session_named
+from sessions_app.client.naming import NotNamed, NotWaiting, recording_named, session_named
 from sessions_app.client.parsing import Parser
-from sessions_app.client.spool import Spool, finish_interrupted, spools
+from sessions_app.client.spool import EndUnwritten, Spool, finish_interrupted, spools
 from sessions_app.client.uploader import Fallback, FinishedRecording, Outcome, Uploader
 
 _PATIENCE_S = 5.0
@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
     if target is None:
         return _refuse("no server with a token for it was found: start `scrollback serve` or name them")
     try:
-        chosen = _choose(directory, options.terminals)
+        chosen = _choose(directory, options.terminals, ignore_missing=options.ignore_missing)
         fallback = _fallback(options.session, choice, directory)
     except (NotNamed, TargetError) as error:
         return _refuse(str(error))
@@ -60,17 +60,29 @@ def _parser() -> Parser:
         metavar="ID",
         help="for recordings whose session the server does not have: the one to put them into, or `none`",
     )
+    parser.add_argument(
+        "--ignore-missing", action="store_true", help="of those named, leave out any that do not wait here"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the files of what was sent")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
 
-def _choose(directory: Path, names: Sequence[str]) -> list[Spool]:
+def _choose(directory: Path, names: Sequence[str], *, ignore_missing: bool) -> list[Spool]:
     """The recordings that were named, or all that are not known to be on the server. Raises NotNamed."""
     waiting = {spool.recording.stem: spool for spool in spools(directory)}
-    if names:
-        return [waiting[found] for found in dict.fromkeys(recording_named(name, waiting) for name in names)]
-    return [spool for spool in waiting.values() if not _is_complete(spool)]
+    if not names:
+        return [spool for spool in waiting.values() if not _is_complete(spool)]
+    found: dict[str, Spool] = {}
+    for name in names:
+        try:
+            terminal = recording_named(name, waiting)
+        except NotWaiting:
+            if not ignore_missing:
+                raise
+        else:
+            found[terminal] = waiting[terminal]
+    return list(found.values())
 
 
 def _fallback(name: str | None, choice: TargetChoice, directory: Path) -> Fallback | None:
@@ -111,10 +123,16 @@ def _upload_all(
 def _upload(
     spool: Spool, find: Callable[[], Target | None], fallback: Fallback | None, progress: "_Progress"
 ) -> tuple[Outcome, str]:
-    if not finish_interrupted(spool):
-        return Outcome.LEFT, "it is still being recorded"
+    has_end = True
+    try:
+        if not finish_interrupted(spool):
+            return Outcome.LEFT, "it is still being recorded"
+    except EndUnwritten:
+        has_end = False
     recording = FinishedRecording(_PATIENCE_S, lambda: progress.show(uploader, spool))
     uploader = Uploader(spool, find, recording, fallback)
+    if not has_end:
+        uploader.end_here()
     outcome = uploader.run()
     progress.clear()
     return outcome, uploader.reason

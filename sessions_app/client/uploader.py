@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from sessions_app.client.api import Client, Problem, Unavailable
 from sessions_app.client.home import Target, TargetError
-from sessions_app.client.spool import Place, Spool, SpoolReader, to_json
+from sessions_app.client.spool import EndUnwritten, Place, Spool, SpoolReader, to_json
 from sessions_app.terminal.batch import (
     CONTENT_TYPE,
     MAX_BATCH_BYTES,
@@ -66,7 +66,10 @@ class Recording(Protocol):
     """What the uploader must know about whoever writes the spool."""
 
     def wait_for_news(self, place: Place) -> bool:
-        """Wait until there may be more in the spool behind `place`; False when there will not be."""
+        """Wait until there may be more in the spool behind `place`; False when there will not be.
+
+        Raises EndUnwritten when there will not be, and the end is to be sent all the same.
+        """
 
     def wait_to_retry(self, seconds: float, *, hopeful: bool) -> bool:
         """Wait before trying again; False when it is time to give up, at once for a hopeless wait."""
@@ -109,6 +112,10 @@ class Uploader:
         """How far in the file of the recording the sending is."""
         return self._reader.place.byte
 
+    def end_here(self) -> None:
+        """The spool ends without an exit, for which there is no room: one without a status is sent."""
+        self._reader.end_here()
+
     def run(self) -> Outcome:
         """Send everything. `reason` then says why when the outcome is not COMPLETE."""
         try:
@@ -137,7 +144,12 @@ class Uploader:
                     return Outcome.COMPLETE
                 if caught_up:
                     self._save_now_and_then()
-                    if not self._recording.wait_for_news(self._reader.place):
+                    try:
+                        has_news = self._recording.wait_for_news(self._reader.place)
+                    except EndUnwritten:
+                        self.end_here()
+                        continue
+                    if not has_news:
                         self.reason = "another process goes on with it"
                         return Outcome.LEFT
 

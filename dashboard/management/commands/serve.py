@@ -12,11 +12,12 @@ from audit.signing import CheckpointWriter
 from audit.standing import BackgroundVerifier
 from audit.stream import stop_stream
 from dashboard import serving
-from dashboard.announcing import announced, sending_what_waits
+from dashboard.announcing import announced
 from dashboard.handler import stop_answering
 from dashboard.lib.commands import ConsoleCommand
 from dashboard.lib.errors import Refused
 from dashboard.lib.machine import machine_name
+from dashboard.sending import SendingWhatWaits
 from sessions_app.actions.background_sealing import BackgroundSealing
 from sessions_app.actions.console_settings import note_settings
 from sessions_app.actions.denials import WithheldDenials
@@ -60,8 +61,9 @@ class Command(ConsoleCommand):
         with ExitStack() as stack:
             deriving, checkpoints = BackgroundDeriving(), CheckpointWriter(everybodys=True)
             verifier, sealing, watch = BackgroundVerifier(), BackgroundSealing(), HealthWatch()
-            denials = WithheldDenials()
+            denials, sending = WithheldDenials(), SendingWhatWaits(settings.HOME)
             stops = [
+                sending.stop,
                 stop_hub,
                 stop_answering,
                 stop_reading,
@@ -77,7 +79,7 @@ class Command(ConsoleCommand):
 
             def ready() -> None:
                 stack.enter_context(announced(settings.HOME, addresses[0]))
-                stack.enter_context(sending_what_waits(settings.HOME))
+                sending.start()
                 deriving.start()
                 checkpoints.start()
                 watch.start()

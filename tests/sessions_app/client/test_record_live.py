@@ -15,6 +15,7 @@ import pytest
 from sessions_app.client.keeper import KILLED_LABEL
 from sessions_app.client.spool import spools
 from sessions_app.terminal.asciicast.model import Exit
+from tests.sessions_app.client import recorder
 from tests.sessions_app.client.fake_server import FakeServer
 from tests.sessions_app.client.recorder import piped_recorder, run_recorder, wait_until
 from tests.sessions_app.client.test_upload import announce, run_upload
@@ -320,3 +321,42 @@ def test_without_a_server_a_piece_of_an_id_is_refused_and_a_whole_one_is_taken(
     assert b"no server was found" in piece.stderr
     assert b"the server cannot be asked which session 'ce49f601' is" in unreachable.stderr
     assert [spool.load().metadata.session for spool in spools(directory)] == [SESSION]
+
+
+def test_where_there_is_no_room_for_the_end_it_is_sent_all_the_same(
+    directory: Path, announced: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_room = """
+import errno
+from sessions_app.client.spool import SpoolWriter
+from sessions_app.terminal.asciicast.model import Exit
+write = SpoolWriter.write
+def write_no_end(self, event):
+    if isinstance(event, Exit):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    write(self, event)
+SpoolWriter.write = write_no_end
+"""
+    monkeypatch.setattr(recorder, "RECORD", no_room + recorder.RECORD)
+    done = run_recorder("--", "sh", "-c", "echo all of it; exit 3")
+
+    assert (done.returncode, done.stdout) == (3, b"all of it\r\n")
+    assert b"recording stopped, the program runs on: No space left on device" in done.stderr
+    assert b"not on the server" not in done.stderr
+    terminal = announced.only_terminal()
+    assert (terminal.output, terminal.exit is not None) == (b"all of it\r\n", True)
+    assert spools(directory) == []
+
+
+def test_a_recording_that_another_has_sent_is_not_said_to_be_kept(
+    directory: Path, announced: FakeServer
+) -> None:
+    with piped_recorder("--", "sh", "-c", READ_LINES) as running:
+        assert running.stdin
+        announced.wait_for(lambda: bool(announced.terminals) and announced_output(announced) == b"ready\r\n")
+        announced.faults.extend([503] * 1_000)
+        [spool] = spools(directory)
+        spool.remove()
+        _, said = running.communicate(timeout=20)
+    assert said.count(b"\n") == 1
+    assert b"the recording is not here any more" in said

@@ -1,5 +1,6 @@
 """Sending spools: whatever breaks, the server ends with exactly the bytes that were recorded."""
 
+import errno
 import json
 import os
 import random
@@ -18,6 +19,7 @@ from sessions_app.client import upload
 from sessions_app.client.home import Target
 from sessions_app.client.identifiers import uuid7
 from sessions_app.client.spool import (
+    EndUnwritten,
     Metadata,
     Spool,
     SpoolReader,
@@ -516,3 +518,68 @@ def test_another_session_that_is_not_there_either_leaves_the_recording(
     spooled(directory, a_recording(writes=5), MISSING)
     unknown = run_upload("--session", "nothing like it")
     assert (unknown.returncode, unknown.stderr) == (2, "scrollback upload: No 'nothing like it' here.\n")
+
+
+def test_of_those_named_one_that_has_gone_does_not_keep_the_others(
+    directory: Path, server: FakeServer
+) -> None:
+    gone, first, second = (spooled(directory, a_recording(seed, writes=5)) for seed in range(3))
+    announce(directory, server)
+    gone.remove()
+    ids = [spool.recording.stem for spool in (gone, first, second)]
+    refused = run_upload(*ids)
+
+    assert (refused.returncode, server.terminals) == (2, {})
+    done = run_upload("--ignore-missing", "--json", *ids)
+    assert (done.returncode, json.loads(done.stdout)["sent"]) == (0, ids[1:])
+    assert run_upload("--ignore-missing", *ids).stdout == "Nothing to send.\n"
+
+
+def test_what_may_be_several_is_refused_with_ignore_missing_too(directory: Path, server: FakeServer) -> None:
+    ids = [spooled(directory, a_recording(seed, writes=5)).recording.stem for seed in range(2)]
+    announce(directory, server)
+
+    assert run_upload("--ignore-missing", ids[0][:6]).returncode == 2
+    assert server.terminals == {}
+
+
+def without_room(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that takes nothing more for the recordings."""
+    write = os.write
+
+    def write_elsewhere(descriptor: int, data: bytes) -> int:
+        if os.path.realpath(f"/proc/self/fd/{descriptor}") == os.path.realpath(spool.recording):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", write_elsewhere)
+
+
+def test_an_end_that_cannot_be_written_down_is_sent_all_the_same(
+    directory: Path, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = a_recording(writes=20)[:-1]
+    spool = spooled(directory, events)
+    announce(directory, server)
+    # The server loses its place in between: what is read again has the same end.
+    server.faults.extend(["ok", "cut after"])
+    without_room(spool, monkeypatch)
+
+    assert upload.main([]) == 0
+    assert_same(server.only_terminal(), [*events, Exit(events[-1].time_us, None)])
+    assert not spool.recording.exists()
+
+
+def test_what_could_not_be_written_down_is_nothing_that_others_wait_for(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = spooled(directory, a_recording(writes=5)[:-1])
+    whole = spool.recording.read_bytes()
+    with monkeypatch.context() as full:
+        without_room(spool, full)
+        with pytest.raises(EndUnwritten, match="No space left"):
+            finish_interrupted(spool)
+    assert spool.recording.read_bytes() == whole
+    assert finish_interrupted(spool)
+    assert spool.recording.read_bytes().startswith(whole)
+    assert len(spool.recording.read_bytes()) > len(whole)
