@@ -1,5 +1,6 @@
 """A finger on a terminal: its lines, what was before them, the page around it."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.once]
 PHONE = {"width": 390, "height": 844}
 # Longer than what counts for the speed with which a finger leaves.
 REST_MS = 200
+STEP_S = 1 / 60
 ROW_PX = """(view) => {
   const { terminal } = view.screen;
   return terminal.element.querySelector(".xterm-screen").clientHeight / terminal.rows;
@@ -40,10 +42,14 @@ class Finger:
         box = box_of(place)
         self.x = box["x"] + box["width"] / 2
         self.y = box["y"] + box["height"] / 2
+        self._at_s = 0.0
 
     def _touch(self, kind: str, *points: tuple[float, float]) -> None:
+        # As soon after one another as a screen tells of fingers, however busy the machine is.
+        self._at_s = time.time() if kind == "touchStart" else self._at_s + STEP_S
         touches: list[Any] = [{"x": x, "y": y} for x, y in points]
-        self._devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+        event = {"type": kind, "touchPoints": touches, "timestamp": self._at_s}
+        self._devtools.send("Input.dispatchTouchEvent", event)
 
     @contextmanager
     def drag(
@@ -55,6 +61,7 @@ class Finger:
             self._touch("touchMove", (self.x + dx * step / steps, self.y + dy * step / steps))
         if rests:
             self._page.wait_for_timeout(REST_MS)
+            self._at_s += REST_MS / 1_000
         yield
         self._touch("touchEnd")
 
@@ -218,9 +225,6 @@ def test_a_window_larger_than_its_room_is_moved_by_the_browser(phone: Page) -> N
     until(
         lambda: host.evaluate("(host) => host.scrollHeight > host.clientHeight + 100"), "it should be large"
     )
-    # Until then xterm.js 6 reckons with the rows of the smaller letters.
-    recorder.write(b"and on\r\n")
-    until(lambda: screen_text(phone).endswith("and on"), "it goes on")
     host.evaluate("(host) => host.scrollTo(0, host.scrollHeight)")
     before, finger = first_line(phone), Finger(phone, host)
     with finger.drag(dx=-120, dy=-20):
@@ -235,6 +239,25 @@ def test_a_window_larger_than_its_room_is_moved_by_the_browser(phone: Page) -> N
         pass
     assert first_line(phone) < before
     assert host.evaluate("(host) => host.scrollTop") == 0
+
+
+def test_other_letters_leave_the_lines_where_they_are(phone: Page) -> None:
+    recorder = start_recorder()
+    coloured(recorder, 400)
+    open_terminal(phone, ended(recorder).terminal)
+    until(lambda: "line 399" in screen_text(phone), "the end")
+    scroll_to(phone, 150)
+    letters = phone.get_by_role("button", name="Letters large enough to read")
+    for step in (1, -1, 1):
+        before = phone.locator("terminal-view").evaluate(ROW_PX)
+        letters.tap()
+        until(lambda: phone.locator("terminal-view").evaluate(ROW_PX) != before, "other letters")  # noqa: B023
+        assert first_line(phone) == 150
+        phone.locator("terminal-view").evaluate(
+            "(view, step) => view.screen.terminal.scrollLines(step)", step
+        )
+        assert first_line(phone) == 150 + step
+        scroll_to(phone, 150)
 
 
 def test_two_fingers_make_the_page_larger(phone: Page) -> None:

@@ -8,6 +8,8 @@ import { Terminal } from "vendor/xterm/xterm";
 
 const SCROLLBACK_LINES = 10_000;
 const MARK_BYTES = 64 * 1024;
+// More than any screen holds.
+const FAR_LINES = 10_000_000;
 const LARGEST_PX = 18;
 const SMALLEST_PX = 5;
 const READABLE_PX = 12;
@@ -196,9 +198,18 @@ export class Screen {
     const fitting = Math.floor(Math.min(LARGEST_PX, Math.max(SMALLEST_PX, Math.min(wide, Math.max(high, wide / 2)))) * 4) / 4;
     const size = this.fits ? fitting : Math.max(fitting, READABLE_PX);
     const atEnd = this.#host.scrollHeight - this.#host.scrollTop - this.#host.clientHeight < 2;
-    if (size !== this.terminal.options.fontSize) this.terminal.options.fontSize = size;
+    if (size !== this.terminal.options.fontSize) this.#setLetters(size);
     // Where a window is too high for its room the end is what counts.
     if (atEnd) this.#host.scrollTop = this.#host.scrollHeight;
+  }
+
+  /** xterm.js 6 remembers its place in pixels of the letters that were: the next line that is scrolled would lead far away. */
+  #setLetters(size) {
+    const { viewportY } = this.terminal.buffer.active;
+    this.terminal.options.fontSize = size;
+    if (!viewportY) return;
+    this.terminal.scrollLines(-FAR_LINES);
+    this.terminal.scrollLines(viewportY);
   }
 
   dispose() {
