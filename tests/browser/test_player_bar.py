@@ -262,8 +262,26 @@ def test_a_recording_that_goes_on_grows_and_says_how_far_behind_one_is(
     expect(page.locator("[data-clock]")).to_have_text("00:01:16 / 00:01:16")
     recorder.write(b"line 13\r\n", after_us=20 * SECOND_US)
     expect(page.locator("[data-clock]")).to_have_text("00:01:36 / 00:01:36")
-    until(lambda: max(bars(page)) < 0.95, "the bar reaches beyond what it knows of")
     until(lambda: max(bars(page)) > 0.98, "what is written meanwhile comes onto the bar")
+
+
+def test_what_is_received_is_on_the_bar_at_once(signed_in_page: Page, server: Server) -> None:
+    """The map is asked for every few seconds only."""
+    page = signed_in_page
+    recorder = start_recorder()
+    recorder.write(b"line 1\r\n", after_us=SECOND_US)
+    open_terminal(page, recorder.terminal)
+    until(lambda: bool(bars(page)), "the map")
+    page.route("**/map*", lambda _: None)
+    for number in range(2, 6):
+        recorder.write(b"line %d\r\n" % number, after_us=SECOND_US)
+        expect(page.locator("[data-clock]")).to_contain_text(f"/ 00:00:0{number}")
+    until(lambda: len(bars(page)) == 5, "each line")
+    assert max(bars(page)) > 0.98
+    assert pauses(page) == 0
+    recorder.write(b"line 6\r\n", after_us=15 * SECOND_US)
+    expect(page.locator("[data-clock]")).to_contain_text("/ 00:00:20")
+    until(lambda: pauses(page) > 0, "a pause that was one")
 
 
 def test_an_end_is_seen_by_those_who_follow_and_those_who_do_not(

@@ -7,6 +7,9 @@ const REACH_BYTES = 2 * 1024 * 1024;
 // As near to the first byte, all is drawn from there: a kept screen would cost the lines above it, or offer lines that never were.
 const WHOLE_BYTES = 64 * 1024;
 
+// As finely the server says what was written when.
+const ENTRY_US = 50_000;
+
 export class RecordingMap {
   version = "";
   size = 0;
@@ -50,9 +53,25 @@ export class RecordingMap {
 
   /** A frame of the live connection or of a stretch: the recording reaches so far. */
   learn(frame) {
-    this.size = Math.max(this.size, frame.offset + (frame.type === "output" ? frame.bytes.length : 0));
+    if (frame.type === "output") this.#learnOutput(frame);
+    this.size = Math.max(this.size, frame.offset);
     this.durationUs = Math.max(this.durationUs, frame.timeUs);
     this.ended ||= frame.type === "end";
+  }
+
+  /** Until the map is asked for again: what is written meanwhile is no pause. */
+  #learnOutput({ offset, timeUs, bytes }) {
+    const end = offset + bytes.length;
+    this.size = Math.max(this.size, end);
+    const last = this.activity.at(-1) ?? { atUs: -Infinity, untilUs: 0, offset: 0, bytes: 0 };
+    const known = last.offset + last.bytes;
+    if (end <= known) return;
+    const from = Math.max(offset, known);
+    if (from === known && timeUs - last.atUs < ENTRY_US) {
+      this.activity[this.activity.length - 1] = { ...last, untilUs: Math.max(last.untilUs, timeUs), bytes: end - last.offset };
+    } else {
+      this.activity.push({ atUs: timeUs, untilUs: timeUs, offset: from, bytes: end - from });
+    }
   }
 
   /** From where on to ask for what is new. */
