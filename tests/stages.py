@@ -28,7 +28,7 @@ NO_TESTS_COLLECTED = 5  # pytest's exit status
 # Processes of pytest, each with databases, servers and a browser of its own. Browser tests wait for pages: with one for
 # each core the cores would wait as well. Others start programs that keep all of them busy.
 CORES = psutil.cpu_count(logical=False) or 1
-WORKERS = {"unit": CORES, "browser": CORES * 3 // 2}
+WORKERS = {"unit": CORES * 3 // 2, "browser": CORES * 2}
 MIGRATIONS = ("manage.py", "makemigrations", "--check", "--dry-run")
 CHECKS = {
     "lint": ("-m", "ruff", "check"),
