@@ -122,6 +122,28 @@ def test_nothing_freezes_the_page_in_the_largest_window(
     assert signed_in_page.evaluate("window.answers") == []
 
 
+@pytest.mark.parametrize("cols", [1, 2, 7])
+def test_a_line_that_becomes_too_many_rows_ends_no_screen(
+    signed_in_page: Page, server: Server, cols: int
+) -> None:
+    """xterm.js passes the rows of a line as arguments of one call, which has no room for so many."""
+    recorder = opened(signed_in_page, 2_000, 250)
+    recorder.write(b"x" * 900_000 + b"\r\nthe end\r\n")
+    until(lambda: screen_text(signed_in_page).endswith("the end"), "it is drawn")
+    recorder.resize(cols, 10)
+    recorder.write(b"\x1bc" + b"y" * cols)
+    until(lambda: screen_text(signed_in_page) == "y" * cols, "the narrow window")
+    recorder.resize(80, 24)
+    recorder.write(b"\x1bcas before")
+    until(lambda: screen_text(signed_in_page) == "as before", "it goes on")
+    assert longest_task_ms(signed_in_page) < 2 * LONGEST_TASK_MS
+    # Later lines are laid out anew as ever.
+    recorder.write(b"\x1bc" + b"0123456789" * 2 + b"\r\n")
+    until(lambda: screen_text(signed_in_page) == "0123456789" * 2, "one row")
+    recorder.resize(10, 24)
+    until(lambda: screen_text(signed_in_page) == "0123456789\n0123456789", "two rows")
+
+
 def test_a_cut_count_leaves_the_screen_of_the_server(signed_in_page: Page, server: Server) -> None:
     recorder = opened(signed_in_page)
     begin = b"\x1bc" + b"".join(b"line %d of many\r\n" % line for line in range(1, 21)) + b"\x1b[3;6Hx"

@@ -10,6 +10,10 @@ const SMALLEST_PIECE_BYTES = 64;
 // xterm.js reads the whole cell again for each mark that is put on it: 30,000 on one cell took more than half a minute. No
 // script puts so many on a letter.
 const MOST_MARKS = 8;
+// Rows that xterm.js lays out anew for a narrower window, which takes some seconds at most: of all lines, and of one of them. It
+// passes those of one as arguments of one call, of which Chromium takes 120,000.
+const MOST_REFLOWED_ROWS = 200_000;
+const MOST_ROWS_OF_A_LINE = 50_000;
 // Properties of a character that is one column wide and joins nothing, as xterm.js codes them.
 const ALONE = 1 << 1;
 const MOST_LINK_CHARS = 2_048;
@@ -76,6 +80,38 @@ export function makeSafe(terminal) {
   let links = 0;
   parser.registerOscHandler(8, (data) => data.length > MOST_LINK_CHARS || (data.length > 2 && ++links > MOST_LINKS));
   writeInPieces(terminal);
+  boundReflow(terminal);
+}
+
+/**
+ * A narrower window has xterm.js lay out all lines anew, and one that becomes too many rows ends it in the middle: it never draws
+ * again. Where that may be, what does not fit is cut off, as in a terminal that knows no wrapped lines.
+ */
+function boundReflow(terminal) {
+  const resize = terminal.resize.bind(terminal);
+  terminal.resize = (cols, rows) => {
+    const times = terminal.cols / cols;
+    const { length } = terminal.buffer.normal;
+    const isBounded = length * times <= MOST_REFLOWED_ROWS && longestLine(terminal.buffer.normal) * times <= MOST_ROWS_OF_A_LINE;
+    if (times <= 1 || isBounded) return resize(cols, rows);
+    terminal.options.windowsPty = { backend: "winpty", buildNumber: 1 };
+    try {
+      resize(cols, rows);
+    } finally {
+      terminal.options.windowsPty = {};
+    }
+  };
+}
+
+/** Rows of the longest line that was wrapped. */
+function longestLine(buffer) {
+  let longest = 0;
+  let rows = 0;
+  for (let row = 0; row < buffer.length; row += 1) {
+    rows = buffer.getLine(row).isWrapped ? rows + 1 : 1;
+    longest = Math.max(longest, rows);
+  }
+  return longest;
 }
 
 function isInLastCell({ buffer: { active }, cols }) {
