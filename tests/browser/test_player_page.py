@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import Page, Route, WebSocketRoute, expect
+from playwright.sync_api import Page, Route, ViewportSize, WebSocketRoute, expect
 
 from sessions_app.models import Person
 from sessions_app.terminal.asciicast.model import Output
@@ -20,6 +20,11 @@ from tests.sessions_app.terminals.recorder import start_recorder
 # How the page uses answers that are the same from either engine.
 pytestmark = [pytest.mark.browser, pytest.mark.once]
 
+PHONE: ViewportSize = {"width": 390, "height": 844}
+# How much of the window stands below what is seen of it, and how much more it is than its room.
+BELOW_AND_ABOVE = """({ scrollHeight, clientHeight, scrollTop }) =>
+  [scrollHeight - clientHeight - scrollTop, scrollHeight - clientHeight]"""
+
 
 def test_playing_to_the_live_end_goes_on_following(signed_in_page: Page, server: Server) -> None:
     page = signed_in_page
@@ -34,6 +39,27 @@ def test_playing_to_the_live_end_goes_on_following(signed_in_page: Page, server:
     expect(page.locator("[data-follow]")).to_have_attribute("aria-pressed", "true")
     recorder.write(b"three\r\n", after_us=SECOND_US)
     expect_screen(page, "one\ntwo\nthree")
+
+
+def test_a_pause_is_at_the_live_moment_before_it_is_drawn(signed_in_page: Page, server: Server) -> None:
+    page = signed_in_page
+    recorder = start_recorder()
+    for number in range(1, 31):
+        recorder.write(b"line %d\r\n" % number, after_us=SECOND_US)
+    open_terminal(page, recorder.terminal)
+    until(lambda: "line 30" in screen_text(page), "the end")
+    held: list[Route] = []
+    page.route("**/stretch?*", lambda route: held.append(route))
+    page.keyboard.press("Space")
+    until(lambda: bool(held), "it asks for the moment")
+    expect(page.locator("[data-clock]")).to_have_text("00:00:30 / 00:00:30")
+    expect(bar(page)).to_have_attribute("aria-valuetext", "0:30 of 0:30")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("[data-clock]")).to_have_text("00:00:25 / 00:00:30")
+    for route in held:
+        route.continue_()
+    page.unroute("**/stretch?*")
+    until(lambda: screen_text(page).endswith("line 25"), "the moment")
 
 
 def test_pausing_takes_nothing_off_the_screen(signed_in_page: Page, server: Server) -> None:
@@ -524,8 +550,7 @@ def test_a_phone_can_have_letters_to_read(
 ) -> None:
     recorder = start_recorder(cols=160, rows=40)
     recorder.write(b"w" * 160, after_us=SECOND_US)
-    viewport = {"width": 390, "height": 844}
-    page = open_context(operator, viewport=viewport, has_touch=True, is_mobile=True).new_page()
+    page = open_context(operator, viewport=PHONE, has_touch=True, is_mobile=True).new_page()
     open_terminal(page, recorder.terminal)
     until(lambda: letter_px(page) < 6, "the whole window should be seen first")
     page.get_by_role("button", name="Letters large enough to read").tap()
@@ -541,13 +566,37 @@ def test_of_a_window_too_high_for_its_room_the_end_is_seen_first(
     session = make_session(with_main_run=True)
     recorder = start_recorder(session, rows=40)
     recorder.write(b"".join(b"line %d\r\n" % number for number in range(100)))
-    viewport = {"width": 390, "height": 844}
-    page = open_context(operator, viewport=viewport, has_touch=True, is_mobile=True).new_page()
+    page = open_context(operator, viewport=PHONE, has_touch=True, is_mobile=True).new_page()
     page.goto(f"/sessions/{session.pk}/")
     until(lambda: "line 99" in screen_text(page), "the end")
     host = page.locator("[data-screen]")
     assert host.evaluate("(host) => host.scrollHeight - host.clientHeight") > 100
     assert host.evaluate("(host) => host.scrollHeight - host.clientHeight - host.scrollTop") < 2
+
+
+def test_the_end_stays_in_sight_when_the_window_grows_or_the_room_shrinks(
+    open_context: OpenContext, operator: Person, server: Server
+) -> None:
+    session = make_session(with_main_run=True)
+    recorder = start_recorder(session)
+    recorder.write(b"".join(b"line %d\r\n" % number for number in range(100)))
+    page = open_context(operator, viewport=PHONE, has_touch=True, is_mobile=True).new_page()
+    page.goto(f"/sessions/{session.pk}/")
+    until(lambda: "line 99" in screen_text(page), "the end")
+    host = page.locator("[data-screen]")
+    recorder.resize(80, 60)
+    until(lambda: host.evaluate(BELOW_AND_ABOVE)[1] > 100, "a window too high for its room")
+    until(lambda: host.evaluate(BELOW_AND_ABOVE)[0] < 2, "the end in sight")
+    before = host.evaluate(BELOW_AND_ABOVE)[1]
+    page.set_viewport_size({"width": 844, "height": 390})
+    until(lambda: host.evaluate(BELOW_AND_ABOVE)[1] > before, "a lower room")
+    until(lambda: host.evaluate(BELOW_AND_ABOVE)[0] < 2, "the end in sight")
+    # Who looks at what is above is left there.
+    host.evaluate("(host) => host.scrollTo(0, 10)")
+    page.wait_for_timeout(100)
+    page.set_viewport_size(PHONE)
+    until(lambda: host.evaluate(BELOW_AND_ABOVE)[1] == before, "the room as before")
+    assert host.evaluate(BELOW_AND_ABOVE)[0] > 2
 
 
 def letter_px(page: Page) -> float:

@@ -141,8 +141,8 @@ export class Player {
     return this.#go({ us: Math.max(0, us) });
   }
 
-  seekOffset(offset) {
-    return this.#go({ offset: Math.max(0, offset) });
+  seekOffset(offset, aboutUs) {
+    return this.#go({ offset: Math.max(0, offset), aboutUs });
   }
 
   nextWrite() {
@@ -187,7 +187,7 @@ export class Player {
 
   async #travel(target) {
     const turn = this.#begin();
-    if (target.us !== undefined) this.atUs = target.us;
+    this.atUs = target.us ?? target.aboutUs ?? this.atUs;
     this.changed();
     try {
       await this.#reach(target);

@@ -19,11 +19,14 @@ export class RecordingMap {
   keyframes = [];
   events = [];
   activity = [];
+  // How far the last answer reached: of what was received since only the end is known.
+  #answered = 0;
 
   /** Take the answer to `after`; false when all that was known is of another version and must be asked for again. */
   take(answer, after) {
     if (after && answer.version !== this.version) return false;
     this.version = answer.version;
+    this.#answered = answer.size;
     this.size = Math.max(this.size, answer.size);
     this.durationUs = Math.max(this.durationUs, answer.duration_us);
     this.ended = answer.ended;
@@ -59,24 +62,24 @@ export class RecordingMap {
     this.ended ||= frame.type === "end";
   }
 
-  /** Until the map is asked for again: what is written meanwhile is no pause. */
+  /** Until the map is asked for again. A frame says when its last byte was written: what was before that is not known as a pause. */
   #learnOutput({ offset, timeUs, bytes }) {
     const end = offset + bytes.length;
     this.size = Math.max(this.size, end);
-    const last = this.activity.at(-1) ?? { atUs: -Infinity, untilUs: 0, offset: 0, bytes: 0 };
+    const last = this.activity.at(-1) ?? { atUs: timeUs, untilUs: timeUs, offset: 0, bytes: 0 };
     const known = last.offset + last.bytes;
     if (end <= known) return;
-    const from = Math.max(offset, known);
-    if (from === known && timeUs - last.atUs < ENTRY_US) {
-      this.activity[this.activity.length - 1] = { ...last, untilUs: Math.max(last.untilUs, timeUs), bytes: end - last.offset };
+    const untilUs = Math.max(last.untilUs, timeUs);
+    if (known && timeUs - last.atUs >= ENTRY_US) {
+      this.activity.push({ atUs: last.untilUs, untilUs, offset: known, bytes: end - known });
     } else {
-      this.activity.push({ atUs: timeUs, untilUs: timeUs, offset: from, bytes: end - from });
+      this.activity.splice(-1, 1, { ...last, untilUs, bytes: end - last.offset });
     }
   }
 
   /** From where on to ask for what is new. */
   get after() {
-    return Math.max(0, Math.min(this.keyframes.at(-1)?.offset ?? 0, this.size), this.size - SETTLED_BYTES);
+    return Math.max(0, Math.min(this.keyframes.at(-1)?.offset ?? 0, this.#answered), this.#answered - SETTLED_BYTES);
   }
 
   has(offset) {

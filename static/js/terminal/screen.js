@@ -28,6 +28,10 @@ export class Screen {
   #marks = [];
 
   #wasAtBottom = true;
+  // Whether the end of a window that is too high for its room is in sight: it stays so, whatever changes its size or the room's.
+  #isAtEnd = true;
+  // Of the lines when xterm.js was last told where it stands.
+  #placedPx = 0;
 
   // Whether the whole window is to be seen at once, or its letters are to be read.
   fits = true;
@@ -60,8 +64,9 @@ export class Screen {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#recolour(), options);
     host.addEventListener("keydown", (event) => this.#scroll(event), options);
     host.addEventListener("wheel", ({ deltaY }) => deltaY < 0 && this.atTop && this.#above(), { passive: true, ...options });
+    host.addEventListener("scroll", () => (this.#isAtEnd = host.scrollHeight - host.scrollTop - host.clientHeight < 2), options);
     new TouchScroll(host, {
-      rowPx: () => this.terminal.element.querySelector(".xterm-screen").clientHeight / this.terminal.rows,
+      rowPx: () => this.#rowPx,
       hasLines: (direction) => (direction < 0 ? !this.atTop : !this.atBottom),
       scroll: (lines) => this.terminal.scrollLines(lines),
       above: () => this.atTop && this.#above(),
@@ -70,9 +75,11 @@ export class Screen {
     this.terminal.onRender(() => this.#drawn());
     this.#observer = new ResizeObserver(() => this.fit());
     this.#observer.observe(host);
-    // Of the largest letters most is below the room; who has not moved it yet is at its end.
-    host.scrollTop = host.scrollHeight;
     this.fit();
+  }
+
+  get #rowPx() {
+    return this.terminal.element.querySelector(".xterm-screen").clientHeight / this.terminal.rows;
   }
 
   /** Draw one frame of the live protocol; frames that are not for the screen are done at once. */
@@ -197,16 +204,21 @@ export class Screen {
     const high = height / (rows * cell.height * LINE_HEIGHT);
     const fitting = Math.floor(Math.min(LARGEST_PX, Math.max(SMALLEST_PX, Math.min(wide, Math.max(high, wide / 2)))) * 4) / 4;
     const size = this.fits ? fitting : Math.max(fitting, READABLE_PX);
-    const atEnd = this.#host.scrollHeight - this.#host.scrollTop - this.#host.clientHeight < 2;
-    if (size !== this.terminal.options.fontSize) this.#setLetters(size);
+    if (size !== this.terminal.options.fontSize) this.terminal.options.fontSize = size;
+    this.#keepPlace();
     // Where a window is too high for its room the end is what counts.
-    if (atEnd) this.#host.scrollTop = this.#host.scrollHeight;
+    if (this.#isAtEnd) this.#host.scrollTop = this.#host.scrollHeight;
   }
 
-  /** xterm.js 6 remembers its place in pixels of the letters that were: the next line that is scrolled would lead far away. */
-  #setLetters(size) {
+  /**
+   * Other letters and another zoom make other lines, and xterm.js 6 remembers its place in pixels of those that were: the next one
+   * that is scrolled would lead far away.
+   */
+  #keepPlace() {
+    const rowPx = this.#rowPx;
+    if (rowPx === this.#placedPx) return;
+    this.#placedPx = rowPx;
     const { viewportY } = this.terminal.buffer.active;
-    this.terminal.options.fontSize = size;
     if (!viewportY) return;
     this.terminal.scrollLines(-FAR_LINES);
     this.terminal.scrollLines(viewportY);

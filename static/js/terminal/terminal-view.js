@@ -193,7 +193,8 @@ class TerminalView extends HTMLElement {
   /** Stay at the live end as it is now. By its bytes: what is known of times may be older than what was received. */
   hold() {
     const offset = Math.max(this.connection.follower.expected, this.player.size, this.number("size"));
-    return this.move(() => this.player.seekOffset(offset));
+    const { atUs } = this;
+    return this.move(() => this.player.seekOffset(offset, atUs));
   }
 
   /** Any of the player's ways to another moment, after letting go of the live one. */

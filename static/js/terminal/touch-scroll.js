@@ -34,6 +34,8 @@ export class TouchScroll {
     const abort = new AbortController();
     this.#gesture = { x, y, isMine: false, moves: [{ y, at: timeStamp }], abort };
     const options = { passive: false, signal: abort.signal };
+    // The thumb follows its finger by itself, as long as the browser does not take it for a scroll of the page.
+    if (target.closest(".scrollbar")) return target.addEventListener("touchmove", (event) => event.preventDefault(), options);
     // On the element itself: lines that are drawn anew take it off the page, and it gets the events all the same.
     target.addEventListener("touchmove", (event) => this.#move(event), options);
     target.addEventListener("touchend", ({ timeStamp: at }) => this.#left(at), options);
