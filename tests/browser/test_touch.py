@@ -271,12 +271,14 @@ def test_a_finger_on_the_thumb_of_the_lines_moves_them_its_way(phone: Page) -> N
     coloured(recorder, 1_000)
     open_terminal(phone, recorder.terminal)
     until(lambda: "line 999" in screen_text(phone), "the end")
-    before = first_line(phone)
+    # With that it is there to be touched.
+    scroll_to(phone, 500)
     finger = Finger(phone, phone.locator(".xterm .scrollbar.vertical .slider"))
-    with finger.drag(dy=-100):
-        pass
+    with finger.drag(dy=60, steps=4, rests=False):
+        left_at = first_line(phone)
+        assert left_at > 550
     phone.wait_for_timeout(REST_MS)
-    assert first_line(phone) < before - 100
+    assert first_line(phone) == left_at, "it does not glide the other way"
 
 
 def test_two_fingers_make_the_page_larger(phone: Page) -> None:
