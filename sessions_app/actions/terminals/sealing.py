@@ -7,13 +7,16 @@ seals it (`seal_if_due`); what nobody sends anything after is left to a thread o
 import logging
 import uuid
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import batched
 from typing import Any, Final
+
+from django.db import DataError, IntegrityError
 
 from audit.actors import SYSTEM
 from audit.record import Draft, append
 from dashboard.lib.bulk import bulk_insert
-from dashboard.lib.db import write_transaction
+from dashboard.lib.db import explain, write_transaction
 from dashboard.lib.ids import new_id
 from sessions_app.actions.terminals.opening import target_of
 from sessions_app.actions.terminals.stretches import (
@@ -26,6 +29,7 @@ from sessions_app.actions.terminals.stretches import (
 from sessions_app.drafts import PackedStretch
 from sessions_app.models import Terminal, TerminalChunk, TerminalSegment, TerminalState
 from sessions_app.models.blob import pack, sha256_of
+from sessions_app.terminal.asciicast.model import MAX_TIME_US
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +43,7 @@ _UNSEALED_MS: Final = SEGMENT_US // 1_000
 
 
 class UnreadableOutput(Exception):
-    """Chunks are damaged or missing: what was printed cannot be told, and is not sealed as something else."""
+    """Chunks are damaged or missing, or their place is taken: what was printed cannot be told, and stays as it is."""
 
 
 def seal_if_due(terminal: Terminal) -> None:
@@ -79,32 +83,67 @@ def seal(terminal: Terminal) -> bool:
         return False
     unsealed = Terminal.objects.filter(pk=terminal.pk, sealed_size=terminal.sealed_size)
     try:
-        end = _end_of(chunks, terminal.sealed_size)
-        stretches = list(in_segments(terminal.sealed_size, _writes(chunks)))
-        rows = [segment_row(terminal, stretch) for stretch in stretches]
-    except (UnreadableOutput, ValueError) as error:
+        end = end_of(chunks, terminal.sealed_size)
+        rows = [
+            segment_row(terminal, found) for found in in_segments(terminal.sealed_size, writes_in(chunks))
+        ]
+    except UnreadableOutput:
         # What seems to be missing may be what another one has sealed.
         if not unsealed.exists():
             return False
-        raise UnreadableOutput(str(error)) from error
+        raise
     with write_transaction():
-        if not unsealed.update(sealed_size=end):
-            return False
-        bulk_insert(TerminalSegment, SEGMENT_COLUMNS, rows)
-        TerminalChunk.objects.filter(terminal=terminal, offset__lt=end).delete()
+        with refused_as_unreadable():
+            if not unsealed.update(sealed_size=end):
+                return False
+            bulk_insert(TerminalSegment, SEGMENT_COLUMNS, rows)
+            TerminalChunk.objects.filter(terminal=terminal, offset__lt=end).delete()
         append(sealed_drafts(terminal, rows))
     terminal.sealed_size = end
     return True
 
 
-def _end_of(chunks: Sequence[TerminalChunk], start: int) -> int:
+def end_of(chunks: Sequence[TerminalChunk], start: int) -> int:
     """Where the output in these ends, which begins at `start`. Raises UnreadableOutput where they do not follow."""
     position = start
     for chunk in chunks:
-        if chunk.offset != position or chunk.size != len(chunk.data):
+        try:
+            follows = chunk.offset == position and 0 < chunk.size == len(chunk.data)
+        except TypeError:
+            # A column of SQLite takes anything.
+            follows = False
+        if not follows:
             raise UnreadableOutput(f"its output is not all there behind {position} bytes")
         position += chunk.size
     return position
+
+
+def writes_in(chunks: Sequence[TerminalChunk]) -> Iterator[tuple[int, bytes]]:
+    """The writes of chunks, as (time in microseconds, bytes). Raises UnreadableOutput where times are none."""
+    before_us = 0
+    for chunk in chunks:
+        try:
+            for time_us, piece in writes_of(bytes(chunk.timing), chunk.first_us, chunk.read()):
+                if not before_us <= time_us <= MAX_TIME_US:
+                    raise UnreadableOutput(_without_times(chunk))
+                yield time_us, piece
+                before_us = time_us
+        except (TypeError, ValueError) as error:
+            raise UnreadableOutput(_without_times(chunk)) from error
+
+
+def _without_times(chunk: TerminalChunk) -> str:
+    return f"nothing says when its output behind {chunk.offset} bytes was written"
+
+
+@contextmanager
+def refused_as_unreadable() -> Iterator[None]:
+    """Inside, chunks are replaced, or nothing is done: what the database refuses of them is UnreadableOutput."""
+    try:
+        with write_transaction():
+            yield
+    except (DataError, IntegrityError, OverflowError) as error:
+        raise UnreadableOutput(explain(error)) from error
 
 
 def sealed_drafts(terminal: Terminal, rows: Sequence[tuple[Any, ...]]) -> list[Draft]:
@@ -130,11 +169,6 @@ def sealed_drafts(terminal: Terminal, rows: Sequence[tuple[Any, ...]]) -> list[D
         )
         for some in batched(segments, _SEGMENTS_AN_ENTRY)
     ]
-
-
-def _writes(chunks: Sequence[TerminalChunk]) -> Iterator[tuple[int, bytes]]:
-    for chunk in chunks:
-        yield from writes_of(bytes(chunk.timing), chunk.first_us, chunk.read())
 
 
 def segment_row(terminal: Terminal, stretch: Stretch) -> tuple[Any, ...]:

@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
 
@@ -20,8 +20,8 @@ from sessions_app.actions.terminals import append_output, mark_lost, seal
 from sessions_app.actions.terminals import sealing as sealing_output
 from sessions_app.actions.terminals.reading import read_bytes
 from sessions_app.actions.terminals.sealing import UnreadableOutput, longest_unsealed
-from sessions_app.models import AgentSession, Terminal, TerminalChunk, TerminalState
-from sessions_app.terminal.asciicast.model import Exit
+from sessions_app.models import AgentSession, Terminal, TerminalChunk, TerminalSegment, TerminalState
+from sessions_app.terminal.asciicast.model import MAX_TIME_US, Exit
 from sessions_app.terminal.batch import Batch, Position
 from tests.factories import make_event, make_session
 from tests.sessions_app.terminals.recorder import Recorder, start_recorder
@@ -127,13 +127,81 @@ def test_a_terminal_with_damaged_output_is_told_and_left_alone(caplog: pytest.Lo
     assert sealed_of(damaged) == (0, 2)
 
 
-@pytest.mark.parametrize("timing", [b"\xff", b"\x05\x02", b"\x05"])
+# Eleven bytes were written 2^64 microseconds after the recording began.
+FAR_TIMING = b"\xff" * 9 + b"\x01\x0b"
+
+
+@pytest.mark.parametrize("timing", [b"\xff", b"\x05\x02", b"\x05", FAR_TIMING])
 def test_output_with_damaged_times_is_not_sealed(timing: bytes) -> None:
     recorder = printed()
     recorder.terminal.chunks.update(timing=timing)
     with pytest.raises(UnreadableOutput):
         seal(recorder.refresh())
     assert sealed_of(recorder) == (0, 1)
+
+
+@pytest.mark.parametrize("first_us", [-1, MAX_TIME_US + 1])
+def test_output_of_a_time_that_is_none_is_not_sealed(first_us: int) -> None:
+    recorder = printed()
+    recorder.terminal.chunks.update(first_us=first_us, timing=b"\0\x0b")
+    with pytest.raises(UnreadableOutput):
+        seal(recorder.refresh())
+    recorder.terminal.chunks.update(first_us=MAX_TIME_US)
+    assert seal(recorder.refresh())
+
+
+def test_a_chunk_of_nothing_is_no_output() -> None:
+    recorder = printed()
+    recorder.terminal.chunks.update(size=0, data=b"")
+    with pytest.raises(UnreadableOutput):
+        seal(recorder.refresh())
+
+
+@pytest.mark.parametrize(
+    "change", ["timing = 'hello world'", "data = 'hello world'", "data = 11", "size = 'x'"]
+)
+def test_output_that_is_no_bytes_is_not_sealed(change: str) -> None:
+    if connection.vendor != "sqlite":
+        return
+    recorder = printed()
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE sessions_app_terminalchunk SET {change}")  # noqa: S608
+    with pytest.raises(UnreadableOutput):
+        seal(recorder.refresh())
+
+
+def has_far_times(recorder: Recorder) -> None:
+    recorder.terminal.chunks.update(timing=FAR_TIMING)
+
+
+def is_sealed_already(recorder: Recorder) -> None:
+    """Something else stands where its output belongs."""
+    terminal = recorder.terminal
+    chunk = terminal.chunks.get()
+    TerminalSegment.objects.create(
+        terminal=terminal, offset=0, size=11, first_us=0, last_us=0, timing=chunk.timing, data=chunk.data,
+        codec="", sha256="",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", [has_far_times, is_sealed_already])
+def test_output_that_the_database_refuses_keeps_nothing_else_from_being_sealed(
+    damage: Callable[[Recorder], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    damaged = printed()
+    damaged.terminal.chunks.update(id=first_id(now_ms() - 3_600_000))
+    damage(damaged)
+    sound, session = printed(), make_session()
+    make_event(session)
+    AgentSession.objects.update(updated_ms=1, last_activity_ms=1)
+    with caplog.at_level(logging.WARNING):
+        look(after_s=70)
+    session.refresh_from_db()
+    assert (sealed_of(damaged), sealed_of(sound), session.sealed_seq > 0) == ((0, 1), (11, 0), True)
+    assert [str(damaged.terminal.pk) in record.message for record in caplog.records] == [True]
+    # Nor its recorder from sending.
+    damaged.exit(0)
+    assert sealed_of(damaged) == (0, 1)
 
 
 def test_who_comes_second_does_nothing_and_calls_nothing_damaged() -> None:
