@@ -1,6 +1,7 @@
 """Terminals that come out of a file instead of a recorder."""
 
 import json
+import logging
 import uuid
 from itertools import chain
 from typing import Protocol
@@ -16,12 +17,15 @@ from sessions_app.actions.terminals.output import Addition, apply_all, insert_ch
 from sessions_app.actions.terminals.packing import unpack_items
 from sessions_app.actions.terminals.sealing import (
     SEGMENT_COLUMNS,
+    UnreadableOutput,
+    end_of,
     packed_row,
-    seal,
+    refused_as_unreadable,
     sealed_drafts,
     segment_row,
+    writes_in,
 )
-from sessions_app.actions.terminals.stretches import SEGMENT_BYTES, in_segments, writes_of
+from sessions_app.actions.terminals.stretches import SEGMENT_BYTES, in_segments
 from sessions_app.drafts import PackedItems
 from sessions_app.models import (
     Source,
@@ -34,6 +38,8 @@ from sessions_app.models import (
 from sessions_app.terminal.asciicast.events import EventError, make_event
 from sessions_app.terminal.asciicast.model import Input, Output
 from sessions_app.terminal.sanitise import safe_label
+
+logger = logging.getLogger(__name__)
 
 
 class RecordedTerminal(Protocol):
@@ -77,8 +83,9 @@ def write_recording(
         return terminal, False
     addition = Addition(terminal)
     packed, items = draft.packed, draft.items
-    if packed is not None and packed.stretches[0].first_us < terminal.duration_us:
-        # Its clock was set back since the last batch.
+    before_us = terminal.duration_us
+    if packed is not None and (packed.stretches[0].first_us < before_us or not _seal_chunks(addition, own)):
+        # Its clock was set back since the last batch, or what is there cannot be sealed.
         items, packed = unpack_items(packed), None
     if packed is not None:
         own += _take_packed(addition, packed)
@@ -87,7 +94,7 @@ def write_recording(
     ended = draft.ended or addition.exit is not None
     apply_all([addition])
     if packed is None:
-        own += _write_output(addition, ended=ended)
+        own += _write_output(addition, before_us, ended=ended)
     if ended:
         terminal.state = TerminalState.ENDED
         terminal.exit_status = addition.exit.status if addition.exit else None
@@ -155,10 +162,19 @@ def _take_event(addition: Addition, code: str, time_us: int, data: bytes) -> Non
         addition.take_event(event)
 
 
+def _seal_chunks(addition: Addition, entries: list[Draft]) -> bool:
+    """Make segments of all that is there, before anything is taken. False, with nothing changed, where that fails."""
+    try:
+        entries += _seal_output(addition, addition.terminal.duration_us, whole=True)
+    except UnreadableOutput as error:
+        logger.debug("%s cannot be sealed: %s", addition.terminal.pk, error)
+        return False
+    return True
+
+
 def _take_packed(addition: Addition, packed: PackedItems) -> list[Draft]:
-    """Write the stretches as they are; what was a chunk before them becomes a segment. The entries for it."""
+    """Write the stretches as they are, behind output that is sealed. The entries for it."""
     terminal = addition.terminal
-    seal(terminal)
     start = terminal.size
     rows = [packed_row(terminal, start, stretch) for stretch in packed.stretches]
     bulk_insert(TerminalSegment, SEGMENT_COLUMNS, rows)
@@ -174,22 +190,45 @@ def _take_packed(addition: Addition, packed: PackedItems) -> list[Draft]:
     return sealed_drafts(terminal, rows)
 
 
-def _write_output(addition: Addition, *, ended: bool) -> list[Draft]:
-    """What fills segments goes into segments at once; a rest that may grow stays a chunk. The entries for it."""
+def _write_output(addition: Addition, before_us: int, *, ended: bool) -> list[Draft]:
+    """What fills segments goes into segments at once; a rest that may grow stays a chunk. The entries for it.
+
+    Behind output that cannot be sealed all stays in chunks, as if a recorder had sent it. Sealed, it would leave a
+    hole in what the log says of the terminal. The server's thread comes to it and tells people.
+    """
     terminal = addition.terminal
     if not ended and addition.output.end - terminal.sealed_size < SEGMENT_BYTES:
         insert_chunks([addition])
         return []
-    chunks = list(terminal.chunks.order_by("offset"))
-    before = chain.from_iterable(
-        writes_of(bytes(chunk.timing), chunk.first_us, chunk.read()) for chunk in chunks
-    )
-    stretches = list(in_segments(terminal.sealed_size, chain(before, addition.output.each_write())))
-    rest = stretches.pop() if stretches and not ended and not stretches[-1].is_full else None
+    try:
+        return _seal_output(addition, before_us, whole=ended)
+    except UnreadableOutput as error:
+        logger.debug("%s cannot be sealed: %s", terminal.pk, error)
+    for stretch in in_segments(addition.output.offset, addition.output.each_write()):
+        insert_chunk(terminal, stretch)
+    return []
+
+
+def _seal_output(addition: Addition, before_us: int, *, whole: bool) -> list[Draft]:
+    """Make segments of what is in chunks, up to `before_us`, and what was taken; the entries for it.
+
+    Unless `whole`, a rest that fills no segment is a chunk. Raises UnreadableOutput, with nothing changed.
+    """
+    terminal, output = addition.terminal, addition.output
+    chunks = list(terminal.chunks.filter(offset__gte=terminal.sealed_size).order_by("offset"))
+    there = end_of(chunks, terminal.sealed_size)
+    if there != output.offset:
+        raise UnreadableOutput(f"its output is not all there behind {there} bytes")
+    if not chunks and not output.size:
+        return []
+    writes = chain(writes_in(chunks, before_us), output.each_write())
+    stretches = list(in_segments(terminal.sealed_size, writes))
+    rest = stretches.pop() if not whole and not stretches[-1].is_full else None
     rows = [segment_row(terminal, stretch) for stretch in stretches]
-    bulk_insert(TerminalSegment, SEGMENT_COLUMNS, rows)
-    TerminalChunk.objects.filter(terminal=terminal).delete()
-    if rest is not None:
-        insert_chunk(terminal, rest)
-    terminal.sealed_size = rest.offset if rest is not None else addition.output.end
+    with refused_as_unreadable():
+        bulk_insert(TerminalSegment, SEGMENT_COLUMNS, rows)
+        TerminalChunk.objects.filter(terminal=terminal).delete()
+        if rest is not None:
+            insert_chunk(terminal, rest)
+    terminal.sealed_size = rest.offset if rest is not None else output.end
     return sealed_drafts(terminal, rows)

@@ -118,13 +118,16 @@ def end_of(chunks: Sequence[TerminalChunk], start: int) -> int:
     return position
 
 
-def writes_in(chunks: Sequence[TerminalChunk]) -> Iterator[tuple[int, bytes]]:
-    """The writes of chunks, as (time in microseconds, bytes). Raises UnreadableOutput where times are none."""
+def writes_in(chunks: Sequence[TerminalChunk], most_us: int = MAX_TIME_US) -> Iterator[tuple[int, bytes]]:
+    """The writes of chunks, as (time in microseconds, bytes). Raises UnreadableOutput where times are none.
+
+    None is beyond `most_us`, or before that of the write before it.
+    """
     before_us = 0
     for chunk in chunks:
         try:
             for time_us, piece in writes_of(bytes(chunk.timing), chunk.first_us, chunk.read()):
-                if not before_us <= time_us <= MAX_TIME_US:
+                if not before_us <= time_us <= most_us:
                     raise UnreadableOutput(_without_times(chunk))
                 yield time_us, piece
                 before_us = time_us

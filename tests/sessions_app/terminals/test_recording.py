@@ -1,17 +1,22 @@
 """Terminals read from files, written batch by batch."""
 
+import json
 import random
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
+from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.actors import SYSTEM
+from audit.models import Entry, Log
+from audit.verification import verify
 from dashboard.lib.db import end_of_thread
 from sessions_app.actions.terminals import add_marker, recording, seal, write_recording
 from sessions_app.actions.terminals.output import Addition, apply_all
@@ -19,7 +24,8 @@ from sessions_app.actions.terminals.packing import pack_items
 from sessions_app.actions.terminals.reading import read_bytes, read_items
 from sessions_app.actions.terminals.stretches import SEGMENT_BYTES
 from sessions_app.drafts import TerminalDraft
-from sessions_app.models import Source, Terminal, TerminalState
+from sessions_app.importers.pipeline import Importer
+from sessions_app.models import Source, Terminal, TerminalChunk, TerminalSegment, TerminalState
 from sessions_app.terminal.asciicast.model import Exit, Marker, Output, Resize
 from tests.factories import START_MS, make_source
 
@@ -236,3 +242,99 @@ def test_output_that_is_sealed_during_an_import_is_there_once() -> None:
     terminal.refresh_from_db()
     assert (terminal.size, terminal.sealed_size, terminal.chunks.count()) == (7, 7, 0)
     assert read_bytes(terminal.pk, 0, 7) == b"one two"
+
+
+def test_an_import_asks_for_the_log_when_it_has_locked_all_that_it_writes(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.cast", "b.cast")]
+    for path in paths:
+        path.write_text('{"version": 2, "width": 80, "height": 24}\n[0.5, "o", "first"]\n')
+    importer = Importer(SYSTEM, following=True)
+
+    def grow_by(*outputs: str) -> None:
+        for path, data in zip(paths, outputs, strict=True):
+            with path.open("a") as file:
+                file.write(f'[1.5, "o", "{data}"]\n')
+        assert not importer.import_paths([str(tmp_path)]).errors
+
+    grow_by("", "")
+    # What a file that is followed grows by is a chunk, until there is more.
+    grow_by("a little", "a little")
+    assert TerminalChunk.objects.count() == 2
+    with CaptureQueriesContext(connection) as captured:
+        grow_by("x" * SEGMENT_BYTES, "more")
+    # Others have a terminal when they ask for the log; who has the log and asks for a terminal may meet them.
+    statements = [query["sql"] for query in captured]
+    log = [number for number, sql in enumerate(statements) if f'"{Log._meta.db_table}"' in sql]
+    rows = [number for number, sql in enumerate(statements) if f'"{Terminal._meta.db_table}"' in sql]
+    assert min(log) > max(rows)
+    grown = Terminal.objects.get(size__gt=SEGMENT_BYTES)
+    sealed = Entry.objects.filter(action="terminal.sealed", target_id=str(grown.pk)).order_by("idx")
+    assert [offset_of(entry) for entry in sealed] == [0, 5, 13]
+    assert [grown.sealed_size, verify().verdict("contents").outcome] == [grown.size, "sound"]
+
+
+def offset_of(sealed: Entry) -> int:
+    """Where the output begins that the entry is about."""
+    offset: int = json.loads(sealed.body)["details"]["segments"][0]["offset"]
+    return offset
+
+
+# With damaged output
+
+
+def cuts_a_hole(terminal: Terminal) -> None:
+    terminal.chunks.get(offset=4).delete()
+
+
+def loses_its_end(terminal: Terminal) -> None:
+    terminal.chunks.get(offset=8).delete()
+
+
+def has_times_that_are_none(terminal: Terminal) -> None:
+    terminal.chunks.filter(offset=4).update(timing=b"\xff" * 9 + b"\x01\x04")
+
+
+def is_later_than_the_recording_is_long(terminal: Terminal) -> None:
+    terminal.chunks.filter(offset=8).update(first_us=1_000)
+
+
+def stands_where_other_output_does(terminal: Terminal) -> None:
+    TerminalSegment.objects.create(
+        terminal=terminal, offset=0, size=4, first_us=1, last_us=1, timing=b"\0\x04", data=b"one ", codec="", sha256="",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        cuts_a_hole,
+        loses_its_end,
+        has_times_that_are_none,
+        is_later_than_the_recording_is_long,
+        stands_where_other_output_does,
+    ],
+)
+@pytest.mark.parametrize("is_packed", [True, False])
+def test_a_recording_with_damaged_output_goes_on(damage: Callable[[Terminal], None], is_packed: bool) -> None:
+    source = make_source()
+    for time_us, data in enumerate([b"one ", b"two ", b"six "], 1):
+        terminal = write(source, [("o", time_us, data)])
+    damage(terminal)
+    before = list(terminal.chunks.order_by("offset").values())
+    data = random.Random(4).randbytes(2 * SEGMENT_BYTES + 5)
+    draft = draft_of([("o", 20, data), ("r", 21, b"90x30"), ("o", 22, b"more")])
+    if is_packed:
+        pack_items(draft)
+    with transaction.atomic():
+        write_recording(source, draft, actor=SYSTEM)
+    terminal = write(source, [("o", 23, b"last"), ("x", 24, b"0")])
+    # What was there is as it was, and nothing stands where it was not printed.
+    assert list(terminal.chunks.filter(offset__lt=12).order_by("offset").values()) == before
+    end = 12 + len(data) + 8
+    assert (terminal.size, terminal.sealed_size, terminal.state) == (end, 0, TerminalState.ENDED)
+    assert read_bytes(terminal.pk, 12, end) == data + b"more" + b"last"
+    assert [event.offset for event in terminal.events.order_by("number")] == [12 + len(data), end]
+    assert max(terminal.chunks.values_list("size", flat=True)) <= SEGMENT_BYTES
+    # None of it is sealed, nor a hole in what is: the server's thread tells people.
+    assert not Entry.objects.filter(action="terminal.sealed").exists()
+    assert verify().verdict("contents").outcome == "sound"
