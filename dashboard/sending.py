@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from dashboard.lib.background import BackgroundThread
+from sessions_app.client.home import without_choice
 from sessions_app.client.spool import Spool, waiting
 from sessions_app.terminal.batch import Position
 
@@ -92,6 +93,7 @@ class SendingWhatWaits(BackgroundThread):
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            env=without_choice(),
             # An interrupt at the keyboard is for the server, which ends this one.
             process_group=0,
         ) as process:

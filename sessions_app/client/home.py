@@ -65,6 +65,12 @@ def named_server(choice: TargetChoice, environment: Mapping[str, str] = os.envir
     return choice.server or environment.get("SCROLLBACK_URL") or None
 
 
+def without_choice(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The same without the server and token that it names: a program with it sends to the server on this machine."""
+    chosen = ("SCROLLBACK_URL", "SCROLLBACK_TOKEN")
+    return {name: value for name, value in environment.items() if name not in chosen}
+
+
 def check_choice(choice: TargetChoice, environment: Mapping[str, str] = os.environ) -> None:
     """Raises TargetError for a server or token file that was named and can never work."""
     server = named_server(choice, environment)

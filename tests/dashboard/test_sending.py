@@ -13,7 +13,7 @@ from dashboard.sending import SendingWhatWaits
 from sessions_app.client.spool import Spool, SpoolWriter, spools
 from sessions_app.terminal.batch import Position
 from tests.sessions_app.client.conftest import directory, server
-from tests.sessions_app.client.fake_server import FakeServer
+from tests.sessions_app.client.fake_server import TOKEN, FakeServer, running_fake_server
 from tests.sessions_app.client.recorder import wait_until
 from tests.sessions_app.client.test_upload import a_metadata, a_recording, announce, spooled
 
@@ -71,6 +71,27 @@ def test_what_is_being_recorded_or_was_meant_for_another_server_is_left_alone(
     live.close()
     assert len(spools(directory)) == 2
     assert server.terminals == {}
+
+
+def test_a_server_that_the_environment_names_is_not_sent_to(
+    directory: Path, server: FakeServer, sender: SendingWhatWaits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = spooled(directory, a_recording(writes=5))
+    with running_fake_server() as another:
+        monkeypatch.setenv("SCROLLBACK_URL", another.url)
+        monkeypatch.setenv("SCROLLBACK_TOKEN", TOKEN)
+        sender.look()
+        assert another.requests == []
+    assert list(server.terminals) == [name_of(spool)]
+
+
+def test_a_token_for_another_server_is_not_used(
+    directory: Path, server: FakeServer, sender: SendingWhatWaits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = spooled(directory, a_recording(writes=5))
+    monkeypatch.setenv("SCROLLBACK_TOKEN", "of-another-server")
+    sender.look()
+    assert list(server.terminals) == [name_of(spool)]
 
 
 def test_one_that_vanishes_does_not_keep_the_others(
