@@ -1,10 +1,12 @@
 """Sends what recorders could not, while this server runs: recordings that found no server, or one without room."""
 
+import json
 import logging
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,7 +24,8 @@ _LONGEST_PAUSE_S: Final = 600.0
 # All of their ids are arguments of one process.
 _AT_ONCE: Final = 500
 _POLL_S: Final = 0.2
-_MOST_SAID: Final = 2_000
+# Of one reason; the ids that it goes for are named all.
+_LONGEST_REASON: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,9 @@ class SendingWhatWaits(BackgroundThread):
     def look(self) -> None:
         due = self._due(self._waiting())
         if due:
-            said = self._send(due)
-            self._leave(set(due) & self._waiting().keys(), said)
+            reasons = self._send(due)
+            still = self._waiting()
+            self._leave({name: reasons[name] for name in due if name in still})
 
     def _waiting(self) -> dict[str, _Seen]:
         found = {}
@@ -83,36 +87,56 @@ class SendingWhatWaits(BackgroundThread):
             and (name not in self._troubles or self._troubles[name].until <= now)
         ][:_AT_ONCE]
 
-    def _send(self, names: Sequence[str]) -> str:
-        """What the process says of them; nothing when the server ends meanwhile."""
+    def _send(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Why each that was left was left: what the process says of it, or else how the process ended."""
         with subprocess.Popen(
             # One that is sent or removed by now must not keep the others.
-            [sys.executable, "-m", "dashboard.cli", "upload", "--ignore-missing", *names],
+            [sys.executable, "-m", "dashboard.cli", "upload", "--json", "--ignore-missing", *names],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
             env=without_choice(),
             # An interrupt at the keyboard is for the server, which ends this one.
             process_group=0,
         ) as process:
-            while not self.stopping.is_set():
+            while True:
+                if self.stopping.is_set():
+                    process.terminate()
                 try:
-                    return process.communicate(timeout=_POLL_S)[0]
+                    said, errors = process.communicate(timeout=_POLL_S)
+                    break
                 except subprocess.TimeoutExpired:
                     continue
-            process.terminate()
-            process.communicate()
-        return ""
+        ended = f"upload ended with {process.returncode}: {errors}"
+        return defaultdict(lambda: ended, _reasons(said))
 
-    def _leave(self, left: set[str], said: str) -> None:
+    def _leave(self, left: Mapping[str, str]) -> None:
         if self.stopping.is_set():
             return
-        if left - self._troubles.keys():
-            logger.warning("recordings wait that could not be sent: %s", " ".join(said.split())[:_MOST_SAID])
+        for reason, names in _by_reason(left, but=self._troubles.keys()).items():
+            logger.warning("recordings wait that could not be sent: %s: %s", " ".join(names), reason)
         now = time.monotonic()
         for name in left:
             before = self._troubles.get(name)
             pause_s = self.every_s if before is None else min(2 * before.pause_s, _LONGEST_PAUSE_S)
             self._troubles[name] = _Trouble(now + pause_s, pause_s)
+
+
+def _reasons(said: str) -> dict[str, str]:
+    """By id, out of what `upload --json` prints; empty where it ended before it printed anything."""
+    try:
+        left = json.loads(said)["left"]
+    except ValueError:
+        return {}
+    return {str(name): str(reason) for name, reason in left.items()}
+
+
+def _by_reason(left: Mapping[str, str], but: Collection[str]) -> dict[str, list[str]]:
+    """Ids by the reason, on one line, that they have in common."""
+    found = defaultdict[str, list[str]](list)
+    for name, reason in left.items():
+        if name not in but:
+            found[" ".join(reason.split())[:_LONGEST_REASON]].append(name)
+    return found

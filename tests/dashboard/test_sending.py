@@ -10,6 +10,7 @@ from unittest.mock import patch
 import pytest
 
 from dashboard.sending import SendingWhatWaits
+from sessions_app.client.identifiers import uuid7
 from sessions_app.client.spool import Spool, SpoolWriter, spools
 from sessions_app.terminal.batch import Position
 from tests.sessions_app.client.conftest import directory, server
@@ -132,6 +133,37 @@ def test_what_cannot_be_sent_is_told_once_and_tried_less_and_less_often(
     with patch.object(time, "monotonic", lambda: now):
         sender.look()
     assert list(server.terminals) == [name_of(spool)]
+
+
+def test_of_what_was_left_each_is_told_with_its_reason_and_nothing_of_what_was_sent(
+    directory: Path, server: FakeServer, sender: SendingWhatWaits, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent = [spooled(directory, a_recording(seed, writes=2)) for seed in range(50)]
+    missing = [str(uuid7()) for _ in range(2)]
+    server.known_sessions = set()
+    left = {
+        name_of(spooled(directory, a_recording(writes=2), session)): session
+        for session in [*missing, missing[0]]
+    }
+    with caplog.at_level(logging.WARNING):
+        sender.look()
+    assert len(server.terminals) == len(sent)
+    said = [record.message for record in caplog.records]
+    for name, session in left.items():
+        assert [f"no session {session}" in line for line in said if name in line] == [True]
+    assert not any(name_of(spool) in line for spool in sent for line in said)
+
+
+def test_a_process_that_says_nothing_of_what_it_left_is_told_with_its_error(
+    directory: Path, sender: SendingWhatWaits, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = spooled(directory, a_recording(writes=2))
+    (directory / "agent.token").unlink()
+    with caplog.at_level(logging.WARNING):
+        sender.look()
+    [record] = caplog.records
+    assert name_of(spool) in record.message
+    assert "no server with a token for it was found" in record.message
 
 
 def test_a_server_that_stops_ends_the_process(
