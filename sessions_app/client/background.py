@@ -25,7 +25,7 @@ _REST_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How far the upload came: `outcome` is the value of an Outcome."""
+    """How far the upload came: `outcome` is the value of an Outcome, or "unremoved" where the spool could not be."""
 
     outcome: str
     reason: str
@@ -151,10 +151,19 @@ def _run_uploader(news: int, report: int, spool: Spool, find_target: Callable[[]
         uploader = Uploader(spool, find_target, _LiveRecording(news, report, spool))
         ending = Ending(uploader.run().value, uploader.reason)
         if ending.outcome == "complete":
-            spool.remove()
+            ending = _remove(spool, ending)
     except BaseException as error:
         ending = Ending("left", f"the uploader failed: {error!r}")
     os.set_blocking(report, True)
     with contextlib.suppress(BrokenPipeError):
         os.write(report, json.dumps({"outcome": ending.outcome, "reason": ending.reason[:500]}).encode())
     os._exit(0)
+
+
+def _remove(spool: Spool, ending: Ending) -> Ending:
+    """The server has all of it."""
+    try:
+        spool.remove()
+    except OSError as error:
+        return Ending("unremoved", error.strerror or str(error))
+    return ending

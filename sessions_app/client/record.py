@@ -212,6 +212,8 @@ class Recorder:
 def _describe_loss(spool: Spool, ending: Ending) -> str:
     if not spool.recording.exists():
         return "the recording is not here any more: another process has sent it, or it was removed"
+    if ending.outcome == "unremoved":
+        return f"the recording is on the server, but it cannot be removed here: {ending.reason}"
     verb = "was refused" if ending.outcome == "refused" else "is not on the server yet"
     name = spool.recording.stem
     return f"the recording {verb} ({ending.reason}); it is kept, send it with: scrollback upload {name}"

@@ -178,37 +178,9 @@ class SpoolWriter:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
             writer = cls(os.open(spool.recording, flags, 0o600))
             fcntl.flock(writer._descriptor, fcntl.LOCK_EX)
-            writer._append(format_header(metadata.header()) + b"\n")
+            writer.write_header(metadata.header())
         except OSError:
             spool.remove()
-            raise
-        return writer
-
-    @classmethod
-    def take_over(cls, spool: Spool, place: "Place | None" = None) -> Self | None:
-        """Go on with a recording whose keeper was killed; None when it has its end.
-
-        Looks for the end from `place` on. A line that the kill cut off is removed. Raises BlockingIOError while
-        somebody holds its lock, OSError and ValueError.
-        """
-        descriptor = os.open(spool.recording, os.O_RDWR | os.O_APPEND)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            reader = SpoolReader(spool)
-            reader.place = place or reader.place
-            while reader.read() is not None:
-                pass
-            end = reader.place
-            reader.close()
-            if end.exited:
-                os.close(descriptor)
-                return None
-            os.ftruncate(descriptor, end.byte)
-            writer = cls(descriptor, size=end.byte, written_us=end.time_us)
-            if not end.byte:
-                writer._append(format_header(spool.load().metadata.header()) + b"\n")
-        except BaseException:
-            os.close(descriptor)
             raise
         return writer
 
@@ -221,6 +193,10 @@ class SpoolWriter:
     def written_us(self) -> int:
         """When the last event was that is in the file."""
         return self._written_us
+
+    def write_header(self, header: Header) -> None:
+        """Write the first line. Raises OSError, and the file is then empty."""
+        self._append(format_header(header) + b"\n")
 
     def write(self, event: Event) -> None:
         """Append `event`. Raises OSError, and the file then ends with the event before it."""
@@ -292,7 +268,7 @@ class SpoolReader:
 
     def read(self) -> Event | None:
         """The next event, None when there is no complete line (yet)."""
-        if not self.place.byte:
+        if not self.place.byte and not self.place.exited:
             self.rewind()
         self._file.seek(self.place.byte)
         while self.place.byte and (line := self._file.readline()).endswith(b"\n"):
@@ -303,14 +279,14 @@ class SpoolReader:
                 self.place = Place(byte, event.time_us, before.position.after(event), exited, before.masked)
                 return event
             self.place = replace(before, byte=byte, masked=_masked_counts(line) or before.masked)
-        if self._ends and self.place.byte and not self.place.exited:
+        if self._ends and not self.place.exited:
             end = Exit(self.place.time_us, None)
             self.place = replace(self.place, position=self.place.position.after(end), exited=True)
             return end
         return None
 
     def end_here(self) -> None:
-        """The file has no room for its end: an exit without a status follows the last line that is there."""
+        """The end cannot be written down: an exit without a status follows the last line that is there."""
         self._ends = True
 
     def close(self) -> None:
@@ -333,21 +309,53 @@ class EndUnwritten(OSError):
 def finish_interrupted(spool: Spool, place: Place | None = None) -> bool:
     """Give a recording whose keeper was killed its missing end; False while somebody holds its lock.
 
-    How the program ended is not known, so the exit has no status. Otherwise as SpoolWriter.take_over, and raises
-    EndUnwritten.
+    Looks for the end from `place` on. A line that the kill cut off is removed. How the program ended is not known, so
+    the exit has no status. Raises EndUnwritten, and OSError and ValueError where the spool cannot be read.
     """
+    descriptor, refused = _open_to_end(spool)
     try:
-        writer = SpoolWriter.take_over(spool, place)
-    except BlockingIOError:
-        return False
-    if writer is not None:
+        # A shared lock suffices to know that nobody writes; a file system over a network gives no other to a reader.
         try:
-            writer.write(Exit(writer.written_us, None))
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if refused else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        last = _last_place(spool, place)
+        if last.exited:
+            return True
+        header = None if last.byte else spool.load().metadata.header()
+        try:
+            if refused:
+                raise refused
+            os.ftruncate(descriptor, last.byte)
+            writer = SpoolWriter(descriptor, size=last.byte, written_us=last.time_us)
+            if header:
+                writer.write_header(header)
+            writer.write(Exit(last.time_us, None))
         except OSError as error:
             raise EndUnwritten(error.errno, error.strerror) from error
-        finally:
-            writer.close()
+    finally:
+        os.close(descriptor)
     return True
+
+
+def _open_to_end(spool: Spool) -> tuple[int, OSError | None]:
+    """The file, and why it is open for reading only: its disk, or its permissions, may allow no more."""
+    try:
+        return os.open(spool.recording, os.O_RDWR | os.O_APPEND), None
+    except OSError as error:
+        return os.open(spool.recording, os.O_RDONLY), error
+
+
+def _last_place(spool: Spool, place: Place | None) -> Place:
+    """Behind the last whole line, looked for from `place` on."""
+    reader = SpoolReader(spool)
+    try:
+        reader.place = place or reader.place
+        while reader.read() is not None:
+            pass
+        return reader.place
+    finally:
+        reader.close()
 
 
 def _masked_counts(line: bytes) -> Mapping[str, int] | None:

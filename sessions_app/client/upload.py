@@ -12,6 +12,7 @@ from sessions_app.client.spool import EndUnwritten, Spool, finish_interrupted, s
 from sessions_app.client.uploader import Fallback, FinishedRecording, Outcome, Uploader
 
 _PATIENCE_S = 5.0
+_UNREMOVED = "the server has all of it, but it cannot be removed here: {}"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -114,9 +115,13 @@ def _upload_all(
         if outcome is not Outcome.COMPLETE:
             left[terminal] = reason
             continue
-        sent.append(terminal)
         if not keep:
-            spool.remove()
+            try:
+                spool.remove()
+            except OSError as error:
+                left[terminal] = _UNREMOVED.format(error.strerror)
+                continue
+        sent.append(terminal)
     return sent, left
 
 

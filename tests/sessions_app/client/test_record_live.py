@@ -348,6 +348,26 @@ SpoolWriter.write = write_no_end
     assert spools(directory) == []
 
 
+def test_a_recording_that_cannot_be_removed_is_not_said_to_lack_on_the_server(
+    directory: Path, announced: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_only = """
+import errno, os
+unlink = os.unlink
+def keep_recording(path):
+    if str(path).endswith(".cast"):
+        raise OSError(errno.EROFS, "Read-only file system")
+    unlink(path)
+os.unlink = keep_recording
+"""
+    monkeypatch.setattr(recorder, "RECORD", read_only + recorder.RECORD)
+    done = run_recorder("--", "sh", "-c", "echo all of it")
+
+    assert b"the recording is on the server, but it cannot be removed here: Read-only" in done.stderr
+    assert b"not on the server yet" not in done.stderr
+    assert announced.only_terminal().output == b"all of it\r\n"
+
+
 def test_a_recording_that_another_has_sent_is_not_said_to_be_kept(
     directory: Path, announced: FakeServer
 ) -> None:

@@ -583,3 +583,108 @@ def test_what_could_not_be_written_down_is_nothing_that_others_wait_for(
     assert finish_interrupted(spool)
     assert spool.recording.read_bytes().startswith(whole)
     assert len(spool.recording.read_bytes()) > len(whole)
+
+
+def read_only(spool: Spool, monkeypatch: pytest.MonkeyPatch, error: int) -> None:
+    """A folder of recordings in which nothing may be written or removed; permissions do not bind every user."""
+    open_file, unlink = os.open, os.unlink
+
+    def open_to_read(path: str | Path, flags: int, mode: int = 0o777) -> int:
+        if Path(path).parent == spool.recording.parent and flags & (os.O_WRONLY | os.O_RDWR):
+            raise OSError(error, os.strerror(error))
+        return open_file(path, flags, mode)
+
+    def keep(path: str | Path) -> None:
+        if Path(path).parent == spool.recording.parent:
+            raise OSError(error, os.strerror(error))
+        unlink(path)
+
+    monkeypatch.setattr(os, "open", open_to_read)
+    monkeypatch.setattr(os, "unlink", keep)
+
+
+#: A recording whose keeper was killed: between two lines, within one, and within the first.
+CUTS = [0, -3, None]
+
+
+def killed(directory: Path, cut: int | None) -> tuple[Spool, list[Event]]:
+    """A spool without an end, and the events that are in it whole."""
+    events = a_recording(writes=20)[:-1]
+    spool = spooled(directory, events)
+    whole = spool.recording.read_bytes()
+    spool.recording.write_bytes(whole[:20] if cut is None else whole[: len(whole) + cut])
+    return spool, [] if cut is None else events[:-1] if cut else events
+
+
+def without_exit(events: list[Event]) -> list[Event]:
+    """The same with an end of which nothing is known."""
+    return [*events, Exit(events[-1].time_us if events else 0, None)]
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("error", [errno.EROFS, errno.EACCES])
+def test_an_end_is_sent_where_nothing_may_be_written(
+    directory: Path,
+    server: FakeServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: int,
+    cut: int | None,
+) -> None:
+    spool, events = killed(directory, cut)
+    announce(directory, server)
+    before = spool.recording.read_bytes()
+    # The server loses its place in between: what is read again has the same end.
+    server.faults.extend(["ok", "cut after"])
+    with monkeypatch.context() as protected:
+        read_only(spool, protected, error)
+        assert upload.main(["--json"]) == 1
+    assert_same(server.only_terminal(), without_exit(events))
+    assert spool.recording.read_bytes() == before
+    # It is not told as sent and gone, nor as lacking on the server.
+    [reason] = json.loads(capsys.readouterr().out)["left"].values()
+    assert reason == f"the server has all of it, but it cannot be removed here: {os.strerror(error)}"
+    assert upload.main([]) == 0
+    assert list(spool.recording.parent.iterdir()) == []
+    assert_same(server.only_terminal(), without_exit(events))
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_an_end_is_sent_where_a_piece_of_a_line_cannot_be_cut_off(
+    directory: Path, server: FakeServer, monkeypatch: pytest.MonkeyPatch, cut: int | None
+) -> None:
+    _, events = killed(directory, cut)
+    announce(directory, server)
+
+    def truncate(descriptor: int, length: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "ftruncate", truncate)
+    assert upload.main([]) == 0
+    assert_same(server.only_terminal(), without_exit(events))
+
+
+def test_what_has_its_end_needs_none_where_nothing_may_be_written(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = spooled(directory, a_recording(writes=5))
+    read_only(spool, monkeypatch, errno.EROFS)
+    assert finish_interrupted(spool)
+
+
+def test_a_recording_that_is_being_made_is_left_alone_where_it_may_only_be_read(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata = a_metadata()
+    spool = Spool.of(directory, metadata.id)
+    writer = SpoolWriter.create(spool, metadata, None)
+    read_only(spool, monkeypatch, errno.EROFS)
+    assert not finish_interrupted(spool)
+    writer.close()
+    with pytest.raises(EndUnwritten):
+        finish_interrupted(spool)
+
+
+def test_a_recording_that_is_gone_has_no_end_to_be_sent(directory: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        finish_interrupted(Spool.of(directory, a_metadata().id))
