@@ -127,6 +127,15 @@ class Spool:
             unfinished.unlink(missing_ok=True)
             raise
 
+    def update(self, state: SpoolState) -> None:
+        """Replace the sidecar of a recording that is there; one that another has removed gets none. Raises OSError."""
+        self.save(state)
+        try:
+            self.recording.stat()
+        except FileNotFoundError:
+            # Looked at behind the saving: who removes the recording later than that removes the sidecar too.
+            self.sidecar.unlink(missing_ok=True)
+
     def remove(self) -> None:
         """Delete both files; the recording first, since a sidecar alone is no spool."""
         self.recording.unlink(missing_ok=True)

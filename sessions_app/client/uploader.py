@@ -241,7 +241,7 @@ class Uploader:
         """The sidecar is only a note; the server is asked anyway, so a full disk does not stop the upload."""
         self._saved = time.monotonic()
         try:
-            self._spool.save(replace(self._state, complete=complete))
+            self._spool.update(replace(self._state, complete=complete))
         except OSError as error:
             self.reason = self.reason or f"the sidecar cannot be written: {error.strerror}"
 

@@ -688,3 +688,12 @@ def test_a_recording_that_is_being_made_is_left_alone_where_it_may_only_be_read(
 def test_a_recording_that_is_gone_has_no_end_to_be_sent(directory: Path) -> None:
     with pytest.raises(FileNotFoundError):
         finish_interrupted(Spool.of(directory, a_metadata().id))
+
+
+def test_nothing_is_noted_of_a_recording_that_another_has_removed(
+    directory: Path, server: FakeServer
+) -> None:
+    spool = spooled(directory, a_recording(writes=2000))
+    uploader = Uploader(spool, lambda: Target(server.url, TOKEN), FinishedRecording(20, spool.remove))
+    assert uploader.run() is Outcome.COMPLETE
+    assert list(spool.recording.parent.iterdir()) == []
