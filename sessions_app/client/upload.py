@@ -106,10 +106,11 @@ def _upload_all(
     """Ids that were sent, and for those that were not the reason."""
     sent: list[str] = []
     left: dict[str, str] = {}
+    sending = _Sending(find, fallback)
     for number, spool in enumerate(chosen, start=1):
         terminal = spool.recording.stem
         try:
-            outcome, reason = _upload(spool, find, fallback, _Progress(number, len(chosen)))
+            outcome, reason = sending.upload(spool, _Progress(number, len(chosen)))
         except (OSError, ValueError) as error:
             outcome, reason = Outcome.LEFT, str(error)
         if outcome is not Outcome.COMPLETE:
@@ -125,22 +126,35 @@ def _upload_all(
     return sent, left
 
 
-def _upload(
-    spool: Spool, find: Callable[[], Target | None], fallback: Fallback | None, progress: "_Progress"
-) -> tuple[Outcome, str]:
-    has_end = True
-    try:
-        if not finish_interrupted(spool):
-            return Outcome.LEFT, "it is still being recorded"
-    except EndUnwritten:
-        has_end = False
-    recording = FinishedRecording(_PATIENCE_S, lambda: progress.show(uploader, spool))
-    uploader = Uploader(spool, find, recording, fallback)
-    if not has_end:
-        uploader.end_here()
-    outcome = uploader.run()
-    progress.clear()
-    return outcome, uploader.reason
+class _Sending:
+    """Sends one recording after the other, and waits for a server that stays away once, not for each of them.
+
+    Each is tried all the same, as it may have been the one before that the server cannot take.
+    """
+
+    def __init__(self, find: Callable[[], Target | None], fallback: Fallback | None) -> None:
+        self._find = find
+        self._fallback = fallback
+        self._is_away = False
+
+    def upload(self, spool: Spool, progress: "_Progress") -> tuple[Outcome, str]:
+        """How it ended, and why where it is not COMPLETE. Raises OSError and ValueError."""
+        has_end = True
+        try:
+            if not finish_interrupted(spool):
+                return Outcome.LEFT, "it is still being recorded"
+        except EndUnwritten:
+            has_end = False
+        recording = FinishedRecording(
+            _PATIENCE_S, lambda: progress.show(uploader, spool), waits=not self._is_away
+        )
+        uploader = Uploader(spool, self._find, recording, self._fallback)
+        if not has_end:
+            uploader.end_here()
+        outcome = uploader.run()
+        self._is_away = recording.gave_up
+        progress.clear()
+        return outcome, uploader.reason
 
 
 class _Progress:

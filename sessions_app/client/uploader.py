@@ -269,12 +269,19 @@ class Uploader:
 
 
 class FinishedRecording:
-    """A spool that nobody writes any more. Gives up when the server was away for `patience_s`."""
+    """A spool that nobody writes any more. Gives up when the server was away for `patience_s`.
 
-    def __init__(self, patience_s: float, on_progress: Callable[[], None] = lambda: None) -> None:
+    One that was away a moment ago is not waited for before it takes something: `waits` is then False.
+    """
+
+    def __init__(
+        self, patience_s: float, on_progress: Callable[[], None] = lambda: None, *, waits: bool = True
+    ) -> None:
         self._patience_s = patience_s
         self._on_progress = on_progress
-        self._give_up_at = time.monotonic() + patience_s
+        self._give_up_at = time.monotonic() + (patience_s if waits else 0)
+        #: Whether the server stayed away; one attempt is always made.
+        self.gave_up = False
 
     def wait_for_news(self, place: Place) -> bool:
         """There is none."""
@@ -283,7 +290,8 @@ class FinishedRecording:
     def wait_to_retry(self, seconds: float, *, hopeful: bool) -> bool:
         """Wait, while there is patience left."""
         remaining_s = self._give_up_at - time.monotonic()
-        if remaining_s <= 0 or not hopeful:
+        self.gave_up = hopeful and remaining_s <= 0
+        if self.gave_up or not hopeful:
             return False
         time.sleep(min(seconds, remaining_s))
         return True

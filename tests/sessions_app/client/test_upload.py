@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -697,3 +698,54 @@ def test_nothing_is_noted_of_a_recording_that_another_has_removed(
     uploader = Uploader(spool, lambda: Target(server.url, TOKEN), FinishedRecording(20, spool.remove))
     assert uploader.run() is Outcome.COMPLETE
     assert list(spool.recording.parent.iterdir()) == []
+
+
+def test_a_server_that_cannot_answer_is_waited_for_once_and_not_for_each(
+    directory: Path, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [spooled(directory, a_recording(seed, writes=2)).recording.stem for seed in range(20)]
+    announce(directory, server)
+    monkeypatch.setattr(upload, "_PATIENCE_S", 2)
+    server.faults.extend([503] * 1_000)
+
+    assert upload.main([]) == 1
+    # Each was tried all the same: one that the server cannot take must not keep the others.
+    tries = [sum(name in request for request in server.requests) for name in ids]
+    assert tries == [tries[0], *[1] * 19]
+    assert tries[0] > 1
+    assert len(spools(directory)) == 20
+
+
+def test_a_server_that_answers_again_is_waited_for_again(
+    directory: Path, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first recording is one that the server cannot take, and with each of the others something passes."""
+    refused, long, last = (
+        spooled(directory, a_recording(seed, writes)).recording.stem
+        for seed, writes in enumerate([2, 2000, 2])
+    )
+    announce(directory, server)
+    monkeypatch.setattr(upload, "_PATIENCE_S", 3)
+    put, post = server.put, server.post
+    faults = [("POST", long), ("PUT", last)]
+
+    def fails(method: str, terminal: str) -> bool:
+        if (method, terminal) not in faults:
+            return False
+        faults.remove((method, terminal))
+        return True
+
+    def put_or_fail(terminal: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        if terminal == refused or fails("PUT", terminal):
+            return 500, {}
+        return put(terminal, body)
+
+    def post_or_fail(terminal: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        begun = server.terminals[terminal].position != Position()
+        return (500, {}) if begun and fails("POST", terminal) else post(terminal, body)
+
+    monkeypatch.setattr(server, "put", put_or_fail)
+    monkeypatch.setattr(server, "post", post_or_fail)
+    assert upload.main([]) == 1
+    assert faults == []
+    assert [spool.recording.stem for spool in spools(directory)] == [refused]
