@@ -708,7 +708,7 @@ def test_a_server_that_cannot_answer_is_waited_for_once_and_not_for_each(
     monkeypatch.setattr(upload, "_PATIENCE_S", 2)
     server.faults.extend([503] * 1_000)
 
-    assert upload.main([]) == 1
+    assert upload.main(ids) == 1
     # Each was tried all the same: one that the server cannot take must not keep the others.
     tries = [sum(name in request for request in server.requests) for name in ids]
     assert tries == [tries[0], *[1] * 19]
@@ -746,6 +746,6 @@ def test_a_server_that_answers_again_is_waited_for_again(
 
     monkeypatch.setattr(server, "put", put_or_fail)
     monkeypatch.setattr(server, "post", post_or_fail)
-    assert upload.main([]) == 1
+    assert upload.main([refused, long, last]) == 1
     assert faults == []
     assert [spool.recording.stem for spool in spools(directory)] == [refused]
