@@ -28,7 +28,6 @@ _RUNS_SQL: Final = frozenset({"execute", "executemany", "executescript", "copy"}
 #: What writes outside of sessions_app/actions and audit, each with its reason.
 EXCEPTIONS: Final[dict[str, str]] = {
     "sessions_app/client/spool.py": "a file beside a recording, of a program that has no database",
-    "sessions_app/client/uploader.py": "the same file",
     "sessions_app/client/record.py": "the same file",
     "sessions_app/sign_in.py": "when a login was last used, which ends it after an hour; the end is an entry",
     "sessions_app/search/index.py": "the words of what actions write, in their transaction; made again at any time",
