@@ -165,3 +165,19 @@ def test_the_tab_that_is_open_is_in_sight(open_context: OpenContext, operator: P
     # Those that were there fit without that: nothing has moved.
     page.goto(reverse("session", args=[session.pk]))
     assert tabs.evaluate("(tabs) => tabs.scrollLeft") == 0
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_long_session_of_a_terminal_stands_on_no_other_cell(
+    open_context: OpenContext, operator: Person, width: int
+) -> None:
+    session = make_session(
+        title="Please look after the house: check one room after the other, then the garden. " * 3
+    )
+    make_terminal(session, b"x" * 2_000, title="House check", duration_us=61_000_000)
+    page = phone_of(open_context, operator, width)
+    page.goto("/terminals/?view=list")
+    cells = ".list__row td[data-area]"
+    expect(page.locator(cells)).to_have_count(5)
+    assert page.evaluate(OVERLAPS, cells) == []
+    assert page.evaluate(SIDEWAYS) == 0
