@@ -10,6 +10,7 @@ from sessions_app.models import Person, TerminalState
 from tests.browser.conftest import OpenContext
 from tests.browser.problems import Problems
 from tests.factories import START_MS, make_project, make_session, make_tag, make_terminal
+from tests.sessions_app.terminals.recorder import start_recorder
 
 # How a page looks and what a thumb finds on it are no matter of the engine.
 pytestmark = [pytest.mark.browser, pytest.mark.once]
@@ -181,3 +182,23 @@ def test_a_long_session_of_a_terminal_stands_on_no_other_cell(
     expect(page.locator(cells)).to_have_count(5)
     assert page.evaluate(OVERLAPS, cells) == []
     assert page.evaluate(SIDEWAYS) == 0
+
+
+@pytest.mark.parametrize(("width", "cols"), [(430, 100), (390, 100), (390, 80), (360, 80), (320, 80)])
+def test_the_whole_width_of_a_window_is_in_sight(
+    open_context: OpenContext, operator: Person, width: int, cols: int
+) -> None:
+    """Where a browser draws letters whole pixels wide, too."""
+    recorder = start_recorder(cols=cols)
+    recorder.write(b"x" * cols)
+    recorder.exit(0)
+    page = phone_of(open_context, operator, width)
+    page.goto(f"/terminals/{recorder.terminal.pk}/")
+    host = page.locator("[data-screen]")
+    expect(host.locator(".xterm-rows")).to_contain_text("x" * cols)
+    assert host.evaluate("(host) => host.scrollWidth - host.clientWidth") == 0
+    # As large as that allows.
+    shown: float = host.evaluate(
+        "(host) => host.querySelector('.xterm-screen').clientWidth / host.clientWidth"
+    )
+    assert shown > 0.7

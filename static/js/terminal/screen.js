@@ -32,6 +32,8 @@ export class Screen {
   #isAtEnd = true;
   // Of the lines when xterm.js was last told where it stands.
   #placedPx = 0;
+  // For which letters, columns and room the letters were chosen.
+  #wanted = "";
 
   // Whether the whole window is to be seen at once, or its letters are to be read.
   fits = true;
@@ -202,12 +204,26 @@ export class Screen {
     const cell = cellSize(this.terminal.options.fontFamily);
     const wide = width / (cols * cell.width);
     const high = height / (rows * cell.height * LINE_HEIGHT);
-    const fitting = Math.floor(Math.min(LARGEST_PX, Math.max(SMALLEST_PX, Math.min(wide, Math.max(high, wide / 2)))) * 4) / 4;
-    const size = this.fits ? fitting : Math.max(fitting, READABLE_PX);
-    if (size !== this.terminal.options.fontSize) this.terminal.options.fontSize = size;
+    const fitting = quartersOf(Math.min(LARGEST_PX, Math.max(SMALLEST_PX, Math.min(wide, Math.max(high, wide / 2)))));
+    this.#setLetters(this.fits ? fitting : Math.max(fitting, READABLE_PX), this.fits ? width : Infinity);
     this.#keepPlace();
     // Where a window is too high for its room the end is what counts.
     if (this.#isAtEnd) this.#host.scrollTop = this.#host.scrollHeight;
+  }
+
+  /** Letters of this size, or smaller ones where the lines are wider than their room: some browsers draw letters whole pixels wide. */
+  #setLetters(px, room) {
+    const { terminal } = this;
+    const wanted = `${px} ${terminal.cols} ${room}`;
+    if (wanted === this.#wanted) return;
+    this.#wanted = wanted;
+    const screen = terminal.element.querySelector(".xterm-screen");
+    let size = px;
+    for (;;) {
+      if (size !== terminal.options.fontSize) terminal.options.fontSize = size;
+      if (screen.clientWidth <= room || size <= SMALLEST_PX) return;
+      size = Math.max(SMALLEST_PX, Math.min(size - 0.25, quartersOf((size * room) / screen.clientWidth)));
+    }
   }
 
   /**
@@ -274,4 +290,8 @@ export class Screen {
   #above() {
     this.#host.dispatchEvent(new CustomEvent("screen:above", { bubbles: true }));
   }
+}
+
+function quartersOf(px) {
+  return Math.floor(px * 4) / 4;
 }
