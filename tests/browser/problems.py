@@ -25,6 +25,10 @@ class Problems:
         """Expect problems whose text matches, as `WebSocket|ERR_CONNECTION` where the server is stopped."""
         self._allowed.append(re.compile(pattern))
 
+    def allow_absence(self) -> None:
+        """Expect what a page has to say while its server is away, whatever it has just asked for."""
+        self.allow("WebSocket|net::ERR_|Failed to load|Failed to fetch|htmx:(sendError|afterRequest)")
+
     def allow_missing(self, url: str) -> None:
         """Expect the answer 404 of this one address, and of nothing that its page asks for."""
         self.allow(rf"status of 404 \(Not Found\) {re.escape(url)}$")

@@ -27,8 +27,6 @@ PATIENCE_S = 20.0
 STATE_DOUBT = (
     """() => getComputedStyle(document.querySelector("[data-state] .badge > span"), "::after").content"""
 )
-# What Chromium says about a server that is away; the page itself must say nothing.
-AWAY = r"WebSocket connection to|net::ERR_|Failed to fetch"
 # Writes a numbered line for each one it reads, so a test decides when there is output.
 ECHO = "import sys\nfor line in sys.stdin: print('line', line.strip(), flush=True)"
 
@@ -112,7 +110,7 @@ def recorded(server: Server, folder: Path) -> Iterator[tuple[Program, Terminal]]
 def test_two_browsers_one_of_them_offline_end_with_the_same_bytes(
     open_context: OpenContext, operator: Person, server: Server, problems: Problems, tmp_path: Path
 ) -> None:
-    problems.allow(AWAY)
+    problems.allow_absence()
     steady, wandering = open_context(operator), open_context(operator)
     with recorded(server, tmp_path) as (program, terminal):
         first, second = steady.new_page(), wandering.new_page()
@@ -141,7 +139,7 @@ def test_two_browsers_one_of_them_offline_end_with_the_same_bytes(
 def test_a_page_outlives_its_server(
     signed_in_page: Page, server: Server, problems: Problems, tmp_path: Path
 ) -> None:
-    problems.allow(AWAY)
+    problems.allow_absence()
     with recorded(server, tmp_path) as (program, terminal):
         open_terminal(signed_in_page, terminal)
         program.say(3)
