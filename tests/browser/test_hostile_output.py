@@ -144,6 +144,20 @@ def test_a_line_that_becomes_too_many_rows_ends_no_screen(
     until(lambda: screen_text(signed_in_page) == "0123456789\n0123456789", "two rows")
 
 
+def test_of_very_wide_lines_fewer_are_kept(signed_in_page: Page, server: Server) -> None:
+    recorder = opened(signed_in_page, 2_000, 250)
+    for start in range(0, 6_000, 2_000):
+        recorder.write(b"".join(b"line %d\r\n" % number for number in range(start, start + 2_000)))
+    until(lambda: screen_text(signed_in_page).endswith("line 5999"), "the end")
+    kept = "document.querySelector('terminal-view').screen.terminal.buffer.normal.length"
+    assert signed_in_page.evaluate(kept) == 2_000 + 250
+    assert signed_in_page.evaluate("document.querySelector('terminal-view').screen.above(0)")
+    recorder.resize(80, 24)
+    recorder.write(b"".join(b"line %d\r\n" % number for number in range(6_000, 15_000)))
+    until(lambda: screen_text(signed_in_page).endswith("line 14999"), "the end")
+    assert signed_in_page.evaluate(kept) == 10_000 + 24
+
+
 def test_a_cut_count_leaves_the_screen_of_the_server(signed_in_page: Page, server: Server) -> None:
     recorder = opened(signed_in_page)
     begin = b"\x1bc" + b"".join(b"line %d of many\r\n" % line for line in range(1, 21)) + b"\x1b[3;6Hx"

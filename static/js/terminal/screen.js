@@ -7,6 +7,8 @@ import { Unicode11Addon } from "vendor/xterm/addon-unicode11";
 import { Terminal } from "vendor/xterm/xterm";
 
 const SCROLLBACK_LINES = 10_000;
+// xterm.js takes 12 bytes for each cell of each line: of lines of more than 400 columns fewer are kept. What was before opens by itself.
+const SCROLLBACK_CELLS = 4_000_000;
 const MARK_BYTES = 64 * 1024;
 // More than any screen holds.
 const FAR_LINES = 10_000_000;
@@ -49,7 +51,7 @@ export class Screen {
       fontSize: LARGEST_PX,
       lineHeight: LINE_HEIGHT,
       linkHandler: linkHandler(tell),
-      scrollback: SCROLLBACK_LINES,
+      scrollback: scrollbackOf(cols),
       theme: themeOf(host),
       cursorInactiveStyle: "outline",
       // Programs choose colours for the terminal they ran in, which was often dark: dark surfaces with the text left as it is.
@@ -123,7 +125,7 @@ export class Screen {
    */
   above(shownFrom) {
     const { active } = this.terminal.buffer;
-    const isFull = active.length >= SCROLLBACK_LINES + this.terminal.rows;
+    const isFull = active.length >= scrollbackOf(this.terminal.cols) + this.terminal.rows;
     if (active.type !== "normal" || !(shownFrom || isFull)) return null;
     const mark = this.#marks.find(({ marker }) => !marker.isDisposed);
     return mark?.offset ? { offset: mark.offset, rows: mark.marker.line } : null;
@@ -189,6 +191,7 @@ export class Screen {
   }
 
   #size(cols, rows) {
+    this.terminal.options.scrollback = scrollbackOf(cols);
     this.terminal.resize(cols, rows);
     this.fit();
     this.#host.dispatchEvent(new CustomEvent("screen:sized", { bubbles: true, detail: { cols, rows } }));
@@ -290,6 +293,11 @@ export class Screen {
   #above() {
     this.#host.dispatchEvent(new CustomEvent("screen:above", { bubbles: true }));
   }
+}
+
+/** How many lines above the screen are kept. */
+function scrollbackOf(cols) {
+  return Math.min(SCROLLBACK_LINES, Math.floor(SCROLLBACK_CELLS / cols));
 }
 
 function quartersOf(px) {
