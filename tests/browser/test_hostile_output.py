@@ -144,6 +144,23 @@ def test_a_line_that_becomes_too_many_rows_ends_no_screen(
     until(lambda: screen_text(signed_in_page) == "0123456789\n0123456789", "two rows")
 
 
+def test_a_reset_forgets_the_links_of_what_was_there(signed_in_page: Page, server: Server) -> None:
+    """Each would keep all the lines of its screen."""
+    recorder = opened(signed_in_page)
+    link = b"\x1b]8;id=%d;https://x.example/%d\x1b\\link\x1b]8;;\x1b\\\r\n"
+    known = "document.querySelector('terminal-view').screen.terminal._core._oscLinkService._dataByLinkId.size"
+    recorder.write(b"".join(link % (number, number) for number in range(50)) + b"with links")
+    until(lambda: screen_text(signed_in_page).endswith("with links"), "links")
+    assert signed_in_page.evaluate(known) == 50
+    recorder.write(b"\x1bc" + link % (99, 99) + b"one link")
+    until(lambda: screen_text(signed_in_page).endswith("one link"), "the program's reset")
+    assert signed_in_page.evaluate(known) == 1
+    signed_in_page.keyboard.press("Space")
+    signed_in_page.keyboard.press("0")
+    until(lambda: not screen_text(signed_in_page), "the beginning, and the page's reset")
+    assert signed_in_page.evaluate(known) == 0
+
+
 def test_of_very_wide_lines_fewer_are_kept(signed_in_page: Page, server: Server) -> None:
     recorder = opened(signed_in_page, 2_000, 250)
     for start in range(0, 6_000, 2_000):

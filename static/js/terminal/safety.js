@@ -81,6 +81,21 @@ export function makeSafe(terminal) {
   parser.registerOscHandler(8, (data) => data.length > MOST_LINK_CHARS || (data.length > 2 && ++links > MOST_LINKS));
   writeInPieces(terminal);
   boundReflow(terminal);
+  forgetLinks(terminal);
+}
+
+/**
+ * A reset makes new buffers, and xterm.js goes on knowing the links of the old ones: each holds all of the lines that it stood in,
+ * up to 50 MB.
+ */
+function forgetLinks(terminal) {
+  const { _bufferService: service } = terminal._core;
+  const reset = service.reset.bind(service);
+  service.reset = () => {
+    service.buffers.normal.clearAllMarkers();
+    service.buffers.alt.clearAllMarkers();
+    reset();
+  };
 }
 
 /**
