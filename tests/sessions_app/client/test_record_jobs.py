@@ -141,17 +141,22 @@ def test_keys_are_the_shells_until_the_job_is_in_the_foreground(directory: Path)
     assert b'"r", "100x40"' in spools(directory)[0].recording.read_bytes()
 
 
+def stop_in_the_foreground(shell: TerminalRecorder, job: int) -> None:
+    """Bring the job there, stop it and let it go on in the background."""
+    shell.read_until(b"ready")
+    shell.type(b"fg\n")
+    wait_until(lambda: is_raw(shell), "the terminal never got raw")
+    os.killpg(job, signal.SIGTSTP)
+    shell.read_until(b"it was stopped by %d\r\n" % signal.SIGTSTP)
+    shell.type(b"bg\n")
+    shell.read_until(b"the shell read bg\r\n")
+
+
 def test_a_job_that_was_stopped_goes_on_in_the_background(directory: Path, tmp_path: Path) -> None:
     goes_on = tmp_path / "go on"
     program = f"echo ready; while ! test -e '{goes_on}'; do sleep 0.05; done; seq 50000; exit 7"
     with shell_with_job("--", "sh", "-c", program) as (shell, job):
-        shell.read_until(b"ready")
-        shell.type(b"fg\n")
-        wait_until(lambda: is_raw(shell), "the terminal never got raw")
-        os.killpg(job, signal.SIGTSTP)
-        shell.read_until(b"it was stopped by %d\r\n" % signal.SIGTSTP)
-        shell.type(b"bg\n")
-        shell.read_until(b"the shell read bg\r\n")
+        stop_in_the_foreground(shell, job)
         modes = shell.attributes()
         goes_on.touch()
         shell.type(b"wait\n")
@@ -163,13 +168,7 @@ def test_a_job_that_was_stopped_goes_on_in_the_background(directory: Path, tmp_p
 def test_a_job_that_was_stopped_is_raw_again_in_the_foreground(directory: Path) -> None:
     program = "echo ready; while read line; do echo got $line; done; exit 6"
     with shell_with_job("--", "sh", "-c", program) as (shell, job):
-        shell.read_until(b"ready")
-        shell.type(b"fg\n")
-        wait_until(lambda: is_raw(shell), "the terminal never got raw")
-        os.killpg(job, signal.SIGTSTP)
-        shell.read_until(b"it was stopped by %d\r\n" % signal.SIGTSTP)
-        shell.type(b"bg\n")
-        shell.read_until(b"the shell read bg\r\n")
+        stop_in_the_foreground(shell, job)
         assert not is_raw(shell)
         shell.type(b"fg\n")
         wait_until(lambda: is_raw(shell), "the terminal never got raw again")
