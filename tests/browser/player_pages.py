@@ -12,12 +12,17 @@ SECOND_US = 1_000_000
 BY = "\N{MULTIPLICATION SIGN}"
 
 
+def counting(count: int = 10) -> Recorder:
+    """So many lines, one each second, of a program that goes on."""
+    recorder = start_recorder()
+    for number in range(1, count + 1):
+        recorder.write(b"line %d\r\n" % number, after_us=SECOND_US)
+    return recorder
+
+
 def counted() -> Recorder:
     """Ten lines, one each second, then the exit."""
-    recorder = start_recorder()
-    for number in range(1, 11):
-        recorder.write(b"line %d\r\n" % number, after_us=SECOND_US)
-    return ended(recorder)
+    return ended(counting())
 
 
 def ended(recorder: Recorder, status: int = 0) -> Recorder:

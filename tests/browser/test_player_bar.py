@@ -8,7 +8,17 @@ from playwright.sync_api import Page, expect
 from sessions_app.models import Person
 from sessions_app.terminal.asciicast.model import Output
 from tests.browser.conftest import OpenContext
-from tests.browser.player_pages import BY, SECOND_US, bar, box_of, counted, ended, from_module, lines
+from tests.browser.player_pages import (
+    BY,
+    SECOND_US,
+    bar,
+    box_of,
+    counted,
+    counting,
+    ended,
+    from_module,
+    lines,
+)
 from tests.browser.running import Server
 from tests.browser.test_terminals import expect_moment, expect_screen, open_terminal, screen_text, until
 from tests.sessions_app.terminals.recorder import start_recorder
@@ -244,9 +254,7 @@ def test_a_recording_that_goes_on_grows_and_says_how_far_behind_one_is(
     signed_in_page: Page, server: Server
 ) -> None:
     page = signed_in_page
-    recorder = start_recorder()
-    for number in range(1, 11):
-        recorder.write(b"line %d\r\n" % number, after_us=SECOND_US)
+    recorder = counting()
     open_terminal(page, recorder.terminal)
     bar(page).fill("500")
     expect_screen(page, lines(5))
@@ -288,9 +296,7 @@ def test_what_is_received_is_on_the_bar_at_once(signed_in_page: Page, server: Se
 def test_an_end_is_seen_by_those_who_follow_and_those_who_do_not(
     open_context: OpenContext, operator: Person, server: Server
 ) -> None:
-    recorder = start_recorder()
-    for number in range(1, 11):
-        recorder.write(b"line %d\r\n" % number, after_us=SECOND_US)
+    recorder = counting()
     following, playing = open_context(operator).new_page(), open_context(operator).new_page()
     for page in (following, playing):
         open_terminal(page, recorder.terminal)

@@ -10,7 +10,7 @@ from sessions_app.models import Person
 from sessions_app.terminal.asciicast.model import Output
 from tests.browser import accessibility
 from tests.browser.conftest import OpenContext
-from tests.browser.player_pages import SECOND_US, bar, box_of, counted, ended, lines, wait_for_text
+from tests.browser.player_pages import SECOND_US, bar, box_of, counted, counting, ended, lines, wait_for_text
 from tests.browser.problems import Problems
 from tests.browser.running import Server
 from tests.browser.test_terminals import expect_live, expect_screen, open_terminal, screen_text, until
@@ -43,9 +43,7 @@ def test_playing_to_the_live_end_goes_on_following(signed_in_page: Page, server:
 
 def test_a_pause_is_at_the_live_moment_before_it_is_drawn(signed_in_page: Page, server: Server) -> None:
     page = signed_in_page
-    recorder = start_recorder()
-    for number in range(1, 31):
-        recorder.write(b"line %d\r\n" % number, after_us=SECOND_US)
+    recorder = counting(30)
     open_terminal(page, recorder.terminal)
     until(lambda: "line 30" in screen_text(page), "the end")
     held: list[Route] = []
@@ -144,9 +142,7 @@ def test_going_to_the_end_of_what_goes_on_follows_it(signed_in_page: Page, serve
 
 def test_the_key_for_later_goes_on_following(signed_in_page: Page, server: Server) -> None:
     page = signed_in_page
-    recorder = start_recorder()
-    for number in range(1, 11):
-        recorder.write(b"line %d\r\n" % number, after_us=SECOND_US)
+    recorder = counting()
     open_terminal(page, recorder.terminal)
     expect_screen(page, lines(10))
     follow = page.locator("[data-follow]")
@@ -318,9 +314,7 @@ def test_what_is_selected_in_the_plain_text_stays_while_the_recording_goes_on(
     signed_in_page: Page, server: Server
 ) -> None:
     page = signed_in_page
-    recorder = start_recorder()
-    for number in range(1, 11):
-        recorder.write(b"line %d\r\n" % number, after_us=SECOND_US)
+    recorder = counting()
     open_terminal(page, recorder.terminal)
     page.keyboard.press("5")
     expect_screen(page, lines(5))
