@@ -144,21 +144,25 @@ def test_a_line_that_becomes_too_many_rows_ends_no_screen(
     until(lambda: screen_text(signed_in_page) == "0123456789\n0123456789", "two rows")
 
 
+_LINKS_KNOWN = (
+    "document.querySelector('terminal-view').screen.terminal._core._oscLinkService._dataByLinkId.size"
+)
+
+
 def test_a_reset_forgets_the_links_of_what_was_there(signed_in_page: Page, server: Server) -> None:
     """Each would keep all the lines of its screen."""
     recorder = opened(signed_in_page)
     link = b"\x1b]8;id=%d;https://x.example/%d\x1b\\link\x1b]8;;\x1b\\\r\n"
-    known = "document.querySelector('terminal-view').screen.terminal._core._oscLinkService._dataByLinkId.size"
     recorder.write(b"".join(link % (number, number) for number in range(50)) + b"with links")
     until(lambda: screen_text(signed_in_page).endswith("with links"), "links")
-    assert signed_in_page.evaluate(known) == 50
+    assert signed_in_page.evaluate(_LINKS_KNOWN) == 50
     recorder.write(b"\x1bc" + link % (99, 99) + b"one link")
     until(lambda: screen_text(signed_in_page).endswith("one link"), "the program's reset")
-    assert signed_in_page.evaluate(known) == 1
+    assert signed_in_page.evaluate(_LINKS_KNOWN) == 1
     signed_in_page.keyboard.press("Space")
     signed_in_page.keyboard.press("0")
     until(lambda: not screen_text(signed_in_page), "the beginning, and the page's reset")
-    assert signed_in_page.evaluate(known) == 0
+    assert signed_in_page.evaluate(_LINKS_KNOWN) == 0
 
 
 def test_of_very_wide_lines_fewer_are_kept(signed_in_page: Page, server: Server) -> None:
@@ -173,6 +177,18 @@ def test_of_very_wide_lines_fewer_are_kept(signed_in_page: Page, server: Server)
     recorder.write(b"".join(b"line %d\r\n" % number for number in range(6_000, 15_000)))
     until(lambda: screen_text(signed_in_page).endswith("line 14999"), "the end")
     assert signed_in_page.evaluate(kept) == 10_000 + 24
+
+
+def test_what_a_wide_window_did_not_keep_is_offered(signed_in_page: Page, server: Server) -> None:
+    recorder = opened(signed_in_page)
+    recorder.write(b"".join(b"line %d\r\n" % number for number in range(9_000)))
+    until(lambda: screen_text(signed_in_page).endswith("line 8999"), "the end")
+    assert signed_in_page.evaluate("document.querySelector('terminal-view').screen.above(0)") is None
+    recorder.resize(1_000, 24)
+    recorder.resize(80, 24)
+    recorder.write(b"narrow again")
+    until(lambda: screen_text(signed_in_page).endswith("narrow again"), "the end")
+    assert signed_in_page.evaluate("document.querySelector('terminal-view').screen.above(0)")
 
 
 def test_a_cut_count_leaves_the_screen_of_the_server(signed_in_page: Page, server: Server) -> None:
@@ -401,10 +417,33 @@ def test_more_links_than_anybody_follows_are_only_text(signed_in_page: Page, ser
     recorder = opened(signed_in_page)
     recorder.write(FREEZING["links"] + b"\r\n\x1b]8;;https://late.example/\x1b\\late\x1b]8;;\x1b\\")
     until(lambda: screen_text(signed_in_page).endswith("late"), "it should go on")
-    count = signed_in_page.evaluate(
-        "document.querySelector('terminal-view').screen.terminal._core._oscLinkService._dataByLinkId.size"
+    assert signed_in_page.evaluate(_LINKS_KNOWN) <= 20_000
+
+
+def test_links_of_text_that_was_written_over_make_room_for_others(
+    signed_in_page: Page, server: Server
+) -> None:
+    """As of an interface that draws its screen anew again and again."""
+    recorder = opened(signed_in_page)
+    link = b"\x1b]8;;https://x.example/%d\x1b\\link\x1b]8;;\x1b\\\r\n"
+    for start in range(0, 50_000, 10_000):
+        recorder.write(
+            b"".join(
+                (b"\x1b[H" if number % 10 == 0 else b"") + link % number
+                for number in range(start, start + 10_000)
+            )
+        )
+    recorder.write(b"the end")
+    until(lambda: screen_text(signed_in_page).endswith("the end"), "the end")
+    assert signed_in_page.evaluate(_LINKS_KNOWN) <= 20_000
+    shown = signed_in_page.locator("terminal-view").evaluate(
+        """({ screen: { terminal: { _core: { _bufferService, _oscLinkService } } } }) =>
+          Array.from({ length: 10 }, (_, row) => {
+            const { urlId } = _bufferService.buffer.lines.get(_bufferService.buffer.ybase + row)._extendedAttrs[0];
+            return _oscLinkService.getLinkData(urlId)?.uri;
+          })"""
     )
-    assert count <= 20_000
+    assert shown == [f"https://x.example/{number}" for number in range(49_990, 50_000)]
 
 
 def test_a_drawing_that_was_never_finished_is_shown(signed_in_page: Page, server: Server) -> None:

@@ -666,3 +666,34 @@ def test_who_stops_in_the_middle_of_an_update_sees_what_it_has_drawn(signed_in_p
     assert "half of it" in shown[0]
     assert "rest" not in shown[0]
     assert not shown[1]
+
+
+@pytest.mark.once  # The parser is the browser's.
+def test_who_stops_within_a_sequence_of_an_update_breaks_nothing(signed_in_page: Page) -> None:
+    recorder = start_recorder()
+    recorder.write(b"\x1b[?2026hhalf \x1b[38;5;", after_us=SECOND_US)
+    recorder.write(b"208mof it\x1b[?2026l", after_us=SECOND_US)
+    ended(recorder)
+    page = signed_in_page
+    open_terminal(page, recorder.terminal)
+    expect_screen(page, "half of it")
+    page.evaluate("document.querySelector('terminal-view').seek(1e6)")
+    expect_screen(page, "half")
+    page.keyboard.press(".")
+    expect_screen(page, "half of it")
+
+
+@pytest.mark.once  # Between two modules of the page.
+def test_what_is_no_output_is_done_after_the_output_before_it(signed_in_page: Page) -> None:
+    """Else it would be acknowledged, and more sent, before xterm.js has drawn what came."""
+    recorder = start_recorder()
+    open_terminal(signed_in_page, recorder.terminal)
+    order = signed_in_page.locator("terminal-view").evaluate(
+        """({ screen }) => new Promise((resolve) => {
+          const order = [];
+          const bytes = new Uint8Array(200_000).fill(0x41);
+          screen.apply({ type: "output", offset: 0, bytes }, () => order.push("output"));
+          screen.apply({ type: "marker", offset: 200_000 }, () => resolve([...order, "marker"]));
+        })"""
+    )
+    assert order == ["output", "marker"]

@@ -1,5 +1,6 @@
 // The bytes of a program are hostile: they may freeze the page, speak for the reader or lead somewhere else.
 
+import { boundLinks } from "scrollback/terminal/links";
 import { concatenated, StringCap } from "scrollback/terminal/string-cap";
 
 // xterm.js parses what it is given in one write to its end, and lets the page live in between. A piece of this size takes a
@@ -16,8 +17,6 @@ const MOST_REFLOWED_ROWS = 200_000;
 const MOST_ROWS_OF_A_LINE = 50_000;
 // Properties of a character that is one column wide and joins nothing, as xterm.js codes them.
 const ALONE = 1 << 1;
-const MOST_LINK_CHARS = 2_048;
-const MOST_LINKS = 20_000;
 
 // 11 bytes (CSI 10000000 S) keep xterm.js busy for half a minute, since it scrolls line by line. More lines than there
 // are and more cells than a line has do what all of them do.
@@ -77,25 +76,9 @@ export function makeSafe(terminal) {
   // Titles, the clipboard, notifications.
   for (const code of [0, 1, 2, 9, 52, 777]) parser.registerOscHandler(code, swallow);
 
-  let links = 0;
-  parser.registerOscHandler(8, (data) => data.length > MOST_LINK_CHARS || (data.length > 2 && ++links > MOST_LINKS));
   writeInPieces(terminal);
   boundReflow(terminal);
-  forgetLinks(terminal);
-}
-
-/**
- * A reset makes new buffers, and xterm.js goes on knowing the links of the old ones: each holds all of the lines that it stood in,
- * up to 50 MB.
- */
-function forgetLinks(terminal) {
-  const { _bufferService: service } = terminal._core;
-  const reset = service.reset.bind(service);
-  service.reset = () => {
-    service.buffers.normal.clearAllMarkers();
-    service.buffers.alt.clearAllMarkers();
-    reset();
-  };
+  boundLinks(terminal);
 }
 
 /**
@@ -242,25 +225,4 @@ function unfinished(bytes) {
     return length > count ? count : 0;
   }
   return 0;
-}
-
-/** What xterm.js does with links: says where one leads, asks, and opens only the web. */
-export function linkHandler(tell) {
-  return {
-    allowNonHttpProtocols: false,
-    hover: (_event, target) => tell(addressOf(target)?.href ?? ""),
-    leave: () => tell(""),
-    activate(_event, target) {
-      const address = addressOf(target);
-      if (address && confirm(`A program wrote this link. Open it?\n\n${address.host}\n\n${address.href}`)) {
-        open(address.href, "_blank", "noopener,noreferrer");
-      }
-    },
-  };
-}
-
-/** The address as the browser understands it, in letters that cannot look like others; null for what is not the web. */
-function addressOf(target) {
-  const address = URL.parse(target);
-  return address && ["http:", "https:"].includes(address.protocol) ? address : null;
 }

@@ -1,6 +1,7 @@
 // The drawn terminal: xterm.js with the recorded window, the page's colours, and no way back to the program.
 
-import { linkHandler, loadWidths, makeSafe } from "scrollback/terminal/safety";
+import { linkHandler } from "scrollback/terminal/links";
+import { loadWidths, makeSafe } from "scrollback/terminal/safety";
 import { cellSize, themeOf, withNonce } from "scrollback/terminal/screen-theme";
 import { TouchScroll } from "scrollback/terminal/touch-scroll";
 import { Unicode11Addon } from "vendor/xterm/addon-unicode11";
@@ -28,6 +29,8 @@ export class Screen {
   #turn = 0;
   // {offset, marker} for some rows, ascending.
   #marks = [];
+  // Whether lines were dropped since the screen began.
+  #isCut = false;
 
   #wasAtBottom = true;
   // Whether the end of a window that is too high for its room is in sight: it stays so, whatever changes its size or the room's.
@@ -86,11 +89,12 @@ export class Screen {
     return this.terminal.element.querySelector(".xterm-screen").clientHeight / this.terminal.rows;
   }
 
-  /** Draw one frame of the live protocol; frames that are not for the screen are done at once. */
+  /** Draw one frame of the live protocol; frames that are not for the screen are done once those before them are. */
   apply(frame, done) {
     if (frame.type === "output") return this.#output(frame, done);
     if (frame.type === "resize") return this.resize(frame.cols, frame.rows, done);
-    if (frame.type !== "keyframe") return done();
+    // Who acknowledges it says that all before it is drawn.
+    if (frame.type !== "keyframe") return this.write("", done);
     this.reset(frame.cols, frame.rows);
     this.write(frame.bytes, () => {
       this.#marks = [];
@@ -125,10 +129,13 @@ export class Screen {
    */
   above(shownFrom) {
     const { active } = this.terminal.buffer;
-    const isFull = active.length >= scrollbackOf(this.terminal.cols) + this.terminal.rows;
-    if (active.type !== "normal" || !(shownFrom || isFull)) return null;
+    if (active.type !== "normal" || !(shownFrom || this.#isCut || this.#isFull)) return null;
     const mark = this.#marks.find(({ marker }) => !marker.isDisposed);
     return mark?.offset ? { offset: mark.offset, rows: mark.marker.line } : null;
+  }
+
+  get #isFull() {
+    return this.terminal.buffer.normal.length >= this.terminal.options.scrollback + this.terminal.rows;
   }
 
   write(bytes, done) {
@@ -140,17 +147,21 @@ export class Screen {
    * rest in between sees what is there.
    */
   reveal(done) {
-    this.#inTurn(() => this.terminal.write("", () => (this.#holdsBack ? this.terminal.write("\x1b[?2026l", done) : done())));
-  }
-
-  get #holdsBack() {
-    return this.terminal.modes.synchronizedOutputMode;
+    this.write("", () => {
+      if (this.terminal.modes.synchronizedOutputMode) {
+        // What ends it is not written: it would break a sequence of which only the beginning is there.
+        this.terminal._core.coreService.decPrivateModes.synchronizedOutput = false;
+        this.terminal.refresh(0, this.terminal.rows - 1);
+      }
+      done();
+    });
   }
 
   /** An empty screen of this size, after all that was written before. */
   reset(cols, rows, done) {
     this.#between(() => {
       this.terminal.reset();
+      this.#isCut = false;
       this.#size(cols, rows);
       done?.();
     });
@@ -191,9 +202,13 @@ export class Screen {
   }
 
   #size(cols, rows) {
+    const isOther = cols !== this.terminal.cols || rows !== this.terminal.rows;
+    // A wider window keeps fewer lines, and a narrower one after it does not bring them back.
+    this.#isCut ||= this.#isFull;
     this.terminal.options.scrollback = scrollbackOf(cols);
+    this.#isCut ||= this.#isFull;
     this.terminal.resize(cols, rows);
-    this.fit();
+    if (isOther) this.fit();
     this.#host.dispatchEvent(new CustomEvent("screen:sized", { bubbles: true, detail: { cols, rows } }));
   }
 
