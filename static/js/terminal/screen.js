@@ -1,5 +1,6 @@
 // The drawn terminal: xterm.js with the recorded window, the page's colours, and no way back to the program.
 
+import { keepWidths } from "scrollback/terminal/letter-widths";
 import { linkHandler } from "scrollback/terminal/links";
 import { loadWidths, makeSafe } from "scrollback/terminal/safety";
 import { cellSize, themeOf, withNonce } from "scrollback/terminal/screen-theme";
@@ -67,6 +68,7 @@ export class Screen {
     withNonce(() => this.terminal.open(host));
     this.terminal.textarea?.setAttribute("tabindex", "-1");
     const options = { signal: this.#abort.signal };
+    keepWidths(this.terminal, options);
     document.addEventListener("scrollback:theme", () => this.#recolour(), options);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#recolour(), options);
     host.addEventListener("keydown", (event) => this.#scroll(event), options);
