@@ -96,12 +96,18 @@ class Native:
         check(lib.ghostty_terminal_set(self._handle, option, ffi.new("size_t*", value)), "option")
 
     def copy(self, *, with_scrollback: bool = False) -> Self:
-        """A terminal of its own that looks and goes on like this one."""
+        """A terminal of its own that looks and goes on like this one.
+
+        Raises Unfinished: the library copies no string that is not ended and has certain 8-bit controls in it.
+        """
         restore = (
             lib.ghostty_snapshot_decoder_decode if with_scrollback else lib.ghostty_snapshot_decoder_ready
         )
         pointer = ffi.new("uint8_t**")
-        check(lib.ghostty_snapshot_encode_alloc(self._handle, ffi.NULL, pointer, self._size), "snapshot")
+        result = lib.ghostty_snapshot_encode_alloc(self._handle, ffi.NULL, pointer, self._size)
+        if result == lib.GHOSTTY_INVALID_VALUE and not self.is_idle:
+            raise Unfinished("a string with 8-bit controls")
+        check(result, "snapshot")
         length = self._size[0]
         decoder = ffi.new("GhosttySnapshotDecoder*")
         handle = ffi.new("GhosttyTerminal*")

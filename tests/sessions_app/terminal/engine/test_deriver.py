@@ -9,7 +9,8 @@ from itertools import pairwise
 import pytest
 
 from sessions_app.terminal.engine.deriver import SPACING, Deriver, Spacing
-from sessions_app.terminal.engine.model import Derived, Keyframe, Line, Output, Resize
+from sessions_app.terminal.engine.ghostty import GhosttyEngine
+from sessions_app.terminal.engine.model import Derived, Keyframe, Line, Output, Resize, Unfinished
 from sessions_app.terminal.engine.text import LineReader
 from tests.sessions_app.terminal.engine.recordings import Recording, sampled, written
 
@@ -258,6 +259,23 @@ def test_a_keyframe_follows_a_clear_or_a_switch(sequence: bytes) -> None:
     recording = written(80, 24, [b"before\r\n" * 10 + sequence + b"after\r\n" * 10])
     offsets = [keyframe.offset for keyframe in _keyframes(_derived(recording))]
     assert 80 + len(sequence.removesuffix(b"\x1b[H")) in [*offsets, 83]
+
+
+@pytest.mark.parametrize("string", [b"\x1b_\x9d", b"\x1b^\x90"])
+def test_where_the_library_copies_no_terminal_there_is_a_keyframe_once_the_string_has_ended(
+    string: bytes,
+) -> None:
+    """It refuses one in such a string, which random bytes bring about."""
+    engine = GhosttyEngine(80, 24)
+    engine.feed(b"before " + string)
+    with pytest.raises(Unfinished):
+        engine.keyframe(0)
+    engine.feed(b"not shown\x1b\\after")
+    keyframe = engine.keyframe(0)
+    restored = GhosttyEngine(80, 24)
+    restored.feed(keyframe)
+    assert restored.screen() == engine.screen()
+    assert engine.screen().rows[0] == "before after"
 
 
 def test_a_keyframe_follows_a_resize_with_the_new_size() -> None:
