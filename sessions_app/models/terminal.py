@@ -213,6 +213,10 @@ class TerminalSegment(TerminalStretch):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["terminal", "offset"], name="terminal_segment_offset"),
         ]
+        # A moment is looked up by its time; of several that began with it the last is meant.
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["terminal", "first_us", "offset"], name="terminal_segment_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.terminal_id} segment at {self.offset}"

@@ -1,13 +1,11 @@
 """What a terminal showed at any moment: the last keyframe before it, and the output from there on."""
 
-import bisect
 import hashlib
 import threading
 import uuid
 from typing import Final, NamedTuple
 
 from sessions_app.actions.terminals.pieces import Cursor, Item, read_from, window_at
-from sessions_app.actions.terminals.stretches import SEGMENT_BYTES
 from sessions_app.models import Terminal, TerminalChunk, TerminalEvent, TerminalKeyframe, TerminalSegment
 from sessions_app.models.terminal import TerminalStretch
 from sessions_app.terminal.engine.model import EngineError, Keyframe, Redrawn, Screen, StyledScreen
@@ -121,17 +119,9 @@ def offset_at(terminal: Terminal, time_us: int) -> int:
 
 
 def _segment_at(terminal: Terminal, time_us: int) -> TerminalSegment | None:
-    """The last segment that began by then. Times grow with offsets, of which alone there is an index."""
-    segments = TerminalSegment.objects.filter(terminal=terminal).defer("data")
-
-    def began_us(offset: int) -> int:
-        before = segments.filter(offset__lte=offset).order_by("-offset")
-        return before.values_list("first_us", flat=True).first() or 0
-
-    steps = range(0, terminal.size, SEGMENT_BYTES)
-    behind = bisect.bisect_right(steps, time_us, key=began_us)
-    end = steps[behind] if behind < len(steps) else terminal.size
-    return segments.filter(offset__lt=end, first_us__lte=time_us).order_by("-offset").first()
+    """The last segment that began by then."""
+    began = TerminalSegment.objects.filter(terminal=terminal, first_us__lte=time_us).defer("data")
+    return began.order_by("-first_us", "-offset").first()
 
 
 def _timing(row: TerminalStretch) -> Timing:

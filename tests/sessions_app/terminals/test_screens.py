@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from sessions_app.actions.terminals import screens
 from sessions_app.actions.terminals.deriving import derive_all
@@ -144,6 +145,21 @@ def test_times_and_offsets_lead_to_each_other() -> None:
     assert (offset_at(terminal, -1), time_at(terminal, 0)) == (0, 0)
     assert offset_at(terminal, 10**12) == terminal.size
     assert time_at(terminal, 10**12) == terminal.duration_us
+
+
+def test_of_segments_that_began_at_one_time_the_last_is_meant(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    recorder = start_recorder()
+    for number in range(40):
+        recorder.write(b"12345", after_us=1_000 if number % 4 == 0 else 0)
+        seal(recorder.refresh())
+    terminal = recorder.refresh()
+    assert terminal.segments.count() == 40
+    for number in range(10):
+        # Chunks, segments: however many there are.
+        with django_assert_num_queries(2):
+            assert offset_at(terminal, 1_000 * (number + 1)) == 20 * (number + 1)
 
 
 def test_times_in_the_part_that_is_not_sealed() -> None:
