@@ -70,7 +70,7 @@ IN_BROWSER = {
 
 # What these have in common with the others, they show: files that are imported, pages that are asked for, output that
 # is stored, and a browser. The others take minutes and wait for the long run.
-ALWAYS = {"import", "session-list", "open-session", "terminal-ingest", "append-to-page"}
+ALWAYS = {"import", "session-list", "terminal-ingest", "append-to-page"}
 
 
 def run_benchmark(*arguments: str) -> subprocess.CompletedProcess[str]:

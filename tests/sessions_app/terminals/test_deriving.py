@@ -401,6 +401,7 @@ def working_popen() -> Any:
     return subprocess.Popen
 
 
+@pytest.mark.once  # How long the engine takes is no matter of the database.
 def test_an_engine_that_hangs_costs_the_piece_it_hangs_over(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -426,6 +427,7 @@ def test_an_engine_that_hangs_costs_the_piece_it_hangs_over(
     assert keyframes_of(terminal)[-1][0] == terminal.size
 
 
+@pytest.mark.once  # How long the engine takes is no matter of the database.
 def test_a_flood_that_takes_too_long_is_given_up_and_what_follows_it_is_not(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
