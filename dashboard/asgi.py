@@ -10,7 +10,6 @@ import django
 # Before anything that needs the app registry.
 django.setup(set_prefix=False)
 
-from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 
@@ -18,6 +17,7 @@ from dashboard.handler import OneThreadHandler
 from dashboard.lib.config import ConfigError
 from sessions_app.live.origin import ExactOrigin
 from sessions_app.live.routing import websocket_urlpatterns
+from sessions_app.live.sign_in import SignedIn
 
 if settings.CONFIG.database_error:
     raise ConfigError(settings.CONFIG.database_error)
@@ -30,6 +30,6 @@ application = ProtocolTypeRouter(
     {
         "http": OneThreadHandler(),
         # The types of Channels' own layers do not fit each other.
-        "websocket": ExactOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),  # type: ignore[arg-type]
+        "websocket": ExactOrigin(SignedIn(URLRouter(websocket_urlpatterns))),  # type: ignore[arg-type]
     }
 )

@@ -14,6 +14,7 @@ from sessions_app.actions.terminals.frames import Span, SpanKey, make_span
 from sessions_app.actions.terminals.screens import place_behind
 from sessions_app.actions.terminals.starting import Start, start_before, start_drawn_at
 from sessions_app.live.reading import submit
+from sessions_app.live.sender import step_end
 from sessions_app.models import Terminal
 
 SPANS_BYTES = 16 * 1024 * 1024
@@ -34,9 +35,9 @@ async def read_span(key: SpanKey) -> Span:
     return await _wait(_spans.future(key))
 
 
-async def read_start(terminal_id: uuid.UUID, end: int, unaided_bytes: int) -> "SharedStart":
-    """As read_span, the screen with which a viewer begins who wants to be at `end` at once."""
-    return await _wait(_starts.future(_StartKey(terminal_id, end, unaided_bytes)))
+async def read_start(terminal_id: uuid.UUID, end: int, last_event: int, unaided_bytes: int) -> "SharedStart":
+    """As read_span, the screen with which a viewer begins who wants to be at `end` at once, and knows of that event."""
+    return await _wait(_starts.future(_StartKey(terminal_id, end, last_event, unaided_bytes)))
 
 
 def read_ahead(key: SpanKey) -> None:
@@ -67,6 +68,7 @@ class SharedStart:
 class _StartKey:
     terminal_id: uuid.UUID
     end: int
+    last_event: int
     unaided_bytes: int
 
 
@@ -75,6 +77,10 @@ def _make_start(key: _StartKey) -> SharedStart:
     start = start_before(terminal, key.end, unaided_bytes=key.unaided_bytes)
     if key.end - start.offset > FAR_BYTES:
         start = _drawn_start(terminal, key.end - key.end % DRAWN_EVERY_BYTES) or start
+    if start.offset < key.end:
+        # They ask for what follows next: read here, it spares them the way to the event loop and back.
+        end = step_end(start.offset, key.end)
+        read_ahead(SpanKey(terminal.pk, start.offset, end, start.event, key.last_event))
     return SharedStart(start, start.encode())
 
 

@@ -104,7 +104,7 @@ class TerminalConsumer(LiveConsumer):
 
     async def _skip(self, step: Skip) -> None:
         """Go on with a screen near the end, and say what is left out."""
-        found = await read_start(self._head.id, step.end, step.unaided_bytes)
+        found = await read_start(self._head.id, step.end, self._head.events, step.unaided_bytes)
         start, position = found.start, self._sender.position
         if not self._sender.is_worth_it(start.offset):
             return

@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 from django.contrib.sessions.models import Session
 from django.db import OperationalError
+from django.db.backends.signals import connection_created
 
 from audit.actors import SYSTEM
 from audit.models import Entry
@@ -61,6 +62,28 @@ def test_whoever_may_read_may_listen(role: Role) -> None:
                 assert event is None or event["type"] == "websocket.send"
 
     run(scenario)
+
+
+def test_who_connects_is_seen_without_opening_the_database_for_each() -> None:
+    """It would open SQLite's file, and read its schema."""
+    opened: list[object] = []
+
+    def note(connection: object, **_: object) -> None:
+        opened.append(connection)
+
+    async def scenario() -> None:
+        cookie = await here(lambda: cookie_of(make_person()))
+        connection_created.connect(note)
+        for _ in range(20):
+            async with Socket("/live/console/", cookie) as socket:
+                await socket.event()
+
+    try:
+        run(scenario)
+    finally:
+        connection_created.disconnect(note)
+    # Those of the threads, and the hub's.
+    assert len(opened) < 10
 
 
 @pytest.mark.parametrize("kind", ["sessions", "terminals"])

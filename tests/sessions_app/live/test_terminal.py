@@ -12,7 +12,7 @@ from autobahn.exception import Disconnected
 from dashboard.lib import nudges
 from dashboard.lib.db import ChangeDetector
 from sessions_app.actions.terminals import mark_lost, screens, seal
-from sessions_app.actions.terminals.frames import FRAME_BYTES, MAX_EVENTS
+from sessions_app.actions.terminals.frames import FRAME_BYTES, MAX_EVENTS, SpanKey
 from sessions_app.actions.terminals.starting import MAX_KEYFRAME_BYTES, REACH_BYTES
 from sessions_app.live import frames, sender
 from sessions_app.live.close_codes import CloseCode
@@ -21,6 +21,7 @@ from sessions_app.live.facts import Login, Mailbox
 from sessions_app.live.frames import DRAWN_EVERY_BYTES, DRAWN_ROWS
 from sessions_app.live.hub import Hub
 from sessions_app.live.lag import Lag
+from sessions_app.live.reading import submit
 from sessions_app.live.sender import LAG_BYTES, RESUME_BYTES, STEP_BYTES
 from sessions_app.live.window import WINDOW_BYTES, Window, WrongAck
 from sessions_app.models import Terminal
@@ -296,6 +297,13 @@ def test_a_long_history_starts_with_a_screen_that_is_drawn_near_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(screens, "_REDRAW_S", 600.0)
+    asked: list[type] = []
+
+    def counted(make: Any, key: Any) -> Any:
+        asked.append(type(key))
+        return submit(make, key)
+
+    monkeypatch.setattr("sessions_app.live.frames.submit", counted)
 
     async def scenario() -> None:
         cookie, recorder = await here(set_up)
@@ -313,6 +321,9 @@ def test_a_long_history_starts_with_a_screen_that_is_drawn_near_its_end(
                 assert shown == keyframe.data + written[keyframe.offset :]
                 drawn.append(keyframe.data)
         assert drawn[0] == drawn[1]
+        # What follows the screen was read with it.
+        assert SpanKey not in asked
+        assert asked
         engine = GhosttyEngine(80, 24)
         engine.feed(drawn[0])
         assert engine.native.scrollback_rows == DRAWN_ROWS
