@@ -89,6 +89,7 @@ class Terminal(models.Model):
     last_line = models.CharField(max_length=300, blank=True)
     # Keyframes and text are made of the bytes before this offset and the events up to this number, by this
     # version of the engine, which is said where others began it; what another one made is made again on demand.
+    # The offset is -1 while they are being removed for that.
     derived_size = models.BigIntegerField(default=0)
     derived_event = models.BigIntegerField(default=0)
     derived_by = models.CharField(max_length=60, blank=True)

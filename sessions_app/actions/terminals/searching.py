@@ -89,6 +89,9 @@ class TerminalSearch:
     def _derived(self) -> Iterator[Searched]:
         # What another process derives meanwhile is among the newest for this search.
         end = self._terminal.derived_size
+        if end < 0:
+            # What is still there is being removed; all of it is searched as it was printed.
+            return
         for searched in search_text(
             self._terminal.pk, self._pattern, after=self._start - 1, deadline=self._deadline
         ):
@@ -101,7 +104,7 @@ class TerminalSearch:
             return
         before, parts = self._texts.copy(), set[str]()
         # A line that is to be read at byte `start` ends with the byte before.
-        for lines in self._newest_lines(max(self._start - 1, terminal.derived_size)):
+        for lines in self._newest_lines(max(self._start - 1, terminal.derived_size, 0)):
             hits = self._unknown(lines, before)
             before = {line.text.strip() for line in lines}
             parts.update(hit.line.text.strip() for hit in hits)

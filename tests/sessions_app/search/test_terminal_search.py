@@ -1,6 +1,7 @@
 """Search inside one terminal: derived text, what is newer, the exact moment, and what patterns may do."""
 
 import json
+import math
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -207,6 +208,28 @@ def test_what_nobody_derived_yet_is_found_in_the_bytes() -> None:
     assert hit.line.text == "building the needle of it"
     assert hit.line.time_us == 1_000
     assert outcome.searched == 1.0
+
+
+@pytest.mark.parametrize("start", [0, 6])
+def test_while_what_was_derived_is_forgotten_its_output_is_searched(
+    start: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a rebuild that was cut off leaves it, where no server goes on with it for want of an engine."""
+    recorder = start_recorder()
+    recorder.write(b"hay\r\n" * 4_000 + b"needle one\r\n" + b"hay\r\n" * 4_000)
+    write_block(recorder.terminal, [Line(20_012, 0, "needle one"), Line(40_012, 0, "hay")])
+    Terminal.objects.update(derived_size=-1)
+
+    assert texts(recorder.terminal, "needle", start=start) == ["needle one"]
+    recorder.refresh()
+    running = TerminalSearch(recorder.terminal, Pattern("needle"), start=start)
+    batches = running.batches()
+    next(batches)
+    monkeypatch.setattr(time, "monotonic", lambda: math.inf)
+    assert list(batches) == []
+    monkeypatch.undo()
+    assert running.outcome.next is not None
+    assert texts(recorder.terminal, "needle", start=running.outcome.next) == ["needle one"]
 
 
 def test_the_newest_output_is_found_behind_what_was_derived() -> None:
