@@ -8,7 +8,7 @@ from typing import Final
 from audit.columns import details_of
 from audit.covers import Commitment
 from audit.models import Entry
-from dashboard.lib.compression import CorruptData
+from dashboard.lib.errors import CorruptData
 from sessions_app.audit_details import Form, LinesSealed, OutputSealed, RowsSealed, SealedSegment, read
 from sessions_app.models import TerminalChunk, TerminalSegment
 from sessions_app.models.blob import sha256_of

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from dashboard.lib.compression import CorruptData
-from dashboard.lib.errors import Refused
+from dashboard.lib.errors import CorruptData, Refused
 from sessions_app.models import Blob
 
 FIRST_PIECE_BYTES: Final = 24 * 1024

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from dashboard.lib.compression import CorruptData
-from dashboard.lib.errors import Refused
+from dashboard.lib.errors import CorruptData, Refused
 from sessions_app.legible import legible
 from sessions_app.models import Source, SourceChunk
 

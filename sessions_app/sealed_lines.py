@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dashboard.lib.compression import CorruptData
+from dashboard.lib.errors import CorruptData
 from sessions_app.models import SourceChunk
 
 PIECE_BYTES: Final = 1024 * 1024

@@ -19,8 +19,8 @@ from django.db import DatabaseError
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 
-from dashboard.lib.compression import CorruptData
 from dashboard.lib.db import is_unreadable_text
+from dashboard.lib.errors import CorruptData
 from sessions_app.models import Blob, Event, Message, ToolCall
 from sessions_app.models.blob import sha256_of
 

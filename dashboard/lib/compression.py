@@ -8,12 +8,10 @@ import threading
 
 import zstandard
 
+from dashboard.lib.errors import CorruptData
+
 _LEVEL = 3
 _local = threading.local()
-
-
-class CorruptData(Exception):
-    """Stored bytes do not decompress to the size that was recorded for them."""
 
 
 def compress(data: bytes) -> bytes:

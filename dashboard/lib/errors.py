@@ -11,3 +11,7 @@ class BadRequest(Refused):
 
 class Conflict(Refused):
     """The thing changed meanwhile, or stands already."""
+
+
+class CorruptData(Exception):
+    """What is stored is missing, or not what was recorded of it: the database was damaged or changed by hand."""

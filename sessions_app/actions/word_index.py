@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from dashboard.lib.compression import CorruptData
+from dashboard.lib.errors import CorruptData
 from sessions_app.actions.terminals.texts import indexed_text
 from sessions_app.actions.titles import keep_all_titles
 from sessions_app.models import AgentSession, Blob, Message, SearchEntry, SearchKind, TerminalText, ToolCall

@@ -8,8 +8,7 @@ import msgspec
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 
-from dashboard.lib.compression import CorruptData
-from dashboard.lib.errors import Refused
+from dashboard.lib.errors import CorruptData, Refused
 from sessions_app.actions.terminals.moments import with_moments
 from sessions_app.api.documents import HitDocument, ProjectDocument, TagDocument
 from sessions_app.api.endpoint import OCTETS, Call, Endpoint

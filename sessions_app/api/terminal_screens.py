@@ -5,8 +5,8 @@ from typing import Annotated
 
 import msgspec
 
-from dashboard.lib.errors import BadRequest, Refused
-from sessions_app.actions.terminals.reading import MissingOutput
+from dashboard.lib.errors import BadRequest, CorruptData, Refused
+from sessions_app.actions.terminals.reading import DAMAGED
 from sessions_app.actions.terminals.screens import place_at, place_behind, screen_of, time_at
 from sessions_app.api.documents import Document
 from sessions_app.api.endpoint import Call, Endpoint
@@ -50,18 +50,21 @@ def screen_document(
     terminal: Terminal, *, at_us: int | None = None, offset: int | None = None
 ) -> ScreenDocument:
     """At a time or after so many bytes; without either at the present end. Raises Refused."""
-    if at_us is not None:
-        place = place_at(terminal, at_us)
-    else:
-        place = place_behind(terminal, terminal.size if offset is None else offset)
     try:
+        if at_us is not None:
+            place = place_at(terminal, at_us)
+        else:
+            place = place_behind(terminal, terminal.size if offset is None else offset)
         screen = screen_of(terminal, place)
-    except (EngineError, MissingOutput) as error:
+        reached_us = time_at(terminal, place.offset)
+    except EngineError as error:
         raise Refused(str(error)) from error
+    except CorruptData as error:
+        raise Refused(DAMAGED) from error
     return ScreenDocument(
         terminal=terminal.pk,
         offset=place.offset,
-        at_us=time_at(terminal, place.offset),
+        at_us=reached_us,
         cols=screen.cols,
         rows=list(screen.rows),
         cursor=ScreenCursor(

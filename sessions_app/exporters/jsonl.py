@@ -8,8 +8,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from dashboard.lib.compression import CorruptData
-from dashboard.lib.errors import Refused
+from dashboard.lib.errors import CorruptData, Refused
 from sessions_app.exporters.rows import TimelineItem, rows_of, whole
 from sessions_app.models import AgentSession, Event, Message, Source, SourceChunk, ToolCall
 

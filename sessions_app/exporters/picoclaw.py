@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from dashboard.lib.clock import ms_to_iso
-from dashboard.lib.compression import CorruptData
-from dashboard.lib.errors import Refused
+from dashboard.lib.errors import CorruptData, Refused
 from sessions_app.bodies import blob_bytes
 from sessions_app.exporters.rows import SILENT_EVENTS, rows_of, whole
 from sessions_app.models import (

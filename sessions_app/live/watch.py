@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from audit.models import Log
 from dashboard.lib.clock import now_ms
+from dashboard.lib.errors import CorruptData
 from sessions_app.actions.terminals.frames import SpanKey
-from sessions_app.actions.terminals.reading import MissingOutput
 from sessions_app.live.facts import MAX_UNTOLD, Changed, Interest, Mailbox
 from sessions_app.live.frames import read_ahead
 from sessions_app.live.sender import step_end
@@ -105,7 +105,7 @@ def _read_ahead(grown: Sequence[tuple[Changed, Changed]]) -> None:
         if has_more and after.seq <= before.seq + READ_AHEAD_BYTES:
             end = step_end(before.seq, after.seq)
             # What is damaged in one terminal is for its own viewers to hear, not for all.
-            with contextlib.suppress(MissingOutput):
+            with contextlib.suppress(CorruptData):
                 read_ahead(SpanKey(after.id, before.seq, end, before.events, after.events))
 
 

@@ -10,7 +10,7 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
 from dashboard.lib.bulk import bulk_insert, existing_keys
-from dashboard.lib.compression import CorruptData
+from dashboard.lib.errors import CorruptData
 from sessions_app.models.blob import unpack
 from sessions_app.search import index
 from sessions_app.search.words import MAX_INDEXED_CHARS

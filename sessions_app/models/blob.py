@@ -30,7 +30,7 @@ class Blob(models.Model):
         return f"{self.sha256[:12]} ({self.size} bytes)"
 
     def read(self) -> bytes:
-        """The plain bytes. Raises dashboard.lib.compression.CorruptData when they are damaged."""
+        """The plain bytes. Raises dashboard.lib.errors.CorruptData when they are damaged."""
         return unpack(bytes(self.data), self.codec, self.size)
 
 

@@ -101,13 +101,16 @@ def add_indexable(rows: Iterable[tuple[int, Indexable]]) -> None:
                 copy.write_row((entry, words or _NO_WORDS))
 
 
-def remove(rows: Iterable[tuple[int, str]]) -> None:
-    """Take entries out; SQLite needs the very text that was added."""
+def remove(rows: Iterable[tuple[int, str | None]]) -> None:
+    """Take entries out; SQLite needs the very text that was added.
+
+    Where that is None its words stay there and lead to no entry, until the index is made anew.
+    """
     with connection.cursor() as cursor:
         if vendor() == "sqlite":
             cursor.executemany(
                 "INSERT INTO search_text(search_text, rowid, body) VALUES ('delete', %s, %s)",
-                [(entry, text[:MAX_INDEXED_CHARS]) for entry, text in sorted(rows)],
+                sorted((entry, text[:MAX_INDEXED_CHARS]) for entry, text in rows if text is not None),
             )
             return
         cursor.execute("DELETE FROM search_text WHERE id = ANY(%s)", [[entry for entry, _ in rows]])

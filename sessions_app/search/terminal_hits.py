@@ -1,5 +1,6 @@
 """Hits in the text of terminals: a line that holds all that was asked for, found in a block that the index named."""
 
+import logging
 import re
 import uuid
 from collections import Counter
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
 
+from dashboard.lib.errors import CorruptData
 from sessions_app.legible import legible
 from sessions_app.models import SearchKind, Terminal, TerminalText
 from sessions_app.models.people import Viewer
@@ -16,6 +18,9 @@ from sessions_app.search.query import Query
 from sessions_app.search.words import MAX_WORD_CHARS
 from sessions_app.terminal.engine.model import Line
 from sessions_app.terminal.line_search import LineHit, Pattern, find_in_block
+from sessions_app.terminal.lines import LinesError
+
+logger = logging.getLogger(__name__)
 
 # Places of one terminal on a page of results of all kinds: a log of a gigabyte would fill hundreds of pages.
 MOST_OF_ONE = 5
@@ -64,14 +69,21 @@ class TextSearch:
         return {row.pk: row for row in rows.defer("terminal__environment")}
 
     def hit(self, block: TerminalText) -> TextHit | None:
+        """Its last line that matches; None also where the block is damaged, as the search goes on with the others."""
         if self._is_full(block.terminal_id):
             return None
-        hits = [
-            hit
-            for hit in find_in_block(block.read(), self._rarest)
-            if self._is_within(block.terminal, hit.line)
-            and all(part.search(hit.line.text) for part in self._parts)
-        ]
+        try:
+            hits = [
+                hit
+                for hit in find_in_block(block.read(), self._rarest)
+                if self._is_within(block.terminal, hit.line)
+                and all(part.search(hit.line.text) for part in self._parts)
+            ]
+        except (CorruptData, LinesError) as error:
+            logger.warning(
+                "terminal %s: its text from byte %d on is damaged: %s", block.terminal_id, block.offset, error
+            )
+            return None
         if not hits:
             return None
         self._found[block.terminal_id] += 1

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 _MAX_VARINT_BYTES = 10
+# What columns of the database hold.
+_MAX_TIME_US = 2**63 - 1
 
 
 class TimingError(ValueError):
@@ -38,7 +40,10 @@ def decode(encoded: bytes, base_us: int = 0) -> list[tuple[int, int]]:
         raise TimingError("a write has no length")
     times = accumulate(numbers[::2], initial=base_us)
     next(times)
-    return list(zip(times, numbers[1::2], strict=True))
+    writes = list(zip(times, numbers[1::2], strict=True))
+    if writes and writes[-1][0] > _MAX_TIME_US:
+        raise TimingError("a time is out of range")
+    return writes
 
 
 @dataclass(frozen=True, slots=True)

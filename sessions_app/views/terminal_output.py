@@ -1,7 +1,10 @@
 """The output of one terminal, for viewers and players."""
 
 import hashlib
+import logging
 import uuid
+from collections.abc import Callable
+from functools import wraps
 
 import msgspec
 from django.db.models import QuerySet
@@ -10,7 +13,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 
-from dashboard.lib.errors import BadRequest
+from dashboard.lib.errors import BadRequest, CorruptData
 from sessions_app.access import READ
 from sessions_app.actions.terminals.frames import SpanKey, make_span
 from sessions_app.actions.terminals.playing import (
@@ -19,11 +22,13 @@ from sessions_app.actions.terminals.playing import (
     stretch_of_moment,
     stretch_of_place,
 )
-from sessions_app.actions.terminals.reading import events_before, read_bytes, stored_segments
+from sessions_app.actions.terminals.reading import DAMAGED, events_before, read_bytes, stored_segments
 from sessions_app.actions.terminals.screens import screens_version
 from sessions_app.models import Terminal
 from sessions_app.sign_in import me, requires
 from sessions_app.views.content_coding import answer, encoded, takes
+
+logger = logging.getLogger(__name__)
 
 # One answer with output; more is asked for again.
 PIECE_BYTES = 1024 * 1024
@@ -33,8 +38,26 @@ _LATEST = 2**63 - 1
 _MAP_FORM = 2
 
 
+type _View = Callable[[HttpRequest, uuid.UUID], HttpResponse]
+
+
+def _told_of_damage(view: _View) -> _View:
+    """What cannot be read is refused in one sentence, which a player shows."""
+
+    @wraps(view)
+    def told(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
+        try:
+            return view(request, terminal_id)
+        except CorruptData as error:
+            logger.warning("terminal %s cannot be read: %s", terminal_id, error)
+            return HttpResponse(DAMAGED, status=422, content_type="text/plain; charset=utf-8")
+
+    return told
+
+
 @require_safe
 @requires(READ)
+@_told_of_damage
 def output(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
     """The bytes [from, to), at most PIECE_BYTES of them. They never change, so they may be kept for ever."""
     found = get_object_or_404(_visible_to(request), pk=terminal_id)
@@ -48,6 +71,7 @@ def output(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
 
 @require_safe
 @requires(READ)
+@_told_of_damage
 def frames(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
     """The recording from byte `from` on as frames of the live protocol, each behind its length (u32).
 
@@ -65,6 +89,7 @@ def frames(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
 
 @require_safe
 @requires(READ)
+@_told_of_damage
 def stretch(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
     """A screen and the writes that follow it, as in `frames`; `v` is the version that the map named.
 
@@ -88,6 +113,7 @@ def stretch(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
 
 @require_safe
 @requires(READ)
+@_told_of_damage
 def terminal_map(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
     """Where a player may begin, and what is where; with `after` only what lies from that offset on."""
     found = get_object_or_404(_visible_to(request), pk=terminal_id)

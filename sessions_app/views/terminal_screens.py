@@ -6,9 +6,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
-from dashboard.lib.errors import BadRequest
+from dashboard.lib.errors import BadRequest, CorruptData
 from sessions_app.access import READ
-from sessions_app.actions.terminals.reading import MissingOutput
 from sessions_app.actions.terminals.screens import place_at, screens_version, styled_screen_of
 from sessions_app.models import Terminal
 from sessions_app.sign_in import me, requires
@@ -26,7 +25,7 @@ def screen(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
     at_us = _moment(request)
     try:
         shown = styled_screen_of(found, place_at(found, at_us))
-    except (EngineError, MissingOutput):
+    except (EngineError, CorruptData):
         return HttpResponse(status=204)
     response = HttpResponse(draw(shown), content_type="image/svg+xml")
     if at_us < found.duration_us and request.GET.get("v") == screens_version(found):

@@ -13,12 +13,11 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpRe
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
-from dashboard.lib.compression import CorruptData
-from dashboard.lib.errors import BadRequest
+from dashboard.lib.errors import BadRequest, CorruptData
 from dashboard.lib.streaming import in_steps
 from sessions_app.access import READ
 from sessions_app.actions.terminals.landing import first_shown
-from sessions_app.actions.terminals.reading import MissingOutput
+from sessions_app.actions.terminals.reading import DAMAGED
 from sessions_app.actions.terminals.searching import Outcome, TerminalSearch
 from sessions_app.models import Terminal
 from sessions_app.search.turns import Turns
@@ -39,7 +38,7 @@ _turns = Turns(of_all=6, of_each=2)
 _landings = Turns(of_all=4, of_each=2)
 # A search that was given up ends within a step.
 _TURN_S = 3.0
-_DAMAGED = "What is stored of this terminal is damaged, so it was not searched to its end. Restore a backup."
+_DAMAGED = f"It was not searched to its end. {DAMAGED}"
 _BUSY = "Other searches are still running. Try again in a moment."
 
 
@@ -82,7 +81,7 @@ def moment(request: HttpRequest, terminal_id: uuid.UUID) -> HttpResponse:
     if _landings.take(person_id):
         try:
             found = first_shown(terminal, hit)
-        except (MissingOutput, CorruptData) as error:
+        except CorruptData as error:
             logger.warning("terminal search: %s", error)
         finally:
             _landings.give_back(person_id)
@@ -104,7 +103,7 @@ async def _lines(search: TerminalSearch, person_id: uuid.UUID) -> AsyncIterator[
                 if found:
                     yield b"".join(map(_line, found))
         yield _last(search.outcome)
-    except (MissingOutput, LinesError, CorruptData) as error:
+    except (CorruptData, LinesError) as error:
         logger.warning("terminal search: %s", error)
         yield _last(Outcome(0, False, 0.0), _DAMAGED)
     finally:

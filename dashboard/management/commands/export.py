@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from audit.actors import command_line
 from dashboard.lib.commands import EXIT_WITH_LOSSES, ConsoleCommand
-from dashboard.lib.errors import Refused
+from dashboard.lib.errors import CorruptData, Refused
 from dashboard.shell_text import plain
 from sessions_app.actions.exports import note_session_export, note_terminal_export
 from sessions_app.actions.terminals.exporting import FORMS as TERMINAL_FORMS
@@ -126,9 +126,8 @@ def _export_of(found: AgentSession | Terminal, form: str, *, raw: bool) -> Expor
     if isinstance(found, Terminal):
         if form not in TERMINAL_FORMS:
             raise Refused(f"A terminal has no rows for {form}: export it --as {', '.join(TERMINAL_FORMS)}.")
-        return Export(
-            form, export_of(found, form), lambda: note_terminal_export(found, form, actor=command_line())
-        )
+        note_terminal = lambda: note_terminal_export(found, form, actor=command_line())  # noqa: E731
+        return Export(form, _unless_damaged(export_of(found, form)), note_terminal)
     if form in TERMINAL_FORMS:
         raise Refused(f"This is a session; {form} is for terminals. {_terminals_of(found)}")
     named = f"{form} raw" if raw else form
@@ -140,6 +139,13 @@ def _export_of(found: AgentSession | Terminal, form: str, *, raw: bool) -> Expor
     if not raw:
         return Export(form, jsonl.timeline_lines(found), note)
     return _as_raw(found, note)
+
+
+def _unless_damaged(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from pieces
+    except CorruptData as error:
+        raise Refused(f"What is stored of this terminal is damaged: {error}. Restore a backup.") from error
 
 
 def _as_picoclaw(session: AgentSession, note: Callable[[], None]) -> Export:

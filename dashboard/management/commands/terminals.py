@@ -17,10 +17,10 @@ from rich.progress import (
 )
 
 from dashboard.lib.commands import EXIT_WITH_LOSSES, ConsoleCommand
-from dashboard.lib.errors import Refused
+from dashboard.lib.errors import CorruptData, Refused
 from dashboard.shell_text import plain
 from sessions_app.actions.terminals.deriving import derive_all, forget_derived
-from sessions_app.actions.terminals.reading import MissingOutput
+from sessions_app.actions.terminals.reading import check_output
 from sessions_app.actions.terminals.working import EngineAway, Workshop
 from sessions_app.lookup import find_named, short_id
 from sessions_app.models import Terminal
@@ -75,7 +75,9 @@ class Command(ConsoleCommand):
                 for terminal in chosen:
                     try:
                         _rebuild(terminal, workshop, lambda done, before=before: show(before + done))  # type: ignore[misc]
-                    except (MissingOutput, EngineAway) as error:
+                    except CorruptData as error:
+                        losses[short_id(terminal)] = f"Its output is damaged: {error}. Restore a backup."
+                    except EngineAway as error:
                         losses[short_id(terminal)] = str(error)
                     before += terminal.size
         finally:
@@ -84,6 +86,8 @@ class Command(ConsoleCommand):
 
 
 def _rebuild(terminal: Terminal, workshop: Workshop, tell: Tell) -> None:
+    # What is there is worth more than nothing where it cannot be made again.
+    check_output(terminal)
     forget_derived(terminal.pk)
     derive_all(terminal.pk, workshop, on_progress=tell)
 

@@ -48,7 +48,7 @@ def derivable() -> TerminalQuerySet:
 def derive(terminal_id: uuid.UUID, workshop: Workshop | None = None) -> bool:
     """Derive one piece of it, or do nothing when nothing waits; True when there may be more to do.
 
-    Raises MissingOutput, DatabaseError. Without an engine nothing is done.
+    Raises CorruptData, DatabaseError. Without an engine nothing is done.
     """
     terminal = derivable().filter(pk=terminal_id).first() if ENGINE else None
     if terminal is None:

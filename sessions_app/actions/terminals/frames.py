@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sessions_app.actions.terminals.reading import event_of, read_stretches
+from sessions_app.actions.terminals.times import timing_of
 from sessions_app.models import TerminalEvent, TerminalEventKind
 from sessions_app.terminal import wire
 from sessions_app.terminal.asciicast.model import Exit, Marker, Resize
@@ -45,7 +46,7 @@ class Span:
 
 
 def make_span(key: SpanKey) -> Span:
-    """Raises MissingOutput, DatabaseError."""
+    """Raises CorruptData, DatabaseError."""
     events, end = _events_of(key)
     frames: list[bytes] = []
     limits = [row.offset for row in events]
@@ -136,7 +137,7 @@ def _writes(key: SpanKey, end: int) -> Iterator[_Piece[int]]:
 def _blocks(key: SpanKey, end: int) -> Iterator[_Piece[Timing]]:
     for stretch in read_stretches(key.terminal_id, key.start, end, is_recent=True):
         data = stretch.data[: end - stretch.offset]
-        timing = Timing.decode(stretch.timing, stretch.first_us, stretch.offset - stretch.skipped)
+        timing = timing_of(stretch.timing, stretch.first_us, stretch.offset - stretch.skipped)
         for within in range(0, len(data), FRAME_BYTES):
             start = stretch.offset + within
             yield start, timing, data[within : within + FRAME_BYTES]

@@ -27,7 +27,7 @@ def first_shown(terminal: Terminal, hit: LineHit) -> Line | None:
 
     Where it never stands there whole within 64 KB, the part that matched counts. Of lines that are alike it is the
     one nearest to where the search has the hit. None where it is not found, in time or with this engine. Raises
-    MissingOutput.
+    CorruptData.
     """
     looks = _Looks(terminal)
     near = min(hit.line.offset, terminal.size)
@@ -118,7 +118,7 @@ class _Looks:
         self._rows: dict[int, tuple[str, ...]] = {}
 
     def count(self, counter: _Counter, offset: int) -> int:
-        """How often it stood on the screen once `offset` bytes were out. Raises EngineError, MissingOutput."""
+        """How often it stood on the screen once `offset` bytes were out. Raises EngineError, CorruptData."""
         rows = self._rows.get(offset)
         if rows is None:
             if len(self._rows) >= _MOST_SCREENS or time.monotonic() > self._until:

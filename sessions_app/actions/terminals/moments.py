@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from sessions_app.actions.terminals.reading import MissingOutput, StoredStretch, read_stretches
+from dashboard.lib.errors import CorruptData
+from sessions_app.actions.terminals.reading import StoredStretch, read_stretches
 from sessions_app.actions.terminals.screens import screen_at
+from sessions_app.actions.terminals.times import timing_of
 from sessions_app.models import Terminal
 from sessions_app.search.find import Hit
 from sessions_app.terminal.engine.model import EngineError, Line
@@ -38,7 +40,7 @@ class Moments:
 
         That is the first place on a screen that is redrawn, else the last. A line that the output does not hold in
         one piece stays where it was listed, unless it is to be seen there no more and its match is found in the
-        output. What the screen showed decides when a hit is opened (landing.py). Raises MissingOutput.
+        output. What the screen showed decides when a hit is opened (landing.py). Raises CorruptData.
         """
         for offset, group in groupby(hits, key=lambda hit: hit.line.offset):
             together = list(group)
@@ -87,7 +89,7 @@ def _with_moment(hit: Hit) -> Hit:
         return hit
     try:
         (found,) = Moments(hit.terminal).exact([hit.found])
-    except MissingOutput:
+    except CorruptData:
         # Damaged rows cost the hit its exact place, not the page.
         return hit
     return replace(hit, found=found, at_ms=hit.terminal.started_ms + found.line.time_us // 1000)
@@ -118,7 +120,7 @@ class _Output:
             if stretch.offset <= written < stretch.end:
                 timing = self._timings.get(stretch.offset)
                 if timing is None:
-                    timing = Timing.decode(stretch.timing, stretch.first_us, stretch.offset - stretch.skipped)
+                    timing = timing_of(stretch.timing, stretch.first_us, stretch.offset - stretch.skipped)
                     self._timings[stretch.offset] = timing
                 return timing.time_at(written)
         return 0

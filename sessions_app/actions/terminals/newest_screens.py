@@ -2,10 +2,12 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from django.db.models import Q, Subquery
 
+from dashboard.lib.errors import CorruptData
 from sessions_app.actions.terminals.pieces import Item
 from sessions_app.actions.terminals.reading import read_spans
 from sessions_app.actions.terminals.screens import screen_engine
@@ -49,17 +51,23 @@ def _offset(keyframe: Keyframe | None) -> int:
 
 
 def _newest_keyframes(terminals: Sequence[Terminal]) -> dict[uuid.UUID, Keyframe]:
-    """The last light one of each, not beyond what the row says that there is."""
+    """The last light one of each, not beyond what the row says that there is.
+
+    Where it is damaged there is none, as before the first one: the same screen is then drawn from further back.
+    """
     light = TerminalKeyframe.objects.filter(is_heavy=False)
     newest = Q(pk__in=[])
     for terminal in terminals:
         of_terminal = light.filter(terminal_id=terminal.pk, offset__lte=terminal.size)
         last = of_terminal.order_by("-offset").values("offset")[:1]
         newest |= Q(terminal_id=terminal.pk, offset=Subquery(last))
-    return {
-        row.terminal_id: Keyframe(row.offset, row.event, row.at_us, row.cols, row.rows, False, row.read())
-        for row in light.filter(newest)
-    }
+    found = {}
+    for row in light.filter(newest):
+        with suppress(CorruptData):
+            found[row.terminal_id] = Keyframe(
+                row.offset, row.event, row.at_us, row.cols, row.rows, False, row.read()
+            )
+    return found
 
 
 def _resizes_after(terminals: Sequence[Terminal], starts: Mapping[uuid.UUID, Keyframe]) -> _Resizes:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import chain
 
 from sessions_app.actions.terminals.reading import StoredStretch, read_stretches
+from sessions_app.actions.terminals.times import times_of
 from sessions_app.models import Terminal, TerminalEvent, TerminalEventKind
-from sessions_app.terminal import timing
 from sessions_app.terminal.engine.model import Output, Resize
 from sessions_app.terminal.window import read_size
 
@@ -54,7 +54,7 @@ class Piece:
 def read_piece(
     terminal_id: uuid.UUID, start: Cursor, end: Cursor, *, limit: int = PIECE_BYTES, with_times: bool = True
 ) -> Piece:
-    """At most `limit` bytes and PIECE_EVENTS events of what lies between the two. Raises MissingOutput.
+    """At most `limit` bytes and PIECE_EVENTS events of what lies between the two. Raises CorruptData.
 
     Without times, output has that of the first write of its row.
     """
@@ -86,7 +86,7 @@ def read_piece(
 def read_from(
     terminal_id: uuid.UUID, start: Cursor, end: Cursor, *, with_times: bool = True
 ) -> Iterator[Piece]:
-    """Everything between the two, piece by piece. Raises MissingOutput."""
+    """Everything between the two, piece by piece. Raises CorruptData."""
     while start != end:
         piece = read_piece(terminal_id, start, end, with_times=with_times)
         if piece.end == start:
@@ -126,7 +126,7 @@ def _together(stretch: StoredStretch, end: int) -> Iterator[Output]:
     """Writes of the stretch before `end`, those that came together in one."""
     position, first, first_us, last_us = -stretch.skipped, 0, stretch.first_us, stretch.first_us
     data, size = stretch.data, min(len(stretch.data), end - stretch.offset)
-    for time_us, length in timing.decode(stretch.timing, stretch.first_us):
+    for time_us, length in times_of(stretch.timing, stretch.first_us):
         if position > first and (time_us - first_us > _TOGETHER_US or position - first >= _TOGETHER_BYTES):
             yield Output(stretch.offset + first, last_us, data[first : min(position, size)])
             first, first_us = position, time_us

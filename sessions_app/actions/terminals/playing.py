@@ -21,6 +21,7 @@ from sessions_app.actions.terminals.starting import (
     start_before,
     start_drawn_at,
 )
+from sessions_app.actions.terminals.times import times_of
 from sessions_app.models import (
     Terminal,
     TerminalChunk,
@@ -30,7 +31,6 @@ from sessions_app.models import (
     TerminalSegment,
     TerminalState,
 )
-from sessions_app.terminal import timing
 
 # A screen sooner than this is not worth a request of its own.
 LEAST_STRETCH_BYTES = 64 * 1024
@@ -73,7 +73,7 @@ def stretch_from(terminal: Terminal, offset: int, *, heavy: bool = False) -> Pla
     """The stretch that begins with the screen of `offset`, or the nearest one before it.
 
     It goes up to the next screen that is worth a request, else at most MOST_STRETCH_BYTES. Raises
-    MissingOutput.
+    CorruptData.
     """
     offset = min(offset, terminal.size)
     exact = start_at(terminal, offset, heavy=heavy)
@@ -253,7 +253,7 @@ def _amounts(rows: list[_Stored], width_us: int) -> Iterable[tuple[int, int, int
     for row in rows:
         # A chunk that was sealed meanwhile is no longer there.
         if row.id in timings:
-            for at_us, size in timing.decode(timings[row.id], row.first_us):
+            for at_us, size in times_of(timings[row.id], row.first_us):
                 yield at_us, size, at_us
         else:
             yield row.first_us, row.size, row.last_us

@@ -2,13 +2,16 @@
 
 import uuid
 from collections.abc import Buffer, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from django.db.models import Max, Q
 from django.db.models.functions import Coalesce
 
+from dashboard.lib.errors import CorruptData
 from sessions_app.actions.terminals.stretches import writes_of
+from sessions_app.actions.terminals.times import times_of
 from sessions_app.models import (
     Terminal,
     TerminalChunk,
@@ -40,7 +43,7 @@ class StoredStretch:
         return self.offset + len(self.data)
 
     def writes(self) -> Iterator[tuple[int, bytes]]:
-        """The writes, as (time in microseconds, bytes)."""
+        """The writes, as (time in microseconds, bytes). Raises CorruptData."""
         skip = self.skipped
         for time_us, piece in writes_of(self.timing, self.first_us, bytes(skip) + self.data):
             if skip < len(piece):
@@ -48,18 +51,20 @@ class StoredStretch:
             skip = max(0, skip - len(piece))
 
 
+#: What a person is told where stored bytes of a terminal raise CorruptData.
+DAMAGED: Final = (
+    "What is stored of this terminal is damaged: scrollback terminals rebuild repairs its screens and text, "
+    "a backup its output."
+)
+
 # A line is not looked for any further: on a screen that redraws itself there may be none.
 _LONGEST_LINE = 4096
-
-
-class MissingOutput(Exception):
-    """Bytes that the terminal has are in no row: the database was damaged or changed by hand."""
 
 
 def read_stretches(
     terminal_id: uuid.UUID, start: int, end: int, *, is_recent: bool = False
 ) -> Iterator[StoredStretch]:
-    """Consecutive stretches from `start` on; the last one may reach beyond `end`. Raises MissingOutput.
+    """Consecutive stretches from `start` on; the last one may reach beyond `end`. Raises CorruptData.
 
     What `is_recent` is looked for in chunks first, which spares a question.
 
@@ -74,7 +79,7 @@ def read_stretches(
             if rows:
                 break
         else:
-            raise MissingOutput(f"terminal {terminal_id} has no row at {position} of {end}")
+            raise CorruptData(f"terminal {terminal_id} has no row at {position} of {end}")
         places = _SEALED_FIRST if model is TerminalSegment else _SEALED_LAST
         for row in rows:
             if row.offset > position:
@@ -85,8 +90,14 @@ def read_stretches(
             position += len(data)
 
 
+def check_output(terminal: Terminal) -> None:
+    """Read all of its output, and when it was written, for nothing else. Raises CorruptData."""
+    for stretch in read_stretches(terminal.pk, 0, terminal.size):
+        times_of(stretch.timing, stretch.first_us)
+
+
 def read_output(terminal_id: uuid.UUID, start: int, end: int) -> Iterator[bytes]:
-    """The bytes [start, end) in pieces no longer than a stored row. Raises MissingOutput."""
+    """The bytes [start, end) in pieces no longer than a stored row. Raises CorruptData."""
     for stretch in read_stretches(terminal_id, start, end):
         yield stretch.data[: end - stretch.offset]
 
@@ -111,7 +122,7 @@ def stored_segments(terminal_id: uuid.UUID, start: int, end: int) -> bytes | Non
 def read_tails(ends: Mapping[uuid.UUID, int], limit: int) -> dict[uuid.UUID, bytes]:
     """For {terminal: offset}, the at most `limit` bytes before that offset: two queries for all of them.
 
-    Bytes that are in no row are left out.
+    Bytes that are in no row, or in a damaged one, are left out.
     """
     return read_spans({terminal_id: (max(0, end - limit), end) for terminal_id, end in ends.items()})
 
@@ -127,7 +138,8 @@ def read_spans(spans: Mapping[uuid.UUID, tuple[int, int]]) -> dict[uuid.UUID, by
     for row in sorted(rows, key=lambda row: row.offset):
         position, end = positions[row.terminal_id], spans[row.terminal_id][1]
         if row.offset + row.size > position:
-            found[row.terminal_id].append(row.read()[max(0, position - row.offset) : end - row.offset])
+            with suppress(CorruptData):
+                found[row.terminal_id].append(row.read()[max(0, position - row.offset) : end - row.offset])
             positions[row.terminal_id] = row.offset + row.size
     return {terminal_id: b"".join(pieces) for terminal_id, pieces in found.items()}
 
@@ -233,7 +245,11 @@ class _Row(NamedTuple):
 
     @property
     def plain(self) -> bytes:
-        return unpack(bytes(self.data), self.codec, self.size)
+        """All of it: whoever reads on behind the last byte would do so for ever. Raises CorruptData."""
+        plain = unpack(bytes(self.data), self.codec, self.size)
+        if len(plain) != self.size:
+            raise CorruptData(f"{len(plain)} bytes where {self.size} were recorded")
+        return plain
 
 
 def _rows_from(model: _Place, terminal_id: uuid.UUID, position: int, end: int) -> list[_Row]:

@@ -6,6 +6,7 @@ import uuid
 from typing import Final, NamedTuple
 
 from sessions_app.actions.terminals.pieces import Cursor, Item, read_from, window_at
+from sessions_app.actions.terminals.times import timing_of
 from sessions_app.models import Terminal, TerminalChunk, TerminalEvent, TerminalKeyframe, TerminalSegment
 from sessions_app.models.terminal import TerminalStretch
 from sessions_app.terminal.engine.model import EngineError, Keyframe, Redrawn, Screen, StyledScreen
@@ -37,19 +38,19 @@ class _Way(NamedTuple):
 def screen_at(terminal: Terminal, offset: int) -> Screen:
     """The screen once `offset` bytes were out, exactly as a linear replay shows it.
 
-    Raises EngineError, MissingOutput.
+    Raises EngineError, CorruptData.
     """
     return screen_of(terminal, place_behind(terminal, offset))
 
 
 def screen_of(terminal: Terminal, place: Cursor) -> Screen:
-    """The screen at any place. Raises EngineError, MissingOutput."""
+    """The screen at any place. Raises EngineError, CorruptData."""
     way = _way_to(terminal, place)
     return screen_engine().screen(way.start, way.cols, way.rows, way.items)
 
 
 def styled_screen_of(terminal: Terminal, place: Cursor) -> StyledScreen:
-    """The same with its colours. Raises EngineError, MissingOutput."""
+    """The same with its colours. Raises EngineError, CorruptData."""
     way = _way_to(terminal, place)
     return screen_engine().styled(way.start, way.cols, way.rows, way.items)
 
@@ -57,7 +58,7 @@ def styled_screen_of(terminal: Terminal, place: Cursor) -> StyledScreen:
 def redrawn_at(terminal: Terminal, place: Cursor, *, scrollback_rows: int) -> Redrawn:
     """The screen at any place as output that draws it again, with up to so many rows above it.
 
-    Keyframes carry no such rows, so it is drawn from one that lies some way before. Raises EngineError, MissingOutput.
+    Keyframes carry no such rows, so it is drawn from one that lies some way before. Raises EngineError, CorruptData.
     """
     way = _way_to(terminal, place, above_bytes=scrollback_rows * _ROW_BYTES)
     return screen_engine().redraw(
@@ -125,7 +126,7 @@ def _segment_at(terminal: Terminal, time_us: int) -> TerminalSegment | None:
 
 
 def _timing(row: TerminalStretch) -> Timing:
-    return Timing.decode(bytes(row.timing), row.first_us, row.offset)
+    return timing_of(bytes(row.timing), row.first_us, row.offset)
 
 
 def _way_to(terminal: Terminal, place: Cursor, *, above_bytes: int = 0) -> _Way:

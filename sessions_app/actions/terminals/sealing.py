@@ -17,6 +17,7 @@ from audit.actors import SYSTEM
 from audit.record import Draft, append
 from dashboard.lib.bulk import bulk_insert
 from dashboard.lib.db import explain, write_transaction
+from dashboard.lib.errors import CorruptData
 from dashboard.lib.ids import new_id
 from sessions_app.actions.terminals.opening import target_of
 from sessions_app.actions.terminals.stretches import (
@@ -131,7 +132,7 @@ def writes_in(chunks: Sequence[TerminalChunk], most_us: int = MAX_TIME_US) -> It
                     raise UnreadableOutput(_without_times(chunk))
                 yield time_us, piece
                 before_us = time_us
-        except (TypeError, ValueError) as error:
+        except (TypeError, CorruptData) as error:
             raise UnreadableOutput(_without_times(chunk)) from error
 
 

@@ -63,7 +63,7 @@ class TerminalSearch:
     def batches(self) -> Iterator[list[LineHit]]:
         """Lines that match, each at the moment when it was on the screen, as they are found.
 
-        A batch may be empty: whoever takes them can stop between any two. Raises MissingOutput, LinesError.
+        A batch may be empty: whoever takes them can stop between any two. Raises CorruptData, LinesError.
         """
         count, following = 0, self._start
         moments = Moments(self._terminal, deadline=self._deadline)

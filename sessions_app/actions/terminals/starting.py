@@ -15,10 +15,10 @@ from sessions_app.actions.terminals.reading import (
     size_at,
 )
 from sessions_app.actions.terminals.screens import redrawn_at, time_at
+from sessions_app.actions.terminals.times import timing_of
 from sessions_app.models import Terminal, TerminalKeyframe
 from sessions_app.terminal import wire
 from sessions_app.terminal.engine.model import EngineError
-from sessions_app.terminal.timing import Timing
 
 # Drawing the bytes behind a screen takes xterm.js some 30 ms for each MB.
 NEAR_BYTES = 1024 * 1024
@@ -115,9 +115,7 @@ def _without_keyframe(terminal: Terminal, end: int, unaided_bytes: int) -> Start
     clear = last_clear(read_bytes(terminal.pk, begin, end))
     offset = begin + clear if clear is not None else line_start_after(terminal.pk, end - unaided_bytes, end)
     (stretch,) = islice(read_stretches(terminal.pk, offset, offset + 1), 1)
-    time_us = Timing.decode(stretch.timing, stretch.first_us, stretch.offset - stretch.skipped).time_at(
-        offset
-    )
+    time_us = timing_of(stretch.timing, stretch.first_us, stretch.offset - stretch.skipped).time_at(offset)
     cols, rows = size_at(terminal, offset)
     return Start(offset, events_before(terminal.pk, offset), time_us, cols, rows, b"", False)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from sessions_app.actions.terminals.times import times_of
 from sessions_app.terminal import timing
 
 SEGMENT_BYTES = 256 * 1024
@@ -73,9 +74,9 @@ def in_segments(offset: int, writes: Iterable[tuple[int, bytes]]) -> Iterator[St
 
 
 def writes_of(stored_timing: bytes, first_us: int, data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The writes of a stored stretch, as (time in microseconds, bytes)."""
+    """The writes of a stored stretch, as (time in microseconds, bytes). Raises CorruptData."""
     position = 0
-    for time_us, length in timing.decode(stored_timing, first_us):
+    for time_us, length in times_of(stored_timing, first_us):
         yield time_us, data[position : position + length]
         position += length
     if position < len(data):

@@ -6,19 +6,23 @@ one. So there is a row for about BLOCK_BYTES of text and a few for the newest, a
 a few times at most.
 """
 
+import logging
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dashboard.lib.bulk import bulk_insert, existing_keys
+from dashboard.lib.errors import CorruptData
 from dashboard.lib.ids import new_id
 from dashboard.lib.text import storable
 from sessions_app.models import SearchEntry, SearchKind, Terminal, TerminalText
 from sessions_app.models.blob import pack
 from sessions_app.search import index
 from sessions_app.terminal.engine.model import Lines
-from sessions_app.terminal.lines import BLOCK_BYTES, blocks, decode_runs, encode_runs
+from sessions_app.terminal.lines import BLOCK_BYTES, LinesError, blocks, decode_runs, encode_runs
+
+logger = logging.getLogger(__name__)
 
 OPEN_BYTES = 4 * 1024
 _MOST_SMALL = 32
@@ -44,11 +48,11 @@ class _Block:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """A block that is to go, with the text by which the index knows it."""
+    """A block that is to go, with the text by which the index knows it; None where that is damaged."""
 
     id: uuid.UUID
     entry: int
-    text: str
+    text: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +99,22 @@ def change_text(terminal: Terminal, runs: Sequence[Lines], *, at_end: bool) -> T
 def forget_some_text(terminal: Terminal) -> bool:
     """Some blocks and their words, inside a transaction; whether there were any."""
     rows = list(TerminalText.objects.filter(terminal=terminal).order_by("offset")[:_FORGOTTEN_AT_ONCE])
-    stored = [
-        _Stored(row.pk, _entry_of(terminal, row.pk, row.first_us), indexed_text(decode_runs(row.read())))
-        for row in rows
-    ]
+    stored = [_Stored(row.pk, _entry_of(terminal, row.pk, row.first_us), _text_if_sound(row)) for row in rows]
     entries = _remove(stored)
     if entries:
         index.remove(entries)
     return bool(rows)
+
+
+def _text_if_sound(block: TerminalText) -> str | None:
+    """A damaged block is made anew like any other."""
+    try:
+        return indexed_text(decode_runs(block.read()))
+    except (CorruptData, LinesError) as error:
+        logger.info(
+            "terminal %s: its text from byte %d on was damaged: %s", block.terminal_id, block.offset, error
+        )
+        return None
 
 
 def _to_replace(terminal_id: uuid.UUID, runs: Sequence[Lines], *, at_end: bool) -> list[TerminalText]:
@@ -169,7 +181,7 @@ def _entry_of(terminal: Terminal, identity: uuid.UUID, first_us: int) -> int:
     return wanted if entry is None else entry
 
 
-def _remove(stored: Sequence[_Stored]) -> list[tuple[int, str]]:
+def _remove(stored: Sequence[_Stored]) -> list[tuple[int, str | None]]:
     """Delete the rows; what the index is to forget. Raises StaleText when one is not there any more."""
     if not stored:
         return []

@@ -16,6 +16,7 @@ from typing import Final
 from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from dashboard.lib.errors import CorruptData
 from sessions_app.actions.terminals.pieces import (
     Cursor,
     Piece,
@@ -23,7 +24,6 @@ from sessions_app.actions.terminals.pieces import (
     read_piece,
     window_at,
 )
-from sessions_app.actions.terminals.reading import MissingOutput
 from sessions_app.models import Terminal, TerminalKeyframe
 from sessions_app.terminal.engine.model import Derived, EngineError, Keyframe, Lines
 from sessions_app.terminal.engine.process import EngineProcess
@@ -95,7 +95,7 @@ class Workshop:
         self._is_stopped = False
 
     def work(self, terminal: Terminal) -> Result:
-        """What comes out of the next piece after the terminal's cursor. Raises MissingOutput, EngineAway."""
+        """What comes out of the next piece after the terminal's cursor. Raises CorruptData, EngineAway."""
         start = Cursor(terminal.derived_size, terminal.derived_event)
         result = self._result_ahead(terminal, start) or self._work(terminal, start)
         reached = result.end
@@ -135,7 +135,7 @@ class Workshop:
             return None
         try:
             result = future.result()
-        except (MissingOutput, EngineAway, DatabaseError):
+        except (CorruptData, EngineAway, DatabaseError):
             # It is tried again, and then told.
             return None
         return result if result.start == start else None
@@ -175,7 +175,7 @@ class Workshop:
         piece = None
         if ahead is not None and (ahead.terminal_id, ahead.start) == (terminal_id, start):
             # What went wrong there does so again here, and is told.
-            with suppress(MissingOutput, DatabaseError):
+            with suppress(CorruptData, DatabaseError):
                 piece = ahead.piece.result()
         piece = piece or read_piece(terminal_id, start, end)
         if self._reader is not None and piece.end.offset < end.offset:

@@ -15,11 +15,11 @@ from django.db import OperationalError, connection
 
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import ChangeDetector
+from dashboard.lib.errors import CorruptData
 from dashboard.lib.only_one import OnlyOne
 from sessions_app.actions.terminals import background
 from sessions_app.actions.terminals.background import BackgroundDeriving, deriving_meanwhile
 from sessions_app.actions.terminals.deriving import derivable, derive, derive_all
-from sessions_app.actions.terminals.reading import MissingOutput
 from sessions_app.actions.terminals.working import Workshop
 from sessions_app.models import Terminal, TerminalChunk, TerminalKeyframe
 from tests.factories import make_terminal
@@ -124,7 +124,7 @@ def test_a_damaged_recording_is_told_once_and_holds_nobody_up(
         wait_until(lambda: damaged.pk in deriving._troubles and deriving._troubles[damaged.pk].pause_s > 0.1)
     assert [str(damaged.pk) in record.getMessage() for record in caplog.records] == [True]
     assert isinstance(caplog.records[0].exc_info, tuple)
-    assert isinstance(caplog.records[0].exc_info[1], MissingOutput)
+    assert isinstance(caplog.records[0].exc_info[1], CorruptData)
 
 
 def test_finishing_waits_for_what_was_changed_since(deriving: BackgroundDeriving) -> None:

@@ -13,10 +13,11 @@ from django.db import connection
 
 from audit.actors import SYSTEM
 from dashboard.lib.db import write_transaction
+from dashboard.lib.errors import CorruptData
 from sessions_app.actions.terminals import deriving, pieces, texts, working, write_recording
 from sessions_app.actions.terminals.deriving import derivable, derive, derive_all, forget_derived
 from sessions_app.actions.terminals.pieces import PIECE_BYTES, Cursor, Piece, read_piece
-from sessions_app.actions.terminals.reading import MissingOutput, read_stretches
+from sessions_app.actions.terminals.reading import read_stretches
 from sessions_app.actions.terminals.sealing import seal
 from sessions_app.actions.terminals.starting import start_before
 from sessions_app.actions.terminals.working import EngineAway, Workshop
@@ -528,7 +529,7 @@ def test_what_is_read_ahead_is_derived_like_what_is_not(
         if threading.current_thread().name.startswith("pieces"):
             ahead.append(start)
             if fails:
-                raise MissingOutput
+                raise CorruptData
         return read_piece(terminal_id, start, end)
 
     monkeypatch.setattr(working, "read_piece", read)

@@ -1,0 +1,241 @@
+"""Rows of a terminal that were damaged: each door says so, and nothing else suffers."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.db.models import F
+from django.test import Client
+
+from dashboard.lib.errors import CorruptData
+from sessions_app.actions.terminals.deriving import derive_all
+from sessions_app.actions.terminals.newest_screens import newest_screens
+from sessions_app.actions.terminals.reading import DAMAGED, read_bytes, read_tails
+from sessions_app.actions.terminals.working import Workshop
+from sessions_app.lookup import short_id
+from sessions_app.models import Terminal, TerminalChunk, TerminalKeyframe, TerminalSegment, TerminalText
+from sessions_app.models.blob import Codec
+from sessions_app.terminal.engine.version import ENGINE
+from tests.dashboard.commands.calling import Caller
+from tests.factories import make_person, signed_in
+from tests.sessions_app.api.client import Api, problem_of
+from tests.sessions_app.search.test_terminal_search import answer
+from tests.sessions_app.terminals.recorder import Recorder, start_recorder
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif(not ENGINE, reason="the terminal engine has no wheel for this platform"),
+]
+
+NO_ZSTD = b"this was never compressed"
+CUT_OFF = b"\x80"
+
+
+@pytest.fixture
+def call(capsysbinary: pytest.CaptureFixture[bytes]) -> Caller:
+    return Caller(capsysbinary)
+
+
+@pytest.fixture
+def client() -> Client:
+    return signed_in(make_person())
+
+
+def made(workshop: Workshop, word: str) -> Recorder:
+    """An ended recording with everything that is derived of one."""
+    recorder = start_recorder()
+    recorder.write(f"\x1b[31m{word}\x1b[0m on the table\r\n".encode())
+    recorder.write(b"".join(b"%06d some bread\r\n" % number for number in range(500)))
+    recorder.exit(0)
+    derive_all(recorder.terminal.pk, workshop)
+    recorder.refresh()
+    return recorder
+
+
+@pytest.fixture
+def sound(workshop: Workshop) -> Recorder:
+    return made(workshop, "marmalade")
+
+
+@pytest.fixture
+def damaged(workshop: Workshop) -> Recorder:
+    return made(workshop, "marmalade")
+
+
+def segments_gone(terminal: Terminal) -> None:
+    TerminalSegment.objects.filter(terminal=terminal).delete()
+
+
+def segments_unpacked(terminal: Terminal) -> None:
+    TerminalSegment.objects.filter(terminal=terminal).update(data=NO_ZSTD, codec=Codec.ZSTD)
+
+
+def segments_cut(terminal: Terminal) -> None:
+    TerminalSegment.objects.filter(terminal=terminal).update(data=b"short", codec=Codec.RAW)
+
+
+def times_cut(terminal: Terminal) -> None:
+    TerminalSegment.objects.filter(terminal=terminal).update(timing=CUT_OFF)
+
+
+def times_beyond(terminal: Terminal) -> None:
+    """Numbers that no column and no frame has room for."""
+    TerminalSegment.objects.filter(terminal=terminal).update(timing=b"\xff" * 9 + b"\x7f" + b"\x01")
+
+
+def keyframes(terminal: Terminal) -> None:
+    TerminalKeyframe.objects.filter(terminal=terminal).update(data=NO_ZSTD, codec=Codec.ZSTD)
+
+
+def text_unpacked(terminal: Terminal) -> None:
+    TerminalText.objects.filter(terminal=terminal).update(data=NO_ZSTD, codec=Codec.ZSTD)
+
+
+def text_cut(terminal: Terminal) -> None:
+    TerminalText.objects.filter(terminal=terminal).update(data=b"\x01\xff", codec=Codec.RAW, size=2)
+
+
+type Damage = Callable[[Terminal], None]
+
+OUTPUT = [segments_gone, segments_unpacked, segments_cut]
+TIMES = [times_cut, times_beyond]
+TEXT = [text_unpacked, text_cut]
+EVERY = [*OUTPUT, *TIMES, keyframes, *TEXT]
+every_damage = pytest.mark.parametrize("damage", EVERY)
+
+
+@every_damage
+def test_the_search_over_everything_finds_the_others(
+    client: Client, call: Caller, sound: Recorder, damaged: Recorder, damage: Damage
+) -> None:
+    damage(damaged.terminal)
+
+    page = client.get("/search/", {"q": "marmalade"})
+    assert (page.status_code, f"/terminals/{sound.terminal.pk}/" in page.content.decode()) == (200, True)
+    found = client.get("/api/v1/search", {"q": "marmalade"}).json()["items"]
+    expected = {str(sound.terminal.pk)} | ({str(damaged.terminal.pk)} if damage not in TEXT else set())
+    assert {hit["object"] for hit in found} == expected
+    assert call("search", "marmalade").status == 0
+
+
+@every_damage
+def test_the_search_inside_says_so_or_finds_it(client: Client, damaged: Recorder, damage: Damage) -> None:
+    damage(damaged.terminal)
+
+    *hits, last = answer(client, damaged.terminal, q="marmalade")
+    assert hits or DAMAGED in last["error"]
+    moment = client.get(f"/terminals/{damaged.terminal.pk}/moment", {"offset": "30", "text": "marmalade"})
+    assert moment.status_code in (200, 204)
+
+
+@pytest.mark.parametrize("damage", [*OUTPUT, *TIMES, keyframes])
+def test_a_screen_is_refused(call: Caller, damaged: Recorder, damage: Damage) -> None:
+    damage(damaged.terminal)
+
+    path = f"terminals/{damaged.terminal.pk}/screen"
+    offset = damaged.terminal.size if damage is keyframes else 40
+    assert problem_of(Api().get(path, offset=offset)) == (422, "/problems/refused")
+    assert Api().get(path, offset=offset).json()["detail"] == DAMAGED
+    ended = call("screen", short_id(damaged.terminal), "--offset", str(offset))
+    assert (ended.status, ended.errors) == (2, f"scrollback: {DAMAGED}\n")
+
+
+@pytest.mark.parametrize("damage", [segments_unpacked, segments_cut, *TIMES, keyframes])
+def test_a_preview_shows_nothing(client: Client, damaged: Recorder, damage: Damage) -> None:
+    damage(damaged.terminal)
+
+    at_us = damaged.terminal.duration_us if damage is keyframes else 1_000
+    assert client.get(f"/terminals/{damaged.terminal.pk}/screen", {"at_us": at_us}).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("damage", "doors"),
+    [
+        *((damage, ("stretch?from=0", "stretch?us=1", "frames?from=0", "bytes?from=0")) for damage in OUTPUT),
+        *((damage, ("stretch?from=0", "stretch?us=1", "frames?from=0", "map")) for damage in TIMES),
+    ],
+)
+def test_a_player_is_told_in_words(
+    client: Client, damaged: Recorder, damage: Damage, doors: tuple[str, ...]
+) -> None:
+    damage(damaged.terminal)
+
+    for door in doors:
+        answer = client.get(f"/terminals/{damaged.terminal.pk}/{door}")
+        assert (door, answer.status_code) == (door, 422)
+        assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+        assert answer.content.decode() == DAMAGED
+        assert "immutable" not in answer.headers.get("Cache-Control", "")
+
+
+def test_a_kept_screen_that_is_damaged_is_told_in_words(client: Client, damaged: Recorder) -> None:
+    keyframes(damaged.terminal)
+    kept = TerminalKeyframe.objects.filter(terminal=damaged.terminal).latest("offset")
+
+    assert client.get(f"/terminals/{damaged.terminal.pk}/stretch?from={kept.offset}").status_code == 422
+
+
+@every_damage
+def test_small_pictures_show_what_there_is(sound: Recorder, damaged: Recorder, damage: Damage) -> None:
+    if damage in OUTPUT:
+        TerminalKeyframe.objects.filter(terminal=damaged.terminal).delete()
+    damage(damaged.terminal)
+
+    terminals = [damaged.refresh(), sound.terminal]
+    screens = newest_screens(terminals)
+    assert sound.terminal.pk in screens
+    assert (damaged.terminal.pk in screens) == (damage not in OUTPUT)
+    tails = read_tails({terminal.pk: terminal.size for terminal in terminals}, 12)
+    assert tails[sound.terminal.pk] == b"some bread\r\n"
+
+
+def test_a_chunk_that_is_shorter_than_it_says_is_not_read_for_ever() -> None:
+    recorder = start_recorder()
+    recorder.write(b"one line\r\n")
+    TerminalChunk.objects.update(size=F("size") + 1)
+
+    with pytest.raises(CorruptData):
+        read_bytes(recorder.terminal.pk, 0, 11)
+
+
+@pytest.mark.parametrize("damage", [keyframes, *TEXT])
+def test_a_rebuild_repairs_what_was_derived(
+    client: Client, call: Caller, damaged: Recorder, damage: Damage
+) -> None:
+    damage(damaged.terminal)
+
+    ended = call("terminals", "rebuild", str(damaged.terminal.pk))
+    assert (ended.status, ended.errors) == (0, "")
+    assert "marmalade" in call("screen", short_id(damaged.terminal), "--offset", "40").text
+    found = client.get("/api/v1/search", {"q": "marmalade"}).json()["items"]
+    assert [hit["object"] for hit in found] == [str(damaged.terminal.pk)]
+
+
+@pytest.mark.parametrize("damage", [*OUTPUT, *TIMES])
+def test_a_rebuild_goes_on_with_the_others_and_keeps_what_it_cannot_make_again(
+    call: Caller, sound: Recorder, damaged: Recorder, damage: Damage
+) -> None:
+    damage(damaged.terminal)
+    Terminal.objects.update(derived_by="ghostty-0.0.1")
+    kept = set(TerminalKeyframe.objects.filter(terminal=damaged.terminal).values_list("pk", flat=True))
+
+    ended = call("terminals", "rebuild", "--all", "--json")
+    assert (ended.status, ended.document["rebuilt"]) == (1, 1)
+    assert list(ended.document["errors"]) == [short_id(damaged.terminal)]
+    assert "Restore a backup" in ended.document["errors"][short_id(damaged.terminal)]
+    assert (sound.refresh().derived_by, damaged.refresh().derived_by) == (ENGINE, "ghostty-0.0.1")
+    assert (
+        set(TerminalKeyframe.objects.filter(terminal=damaged.terminal).values_list("pk", flat=True)) == kept
+    )
+    assert TerminalText.objects.filter(terminal=damaged.terminal).exists()
+
+
+@pytest.mark.parametrize("damage", [*OUTPUT, *TIMES])
+def test_an_export_is_refused_in_one_line(
+    call: Caller, damaged: Recorder, damage: Damage, tmp_path: Path
+) -> None:
+    damage(damaged.terminal)
+
+    ended = call("export", short_id(damaged.terminal), "--as", "asciicast", "-o", tmp_path / "a.cast")
+    assert (ended.status, ended.errors.count("\n"), "Restore a backup" in ended.errors) == (2, 1, True)
+    assert list(tmp_path.iterdir()) == []
