@@ -13,6 +13,8 @@ class CloseCode(IntEnum):
     UNKNOWN = 4004
     TOO_SLOW = 4008
     REVOKED = 4009
+    # What is stored cannot be read, now or ever.
+    DAMAGED = 4010
     # A message or an address that the protocol does not have.
     MISTAKE = 4400
     # The server failed; it may work the next time.
@@ -29,6 +31,7 @@ _REASONS = {
     CloseCode.UNKNOWN: "unknown",
     CloseCode.TOO_SLOW: "too slow",
     CloseCode.REVOKED: "access was revoked",
+    CloseCode.DAMAGED: "what is stored is damaged",
     CloseCode.MISTAKE: "not in the protocol",
     CloseCode.FAILED: "the server failed",
 }

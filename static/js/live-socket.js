@@ -5,7 +5,7 @@ import { SteadySocket } from "scrollback/steady-socket";
 // Timers of a hidden tab are slow, so nobody looks after its socket.
 const HIDDEN_MS = 30_000;
 // Not signed in, not allowed, unknown, revoked: asking again would be refused again.
-const FINAL_CODES = new Set([4001, 4003, 4004, 4009]);
+const FINAL_CODES = new Set([4001, 4003, 4004, 4009, 4010]);
 
 export class LiveSocket {
   #socket;

@@ -107,7 +107,7 @@ def test_a_server_that_restarts_is_tried_again_from_where_one_is(page: Page) -> 
     assert state(page) == "connected"
 
 
-@pytest.mark.parametrize("code", [4001, 4003, 4004, 4009, 1000])
+@pytest.mark.parametrize("code", [4001, 4003, 4004, 4009, 4010, 1000])
 def test_a_final_answer_is_not_asked_again(page: Page, code: int) -> None:
     page.evaluate("sockets[0].opened()")
     page.evaluate("(code) => sockets[0].ended(code)", code)

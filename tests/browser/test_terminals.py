@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from sessions_app.actions.terminals.reading import read_bytes
+from sessions_app.actions.terminals.reading import DAMAGED, read_bytes
 from sessions_app.models import Person, Terminal
 from sessions_app.terminal.asciicast.model import Output
 from tests.browser.conftest import OpenContext
@@ -501,3 +501,31 @@ def test_who_scrolled_up_is_told_and_comes_back_to_the_end(
     expect(follow).to_have_attribute("aria-pressed", "true")
     expect(follow).not_to_contain_text("newer below")
     assert page.locator("terminal-view").evaluate("(view) => view.screen.atBottom")
+
+
+def test_a_damaged_recording_is_told_in_words_and_not_asked_for_again(
+    signed_in_page: Page, server: Server, problems: Problems
+) -> None:
+    recorder = start_recorder()
+    recorder.write(b"one\r\n", after_us=1_000_000)
+    recorder.write(b"two\r\n", after_us=1_000_000)
+    recorder.terminal.chunks.update(timing=b"\x80")
+    page = signed_in_page
+    followed: list[str] = []
+    address = f"/terminals/{recorder.terminal.pk}/"
+    page.on("websocket", lambda socket: followed.append(socket.url) if address in socket.url else None)
+
+    problems.allow("status of 422")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(address)
+    expect_live(page, "closed")
+    expect(page.locator("[data-connection]")).to_have_text("Closed")
+    notice = page.locator("[data-notice-text]")
+    expect(notice).to_have_text(DAMAGED)
+    assert notice.evaluate("({ scrollWidth, clientWidth }) => scrollWidth <= clientWidth")
+    # It would be tried again within 0.6 s.
+    page.wait_for_timeout(1_000)
+    assert len(followed) == 1
+    # A link to a moment plays.
+    page.goto(f"{address}?t=1")
+    expect(notice).to_have_text(DAMAGED)

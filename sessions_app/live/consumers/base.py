@@ -14,6 +14,7 @@ from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import DatabaseError
 
+from dashboard.lib.errors import CorruptData
 from sessions_app.access import READ, may
 from sessions_app.actors import actor_of
 from sessions_app.live.close_codes import CloseCode
@@ -154,6 +155,11 @@ class LiveConsumer(_Socket, ABC):
                 await self._until_it_works(self.deliver, news)
         except Refusal as refusal:
             await self.close(refusal.code)
+        except CorruptData as error:
+            logger.warning(
+                "A live socket to %s %s meets damage: %s", *(self.interest() or ("all", "")), error
+            )
+            await self.close(CloseCode.DAMAGED)
         except Exception:
             logger.exception("A live socket failed")
             await self.close(CloseCode.FAILED)

@@ -3,7 +3,7 @@
 import { Follower, HOLE } from "scrollback/terminal/follower";
 import { endOf, joined, until } from "scrollback/terminal/frames";
 import { RecordingMap } from "scrollback/terminal/recording-map";
-import { Stretches } from "scrollback/terminal/stretches";
+import { Stretches, whyNot } from "scrollback/terminal/stretches";
 
 // Drawing so much takes the browser no time.
 const NEAR_BYTES = 32 * 1024;
@@ -46,7 +46,7 @@ export class Recording {
 
   async #answer(after) {
     const response = await this.fetch(`/terminals/${this.terminal}/map${after ? `?after=${after}` : ""}`);
-    if (!response.ok) throw new Error(`the recording could not be read: HTTP ${response.status}`);
+    if (!response.ok) throw await whyNot(response);
     return response.json();
   }
 

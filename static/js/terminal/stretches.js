@@ -5,6 +5,13 @@ import { decodeFrames, endOf } from "scrollback/terminal/frames";
 
 const MOST_KEPT_BYTES = 32 * 1024 * 1024;
 
+/** Why an answer is no recording; its `words` are those that the server has for a person, if any. */
+export async function whyNot(response) {
+  const hasWords = response.status === 422 && response.headers.get("Content-Type")?.startsWith("text/plain");
+  const words = hasWords ? await response.text() : "";
+  return Object.assign(new Error(`the recording could not be read: HTTP ${response.status}`), { words });
+}
+
 export class Stretches {
   // Addresses, the least recently used first.
   #kept = new Map();
@@ -75,7 +82,7 @@ export class Stretches {
 
   async #read(address, offset, signal) {
     const response = await this.fetch(`/terminals/${this.terminal}/${address}`, { signal });
-    if (!response.ok) throw new Error(`the recording could not be read: HTTP ${response.status}`);
+    if (!response.ok) throw await whyNot(response);
     const isFinal = response.headers.get("Cache-Control")?.includes("immutable") ?? false;
     const buffer = await response.arrayBuffer();
     const frames = decodeFrames(buffer);

@@ -25,7 +25,7 @@ class TerminalView extends HTMLElement {
       apply: (frame, done) => this.screen.apply(frame, done),
       reveal: (done) => this.screen.reveal(done),
       changed: () => this.show(),
-      failed: () => this.notify("The recording could not be read. Try again."),
+      failed: ({ words }) => this.notify(words || "The recording could not be read. Try again."),
       caughtUp: () => this.goOn(),
     });
     this.parts = new ViewParts(this);
@@ -227,7 +227,10 @@ class TerminalView extends HTMLElement {
 
   showConnection(state, reason = "") {
     this.dataset.live = state;
-    this.tell(reason || CONNECTION_WORDS[state] || "");
+    const isClosed = state === "closed";
+    // Why it stays so has a line of its own: on a phone there is no room for it beside the rest.
+    if (isClosed) this.notify(reason);
+    this.tell((!isClosed && reason) || CONNECTION_WORDS[state] || "");
   }
 
   show() {

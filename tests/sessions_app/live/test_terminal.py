@@ -10,12 +10,13 @@ import pytest
 from autobahn.exception import Disconnected
 
 from dashboard.lib import nudges
-from dashboard.lib.db import ChangeDetector
+from dashboard.lib.db import ChangeDetector, write_transaction
 from sessions_app.actions.terminals import mark_lost, screens, seal
 from sessions_app.actions.terminals.frames import FRAME_BYTES, MAX_EVENTS, SpanKey
 from sessions_app.actions.terminals.starting import MAX_KEYFRAME_BYTES, REACH_BYTES
 from sessions_app.live import frames, sender
 from sessions_app.live.close_codes import CloseCode
+from sessions_app.live.consumers import base
 from sessions_app.live.consumers import terminal as consumer
 from sessions_app.live.facts import Login, Mailbox
 from sessions_app.live.frames import DRAWN_EVERY_BYTES, DRAWN_ROWS
@@ -212,6 +213,58 @@ def test_what_viewers_at_the_end_will_ask_for_is_read_before_they_are_told(
             assert await viewer.until(12) == b"first letter"
             assert viewer.of_kind(wire.ResizeFrame) == [wire.ResizeFrame(5, 1_000, 100, 30)]
 
+    run(scenario)
+
+
+def test_a_damaged_recording_closes_for_good_and_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        async with (
+            Viewer(damaged.terminal.pk, cookie) as viewer,
+            Viewer(sound.terminal.pk, cookie) as other,
+        ):
+            await other.until(await here(lambda: sound.write(b"three").offset))
+            assert await viewer.close_code() == CloseCode.DAMAGED
+            assert other.shown == b"onethree"
+        async with Viewer(timeless.terminal.pk, cookie) as viewer:
+            assert await viewer.close_code() == CloseCode.DAMAGED
+
+    cookie, sound = set_up()
+    damaged, timeless = start_recorder(), start_recorder()
+    for recorder in (sound, damaged, timeless):
+        recorder.write(b"one")
+    damaged.terminal.chunks.update(size=4)
+    timeless.terminal.chunks.update(timing=b"\x80")
+    # Not by caplog: the application sets logging up anew when it is first imported.
+    told: list[str] = []
+    monkeypatch.setattr(base.logger, "warning", lambda text, *values: told.append(text % values))
+    monkeypatch.setattr(base.logger, "exception", lambda *_: told.append("a traceback"))
+    run(scenario)
+    ids = [str(recorder.terminal.pk) for recorder in (damaged, timeless)]
+    assert [pk in line for pk, line in zip(ids, told, strict=True)] == [True, True]
+
+
+def test_what_the_hub_cannot_read_ahead_is_for_its_own_viewers_to_hear() -> None:
+    async def scenario() -> None:
+        async with (
+            Viewer(damaged.terminal.pk, cookie) as viewer,
+            Viewer(sound.terminal.pk, cookie) as other,
+        ):
+            await viewer.until(3)
+            await other.until(3)
+            await here(damage_next)
+            assert await viewer.close_code() == CloseCode.DAMAGED
+            assert await other.until(6) == b"onetwo"
+
+    def damage_next() -> None:
+        with write_transaction():
+            for recorder in (damaged, sound):
+                recorder.write(b"two")
+            damaged.terminal.chunks.filter(offset=3).update(timing=b"\x80")
+
+    cookie, sound = set_up()
+    damaged = start_recorder()
+    for recorder in (sound, damaged):
+        recorder.write(b"one")
     run(scenario)
 
 
