@@ -13,7 +13,7 @@ from typing import Any, Final
 from django.db.models import QuerySet
 from django.db.models.functions import Left
 
-from dashboard.lib.formatting import instant
+from dashboard.lib.clock import instant
 from sessions_app.models import (
     AgentSession,
     Event,

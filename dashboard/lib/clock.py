@@ -1,7 +1,13 @@
 """Time as the console keeps it: integer Unix milliseconds, UTC."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# The first and the last that dates can show.
+_FIRST_MS: Final = -62_135_596_800_000
+_LAST_MS: Final = 253_402_300_799_999
 
 
 def now_ms() -> int:
@@ -22,6 +28,11 @@ def iso_to_ms(text: str) -> int | None:
         return None
 
 
+def instant(ms: int) -> datetime:
+    """The moment as an aware UTC datetime; one before the first or after the last of those as that."""
+    return _EPOCH + timedelta(milliseconds=min(max(ms, _FIRST_MS), _LAST_MS))
+
+
 def ms_to_iso(ms: int) -> str:
     """ISO 8601 in UTC with milliseconds, e.g. 2026-02-23T12:54:34.120Z."""
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return instant(ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,9 +1,10 @@
 """Numbers, times and sizes in the words the console uses; plain text, no markup, no Django."""
 
 import re
-from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
+
+from dashboard.lib.clock import instant
 
 # Of a count that only says that there is much.
 MOST_SHOWN: Final = 99
@@ -19,11 +20,6 @@ _UNITS = re.compile(
     re.ASCII,
 )
 _AGO_UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"))
-
-
-def instant(at_ms: int) -> datetime:
-    """Unix milliseconds as an aware UTC datetime."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
 def exact_time(at_ms: int) -> str:

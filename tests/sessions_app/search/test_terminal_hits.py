@@ -6,10 +6,12 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.test import Client
 
+from sessions_app.actions.terminals.exporting import FORMS, export_of
 from sessions_app.models import Person, SearchKind, Terminal
 from sessions_app.search.find import Hit, find
 from sessions_app.search.query import parse
 from sessions_app.terminal.engine.model import Line
+from tests.dashboard.commands.calling import Caller
 from tests.factories import (
     START_MS,
     make_message,
@@ -26,6 +28,11 @@ from tests.sessions_app.terminals.recorder import start_recorder
 pytestmark = pytest.mark.django_db
 
 DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def call(capsysbinary: pytest.CaptureFixture[bytes]) -> Caller:
+    return Caller(capsysbinary)
 
 
 @pytest.fixture
@@ -272,3 +279,25 @@ def test_the_api_says_where_the_line_is(client: Client) -> None:
     (hit,) = client.get("/api/v1/search", {"q": "needle"}).json()["items"]
     assert (hit["kind"], hit["object"], hit["session"]) == ("terminal", str(terminal.pk), None)
     assert hit["moment"] == {"offset": 41, "at_us": 2_500_002, "others": 1}
+
+
+def test_a_recording_that_ends_after_the_last_date_is_shown_and_found(client: Client, call: Caller) -> None:
+    last_ms = 253_402_300_799_999
+    terminal = make_terminal(
+        None,
+        b"needle\r\n",
+        started_ms=last_ms,
+        ended_ms=last_ms + 60_000,
+        duration_us=60_000_000,
+        state="ended",
+    )
+    shown(terminal, Line(8, 60_000_000, "needle"))
+
+    assert "31 Dec 9999" in page_of(client, "needle")
+    assert call("search", "needle").status == 0
+    for address in (f"/terminals/{terminal.pk}/", f"/terminals/{terminal.pk}/figures/", "/terminals/", "/"):
+        assert (address, client.get(address).status_code) == (address, 200)
+    for form in FORMS:
+        assert (form, b"".join(export_of(terminal, form)) != b"") == (form, True)
+    assert call("list", "--terminals").status == 0
+    assert call("show", str(terminal.pk)).status == 0
