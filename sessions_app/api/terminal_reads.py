@@ -7,14 +7,15 @@ import msgspec
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 
+from dashboard.lib.errors import CorruptData, Refused
 from dashboard.lib.streaming import streamed
 from sessions_app.actions.exports import note_terminal_export
 from sessions_app.actions.terminals.exporting import FORMS, export_of, file_name
-from sessions_app.actions.terminals.reading import read_bytes
+from sessions_app.actions.terminals.reading import DAMAGED, read_bytes
 from sessions_app.api.documents import MarkerDocument, TerminalDocument
 from sessions_app.api.endpoint import OCTETS, Call, Endpoint
 from sessions_app.api.paging import Page, PageQuery, paged
-from sessions_app.api.problems import NOT_FOUND
+from sessions_app.api.problems import NOT_FOUND, REFUSED
 from sessions_app.api.rendering import marker_document, terminal_document
 from sessions_app.models import Person, Terminal, TerminalEvent, TerminalEventKind
 
@@ -58,7 +59,10 @@ def read_output(call: Call, terminal_id: uuid.UUID) -> HttpResponse:
     terminal = terminal_of(call.caller.person, terminal_id)
     start = min(call.query.offset, terminal.size)
     end = min(start + call.query.limit, terminal.size)
-    response = HttpResponse(read_bytes(terminal.pk, start, end), content_type=OCTETS)
+    try:
+        response = HttpResponse(read_bytes(terminal.pk, start, end), content_type=OCTETS)
+    except CorruptData as error:
+        raise Refused(DAMAGED) from error
     response["Scrollback-Next-Offset"] = str(end)
     response["Scrollback-Size"] = str(terminal.size)
     # Bytes of a program are never shown by a browser as a page.
@@ -121,7 +125,7 @@ ENDPOINTS = (
         read_output,
         answers=bytes,
         query=OutputQuery,
-        problems=(NOT_FOUND,),
+        problems=(NOT_FOUND, REFUSED),
         tag="Terminals",
     ),
     Endpoint(

@@ -140,6 +140,15 @@ def test_a_screen_is_refused(call: Caller, damaged: Recorder, damage: Damage) ->
     assert (ended.status, ended.errors) == (2, f"scrollback: {DAMAGED}\n")
 
 
+@pytest.mark.parametrize("damage", OUTPUT)
+def test_output_over_the_api_is_refused(damaged: Recorder, damage: Damage) -> None:
+    damage(damaged.terminal)
+
+    answer = Api().get(f"terminals/{damaged.terminal.pk}/output")
+    assert problem_of(answer) == (422, "/problems/refused")
+    assert answer.json()["detail"] == DAMAGED
+
+
 @pytest.mark.parametrize("damage", [segments_unpacked, segments_cut, *TIMES, keyframes])
 def test_a_preview_shows_nothing(client: Client, damaged: Recorder, damage: Damage) -> None:
     damage(damaged.terminal)
