@@ -23,6 +23,7 @@ from sessions_app.actions.terminals.sealing import (
     refused_as_unreadable,
     sealed_drafts,
     segment_row,
+    unsealed_chunks,
     writes_in,
 )
 from sessions_app.actions.terminals.stretches import SEGMENT_BYTES, in_segments
@@ -215,7 +216,7 @@ def _seal_output(addition: Addition, before_us: int, *, whole: bool) -> list[Dra
     Unless `whole`, a rest that fills no segment is a chunk. Raises UnreadableOutput, with nothing changed.
     """
     terminal, output = addition.terminal, addition.output
-    chunks = list(terminal.chunks.filter(offset__gte=terminal.sealed_size).order_by("offset"))
+    chunks = unsealed_chunks(terminal)
     there = end_of(chunks, terminal.sealed_size)
     if there != output.offset:
         raise UnreadableOutput(f"its output is not all there behind {there} bytes")

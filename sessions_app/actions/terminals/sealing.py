@@ -5,13 +5,15 @@ seals it (`seal_if_due`); what nobody sends anything after is left to a thread o
 """
 
 import logging
+import time
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import batched
 from typing import Any, Final
 
 from django.db import DataError, IntegrityError
+from django.db.models.functions import Length
 
 from audit.actors import SYSTEM
 from audit.record import Draft, append
@@ -43,19 +45,39 @@ _SEGMENTS_AN_ENTRY: Final = 200
 _UNSEALED_MS: Final = SEGMENT_US // 1_000
 
 
+# Whoever sends behind output that could not be sealed would try it with all that is there, each time.
+_LEFT_ALONE_S: Final = 60.0
+_MOST_LEFT_ALONE: Final = 1_000
+_left_alone: dict[uuid.UUID, float] = {}
+
+
 class UnreadableOutput(Exception):
     """Chunks are damaged or missing, or their place is taken: what was printed cannot be told, and stays as it is."""
 
 
 def seal_if_due(terminal: Terminal) -> None:
-    """Seal when there are 256 KB or 10 s of output in chunks, or when the recording has ended."""
+    """Seal when there are 256 KB or 10 s of output in chunks, or when the recording has ended.
+
+    Where that was impossible it is tried again a minute later.
+    """
     pending = terminal.size - terminal.sealed_size
-    if pending and (terminal.state == TerminalState.ENDED or pending >= SEGMENT_BYTES or _is_old(terminal)):
+    if not pending or _left_alone.get(terminal.pk, 0.0) > time.monotonic():
+        return
+    if terminal.state == TerminalState.ENDED or pending >= SEGMENT_BYTES or _is_old(terminal):
         try:
             seal(terminal)
         except UnreadableOutput as error:
             # What was sent is stored. The server's thread comes to it too, and tells people.
             logger.debug("%s cannot be sealed: %s", terminal.pk, error)
+            _leave_alone(terminal.pk)
+
+
+def _leave_alone(terminal_id: uuid.UUID) -> None:
+    now = time.monotonic()
+    if len(_left_alone) >= _MOST_LEFT_ALONE:
+        # Several threads do this; of those that are forgotten too soon, one look is made too many.
+        _left_alone.clear()
+    _left_alone[terminal_id] = now + _LEFT_ALONE_S
 
 
 def longest_unsealed(moment_ms: int, but: Collection[uuid.UUID] = ()) -> uuid.UUID | None:
@@ -79,11 +101,11 @@ def seal(terminal: Terminal) -> bool:
 
     Raises UnreadableOutput, DatabaseError.
     """
-    chunks = list(terminal.chunks.filter(offset__gte=terminal.sealed_size).order_by("offset"))
-    if not chunks:
-        return False
     unsealed = Terminal.objects.filter(pk=terminal.pk, sealed_size=terminal.sealed_size)
     try:
+        chunks = unsealed_chunks(terminal)
+        if not chunks:
+            return False
         end = end_of(chunks, terminal.sealed_size)
         rows = [
             segment_row(terminal, found) for found in in_segments(terminal.sealed_size, writes_in(chunks))
@@ -104,18 +126,38 @@ def seal(terminal: Terminal) -> bool:
     return True
 
 
+def unsealed_chunks(terminal: Terminal) -> list[TerminalChunk]:
+    """All chunks behind what is sealed, in order. Raises UnreadableOutput where they do not follow.
+
+    That is found out before any of their bytes are read: behind a damaged one there may be any number of them.
+    """
+    chunks = terminal.chunks.filter(offset__gte=terminal.sealed_size).order_by("offset")
+    places = chunks.annotate(length=Length("data")).values_list("offset", "size", "length")
+    end = _end_of(places, terminal.sealed_size)
+    return list(chunks.filter(offset__lt=end))
+
+
 def end_of(chunks: Sequence[TerminalChunk], start: int) -> int:
     """Where the output in these ends, which begins at `start`. Raises UnreadableOutput where they do not follow."""
+    return _end_of(((chunk.offset, chunk.size, _length(chunk)) for chunk in chunks), start)
+
+
+def _length(chunk: TerminalChunk) -> int:
+    try:
+        return len(chunk.data)
+    except TypeError:
+        # A column of SQLite takes anything.
+        return -1
+
+
+def _end_of(places: Iterable[tuple[int, int, int]], start: int) -> int:
+    """The same of their offsets, their sizes and the lengths of their bytes."""
     position = start
-    for chunk in chunks:
-        try:
-            follows = chunk.offset == position and 0 < chunk.size == len(chunk.data)
-        except TypeError:
-            # A column of SQLite takes anything.
-            follows = False
-        if not follows:
+    for offset, size, length in places:
+        # Of a size that is text none of it is true.
+        if offset != position or size != length or not length > 0:
             raise UnreadableOutput(f"its output is not all there behind {position} bytes")
-        position += chunk.size
+        position += size
     return position
 
 

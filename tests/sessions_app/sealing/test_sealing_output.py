@@ -1,6 +1,7 @@
 """Output that is not sealed as it is sent: a thread of the server comes to it within seconds, whatever happened."""
 
 import logging
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from unittest.mock import patch
 
 import pytest
 from django.db import DatabaseError, connection
+from django.test.utils import CaptureQueriesContext
 
 from audit.actors import SYSTEM
 from audit.models import Entry
@@ -20,7 +22,9 @@ from sessions_app.actions.terminals import append_output, mark_lost, seal
 from sessions_app.actions.terminals import sealing as sealing_output
 from sessions_app.actions.terminals.reading import read_bytes
 from sessions_app.actions.terminals.sealing import UnreadableOutput, longest_unsealed
+from sessions_app.actions.terminals.stretches import SEGMENT_BYTES
 from sessions_app.models import AgentSession, Terminal, TerminalChunk, TerminalSegment, TerminalState
+from sessions_app.terminal import timing
 from sessions_app.terminal.asciicast.model import MAX_TIME_US, Exit
 from sessions_app.terminal.batch import Batch, Position
 from tests.factories import make_event, make_session
@@ -202,6 +206,52 @@ def test_output_that_the_database_refuses_keeps_nothing_else_from_being_sealed(
     # Nor its recorder from sending.
     damaged.exit(0)
     assert sealed_of(damaged) == (0, 1)
+
+
+def output_reads(work: Callable[[], object]) -> int:
+    """How many queries take the bytes of all chunks out of the database; the newest alone is read to mask secrets."""
+    with CaptureQueriesContext(connection) as queries:
+        work()
+    column = '"sessions_app_terminalchunk"."data"'
+    statements = [query["sql"].replace(f"LENGTH({column})", "") for query in queries]
+    return sum(sql.startswith("SELECT") and column in sql and "LIMIT" not in sql for sql in statements)
+
+
+# Enough that no line is put together with what was written before it.
+LINES = b"and more\r\n" * 300
+
+
+def test_who_sends_behind_output_that_is_not_all_there_reads_none_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recorder = printed(LINES)
+    recorder.write(b"x" * (SEGMENT_BYTES - 2 * len(LINES)))
+    recorder.terminal.chunks.filter(offset=0).delete()
+    began = time.monotonic()
+    for minute in range(3):
+        monkeypatch.setattr(time, "monotonic", lambda minute=minute: began + 61 * minute)
+        assert output_reads(lambda: recorder.write(LINES)) == 0
+    assert sealed_of(recorder) == (0, 4)
+
+
+def test_who_sends_behind_output_that_cannot_be_sealed_is_not_asked_to_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recorder = printed(b"x" * (SEGMENT_BYTES - 1))
+    recorder.terminal.chunks.update(timing=b"\xff")
+    assert output_reads(lambda: recorder.write(LINES)) == 1
+    for _ in range(3):
+        assert output_reads(lambda: recorder.write(LINES)) == 0
+    began = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: began + 61)
+    assert output_reads(lambda: recorder.write(LINES)) == 1
+    # Somebody mends it.
+    recorder.terminal.chunks.filter(offset=0).update(
+        timing=timing.encode([(1_000, SEGMENT_BYTES - 1)], 1_000)
+    )
+    monkeypatch.setattr(time, "monotonic", lambda: began + 122)
+    recorder.write(LINES)
+    assert sealed_of(recorder) == (recorder.position.offset, 0)
 
 
 def test_who_comes_second_does_nothing_and_calls_nothing_damaged() -> None:
