@@ -1,5 +1,6 @@
 """Answers a query: newest first, in pages, within a time limit."""
 
+import logging
 import re
 import time
 import uuid
@@ -7,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
-from dashboard.lib.errors import BadRequest, Refused
+from dashboard.lib.errors import BadRequest, CorruptData, Refused
 from dashboard.lib.keyset import BrokenCursor, decode_cursor, encode_cursor
 from sessions_app.lookup import find_session
 from sessions_app.models import (
@@ -25,6 +26,8 @@ from sessions_app.search import index
 from sessions_app.search.query import Query
 from sessions_app.search.terminal_hits import TextSearch
 from sessions_app.terminal.line_search import LineHit
+
+logger = logging.getLogger(__name__)
 
 PAGE_HITS = 30
 DEADLINE_SECONDS = 1.0
@@ -261,7 +264,14 @@ def _hit(
 
 
 def _whole(text: str, blob: Blob | None) -> str:
-    return text if blob is None else blob.read().decode()
+    """A body; the beginning that its row holds where the rest is damaged, as the search goes on with the others."""
+    if blob is None:
+        return text
+    try:
+        return blob.read().decode()
+    except (CorruptData, UnicodeDecodeError) as error:
+        logger.warning("The text %s is damaged and searched in its beginning alone: %s", blob, error)
+        return text
 
 
 type Matcher = Callable[[str], tuple[tuple[str, bool], ...] | None]

@@ -7,6 +7,7 @@ from django.contrib.auth.models import AnonymousUser
 from dashboard.lib.errors import BadRequest
 from dashboard.lib.text import storable
 from sessions_app.models import AgentSession, Person, SearchEntry, SearchKind
+from sessions_app.models.blob import Blob, Codec
 from sessions_app.search import index
 from sessions_app.search.find import find
 from sessions_app.search.query import parse
@@ -93,6 +94,22 @@ def test_long_outputs_are_searched_to_their_end(ada: Person) -> None:
 
     (hit,) = find(parse("needle"), ada).hits
     assert ("needle", True) in hit.excerpt
+
+
+@pytest.mark.parametrize(
+    ("codec", "data"), [(Codec.ZSTD, b"never compressed"), (Codec.RAW, b"no UTF-8 \xff")]
+)
+def test_a_damaged_text_keeps_nothing_from_being_found(ada: Person, codec: Codec, data: bytes) -> None:
+    session = make_session()
+    body = "needle " + "x" * 10_000 + " thread"
+    message = make_message(session, body)
+    searchable(SearchKind.MESSAGE, message.at_ms, message.pk, session, body)
+    said(session, "needle and thread")
+    assert Blob.objects.filter(pk=message.text_blob_id).update(codec=codec, data=data) == 1
+
+    # The index knows all of its words.
+    assert [len(excerpts(text, ada)) for text in ("needle", "thread")] == [2, 2]
+    assert len(excerpts('"needle and thread"', ada)) == 1
 
 
 def test_a_text_without_a_word_and_one_with_too_many_do_no_harm(ada: Person) -> None:
