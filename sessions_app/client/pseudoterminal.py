@@ -69,6 +69,8 @@ class Program:
         else as it is here. Raises LaunchError and OSError.
         """
         self.descriptor, self.terminal = os.openpty()
+        #: Columns and rows of the window that it was started in.
+        self.size = size
         set_size(self.descriptor, size)
         if attributes is None:
             attributes = termios.tcgetattr(self.terminal)

@@ -221,6 +221,8 @@ def _describe_loss(spool: Spool, ending: Ending) -> str:
 
 def _metadata(options: argparse.Namespace, choice: TargetChoice) -> Metadata:
     """Raises NotNamed and TargetError for a session that cannot be told."""
+    # The server may be asked for it, and meanwhile the window may change.
+    session = session_named(options.session, choice, home()) if options.session is not None else None
     cols, rows = get_size((STDIN, STDOUT, STDERR), os.environ)
     return Metadata(
         id=str(uuid7()),
@@ -231,7 +233,7 @@ def _metadata(options: argparse.Namespace, choice: TargetChoice) -> Metadata:
         rows=rows,
         started_ms=time.time_ns() // 1_000_000,
         title=options.title,
-        session=session_named(options.session, choice, home()) if options.session is not None else None,
+        session=session,
         input_recorded=options.input,
         env={name: os.environ[name] for name in _SENT_VARIABLES if name in os.environ},
     )

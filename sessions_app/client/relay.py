@@ -71,7 +71,8 @@ class Relay:
         self._record_input = record_input
         self._markers = markers
         self._started_ns = time.monotonic_ns()
-        self._size = get_size((STDIN, STDOUT, STDERR), os.environ)
+        # Not the window of now: it may have changed since the program was started.
+        self._size = program.size
         self._pending_input = bytearray()
         self._input_ended = False
         self._person_listens = True

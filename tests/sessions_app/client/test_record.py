@@ -244,6 +244,47 @@ def test_the_window_of_the_terminal_is_copied_and_followed(directory: Path) -> N
     assert output_of(items[:first_resize]) == b"91 31\r\n"
 
 
+# The recorder, whose person changes the window while the function that {place} names is at work.
+RESIZED_DURING = """
+import fcntl, os, struct, sys, termios
+from sessions_app.client import record
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+during = record.{place}
+def resized(*arguments):
+    done = during(*arguments)
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 32, 92, 0, 0))
+    return done
+record.{place} = resized
+sys.exit(record.main(sys.argv[4:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "began", "resizes"),
+    [
+        # A server that is asked for a session may take seconds to answer.
+        ("session_named", (92, 32), []),
+        ("SpoolWriter.create", (91, 31), [(92, 32)]),
+        ("Program", (91, 31), [(92, 32)]),
+    ],
+)
+def test_a_window_that_changes_while_the_recorder_starts_is_followed(
+    directory: Path, place: str, began: tuple[int, int], resizes: list[tuple[int, int]]
+) -> None:
+    program = "until [ \"$(stty size)\" = '32 92' ]; do sleep 0.02; done; echo followed"
+    options = ("--session", "01990d0f-9d71-7bfc-9fb4-157fce49f601")
+    with TerminalRecorder(
+        *options, "--", "sh", "-c", program, size=(91, 31), launcher=RESIZED_DURING.format(place=place)
+    ) as recorder:
+        recorder.read_until(b"followed")
+        assert recorder.end() == 0
+
+    reader, items = read_all(only_spool(directory).recording.read_bytes())
+    assert reader.header is not None
+    assert (reader.header.cols, reader.header.rows) == began
+    assert [(item.cols, item.rows) for item in items if isinstance(item, Resize)] == resizes
+
+
 def test_keys_reach_the_program_as_they_are(directory: Path) -> None:
     program = "stty raw -echo; printf ready; dd bs=1 count=5 2>/dev/null | od -An -c"
     with TerminalRecorder("--", "sh", "-c", program) as recorder:
