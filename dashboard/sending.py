@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from dashboard.lib.background import BackgroundThread
-from sessions_app.client.home import without_choice
+from sessions_app.client.home import is_at, without_choice
 from sessions_app.client.spool import Spool, waiting
 from sessions_app.terminal.batch import Position
 
@@ -47,13 +47,15 @@ class _Trouble:
 class SendingWhatWaits(BackgroundThread):
     """Sends in a process of its own, as it may take long. What fails is kept, and told by `doctor` and in the log.
 
-    A recording that was meant for a server by name is left to the person. At the first look all are sent; later only
-    those that stand as they stood at the look before, as what has just ended is mostly being sent by its recorder.
+    A recording that was meant for another server, at none of `origins`, is left to the person. At the first look all
+    are sent; later only those that stand as they stood at the look before, as what has just ended is mostly being sent
+    by its recorder.
     """
 
-    def __init__(self, home: Path, every_s: float = LOOK_EVERY_S) -> None:
+    def __init__(self, home: Path, origins: Sequence[str], every_s: float = LOOK_EVERY_S) -> None:
         super().__init__("sending", every_s)
         self._home = home
+        self._origins = origins
         self._seen: dict[str, _Seen] | None = None
         self._troubles: dict[str, _Trouble] = {}
 
@@ -67,7 +69,7 @@ class SendingWhatWaits(BackgroundThread):
     def _waiting(self) -> dict[str, _Seen]:
         found = {}
         for state in waiting(self._home):
-            if state.server:
+            if state.server and not is_at(state.server, self._origins):
                 continue
             try:
                 size = Spool.of(self._home, state.metadata.id).recording.stat().st_size

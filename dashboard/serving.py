@@ -139,6 +139,11 @@ def addresses_of(host: str, port: int) -> list[str]:
     return [f"http://{f'[{host}]' if ':' in host else host}:{port}/"]
 
 
+def own_origins(port: int) -> list[str]:
+    """Where recorders may have been told to send to so that it comes here: by any of our names, or through a proxy."""
+    return [f"http://{name}:{port}" for name in settings.ALLOWED_HOSTS] + settings.CSRF_TRUSTED_ORIGINS
+
+
 def is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback

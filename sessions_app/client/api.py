@@ -35,9 +35,9 @@ class Client:
     """Speaks to one server. Not safe for use by several threads at once."""
 
     def __init__(self, target: Target, timeout_s: float = _TIMEOUT_S) -> None:
+        self.target = target
         parts = urlsplit(target.url)
         self._path = parts.path.rstrip("/")
-        self._token = target.token
         self._connected = False
         host, port = parts.hostname or "", parts.port
         self._connection: http.client.HTTPConnection
@@ -79,7 +79,7 @@ class Client:
 
     def _exchange(self, method: str, path: str, body: bytes, content_type: str) -> tuple[int, bytes]:
         headers = {
-            "Authorization": f"Bearer {self._token}",
+            "Authorization": f"Bearer {self.target.token}",
             "Content-Type": content_type,
             "Accept": "application/json, application/problem+json",
         }

@@ -3,7 +3,7 @@
 import json
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -103,6 +103,15 @@ def find_target(
     return Target(url, _read_token(local_token), is_named)
 
 
+def is_at(url: str, origins: Iterable[str]) -> bool:
+    """Whether `url` is the address of a server that answers at these origins, each with nothing below it."""
+    return (
+        _is_usable(url)
+        and not urlsplit(url).path.strip("/")
+        and _origin(url) in {_origin(origin) for origin in origins if _is_usable(origin)}
+    )
+
+
 def _announced_url(directory: Path) -> str | None:
     """Address of the server on this data directory: it writes the file when it starts, and removes it."""
     try:
@@ -113,16 +122,19 @@ def _announced_url(directory: Path) -> str | None:
     return url if isinstance(url, str) else None
 
 
-def _check_url(url: str) -> None:
+def _is_usable(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        usable = (
-            parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
-        )
+        has_port = parts.port is None or parts.port > 0
     except ValueError:
-        usable = False
-    if not usable:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and has_port
+
+
+def _check_url(url: str) -> None:
+    if not _is_usable(url):
         raise TargetError(f"{url!r} is not the http or https address of a server")
+    parts = urlsplit(url)
     if parts.username is not None or parts.query or parts.fragment:
         raise TargetError("the address of a server has no user, query or fragment: a token goes into a file")
 

@@ -159,6 +159,9 @@ class Uploader:
         if not self._registered:
             committed = self._register(client)
             self._registered = True
+            if client.target.is_named:
+                # Not before it has taken anything: the address may have been mistaken.
+                self._state = replace(self._state, server=client.target.url)
             self._acknowledge(committed)
             self._reader.seek(committed)
         start = self._reader.place.position
@@ -250,8 +253,6 @@ class Uploader:
             target = self._find_target()
             if target is None:
                 raise NoServer("no server with a token for it was found")
-            if target.is_named:
-                self._state = replace(self._state, server=target.url)
             self._client = Client(target)
         return self._client
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.once
 @pytest.fixture
 def sender(directory: Path, server: FakeServer) -> SendingWhatWaits:
     announce(directory, server)
-    return SendingWhatWaits(directory)
+    return SendingWhatWaits(directory, [server.url, "https://console.lan"])
 
 
 def name_of(spool: Spool) -> str:
@@ -59,19 +59,56 @@ def test_what_was_left_later_is_sent_when_nobody_goes_on_with_it(
     assert spools(directory) == []
 
 
-def test_what_is_being_recorded_or_was_meant_for_another_server_is_left_alone(
+def test_what_is_being_recorded_is_left_alone(
     directory: Path, server: FakeServer, sender: SendingWhatWaits
 ) -> None:
     metadata = a_metadata()
     live = SpoolWriter.create(Spool.of(directory, metadata.id), metadata, None)
-    other = a_metadata()
-    SpoolWriter.create(Spool.of(directory, other.id), other, "http://127.0.0.1:9/").close()
     with patch.object(subprocess, "Popen", side_effect=AssertionError):
         sender.look()
         sender.look()
     live.close()
-    assert len(spools(directory)) == 2
+    assert len(spools(directory)) == 1
     assert server.terminals == {}
+
+
+def meant_for(directory: Path, url: str) -> Spool:
+    """A recording whose recorder was told where to send it."""
+    spool = spooled(directory, a_recording(writes=5))
+    spool.save(replace(spool.load(), server=url))
+    return spool
+
+
+def test_what_was_meant_for_this_server_by_one_of_its_addresses_is_sent(
+    directory: Path, server: FakeServer, sender: SendingWhatWaits
+) -> None:
+    by_name = server.url.replace("127.0.0.1", "LOCALHOST")
+    meant = [
+        meant_for(directory, url)
+        for url in (server.url, f"{server.url}/", by_name, "https://console.lan:443/")
+    ]
+    sender.look()
+    assert set(server.terminals) == set(map(name_of, meant))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://console.lan",
+        "https://console.lan:8443",
+        "https://other.lan",
+        # Below another's address, as a proxy may have it.
+        "https://console.lan/other/",
+        "https://console.lan:none",
+        "nothing of the kind",
+    ],
+)
+def test_what_was_meant_for_another_server_is_left_alone(
+    directory: Path, server: FakeServer, sender: SendingWhatWaits, url: str
+) -> None:
+    meant_for(directory, url)
+    sender.look()
+    assert server.requests == []
 
 
 def test_a_server_that_the_environment_names_is_not_sent_to(

@@ -61,7 +61,7 @@ class Command(ConsoleCommand):
         with ExitStack() as stack:
             deriving, checkpoints = BackgroundDeriving(), CheckpointWriter(everybodys=True)
             verifier, sealing, watch = BackgroundVerifier(), BackgroundSealing(), HealthWatch()
-            denials, sending = WithheldDenials(), SendingWhatWaits(settings.HOME)
+            denials, sending = WithheldDenials(), SendingWhatWaits(settings.HOME, serving.own_origins(port))
             stops = [
                 sending.stop,
                 stop_hub,

@@ -436,6 +436,29 @@ def test_the_token_of_this_machine_is_not_sent_to_another_server(directory: Path
     assert server.requests == []
 
 
+@pytest.mark.parametrize("refusal", ["401", "away"])
+def test_a_server_that_takes_nothing_is_not_remembered_as_the_one_that_it_was_meant_for(
+    directory: Path, server: FakeServer, refusal: str
+) -> None:
+    """One mistaken address must not keep the server on this machine from sending it later."""
+    spool = spooled(directory, a_recording(writes=5))
+    token = directory / "token"
+    token.write_text("of-another-server" if refusal == "401" else TOKEN)
+    if refusal == "away":
+        server.stop()
+    assert run_upload("--server", server.url, "--token-file", str(token)).returncode == 1
+    assert spool.load().server is None
+
+
+def test_a_server_that_has_taken_some_of_it_is_remembered(directory: Path, server: FakeServer) -> None:
+    spool = spooled(directory, a_recording(writes=5))
+    # The recording is told to it, its output is refused.
+    server.faults.extend(["ok", 403])
+    token = directory / "agent.token"
+    assert run_upload("--server", server.url, "--token-file", str(token)).returncode == 1
+    assert spool.load().server == server.url
+
+
 def test_a_sidecar_holds_its_state_through_saving_and_loading(directory: Path) -> None:
     spool = spooled(directory, [])
     state = SpoolState(spool.load().metadata, "http://127.0.0.1:1", Position(5, 6), True)
