@@ -119,8 +119,13 @@ class Recorder:
 
     def _open_spool(self) -> None:
         try:
-            writer = SpoolWriter.create(self._spool, self._metadata, named_server(self._choice))
-            self._writing = MaskedWriter(writer, self._masker)
+            with contextlib.ExitStack() as undoing:
+                writer = SpoolWriter.create(self._spool, self._metadata, named_server(self._choice))
+                # Else whoever sends what waits finds a recording in which nothing happens.
+                undoing.callback(self._spool.remove)
+                undoing.callback(writer.close)
+                self._writing = MaskedWriter(writer, self._masker)
+                undoing.pop_all()
         except OSError as error:
             _say(f"nothing is recorded, the program runs without it: {_reason(error)}")
 

@@ -6,6 +6,7 @@ the file while it writes; the system takes the lock away when it is killed, and 
 finish its work.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -182,15 +183,15 @@ class SpoolWriter:
         """Create the files and lock the recording. Raises OSError, and then leaves none of them."""
         for directory in (spool.recording.parent.parent, spool.recording.parent):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
+        with contextlib.ExitStack() as undoing:
+            undoing.callback(spool.remove)
             spool.save(SpoolState(metadata, server))
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
             writer = cls(os.open(spool.recording, flags, 0o600))
+            undoing.callback(writer.close)
             fcntl.flock(writer._descriptor, fcntl.LOCK_EX)
             writer.write_header(metadata.header())
-        except OSError:
-            spool.remove()
-            raise
+            undoing.pop_all()
         return writer
 
     @property

@@ -17,6 +17,7 @@ import pytest
 from sessions_app.client.keeper import KILLED_LABEL, Patience
 from sessions_app.client.spool import Spool, spools
 from sessions_app.terminal.asciicast.model import Exit, Item, Resize
+from tests.sessions_app.client import recorder
 from tests.sessions_app.client.recorder import (
     RECORD,
     ROOT,
@@ -401,6 +402,34 @@ def test_a_disk_that_is_full_from_the_start_leaves_no_files(directory: Path) -> 
     assert (done.returncode, done.stdout) == (0, b"runs\r\n")
     assert done.stderr.startswith(b"scrollback: nothing is recorded")
     assert list((directory / "spool").iterdir()) == []
+
+
+# The recorder on a disk that has room for the beginning of a recording and for nothing behind it.
+WITHOUT_ROOM = """
+import errno, os, sys
+from sessions_app.client import spool
+from sessions_app.client.record import main
+def no_room(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+spool.SpoolWriter.{place} = no_room
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("place", ["write_header", "note_masked"])
+def test_what_is_said_not_to_be_recorded_leaves_nothing(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr(recorder, "RECORD", WITHOUT_ROOM.format(place=place))
+    done = run_recorder("--", "sh", "-c", "ls -l /proc/$PPID/fd; exit 4")
+
+    assert done.returncode == 4
+    assert b"No space left on device" in done.stderr
+    assert done.stderr.startswith(b"scrollback: nothing is recorded")
+    assert done.stderr.count(b"\n") == 1
+    assert list((directory / "spool").iterdir()) == []
+    assert b" 0 -> " in done.stdout
+    assert b".cast" not in done.stdout
 
 
 def test_a_reader_that_goes_away_ends_the_program_as_it_would_without_a_recorder(directory: Path) -> None:
