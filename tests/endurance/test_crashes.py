@@ -42,6 +42,12 @@ def check_program(running: Recording) -> Noticed:
     return noticed
 
 
+def wait_for_output(running: Recording, due: int) -> None:
+    """Until so many bytes are stored, and the recorder has been told so of some."""
+    wait_until(lambda: running.stored >= due, "the output did not arrive")
+    wait_until(lambda: running.proxy.acknowledged > 0, "nothing was acknowledged")
+
+
 def tell(capsys: pytest.CaptureFixture[str], server: Server, name: str, **figures: object) -> None:
     """The figures, one line of JSON."""
     engine = "sqlite" if "sqlite" in server.environment["SCROLLBACK_DATABASE_URL"] else "postgres"
@@ -56,10 +62,10 @@ def test_a_killed_server_loses_nothing(
     with recording(server, tmp_path, "killed-server") as running:
         for number in range(1, KILLS + 1):
             due = len(EXPECTED) * number // (KILLS + 1)
-            wait_until(lambda due=due: running.stored >= due, "the output did not arrive")  # type: ignore[misc]
+            wait_for_output(running, due)
             server.stop(signal.SIGKILL)
             acknowledged, stored = running.proxy.acknowledged, running.stored
-            assert acknowledged <= stored, "bytes that were acknowledged are gone"
+            assert 0 < acknowledged <= stored, "bytes that were acknowledged are gone"
             assert running.output_stored() == EXPECTED[:stored]
             kept.append((acknowledged, stored))
             server.start()
@@ -77,14 +83,14 @@ def test_a_killed_recorder_loses_nothing_that_was_seen_and_the_program_runs_on(
     server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with recording(server, tmp_path, "killed-recorder") as running:
-        wait_until(lambda: running.stored >= len(EXPECTED) // 2, "the output did not arrive")
+        wait_for_output(running, len(EXPECTED) // 2)
         running.process.kill()
         running.process.wait()
         seen = running.screen.read_bytes()
         wait_until(running.has_ended, "the rest did not arrive")
         stored = running.output_stored()
         assert stored.startswith(seen), "what was on the screen is gone"
-        assert running.proxy.acknowledged <= len(stored)
+        assert 0 < running.proxy.acknowledged <= len(stored)
         # What the recorder had read and not yet handed over went with it, a block at most; all else is there.
         missing = len(EXPECTED) - len(stored)
         assert 0 <= missing <= BLOCK_BYTES
@@ -147,14 +153,14 @@ def test_a_full_disk_under_the_database_is_waited_out(
         connected_to(url),
         recording(server, tmp_path, "full-database") as running,
     ):
-        wait_until(lambda: running.stored >= len(EXPECTED) // 4, "the output did not arrive")
+        wait_for_output(running, len(EXPECTED) // 4)
         disk.fill()
         started = time.monotonic()
         wait_until(lambda: bool(running.proxy.statuses & {500, 503, 507}), "the disk was never full")
         full_s = time.monotonic() - started
         noticed = check_program(running)
         acknowledged, stored = running.proxy.acknowledged, running.stored
-        assert acknowledged <= stored < len(EXPECTED)
+        assert 0 < acknowledged <= stored < len(EXPECTED)
         disk.free()
         said = running.send_rest()
         wait_until(running.has_ended, f"the rest did not arrive: {said}")
