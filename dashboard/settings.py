@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.csp import CSP
 
 from dashboard.lib.config import Config, load_config
-from dashboard.lib.db import POSTGRES_OPTIONS, SQLITE_OPTIONS, sqlite_pragmas
+from dashboard.lib.db import POSTGRES_OPTIONS, SQLITE_OPTIONS, refuse_ended, sqlite_pragmas
 from dashboard.masking_settings import load_masking
 from dashboard.price_settings import load_prices
 from sessions_app.pricing.price_list import PriceList
@@ -102,7 +102,12 @@ elif not CONFIG.database_error:
     DATABASES["default"].setdefault("OPTIONS", {})
     DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
     DATABASES["default"]["OPTIONS"].setdefault("options", POSTGRES_OPTIONS)
-    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 20, "timeout": 3}
+    DATABASES["default"]["OPTIONS"]["pool"] = {
+        "min_size": 1,
+        "max_size": 20,
+        "timeout": 3,
+        "check": refuse_ended,
+    }
     DATABASES["default"]["CONN_MAX_AGE"] = 0
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -1,14 +1,18 @@
 """Everything that differs between SQLite and Postgres, except search and triggers."""
 
 import os
+import select
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from django.db import DatabaseError, Error, OperationalError, connection, connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+if TYPE_CHECKING:
+    from psycopg import Connection as PostgresConnection
 
 type Vendor = Literal["sqlite", "postgresql"]
 
@@ -24,6 +28,26 @@ POSTGRES_OPTIONS = f"-c lock_timeout={SQLITE_OPTIONS['timeout']}s"
 LOCK_NOT_AVAILABLE: Final = "55P03"
 DISK_FULL: Final = "53100"
 _DEADLOCK: Final = "40P01"
+
+
+def refuse_ended(waited: "PostgresConnection[Any]") -> None:
+    """For a connection that waited in the pool, before it is somebody's. Raises psycopg's errors where Postgres has
+    ended it, as one that was started again; another is taken then.
+
+    Asking would cost each request a round trip; Postgres says unasked that it ends one. Of several the pool would try
+    the next ones after longer and longer, so all that wait are looked at.
+    """
+    poll = select.poll()
+    poll.register(waited.fileno(), select.POLLIN)
+    if not poll.poll(0):
+        return
+    from psycopg_pool import ConnectionPool
+
+    try:
+        ConnectionPool.check_connection(waited)
+    except Exception:
+        cast("Any", connection).pool.check()
+        raise
 
 
 def sqlite_pragmas(synchronous: str) -> str:
