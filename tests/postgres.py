@@ -15,9 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -40,18 +41,29 @@ SERVER_OPTIONS = {
 @contextlib.contextmanager
 def running_postgres() -> Iterator[str]:
     """Start a server on a Unix socket, yield the URL of an empty database, stop and delete it all."""
-    # Not inside the checkout: the unprivileged user may not reach that, and the path of a socket has at
-    # most 107 bytes.
-    folder = Path(tempfile.mkdtemp(prefix="scrollback-postgres-"))
-    try:
-        programs = install_for_unprivileged_user(folder) if os.geteuid() == 0 else installation() / "bin"
+    with installed() as (programs, folder):
         cluster = folder / "cluster"
         initialise(programs, cluster)
         with server(programs, cluster, folder):
             create_database(programs, folder)
-            yield f"postgres://{USER}@{quote(str(folder), safe='')}/{DATABASE}"
+            yield url_of(folder)
+
+
+@contextlib.contextmanager
+def installed() -> Iterator[tuple[Path, Path]]:
+    """Where the server's programs are, and a folder for its socket and its log, which is deleted with all in it."""
+    # Not inside the checkout: the unprivileged user may not reach that, and the path of a socket has at
+    # most 107 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="scrollback-postgres-"))
+    try:
+        yield install_for_unprivileged_user(folder) if os.geteuid() == 0 else installation() / "bin", folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def url_of(folder: Path) -> str:
+    """Of the database on the server whose socket is there."""
+    return f"postgres://{USER}@{quote(str(folder), safe='')}/{DATABASE}"
 
 
 def installation() -> Path:
@@ -83,9 +95,9 @@ def unprivileged() -> dict[str, Any]:
     return {"user": NOBODY, "group": NOBODY, "extra_groups": []}
 
 
-def initialise(programs: Path, cluster: Path) -> None:
+def initialise(programs: Path, cluster: Path, *options: str) -> None:
     command = [str(programs / "initdb"), "-D", str(cluster), "-U", USER, "-A", "trust", "--no-sync"]
-    command += ["-E", "UTF8", "--locale-provider=builtin", "--locale=C.UTF-8", "--no-instructions"]
+    command += ["-E", "UTF8", "--locale-provider=builtin", "--locale=C.UTF-8", "--no-instructions", *options]
     done = subprocess.run(
         command, cwd=cluster.parent, env=environment(), text=True, capture_output=True, **unprivileged()
     )
@@ -94,9 +106,12 @@ def initialise(programs: Path, cluster: Path) -> None:
 
 
 @contextlib.contextmanager
-def server(programs: Path, cluster: Path, folder: Path) -> Iterator[None]:
+def server(
+    programs: Path, cluster: Path, folder: Path, options: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Its process; `options` are those of this server, beside SERVER_OPTIONS and before them."""
     command = [str(programs / "postgres"), "-D", str(cluster), "-k", str(folder)]
-    for name, value in SERVER_OPTIONS.items():
+    for name, value in {**SERVER_OPTIONS, **options}.items():
         command += ["-c", f"{name}={value}"]
     log = folder / "server.log"
     with (
@@ -116,7 +131,7 @@ def server(programs: Path, cluster: Path, folder: Path) -> Iterator[None]:
     ):
         try:
             wait_until_ready(programs, folder, process, log)
-            yield
+            yield process
         finally:
             # SIGINT is PostgreSQL's "fast" shutdown: sessions are cut, files are left whole.
             process.send_signal(signal.SIGINT)

@@ -51,6 +51,14 @@ def small_disk(megabytes: int) -> Iterator[SmallDisk]:
         folder.rmdir()
 
 
+def owned_folder(disk: SmallDisk, name: str) -> Path:
+    """On this disk, for a database server that does not run as root."""
+    folder = disk.folder / name
+    folder.mkdir(mode=0o700)
+    os.chown(folder, NOBODY, NOBODY)
+    return folder
+
+
 @contextmanager
 def database_on(disk: SmallDisk, template_url: str) -> Iterator[str]:
     """URL of a database of the chosen engine whose rows lie on this disk: empty, or on SQLite with its tables."""
@@ -58,9 +66,7 @@ def database_on(disk: SmallDisk, template_url: str) -> Iterator[str]:
         with copied(template_url, disk.folder) as url:
             yield url
         return
-    place = disk.folder / "rows"
-    place.mkdir()
-    os.chown(place, NOBODY, NOBODY)
+    place = owned_folder(disk, "rows")
     # On a server of its own: what finds no room makes its checkpoints fail, and a database is made or dropped with one.
     with running_postgres() as server, psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE TABLESPACE small LOCATION '{place}'")

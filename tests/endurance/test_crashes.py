@@ -15,6 +15,7 @@ from sessions_app.client.relay import BLOCK_BYTES
 from sessions_app.models import TerminalEvent
 from tests.browser.conftest import connected_to
 from tests.browser.running import Server, temporary_home
+from tests.endurance.clusters import cluster_on
 from tests.endurance.disks import database_on, small_disk
 from tests.endurance.recording import (
     DEADLINE_S,
@@ -27,6 +28,7 @@ from tests.endurance.recording import (
     wait_until,
 )
 from tests.endurance.sizes import full_or
+from tests.endurance.visitor import Visitor
 
 EXPECTED = output()
 KILLS = full_or(5, 1)
@@ -169,3 +171,46 @@ def test_a_full_disk_under_the_database_is_waited_out(
             capsys, server, "full disk under the database",
             stored_when_full=stored, full_after_s=round(full_s, 1), program=noticed._asdict(),
         )  # fmt: skip
+
+
+def test_a_postgres_without_room_for_its_log_is_waited_for(
+    migrated_database: str,
+    tmp_path: Path,
+    django_db_blocker: DjangoDbBlocker,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if migrated_database.startswith("sqlite"):
+        pytest.skip("SQLite has no server that could go down")
+    with (
+        small_disk(160 + 4 * SIZE // MB) as disk,
+        cluster_on(disk) as cluster,
+        temporary_home() as home,
+        Server(Path(home), cluster.url, secret_key=settings.SECRET_KEY) as server,
+        django_db_blocker.unblock(),
+        recording(server, tmp_path, "postgres-down") as running,
+    ):
+        with connected_to(cluster.url):
+            wait_for_output(running, len(EXPECTED) // 4)
+        disk.fill()
+        said = cluster.go_down()
+        assert "PANIC" in said
+        assert "No space left on device" in said
+        wait_until(lambda: running.proxy.statuses >= {503}, "the recorder is not told")
+        visitor = Visitor(server.url)
+        assert "Postgres cannot be reached" in json.loads(visitor.get("/healthz").text)["reason"]
+        noticed = check_program(running)
+        acknowledged = running.proxy.acknowledged
+        disk.free()
+        cluster.start()
+        wait_until(lambda: visitor.get("/healthz").status == 200, "it is not well again")
+        with connected_to(cluster.url):
+            stored = running.stored
+            assert 0 < acknowledged <= stored < len(EXPECTED)
+            assert running.output_stored() == EXPECTED[:stored]
+            said = running.send_rest()
+            wait_until(running.has_ended, f"the rest did not arrive: {said}")
+            assert running.output_stored() == EXPECTED
+        assert running.proxy.statuses <= {200, 201, 503}
+        verified = server.run("audit", "verify", "--json")
+        assert verified.returncode == 0, verified.stdout
+        tell(capsys, server, "postgres without room", stored_when_full=stored, program=noticed._asdict())
