@@ -106,6 +106,8 @@ elif not CONFIG.database_error:
         "min_size": 1,
         "max_size": 20,
         "timeout": 3,
+        # After that the next request tries anew: the pool's own pauses grow to as long as Postgres was away.
+        "reconnect_timeout": 3,
         "check": refuse_ended,
     }
     DATABASES["default"]["CONN_MAX_AGE"] = 0

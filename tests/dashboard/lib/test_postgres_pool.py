@@ -1,18 +1,34 @@
-"""Connections that wait in the pool while Postgres ends them, as when it is started again."""
+"""What waits in the pool while Postgres ends it, as when it is started again, and the pool of one that was away."""
 
 import select
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from django.conf import settings
 from django.db import connection
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from dashboard.lib.db import refuse_ended, vendor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NUMBER = 6
+
+
+@pytest.fixture(autouse=True)
+def on_postgres() -> None:
+    if vendor() == "sqlite":
+        pytest.skip("SQLite has no server, and no pool")
+
+
+def place() -> dict[str, Any]:
+    """Of the database, for connections beside the pool."""
+    found = connection.settings_dict
+    return {"host": found["HOST"], "user": found["USER"], "dbname": found["NAME"], "autocommit": True}
 
 
 def backend() -> int:
@@ -27,8 +43,6 @@ def backend() -> int:
 
 
 def test_a_connection_that_postgres_has_ended_is_nobodys() -> None:
-    if vendor() == "sqlite":
-        pytest.skip("SQLite has no server that could end a connection")
     # Ours is none of them.
     connection.ensure_connection()
     together = threading.Barrier(NUMBER)
@@ -51,14 +65,23 @@ def test_a_connection_that_postgres_has_ended_is_nobodys() -> None:
 
 def test_a_connection_that_postgres_has_told_something_is_kept() -> None:
     """As that a setting has changed: there is something to be read of it, and it is well."""
-    if vendor() == "sqlite":
-        pytest.skip("SQLite has no server that could tell anything")
-    place = connection.settings_dict
-    options = {"host": place["HOST"], "user": place["USER"], "dbname": place["NAME"], "autocommit": True}
-    with psycopg.connect(**options) as waited, psycopg.connect(**options) as other:
+    with psycopg.connect(**place()) as waited, psycopg.connect(**place()) as other:
         waited.execute("LISTEN something")
         other.execute("NOTIFY something")
         assert select.select([waited.fileno()], [], [], 20)[0]
         refuse_ended(waited)
         # It has been read.
         assert not select.select([waited.fileno()], [], [], 0)[0]
+
+
+def test_a_postgres_that_comes_back_is_found_soon(tmp_path: Path) -> None:
+    """Its pool tries to connect after longer and longer; without a limit for about as long as Postgres was away."""
+    options = settings.DATABASES["default"]["OPTIONS"]["pool"]
+    sockets = tmp_path / "s"
+    with ConnectionPool(kwargs={**place(), "host": str(sockets)}, **options) as pool:
+        for _ in range(3):
+            with pytest.raises(PoolTimeout):
+                pool.getconn()
+        sockets.symlink_to(place()["host"])
+        with pool.connection() as found:
+            assert found.execute("SELECT 1").fetchone() == (1,)
