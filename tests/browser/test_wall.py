@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from sessions_app.models import Person, Terminal
+from sessions_app.wall import FEW_TILES
 from tests.browser import accessibility
 from tests.browser.conftest import OpenContext
 from tests.browser.problems import Problems
@@ -223,6 +224,71 @@ def test_one_that_ended_says_so_and_leaves_its_place_empty(signed_in_page: Page,
     following = said(start_recorder(), "next\r\n")
     expect_picture(page, following.terminal, "next")
     assert tile_of(page, following.terminal).bounding_box() == before[0]
+
+
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
+def test_those_that_waited_take_the_places_of_those_that_ended(signed_in_page: Page, server: Server) -> None:
+    page = signed_in_page
+    # All of the wall is in view.
+    page.set_viewport_size({"width": 1440, "height": 1_800})
+    page.clock.install()
+    recorders = [said(start_recorder(), f"number {number}\r\n") for number in range(FEW_TILES + 2)]
+    waiting, ending, staying = recorders[:2], recorders[2:7], recorders[7:]
+    open_page(page, "/terminals/")
+    expect_picture(page, staying[-1].terminal, "number")
+    expect(page.locator(".tile")).to_have_count(FEW_TILES)
+    expect_rest(page)
+    before = [tile_of(page, recorder.terminal).bounding_box() for recorder in (*ending, *staying)]
+    for recorder in ending:
+        recorder.exit(0)
+        expect(tile_of(page, recorder.terminal)).to_contain_text("Ended")
+    # Nothing is heard of those that wait.
+    page.clock.fast_forward(9_000)
+    for recorder in waiting:
+        expect_picture(page, recorder.terminal, "number")
+        assert tile_of(page, recorder.terminal).bounding_box() in before[:5]
+    expect(page.locator(".tile")).to_have_count(FEW_TILES - 3)
+    assert [tile_of(page, recorder.terminal).bounding_box() for recorder in staying] == before[5:]
+
+
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
+@pytest.mark.parametrize("address", ["/", "/terminals/"])
+def test_a_wall_says_that_no_terminal_is_live_only_where_none_is(
+    signed_in_page: Page, server: Server, address: str
+) -> None:
+    page = signed_in_page
+    # All of the wall is in view.
+    page.set_viewport_size({"width": 1440, "height": 1_800})
+    page.clock.install()
+    recorders = [said(start_recorder(), f"number {number}\r\n") for number in range(FEW_TILES + 2)]
+    waiting, shown = recorders[:2], recorders[2:]
+    open_page(page, address)
+    expect_picture(page, shown[-1].terminal, "number")
+    expect_rest(page)
+    page.evaluate(
+        """() => {
+          const says = document.querySelector("live-wall [data-empty]");
+          new MutationObserver(() => { window.saidEmpty ||= !says.hidden }).observe(says, { attributes: true });
+        }"""
+    )
+    for recorder in shown:
+        recorder.exit(0)
+        expect(tile_of(page, recorder.terminal)).to_contain_text("Ended")
+    page.clock.fast_forward(9_000)
+    for recorder in waiting:
+        expect_picture(page, recorder.terminal, "number")
+    expect(page.locator(".tile")).to_have_count(2)
+    assert not page.evaluate("window.saidEmpty")
+
+    for recorder in waiting:
+        recorder.exit(0)
+        expect(tile_of(page, recorder.terminal)).to_contain_text("Ended")
+    page.clock.fast_forward(9_000)
+    expect(page.get_by_text("No terminal is live")).to_be_visible()
+    # On a page that shows other things too, the next one stands on the wall again.
+    following = said(start_recorder(), "next\r\n")
+    expect_picture(page, following.terminal, "next")
+    expect(page.get_by_text("No terminal is live")).to_be_hidden()
 
 
 def test_what_is_looked_at_does_not_leave(signed_in_page: Page, server: Server) -> None:

@@ -2,7 +2,8 @@
 //
 // One request a second at most brings all that changed of the tiles that are looked at; none is sent while nothing
 // changes, for tiles out of view, or by a hidden tab. A tile keeps its place: a new terminal takes an empty place or
-// comes last, and one that ended leaves its place empty after a while. The places close up when nobody looks.
+// comes last, and one that ended leaves its place empty after a while: another one that is live and had no room here takes it. The places
+// close up when nobody looks.
 
 import { consoleConnection } from "scrollback/live";
 
@@ -165,6 +166,8 @@ class LiveWall extends HTMLElement {
       const shown = this.tile(fresh.dataset.id);
       if (shown) this.renew(shown, fresh);
       else if (fresh.dataset.status === "live") this.add(fresh);
+      // It ended on its way here.
+      else this.mustCompare = true;
     }
   }
 
@@ -174,10 +177,11 @@ class LiveWall extends HTMLElement {
     for (const id of missing.slice(Math.max(0, missing.length - room))) this.awaited.add(id);
     // Those that ended have to leave, whether they are looked at or not.
     for (const { dataset } of this.tiles) if (!ids.includes(dataset.id)) this.awaited.add(dataset.id);
+    if (!ids.length && !this.tiles.length) this.querySelector("[data-empty]").hidden = false;
   }
 
   add(tile) {
-    if (!this.tiles.length && this.becomeWhole()) return;
+    if (this.becomeWhole()) return;
     const free = this.place.querySelector(".wall__slot");
     if (free) free.replaceWith(tile);
     else this.place.append(tile);
@@ -190,7 +194,7 @@ class LiveWall extends HTMLElement {
   /** The first terminal of a page that had nothing to show at all: the page is another one now. */
   becomeWhole() {
     const whole = this.closest("[data-whole]");
-    if (!whole || whole.querySelector("[data-row]")) return false;
+    if (!whole || !this.closest("section").hidden) return false;
     whole.compare();
     return true;
   }
@@ -217,9 +221,10 @@ class LiveWall extends HTMLElement {
     else this.empty(tile);
   }
 
-  /** Nothing else moves: the place stays as large as it was. */
+  /** Nothing else moves: the place stays as large as it was. Of those that wait for one nothing else may be heard. */
   empty(tile) {
-    if (!tile) return;
+    this.mustCompare = true;
+    if (!tile) return this.plan();
     this.observer.unobserve(tile);
     this.inView.delete(tile.dataset.id);
     const slot = document.createElement("div");
@@ -227,10 +232,11 @@ class LiveWall extends HTMLElement {
     slot.style.setProperty("--height", `${tile.getBoundingClientRect().height}px`);
     tile.replaceWith(slot);
     if (document.hidden) this.closeUp();
-    if (this.tiles.length) return;
-    this.style.setProperty("--height", `${this.getBoundingClientRect().height}px`);
-    this.closeUp();
-    this.querySelector("[data-empty]").hidden = false;
+    if (!this.tiles.length) {
+      this.style.setProperty("--height", `${this.getBoundingClientRect().height}px`);
+      this.closeUp();
+    }
+    this.plan();
   }
 
   closeUp() {
