@@ -48,12 +48,19 @@ document.addEventListener("htmx:beforeOnLoad", (event) => {
 });
 listen("afterRequest", ({ successful }) => successful && clear());
 
+/** 401 is for htmx. All others are led to the page of sign-in, which fetch() takes for the answer. */
+export const isSignedOut = ({ status, redirected }) => status === 401 || redirected;
+
+/** It leads back to this page. */
+export const signInAddress = () => `/sign-in/?${new URLSearchParams({ next: location.pathname + location.search })}`;
+
 /** What was asked for by pressing `control` and answered with `response`, or with nothing; `retry()` asks again. */
 export async function tellOfFetch(response, control, retry) {
   const question = { what: UNREAD, control, retry };
   if (!response) return tell({ ...question, why: SILENT, button: "again" });
   const { status, headers } = response;
-  if (status === 401) return tell({ ...question, why: SIGNED_OUT, button: "sign-in", href: headers.get("HX-Redirect") });
+  const href = headers.get("HX-Redirect") ?? signInAddress();
+  if (isSignedOut(response)) return tell({ ...question, why: SIGNED_OUT, button: "sign-in", href });
   const text = await response.text().catch(() => "");
   tell({ ...question, why: reasonOf(status, headers.get("Content-Type"), text), button: helpFor(status) });
 }

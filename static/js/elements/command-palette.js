@@ -2,7 +2,10 @@
 // the list box. Arrow keys choose, Enter follows, Ctrl Enter opens a new tab. Whoever types on and presses Enter at once
 // goes to what the whole text finds, not to what still stands there.
 
+import { isSignedOut, signInAddress } from "scrollback/failures";
+
 const TYPING_MS = 80;
+const UNANSWERED = "The server did not answer. Type again to retry.";
 
 class CommandPalette extends HTMLElement {
   connectedCallback() {
@@ -42,7 +45,7 @@ class CommandPalette extends HTMLElement {
     this.results.setAttribute("aria-busy", "true");
     try {
       const response = await fetch(url, { signal: this.request.signal, headers: { "HX-Request": "true" } });
-      this.show(response.ok ? await response.text() : this.failure());
+      this.show(response.ok ? await response.text() : this.failure(isSignedOut(response)));
       this.shown = response.ok ? text : undefined;
     } catch (error) {
       if (error.name === "AbortError") return false;
@@ -59,8 +62,9 @@ class CommandPalette extends HTMLElement {
     else this.current.click();
   }
 
-  failure() {
-    return '<p class="empty empty--inline" role="alert">The server did not answer. Type again to retry.</p>';
+  failure(isOut = false) {
+    const words = isOut ? `You are signed out. <a href="${signInAddress()}">Sign in</a>` : UNANSWERED;
+    return `<p class="empty empty--inline" role="alert">${words}</p>`;
   }
 
   show(html) {

@@ -3,7 +3,7 @@
 // stays while it was open itself, and where none was. Nothing but the <terminal-view> is replaced.
 
 import { clockText } from "scrollback/elements/time-scrubber";
-import { tellOfFetch } from "scrollback/failures";
+import { isSignedOut, tellOfFetch } from "scrollback/failures";
 
 class SessionTerminals extends HTMLElement {
   connectedCallback() {
@@ -36,7 +36,7 @@ class SessionTerminals extends HTMLElement {
     url.searchParams.set("t", clockText(at, true));
     try {
       const response = await fetch(url, { signal });
-      if (!response.ok) throw response;
+      if (!response.ok || isSignedOut(response)) throw response;
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       const view = page.querySelector("terminal-view");
       if (signal.aborted || !view) return;

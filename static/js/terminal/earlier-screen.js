@@ -1,6 +1,8 @@
 // A second, read-only screen over the first: what was above it, with an earlier moment's scrollback. The first one goes on
 // underneath, and one step leads back to it.
 
+import { tellIfSignedOut } from "scrollback/terminal/answers";
+
 export class EarlierScreen {
   #screen = null;
   #turn = 0;
@@ -48,8 +50,10 @@ export class EarlierScreen {
       this.more.hidden = !this.#screen.above(part.from);
       this.title.textContent = this.words(part);
       this.host.focus({ preventScroll: true });
-    } catch {
-      if (turn === this.#turn) this.title.textContent = "What came before could not be loaded.";
+    } catch (error) {
+      if (turn !== this.#turn) return;
+      this.title.textContent = "What came before could not be loaded.";
+      tellIfSignedOut(error);
     } finally {
       if (turn === this.#turn) this.root.removeAttribute("data-busy");
     }

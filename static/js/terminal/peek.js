@@ -1,6 +1,7 @@
 // What stands above the bar while it is pointed at: the moment, what happened there, and a small picture of the screen,
 // which the server draws. One picture is on its way at a time and the last wanted one follows, so a fast hand asks for few.
 
+import { isSignedOut } from "scrollback/failures";
 import { shortClock } from "scrollback/terminal/moments";
 
 const MOST_KEPT = 120;
@@ -54,7 +55,7 @@ export class Peek {
     const stale = setTimeout(() => this.#draw(""), this.picture.childElementCount ? STALE_MS : 0);
     const response = await fetch(address).catch(() => null);
     clearTimeout(stale);
-    if (!response?.ok) return "";
+    if (!response?.ok || isSignedOut(response)) return "";
     const html = await response.text();
     // What may still change is asked for again.
     if (response.headers.get("Cache-Control")?.includes("max-age")) this.#kept.set(address, html);

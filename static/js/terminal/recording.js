@@ -1,9 +1,10 @@
 // A recording as a player reads it: its map, and stretches of frames, which are fetched once and shared.
 
+import { succeeded } from "scrollback/terminal/answers";
 import { Follower, HOLE } from "scrollback/terminal/follower";
 import { endOf, joined, until } from "scrollback/terminal/frames";
 import { RecordingMap } from "scrollback/terminal/recording-map";
-import { Stretches, whyNot } from "scrollback/terminal/stretches";
+import { Stretches } from "scrollback/terminal/stretches";
 
 // Drawing so much takes the browser no time.
 const NEAR_BYTES = 32 * 1024;
@@ -45,8 +46,7 @@ export class Recording {
   }
 
   async #answer(after) {
-    const response = await this.fetch(`/terminals/${this.terminal}/map${after ? `?after=${after}` : ""}`);
-    if (!response.ok) throw await whyNot(response);
+    const response = await succeeded(await this.fetch(`/terminals/${this.terminal}/map${after ? `?after=${after}` : ""}`));
     return response.json();
   }
 

@@ -1,6 +1,7 @@
 // The search inside one terminal: a box, what it found as a list and on the bar, and the way from hit to hit. What is
 // searched for stands in the address, so that the link can be shared.
 
+import { tellIfSignedOut } from "scrollback/terminal/answers";
 import { HitList } from "scrollback/terminal/hit-list";
 import { shortClock } from "scrollback/terminal/moments";
 import { searchTerminal } from "scrollback/terminal/terminal-search";
@@ -149,7 +150,7 @@ export class SearchPanel {
       outcome = await searchTerminal(this.terminal, { query: this.#asked, regex: this.regex.checked, from }, { signal, found });
     } catch (error) {
       if (signal.aborted) return;
-      this.#say("The search was not answered.", { failed: true, retry: true });
+      this.#say("The search was not answered.", { failed: true, retry: !tellIfSignedOut(error) });
     }
     this.panel.removeAttribute("aria-busy");
     if (outcome) this.#finish(outcome, from);

@@ -1,6 +1,7 @@
 // What can be done with the text that is selected on the screen: copy it, search for it, go to when it was written.
 
 import { copyText } from "scrollback/elements/copy-button";
+import { tellIfSignedOut } from "scrollback/terminal/answers";
 import { visibleText } from "scrollback/terminal/screen-text";
 import { searchTerminal } from "scrollback/terminal/terminal-search";
 
@@ -51,8 +52,8 @@ export class SelectionBar {
     let last;
     try {
       last = await this.#lastBefore(query);
-    } catch {
-      return this.tell("The search was not answered.");
+    } catch (error) {
+      return tellIfSignedOut(error) || this.tell("The search was not answered.");
     }
     if (last) this.land(last);
     else this.tell("When this was written is not in the index of the recording.");

@@ -1,16 +1,10 @@
 // The frames of a recording by the offset they begin at: fetched once, kept up to a number of bytes, dropped on the way when
 // nobody wants them any more.
 
+import { succeeded } from "scrollback/terminal/answers";
 import { decodeFrames, endOf } from "scrollback/terminal/frames";
 
 const MOST_KEPT_BYTES = 32 * 1024 * 1024;
-
-/** Why an answer is no recording; its `words` are those that the server has for a person, if any. */
-export async function whyNot(response) {
-  const hasWords = response.status === 422 && response.headers.get("Content-Type")?.startsWith("text/plain");
-  const words = hasWords ? await response.text() : "";
-  return Object.assign(new Error(`the recording could not be read: HTTP ${response.status}`), { words });
-}
 
 export class Stretches {
   // Addresses, the least recently used first.
@@ -81,8 +75,7 @@ export class Stretches {
   }
 
   async #read(address, offset, signal) {
-    const response = await this.fetch(`/terminals/${this.terminal}/${address}`, { signal });
-    if (!response.ok) throw await whyNot(response);
+    const response = await succeeded(await this.fetch(`/terminals/${this.terminal}/${address}`, { signal }));
     const isFinal = response.headers.get("Cache-Control")?.includes("immutable") ?? false;
     const buffer = await response.arrayBuffer();
     const frames = decodeFrames(buffer);

@@ -1,18 +1,19 @@
 // Search inside one terminal: the hits as they come from /terminals/<id>/search, which answers line by line, and the moment
 // that one of them opens.
 
+import { succeeded } from "scrollback/terminal/answers";
+
 /**
  * Searches from byte `from` on. `found(hits)` gets those that came together, each {offset, at_us, text, start, end, place};
  * `place` names a hit in links. The Promise is of the last line: {done, hits, is_cut, searched, next, error}; `next` is where
- * to search on, null at the end. Throws when the server cannot answer or `signal` aborts.
+ * to search on, null at the end. Throws SignedOut, or another error when the server cannot answer or `signal` aborts.
  */
 export async function searchTerminal(terminal, { query, regex, from = 0 }, { signal, found }) {
   const address = new URL(`/terminals/${terminal}/search`, document.baseURI);
   address.searchParams.set("q", query);
   address.searchParams.set("regex", regex ? "1" : "0");
   if (from) address.searchParams.set("from", from);
-  const response = await fetch(address, { signal });
-  if (!response.ok) throw new Error(`HTTP ${response.status}`);
+  const response = await succeeded(await fetch(address, { signal }));
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   let last = null;

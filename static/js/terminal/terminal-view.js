@@ -3,6 +3,7 @@
 // opens paused at that moment of its own clock, or with `clock-ms` of the page's. Here stands what draws when; the bar, the
 // buttons, the search and the rest are modules beside this one.
 
+import { tellIfSignedOut } from "scrollback/terminal/answers";
 import { TerminalConnection } from "scrollback/terminal/connection";
 import { Follower } from "scrollback/terminal/follower";
 import { exactClock } from "scrollback/terminal/moments";
@@ -25,7 +26,7 @@ class TerminalView extends HTMLElement {
       apply: (frame, done) => this.screen.apply(frame, done),
       reveal: (done) => this.screen.reveal(done),
       changed: () => this.show(),
-      failed: ({ words }) => this.notify(words || "The recording could not be read. Try again."),
+      failed: (error) => tellIfSignedOut(error) || this.notify(error.words || "The recording could not be read. Try again."),
       caughtUp: () => this.goOn(),
     });
     this.parts = new ViewParts(this);
