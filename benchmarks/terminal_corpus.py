@@ -19,11 +19,11 @@ COLS, ROWS = 120, 40
 KINDS = ("log", "colour", "tui", "agent")
 #: All of KINDS in turns.
 MIXED = "mixed"
+TURN_BYTES = 4 * MB
 
 _POOL = 4_096
 _RESIZES = 24
 _MARKERS = 40
-_TURN_BYTES = 4 * MB
 _WRITE_AT_ONCE = 1024
 _SIZES = ((100, 30), (COLS, ROWS), (160, 50), (COLS, ROWS))
 # Every so many writes nothing happens for a while.
@@ -46,10 +46,13 @@ class Cast:
     duration_us: int
 
 
-def stream(kind: str, size: int) -> Iterator[Event]:
-    """At least `size` bytes of output with resizes and markers in between, and an exit at the end."""
+def stream(kind: str, size: int, *, turn_bytes: int = TURN_BYTES) -> Iterator[Event]:
+    """At least `size` bytes of output with resizes and markers in between, and an exit at the end.
+
+    What is MIXED changes after `turn_bytes`.
+    """
     random_ = random.Random(f"{kind} {size}")
-    writes = _mixed(random_) if kind == MIXED else _WRITERS[kind](random_)
+    writes = _mixed(random_, turn_bytes) if kind == MIXED else _WRITERS[kind](random_)
     marks = _marks(size)
     mark_at, mark = next(marks)
     time_us = written = 0
@@ -120,7 +123,7 @@ def _marks(size: int) -> Iterator[tuple[float, Callable[[int], Event]]]:
     yield float("inf"), partial(Exit, status=0)
 
 
-def _mixed(random_: random.Random) -> Writes:
+def _mixed(random_: random.Random, turn_bytes: int) -> Writes:
     writers = [_WRITERS[kind](random_) for kind in KINDS]
     for writer in cycle(writers):
         taken = 0
@@ -129,7 +132,7 @@ def _mixed(random_: random.Random) -> Writes:
         for data in writer:
             yield data
             taken += len(data)
-            if taken >= _TURN_BYTES:
+            if taken >= turn_bytes:
                 break
 
 

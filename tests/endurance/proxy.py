@@ -9,7 +9,10 @@ from collections import Counter
 from types import TracebackType
 from typing import Self
 
+from sessions_app.terminal.wire import FrameType
+
 _BINARY = 0x2
+_EVENTS = (FrameType.RESIZE, FrameType.MARKER, FrameType.EXIT)
 _READ_BYTES = 64 * 1024
 # Resets the connection instead of ending it.
 _LINGER = struct.pack("ii", 1, 0)
@@ -20,7 +23,8 @@ class FaultyProxy:
     """Passes connections on to `port`, and spoils what the server sends as long as `is_faulty`.
 
     Binary messages are lost, repeated, sent again much later, and held up; connections end cleanly or by a
-    reset, between messages or in the middle of one.
+    reset, between messages or in the middle of one. No event is lost without its connection: events carry no number,
+    and rely on TCP for that.
     """
 
     def __init__(self, port: int, seed: int) -> None:
@@ -89,7 +93,7 @@ class FaultyProxy:
     def _spoil(self, client: socket.socket, message: bytes, old: bytes) -> bool:
         """Send what becomes of a message; True when the connection is over."""
         chance = self._random.random()
-        if chance < 0.04:
+        if chance < 0.04 and message[_head_bytes(message)] not in _EVENTS:
             self.faults["lost"] += 1
             return False
         if chance < 0.08:
@@ -121,6 +125,11 @@ class FaultyProxy:
             self._open.discard(connection)
 
 
+def _head_bytes(message: bytes | bytearray) -> int:
+    """What comes before the content of a message."""
+    return {126: 4, 127: 10}.get(message[1] & 0x7F, 2)
+
+
 class _Stream:
     """What a server sends, in messages as they stand on the wire."""
 
@@ -135,10 +144,9 @@ class _Stream:
 
     def message(self) -> bytes:
         self._need(2)
-        short = self._held[1] & 0x7F
-        head = {126: 4, 127: 10}.get(short, 2)
+        head = _head_bytes(self._held)
         self._need(head)
-        size = int.from_bytes(self._held[2:head]) if head > 2 else short
+        size = int.from_bytes(self._held[2:head]) if head > 2 else self._held[1] & 0x7F
         self._need(head + size)
         return self._take(head + size)
 

@@ -5,17 +5,22 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import cycle
 
 import pytest
 from django.conf import settings
 
 from benchmarks.terminal_corpus import COLS, MIXED, ROWS, stream
+from benchmarks.terminal_corpus import TURN_BYTES as TURN_BYTES_OF_CORPUS
 from benchmarks.websocket import WebSocket
-from sessions_app.models import Role
+from sessions_app.actions.terminals.starting import NEAR_BYTES
+from sessions_app.models import Role, TerminalKeyframe
 from sessions_app.terminal.asciicast.model import Event, Exit, Output, Resize
 from sessions_app.terminal.engine import model
 from tests.browser.running import Server
 from tests.endurance.proxy import FaultyProxy
+from tests.endurance.recording import wait_until
 from tests.endurance.sizes import full_or
 from tests.endurance.viewer import PATIENCE_S, Attaches, Step, Viewer
 from tests.factories import make_person, signed_in
@@ -27,8 +32,17 @@ KILLS = full_or(20, 2)
 VIEWERS = 6
 BYTES_PER_S = 400_000
 DEADLINE_S = full_or(3_600, 240)
+# Who is so much behind is not given every byte.
+AHEAD_BYTES = 1_500_000
+TURN_BYTES = full_or(TURN_BYTES_OF_CORPUS, 60_000)
+RESIZE_EVERY_BYTES = full_or(1_000_000, 120_000)
+# Who is told of another size draws everything anew. Until then the engine may show other rows than xterm.js does.
+_REDRAWS = b"\x1b[2J\x1b[H"
+SIZES = ((100, 30), (160, 50), (COLS, ROWS), (81, 25))
 # What a person sees. Rows above the screen are fewer where it began with a keyframe.
-_SEEN = ("cols", "rows", "cursor", "visible", "region", "is_alternate")
+_SEEN = ("cols", "rows", "cursor", "visible", "region", "is_alternate", "styles")
+
+_END = 1 << 62
 
 
 def test_reattaching_misses_nothing_and_repeats_nothing(
@@ -40,6 +54,11 @@ def test_reattaching_misses_nothing_and_repeats_nothing(
     path = f"/live/terminals/{recorder.terminal.pk}/?offset="
     attached = Attaches(REATTACHES)
     program = _Program(recorder)
+    # Who comes now begins with a screen, drawn or at least kept.
+    while len(program.written) < AHEAD_BYTES:
+        program.write_some()
+    kept = TerminalKeyframe.objects.filter(terminal=recorder.terminal, offset__gt=AHEAD_BYTES - NEAR_BYTES)
+    wait_until(kept.exists, "no screen was kept")
     with FaultyProxy(server.port, seed=3) as proxy:
 
         def connect(offset: int) -> WebSocket:
@@ -65,12 +84,15 @@ def test_reattaching_misses_nothing_and_repeats_nothing(
     wrong, told = Counter[str](), Counter[str]()
     for viewer in viewers:
         wrong.update(viewer.wrong)
+        wrong.update(_wrong_sizes(program, viewer))
         told.update(viewer.told)
     with judging() as judge:
         different = _different(judge, program, viewers)
     _tell(capsys, server, program, attached, killed, faults, told, wrong, different)
     assert wrong == {}
     assert different == {}
+    assert len(program.resizes) >= full_or(20, 3)
+    assert told["screen"] >= VIEWERS
     # The network was bad indeed.
     assert {"lost", "repeated", "cut in the middle"} <= faults.keys()
     assert killed == KILLS
@@ -82,8 +104,11 @@ class _Program:
     def __init__(self, recorder: Recorder) -> None:
         self.written = bytearray()
         self.steps: list[Step] = []
+        self.resizes: list[model.Resize] = []
         self._recorder = recorder
-        self._events = stream(MIXED, 10**10)
+        # Endless, and so without resizes of its own: they are spread over all of it.
+        self._events = stream(MIXED, 10**10, turn_bytes=TURN_BYTES)
+        self._sizes = cycle(SIZES)
         self._started = time.monotonic()
 
     def write_some(self) -> None:
@@ -94,15 +119,24 @@ class _Program:
         batch: list[Event] = []
         while len(self.written) < due and len(batch) < 200:
             event = next(self._events)
+            if not isinstance(event, Output):
+                continue
+            if len(self.written) >= (len(self.resizes) + 1) * RESIZE_EVERY_BYTES:
+                batch.append(self._resize(event.time_us))
+                event = replace(event, data=_REDRAWS + event.data)
             batch.append(event)
-            if isinstance(event, Output):
-                # Before anybody can be sent it.
-                self.written += event.data
-                self.steps.append(event.data)
-            elif isinstance(event, Resize):
-                self.steps.append(model.Resize(0, 0, event.time_us, event.cols, event.rows))
+            # Before anybody can be sent it.
+            self.written += event.data
+            self.steps.append(event.data)
         self._recorder.send(*batch)
         self._recorder.time_us = batch[-1].time_us
+
+    def _resize(self, time_us: int) -> Resize:
+        cols, rows = next(self._sizes)
+        resize = model.Resize(len(self.resizes) + 1, len(self.written), time_us, cols, rows)
+        self.resizes.append(resize)
+        self.steps.append(resize)
+        return Resize(time_us, cols, rows)
 
     def end(self) -> None:
         self._recorder.send(Exit(self._recorder.time_us, 0))
@@ -126,17 +160,47 @@ def _until_enough(server: Server, program: _Program, attached: Attaches) -> int:
     return killed
 
 
+def _wrong_sizes(program: _Program, viewer: Viewer) -> Counter[str]:
+    """Whether the viewer was not told of each change of size once; one where it began may be in the screen it got."""
+    told, happened = (
+        [(step.offset, step.cols, step.rows) for step in steps if isinstance(step, model.Resize)]
+        for steps in (viewer.steps, program.resizes)
+    )
+    begun = viewer.begun
+    is_same = [size for size in told if size[0] > begun] == [size for size in happened if size[0] > begun]
+    return Counter() if is_same else Counter({"other sizes": 1})
+
+
 def _different(judge: Judge, program: _Program, viewers: Sequence[Viewer]) -> dict[int, dict[str, object]]:
-    """What viewers show that is not what a terminal shows which was given everything in order."""
-    (linear,) = judge.replay(COLS, ROWS, [*program.steps, Look()])
+    """What viewers showed that is not what a terminal shows which was given everything in order.
+
+    By the number of the viewer, the first such place: before a change of size, or the end.
+    """
+    linear = _shown(judge, (COLS, ROWS), program.steps)
     different: dict[int, dict[str, object]] = {}
     for number, viewer in enumerate(viewers):
-        (shown,) = judge.replay(*viewer.size, [*viewer.steps, Look()])
-        if _seen(shown) != _seen(linear):
-            different[number] = {
-                name: (shown[name], linear[name]) for name in _SEEN if shown[name] != linear[name]
-            }
+        shown = _shown(judge, viewer.size, viewer.steps)
+        for offset in sorted(shown):
+            if offset > viewer.begun and _seen(shown[offset]) != _seen(linear[offset]):
+                different[number] = {
+                    name: (shown[offset][name], linear[offset][name])
+                    for name in _SEEN
+                    if shown[offset][name] != linear[offset][name]
+                }
+                break
     return different
+
+
+def _shown(judge: Judge, size: tuple[int, int], steps: Sequence[Step]) -> dict[int, State]:
+    """The screens before each change of size, by its offset, and the last one."""
+    looking: list[Step | Look] = []
+    offsets: list[int] = []
+    for step in steps:
+        if isinstance(step, model.Resize):
+            looking.append(Look())
+            offsets.append(step.offset)
+        looking.append(step)
+    return dict(zip([*offsets, _END], judge.replay(*size, [*looking, Look()]), strict=True))
 
 
 def _seen(state: State) -> list[object]:

@@ -23,7 +23,8 @@ class Viewer(threading.Thread):
     """Follows a terminal to its end over any number of connections.
 
     `written` is all output that anybody may have seen. What the viewer shows beyond, before or instead of it is
-    counted in `wrong`; `steps` draw its screen in a fresh terminal of `size`.
+    counted in `wrong`; `steps` draw its screen in a fresh terminal of `size`, which begins with what was out after
+    `begun` bytes.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Viewer(threading.Thread):
         self.wrong: Counter[str] = Counter()
         self.told: Counter[str] = Counter()
         self.failure: BaseException | None = None
-        self.size, self.steps = size, list[Step]()
+        self.size, self.steps, self.begun = size, list[Step](), 0
 
     def run(self) -> None:
         try:
@@ -60,8 +61,7 @@ class Viewer(threading.Thread):
         if chance < 0.1 and not self._attached.is_over:
             # A page that is opened anew.
             self._follower = Follower()
-            self._begin(self._first_size)
-            self._shown = 0
+            self._begin(self._first_size, 0)
         elif chance < 0.3:
             # A phone that sleeps for a while.
             self._attached.rest(self._random.random())
@@ -102,18 +102,20 @@ class Viewer(threading.Thread):
                 self._shown = offset + len(data)
                 self.steps.append(data)
             case wire.KeyframeFrame(offset, _, cols, rows, data):
-                self._shown = offset
-                self._begin((cols, rows))
+                self._begin((cols, rows), offset)
                 self.steps.append(data)
+                self.told["screen" if data else "empty screen"] += 1
             case wire.ResizeFrame(offset, time_us, cols, rows):
                 self.steps.append(Resize(0, offset, time_us, cols, rows))
+                self.told["resize"] += 1
             case wire.GapFrame():
                 self.told["gap"] += 1
             case _:
                 pass
 
-    def _begin(self, size: tuple[int, int]) -> None:
-        self.size, self.steps = size, []
+    def _begin(self, size: tuple[int, int], offset: int) -> None:
+        self.size, self.steps, self.begun = size, [], offset
+        self._shown = offset
 
 
 class Attaches:
