@@ -17,7 +17,8 @@ _ORIGIN = 6
 _WRAP = 7
 _FRESH_PEN = b"\x1b[0m"
 _RESET_PEN = b"\x1b[0m\x1b]8;;\x1b\\\x1b(B\x1b)B\x1b*B\x1b+B\x0f"
-_SWITCHES = (1049, 1047, 47)
+_SAVING_SWITCH = 1049
+_SWITCHES = (_SAVING_SWITCH, 1047, 47)
 # A cell: its style, what is in it, and the end of the style.
 _CHARACTER = re.compile(rb"((?:\x1b\[[0-9;:]*m)*)([^\x1b]+)(?:\x1b\[0m)?")
 _REGION = re.compile(rb"\x1b\[\d+;\d+r(?=(?:\x1b\[\d+;\d+s)?\Z)")
@@ -44,11 +45,16 @@ def write_below(native: NativeVt, scrollback_rows: int) -> bytes:
     try:
         primary.write(b"\x18\x1b[?%dl" % switch)
         _append_rows(parts, primary, scrollback_rows)
-        _append_pen_and_cursor(parts, primary, top=0)
+        current: list[bytes] = []
+        _append_pen_and_cursor(current, primary, top=0)
+        if switch != _SAVING_SWITCH:
+            # Looking at it moves the cursor of the copy, which is needed no more.
+            _append_where_restored(parts, primary, top=0)
+        parts += current
     finally:
         primary.close()
-    # Saves the primary screen's cursor, as the program did. xterm.js fills the alternate screen with the background
-    # that is written with at the switch.
+    # Switch 1049 saves the primary screen's cursor, as it did for the program. xterm.js fills the alternate screen with
+    # the background that is written with at the switch.
     parts.append(b"\x1b[?%dh\x1b[H%b\x1b[2J" % (switch, _RESET_PEN))
     return b"".join(parts)
 

@@ -75,15 +75,32 @@ function widesOf(buffer, cols, first, end) {
   return rows;
 }
 
+// How many rows were above each screen when its cursor was saved. xterm.js lets it move with those pushed up since.
+const aboveSaved = new WeakMap();
+const savedRows = new WeakMap();
+Object.defineProperty(Object.getPrototypeOf(fresh(2, 2)._core.buffer), "savedY", {
+  get() {
+    return savedRows.get(this);
+  },
+  set(row) {
+    savedRows.set(this, row);
+    aboveSaved.set(this, this.ybase ?? 0);
+  },
+});
+
 function bufferState(buffer, cols, rows, scrollback) {
   const first = Math.max(0, buffer.ybase - scrollback);
+  const savedRow = Math.max(0, buffer.savedY - aboveSaved.get(buffer));
   return {
     above: linesOf(buffer, cols, first, buffer.ybase),
     rows: linesOf(buffer, cols, buffer.ybase, buffer.ybase + rows),
     wraps: buffer.hasScrollback ? wrapsOf(buffer, buffer.ybase, buffer.ybase + rows) : [],
     styles: stylesOf(buffer, cols, buffer.ybase, buffer.ybase + rows),
     wides: widesOf(buffer, cols, buffer.ybase, buffer.ybase + rows),
-    saved: [buffer.savedX, Math.max(0, buffer.savedY - buffer.ybase), ...penOf(buffer.savedCurAttrData)],
+    // Where the cursor was saved; behind the last column it is never put back.
+    saved: [Math.min(buffer.savedX, cols - 1), savedRow, ...penOf(buffer.savedCurAttrData)],
+    saved_behind: buffer.savedX >= cols,
+    saved_moved: savedRow !== Math.max(0, buffer.savedY - buffer.ybase),
     tabs: Object.keys(buffer.tabs).map(Number).filter((column) => column && column < cols - 1),
   };
 }

@@ -126,6 +126,23 @@ def _filled(chance: random.Random, cols: int, rows: int) -> bytes:
     return b"q" * chance.randint(1, cols)
 
 
+def _word(chance: random.Random, cols: int, rows: int) -> bytes:
+    """One that ends before the last column, wherever it is put: nothing scrolls, and nothing wraps."""
+    word = b"0123456789"[: chance.randint(1, max(cols // 4, 1))]
+    return b"\x1b[%d;%dH" % (chance.randint(1, rows), chance.randint(1, max(cols - len(word) - 1, 1))) + word
+
+
+def _excursion(chance: random.Random, cols: int, rows: int) -> bytes:
+    """Something is written elsewhere, in other colours, and the cursor comes back."""
+    return (
+        _placed(chance, cols, rows)
+        + b"\x1b7"
+        + _styled(chance, cols, rows)
+        + _word(chance, cols, rows)
+        + b"\x1b8"
+    )
+
+
 _words = _one_of(*_WORDS)
 _line = _one_of(b"\r\n")
 _wide = _one_of(*map(str.encode, _WIDE))
@@ -142,7 +159,20 @@ MENUS: dict[str, list[Piece]] = {
     "edited": [
         *(*_printed, _placed, _placed, _counted(b"ABCDEFG"), _erased(b"\b"), _counted(b"LMP@XS", b"\b")),
         *(_region, _one_of(b"\x1b[r"), _one_of(b"\x1b[4h", b"\x1b[4l"), _modes, _controls),
-        _one_of(b"\x1bH", b"\x1b[0g", _LINK, b"\x1b[!p", b"\x1b[3g"),
+        *(_one_of(b"\x1bH", b"\x1b[0g", _LINK, b"\x1b[!p", b"\x1b[3g"), _excursion),
+    ],
+    # Cursors that are saved and put back; nothing scrolls.
+    "saved": [
+        *(
+            _word,
+            _word,
+            _styled,
+            _styled,
+            _placed,
+            _excursion,
+            _one_of(b"\x1b7"),
+            _one_of(b"\x1b7", b"\x1b8"),
+        ),
     ],
     # Everything, in an order in which no program would send it.
     "wild": [
