@@ -18,7 +18,7 @@ from sessions_app.terminal.timing import Timing
 _FARTHEST_BYTES: Final = 32 * 1024 * 1024
 _DEADLINE_S: Final = 5.0
 # Of most output a row is shorter.
-_ROW_BYTES: Final = 128
+ROW_BYTES: Final = 128
 # Who wants a nearer screen to begin with has a farther one.
 _REDRAW_S: Final = 1.0
 
@@ -60,7 +60,7 @@ def redrawn_at(terminal: Terminal, place: Cursor, *, scrollback_rows: int) -> Re
 
     Keyframes carry no such rows, so it is drawn from one that lies some way before. Raises EngineError, CorruptData.
     """
-    way = _way_to(terminal, place, above_bytes=scrollback_rows * _ROW_BYTES)
+    way = _way_to(terminal, place, above_bytes=scrollback_rows * ROW_BYTES)
     return screen_engine().redraw(
         way.start, way.cols, way.rows, way.items, scrollback_rows=scrollback_rows, deadline_s=_REDRAW_S
     )

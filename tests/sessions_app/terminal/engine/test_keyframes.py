@@ -1,10 +1,13 @@
-"""A keyframe and what follows it look like the whole recording does, says xterm.js of the browser's version.
+"""A keyframe, or a screen that the server draws, and what follows look like the whole recording does.
+
+So says xterm.js, of the browser's version.
 
 Where the engine itself sees another screen than xterm.js, its keyframes do too. CAUSES lists all the reasons that
 were found; a difference without one fails.
 """
 
 import json
+import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -14,8 +17,12 @@ from functools import partial
 import pytest
 
 from benchmarks.terminal_corpus import KINDS, MIXED
+from sessions_app.actions.terminals.playing import DRAWN_ROWS
+from sessions_app.actions.terminals.screens import ROW_BYTES
+from sessions_app.terminal.engine.child import Work
 from sessions_app.terminal.engine.deriver import SPACING, Deriver, Spacing
 from sessions_app.terminal.engine.ghostty import GhosttyEngine
+from sessions_app.terminal.engine.messages import encode_request, redrawn_of
 from sessions_app.terminal.engine.model import (
     Keyframe,
     Output,
@@ -66,6 +73,9 @@ SAMPLES = [
 SEEN = ("rows", "cursor", "visible", "region", "is_alternate")
 #: Events after a keyframe for which the restored terminal is followed.
 AHEAD = 20
+#: Screens that are drawn in each recording, and the rows above them that are asked for.
+DRAWN = 24
+ROWS_ABOVE = (0, DRAWN_ROWS, 1_000)
 
 
 @pytest.fixture(scope="module")
@@ -82,12 +92,15 @@ def test_a_keyframe_of_a_recording_and_what_follows_look_like_all_of_it(
     judge: Judge, parts: tuple[str, str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     recording = sampled(*parts)
-    judged = _judged(judge, recording)
+    judged, of_drawn = _judged(judge, recording)
     judged.tell(capfd, "/".join(parts), recording)
-    assert judged.unexplained == []
+    of_drawn.tell(capfd, f"{'/'.join(parts)}, drawn", recording)
+    assert judged.unexplained == of_drawn.unexplained == []
     assert judged.parted.keys() <= EXPECTED
     assert judged.keyframes > 10
+    assert of_drawn.keyframes >= min(10, recording.size // 2)
     assert judged.differences == DIFFERENCES.get(parts[1], {})
+    assert of_drawn.differences == DRAWN_DIFFERENCES.get(parts[1], {})
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -95,13 +108,16 @@ def test_a_keyframe_of_what_programs_leave_and_what_follows_look_like_all_of_it(
     judge: Judge, kind: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     recording = generated(kind, full_or(2_000_000, 200_000))
-    judged = _judged(judge, recording)
+    judged, of_drawn = _judged(judge, recording)
     judged.tell(capfd, kind, recording)
+    of_drawn.tell(capfd, f"{kind}, drawn", recording)
     assert judged.keyframes > 30
-    assert judged.unexplained == []
+    assert of_drawn.keyframes > 10
+    assert judged.unexplained == of_drawn.unexplained == []
     assert judged.parted.keys() <= EXPECTED
     if not IS_FULL:
         assert judged.differences == DIFFERENCES.get(kind, {})
+        assert of_drawn.differences == DRAWN_DIFFERENCES.get(kind, {})
 
 
 def test_the_keyframes_that_the_product_makes_and_what_follows_look_like_all_of_it(
@@ -110,10 +126,11 @@ def test_the_keyframes_that_the_product_makes_and_what_follows_look_like_all_of_
     # Of the mixture the first 4 MB are a log.
     kind = MIXED if IS_FULL else "agent"
     recording = generated(kind, full_or(17_000_000, 600_000))
-    judged = _judged(judge, recording, SPACING)
+    judged, of_drawn = _judged(judge, recording, SPACING)
     judged.tell(capfd, f"{kind}, spaced as in the product", recording)
+    of_drawn.tell(capfd, f"{kind}, spaced as in the product, drawn", recording)
     assert judged.keyframes >= full_or(60, 3)
-    assert judged.unexplained == []
+    assert judged.unexplained == of_drawn.unexplained == []
     assert judged.parted.keys() <= EXPECTED
     if not IS_FULL:
         assert judged.differences == {}
@@ -152,42 +169,103 @@ RESIZED_ALTERNATE = "a change of size while the alternate screen is up"
 EXPECTED = {RESIZED, RESIZED_ALTERNATE}
 #: Of the keyframes of samples and of generated recordings of 200 KB, how many differ why: until a program draws its
 #: screen anew, or the next change of size. Of those that are not named none does.
-DIFFERENCES = {"agent-tui.cast": {RESIZED: 9}, "tui": {RESIZED_ALTERNATE: 28}}
+DIFFERENCES = {"agent-tui.cast": {RESIZED: 9}, "tui": {RESIZED_ALTERNATE: 30}}
+#: The same of the screens that are drawn at places by chance.
+DRAWN_DIFFERENCES = {"agent-tui.cast": {RESIZED: 10}, "tui": {RESIZED_ALTERNATE: 11}}
 
 
-def _judged(judge: Judge, recording: Recording, spacing: Spacing | None = None) -> Judged:
+def _judged(judge: Judge, recording: Recording, spacing: Spacing | None = None) -> tuple[Judged, Judged]:
+    """Of the keyframes, and of the screens that the server draws from them."""
     keyframes = _keyframes(recording, spacing)
     assert any(keyframe.is_heavy for keyframe in keyframes)
-    recording = recording.cut_at(keyframe.offset for keyframe in keyframes)
+    drawn = _drawn(recording, keyframes)
+    recording = recording.cut_at(keyframe.offset for keyframe in [*keyframes, *drawn])
     partings = _partings(judge, recording)
     screens = _screens(recording)
     apart = _apart(judge, recording, partings, screens)
-    places = {keyframe: _place(recording, keyframe) for keyframe in keyframes}
+    places = {keyframe: _place(recording, keyframe) for keyframe in [*keyframes, *drawn]}
     looks = {place + ahead for place in places.values() for ahead in (0, AHEAD)}
-    linear = _linear(judge, recording, looks)
+    linear = _linear(judge, recording, looks, max(ROWS_ABOVE))
     resizes = (index for index, item in enumerate(recording.items) if isinstance(item, Resize))
     first_resize = next(resizes, len(recording.items))
-    judged = Judged(len(keyframes), parted=Counter(partings.values()))
-    for keyframe, place in places.items():
-        later = min(place + AHEAD, len(recording.items))
-        between = recording.items[place:later]
-        now, then = judge.replay(keyframe.cols, keyframe.rows, [keyframe.data, Look(), *between, Look()])
-        for index, state in ((place, now), (later, then)):
-            differences = [*_differences(linear[index], state)]
-            # With a change of size xterm.js moves where its cursor would be put back, also one that was never saved.
-            if "saved" in differences and index > first_resize:
-                differences.remove("saved")
-            if not differences:
-                continue
-            # A keyframe is the engine's screen, and differs where that does.
-            if place in apart and {*differences} <= {"rows", "cursor", "styles"}:
-                judged.differences[apart[place]] = judged.differences.get(apart[place], 0) + 1
-            else:
-                judged.unexplained.append((keyframe.offset, index - place, differences))
-        if place in apart:
-            wrong = _other_than_engine(judge, keyframe, between, screens[place : later + 1])
-            judged.unexplained.extend((keyframe.offset, ahead, [what]) for ahead, what in wrong)
-    return judged
+
+    def judged(some: Sequence[Keyframe]) -> Judged:
+        judged = Judged(len(some), parted=Counter(partings.values()))
+        for keyframe in some:
+            place = places[keyframe]
+            later = min(place + AHEAD, len(recording.items))
+            between = recording.items[place:later]
+            look = Look(max(ROWS_ABOVE))
+            now, then = judge.replay(keyframe.cols, keyframe.rows, [keyframe.data, look, *between, look])
+            for index, state in ((place, now), (later, then)):
+                differences = [*_differences(linear[index], state)]
+                if index > first_resize:
+                    # xterm.js moves where its cursor would be put back then, also one that was never saved.
+                    differences = [name for name in differences if name != "saved"]
+                elif not _ends_with(linear[index]["above"], state["above"]):
+                    differences.append("above")
+                if not differences:
+                    continue
+                # A keyframe is the engine's screen, and differs where that does.
+                cause = apart.get(place)
+                if cause is None and _is_parted_by_size(judge, recording, keyframe, place, between):
+                    cause = RESIZED
+                if cause is not None and {*differences} <= {"rows", "cursor", "styles"}:
+                    judged.differences[cause] = judged.differences.get(cause, 0) + 1
+                else:
+                    judged.unexplained.append((keyframe.offset, index - place, differences))
+            if place in apart:
+                wrong = _other_than_engine(judge, keyframe, between, screens[place : later + 1])
+                judged.unexplained.extend((keyframe.offset, ahead, [what]) for ahead, what in wrong)
+        return judged
+
+    return judged(keyframes), judged(drawn)
+
+
+def _drawn(recording: Recording, keyframes: Sequence[Keyframe]) -> list[Keyframe]:
+    """What the server draws for who wants to see these places, as sessions_app/actions/terminals/screens.py does."""
+    chance = random.Random(recording.size)
+    light = [keyframe for keyframe in keyframes if not keyframe.is_heavy]
+    drawn: dict[int, Keyframe] = {}
+    for _ in range(DRAWN):
+        offset = chance.randint(1, recording.size)
+        rows_above = chance.choice(ROWS_ABOVE)
+        cut = recording.cut_at([offset])
+        place = Keyframe(offset, _last_event(recording, offset), 0, cut.cols, cut.rows, False, b"")
+        farthest = max(0, offset - rows_above * ROW_BYTES)
+        near = [
+            keyframe for keyframe in light if keyframe.offset <= farthest and keyframe.event <= place.event
+        ]
+        start = near[-1] if near else None
+        first = _place(cut.cut_at([start.offset]), start) if start else 0
+        cut = cut.cut_at([start.offset]) if start else cut
+        items = cut.items[first : _place(cut, place)]
+        request = encode_request("redraw", "", start, cut.cols, cut.rows, items, rows_above)
+        screen = redrawn_of(Work().answer(b"".join(request)))
+        drawn[offset] = replace(place, cols=screen.cols, rows=screen.rows, data=screen.data)
+    return [*drawn.values()]
+
+
+def _last_event(recording: Recording, offset: int) -> int:
+    resizes = [item for item in recording.items if isinstance(item, Resize) and item.offset <= offset]
+    return resizes[-1].event if resizes else 0
+
+
+def _ends_with(rows: list[str], end: list[str]) -> bool:
+    return rows[len(rows) - len(end) :] == end
+
+
+def _is_parted_by_size(
+    judge: Judge, recording: Recording, keyframe: Keyframe, place: int, between: Sequence[Item]
+) -> bool:
+    """Whether a change of size brings rows from above the screen: fewer behind a keyframe, or broken otherwise."""
+    steps = [step for item in between for step in (item, Look())]
+    linear = judge.replay(recording.cols, recording.rows, [*recording.items[:place], *steps])
+    restored = judge.replay(keyframe.cols, keyframe.rows, [keyframe.data, *steps])
+    for item, expected, state in zip(between, linear, restored, strict=True):
+        if _differences(expected, state).keys() - {"saved"}:
+            return isinstance(item, Resize) and _is_same_end(expected["rows"], state["rows"])
+    return False
 
 
 def _screens(recording: Recording) -> list[StyledScreen]:
@@ -399,7 +477,11 @@ def _is_cut_elsewhere(before: State, screen: Screen | StyledScreen, state: State
 
 def _is_broken_anew(screen: Screen | StyledScreen, state: State) -> bool:
     """Whether both show the end of the same text, in rows of different lengths or of different number."""
-    ours, theirs = ("".join(rows).replace(" ", "") for rows in (_texts(screen), state["rows"]))
+    return _is_same_end(_texts(screen), state["rows"])
+
+
+def _is_same_end(*screens: Sequence[str]) -> bool:
+    ours, theirs = ("".join(rows).replace(" ", "") for rows in screens)
     return ours.endswith(theirs) or theirs.endswith(ours)
 
 
@@ -760,7 +842,7 @@ def test_a_broken_keyframe_is_found_where_the_two_have_parted(
     for broken in (b"\x1b[1;1Hbroken", b"\x1b[1;1H", b"\x1b[1;1H\x1b[41m\x1b[2K"):
         keyframes = [replace(keyframe, data=keyframe.data + broken) for keyframe in made]
         monkeypatch.setattr(f"{__name__}._keyframes", lambda *_, found=keyframes: found)
-        judged = _judged(judge, recording)
+        judged, _ = _judged(judge, recording)
         assert len({offset for offset, _, _ in judged.unexplained}) > len(keyframes) / 2
 
 
