@@ -398,23 +398,6 @@ def test_times_and_offsets_are_translated_exactly(signed_in_page: Page, server: 
     assert found == [recorded.offset_at(us) for us in moments]
 
 
-def test_without_any_screens_a_late_moment_is_reached_from_near_it(
-    signed_in_page: Page, server: Server
-) -> None:
-    recorded = Recorded(start_recorder())
-    for number in range(60):
-        recorded.add(Output((number + 1) * 100_000, b"%069d\n" % number * 1_000))
-    recorded.recorder.exit(0)
-    open_player(signed_in_page, recorded)
-    us = recorded.times[-1] - 50_000
-    assert signed_in_page.evaluate("(us) => player.seek(us)", us)
-    expect_found = shown(signed_in_page)
-    assert expect_found["from"] + expect_found["bytes"] == recorded.offset_at(us)
-    assert expect_found["bytes"] < 3_000 * KB
-    assert signed_in_page.evaluate("(us) => player.seek(us)", recorded.times[2])
-    expect_shown(signed_in_page, recorded, recorded.ends[2])
-
-
 def test_a_failed_reading_is_told_and_tried_again(
     signed_in_page: Page, server: Server, problems: Any
 ) -> None:
