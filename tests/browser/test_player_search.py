@@ -99,6 +99,106 @@ def test_enter_goes_on_from_the_moment_that_is_shown(page: Page) -> None:
     expect_screen(page, lines(3))
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
+def test_whoever_plays_on_from_a_hit_goes_from_the_moment_on_the_screen(page: Page) -> None:
+    search(page, "line")
+    page.locator("[data-search-hits] a").nth(2).click()
+    expect_screen(page, lines(3))
+    expect(status(page)).to_have_text("3 of 10 hits")
+    page.locator("[data-screen]").focus()
+    page.keyboard.press("Space")
+    expect(status(page)).to_have_text("10 hits")
+    expect(page.locator("[data-search-hits] [aria-current]")).to_have_count(0)
+    expect_screen(page, lines(5))
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    page.keyboard.press("n")
+    expect_screen(page, lines(6))
+    expect(status(page)).to_have_text("6 of 10 hits")
+
+
+@needs_engine
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
+def test_the_mark_of_a_hit_is_not_on_what_is_drawn_there_next(signed_in_page: Page, server: Server) -> None:
+    page, recorder = signed_in_page, start_recorder()
+    recorder.write(b"\x1b[?1049h\x1b[4;1Hneedle", after_us=SECOND_US)
+    wait_for_text(recorder)
+    for number in range(40):
+        recorder.write(b"\x1b[4;1Hother %d" % number, after_us=SECOND_US // 10)
+    wait_for_text(ended(recorder))
+    open_terminal(page, recorder.terminal)
+    search(page, "needle")
+    page.keyboard.press("Enter")
+    mark = page.locator(".terminal__hit")
+    expect(mark).to_be_visible()
+    page.get_by_role("button", name="Play", exact=True).click()
+    until(lambda: "other" in screen_text(page), "it should play")
+    expect(mark).to_have_count(0)
+    expect(status(page)).to_have_text("1 hit")
+
+
+@needs_engine
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
+def test_a_hit_that_was_listed_late_does_not_come_again(page: Page) -> None:
+    hit = '{{"offset": {0}, "at_us": {1}000000, "text": "line {2}", "start": 0, "end": 6, "place": "{0}.0000000{2}"}}'
+    # Both were listed long after the screen had them, as where little is written for long.
+    found = [hit.format(21, 8, 4), hit.format(14, 8, 3), hit.format(56, 9, 9)]
+    last = '{"done": true, "hits": 3, "is_cut": false, "searched": 1, "next": null, "error": ""}'
+    body = "\n".join([*found, last])
+    page.route("**/search?*", lambda route: route.fulfill(body=body))
+    search(page, "line")
+    page.locator("[data-search-hits] a").nth(1).click()
+    expect_screen(page, lines(3))
+    page.locator("[data-screen]").focus()
+    page.keyboard.press("Space")
+    expect_screen(page, lines(4))
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    page.keyboard.press("n")
+    expect(status(page)).to_have_text("3 of 3 hits")
+    expect_screen(page, lines(9))
+    page.keyboard.press("Space")
+    expect(status(page)).to_have_text("3 hits")
+    page.keyboard.press("Space")
+    page.keyboard.press("Shift+N")
+    expect(status(page)).to_have_text("3 of 3 hits")
+    # Behind the last one comes the first, as from the last itself.
+    page.keyboard.press("Space")
+    expect(status(page)).to_have_text("3 hits")
+    page.keyboard.press("n")
+    expect(status(page)).to_have_text("1 of 3 hits")
+
+
+@needs_engine
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
+def test_what_was_said_of_a_search_is_said_again_when_its_hit_is_left(page: Page) -> None:
+    cut = '{"done": true, "hits": 1, "is_cut": true, "searched": 0.5, "next": 40, "error": ""}'
+    hit = '{"offset": 21, "at_us": 3000000, "text": "line 3", "start": 0, "end": 6, "place": "21.00000000"}'
+    page.route("**/search?*", lambda route: route.fulfill(body=f"{hit}\n{cut}\n"))
+    search(page, "line 3")
+    said = "1+ hit. The time was up after 50 % of the recording"
+    expect(status(page)).to_have_text(said)
+    page.locator("[data-search-hits] a").click()
+    expect_screen(page, lines(3))
+    expect(status(page)).to_have_text("1 of 1+ hit")
+    page.locator("[data-screen]").focus()
+    page.keyboard.press("Space")
+    expect(status(page)).to_have_text(said)
+    # Nor does it hide that a search failed.
+    page.unroute("**/search?*")
+    page.keyboard.press("Space")
+    page.locator("[data-search-hits] a").click()
+    expect(status(page)).to_have_text("1 of 1+ hit")
+    page.route("**/search?*", lambda route: route.fulfill(body="\n"))
+    page.get_by_role("button", name="Search on from here").click()
+    expect(status(page)).to_have_text("The search was not answered.")
+    page.locator("[data-screen]").focus()
+    page.keyboard.press("Space")
+    expect(page.locator("[data-search-hits] [aria-current]")).to_have_count(0)
+    expect(status(page)).to_have_text("The search was not answered.")
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
+
+
 def test_a_bad_pattern_is_said_in_words_and_nothing_found_too(page: Page) -> None:
     search(page, "(")
     page.get_by_role("checkbox", name="Regular expression").check(force=True)

@@ -23,6 +23,10 @@ export class SearchPanel {
   // The byte at which the search of the list began, and the one at which another goes on; null where nothing is left.
   #from = 0;
   #next = null;
+  // How far the last search came, where its time was up.
+  #cut = "";
+  // {index, us} of the last hit that was opened: where it stands on the screen first, which may be long before it was listed.
+  #landed = null;
   #again = () => this.search();
 
   /**
@@ -103,13 +107,28 @@ export class SearchPanel {
   /** To the next hit (1) or the one before (-1), seen from the current one or from the moment on the screen. */
   step(by) {
     if (!this.hits.length) return false;
+    const { length } = this.hits;
     let next = this.current + by;
     if (this.current < 0) {
-      const after = this.hits.findIndex(({ at_us }) => at_us > this.atUs());
-      next = by > 0 ? after : (after < 0 ? this.hits.length : after) - 1;
+      const after = this.#after;
+      next = by > 0 ? after : (after < 0 ? length : after) - 1;
     }
-    this.#go((next + this.hits.length) % this.hits.length);
+    this.#go((next + length) % length);
     return true;
+  }
+
+  /** Index of the first hit behind the moment on the screen; where there is none, -1, or their number behind one that was opened. */
+  get #after() {
+    const us = this.atUs();
+    const after = this.hits.findIndex(({ at_us }) => at_us > us);
+    if (!this.#landed || us < this.#landed.us) return after;
+    return Math.max(after < 0 ? this.hits.length : after, this.#landed.index + 1);
+  }
+
+  /** The screen shows this hit now. */
+  landed(hit) {
+    const index = this.hits.indexOf(hit);
+    this.#landed = index < 0 ? null : { index, us: this.atUs() };
   }
 
   /** The screen shows another moment than the one of the current hit. */
@@ -117,6 +136,8 @@ export class SearchPanel {
     this.current = -1;
     this.list.mark(-1);
     this.#told();
+    // What is being searched for, or could not be, is the more important news.
+    if (!this.panel.hasAttribute("aria-busy") && !this.status.hasAttribute("data-failed")) this.#sum();
   }
 
   search() {
@@ -171,10 +192,10 @@ export class SearchPanel {
     this.#next = next;
     if (this.#wanted && this.#searchesNearWanted(from)) return;
     this.#offerWays();
-    const rest = searched < 1 ? `The time was up after ${Math.floor(searched * 100)} % of ${from ? "the rest" : "the recording"}.` : "";
+    this.#cut = searched < 1 ? `The time was up after ${Math.floor(searched * 100)} % of ${from ? "the rest" : "the recording"}` : "";
     // Where one landed meanwhile; what was cut short is the more important news.
-    if (this.current >= 0 && !rest) this.#place();
-    else this.#say(`${this.hits.length ? this.#counted : "No hits"}. ${rest}`.trim().replace(/\.$/, ""));
+    if (this.current >= 0 && !this.#cut) this.#place();
+    else this.#sum();
   }
 
   /** Whether this is the hit that the link is about, for certain. */
@@ -247,6 +268,8 @@ export class SearchPanel {
     this.hits = hits;
     this.current = -1;
     this.#next = null;
+    this.#cut = "";
+    this.#landed = null;
     this.#offerWays();
     this.list.show(hits);
     this.#told();
@@ -264,6 +287,11 @@ export class SearchPanel {
     const more = this.#next === null ? "" : "+";
     const since = this.#from && length ? ` from ${shortClock(this.hits[0].at_us)} on` : "";
     return `${length.toLocaleString("en")}${more} ${length === 1 ? "hit" : "hits"}${since}`;
+  }
+
+  #sum() {
+    const count = this.hits.length ? this.#counted : "No hits";
+    this.#say(this.#cut ? `${count}. ${this.#cut}` : count);
   }
 
   #place() {

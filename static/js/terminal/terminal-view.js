@@ -171,6 +171,7 @@ class TerminalView extends HTMLElement {
     if (this.player.playing) return this.player.pause();
     if (this.following && !this.ended) return this.hold();
     if (this.does === "again") return this.move(() => this.player.seek(0)).then(() => this.player.play());
+    this.parts.leftHit();
     this.player.play();
   }
 

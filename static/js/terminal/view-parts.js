@@ -90,11 +90,16 @@ export class ViewParts {
   /** The screen goes to another moment: what was about the one before is out of date. */
   left() {
     if (this.#landing) return;
+    this.leftHit();
+    this.#wantsEarlier = false;
+    this.earlier.close();
+  }
+
+  /** It goes on from the hit that was opened, or elsewhere than to the one that is asked for: its cells will hold other text. */
+  leftHit() {
     this.#turn += 1;
     this.mark.clear();
-    this.#wantsEarlier = false;
     if (this.search.current >= 0) this.search.left();
-    this.earlier.close();
   }
 
   get shownFrom() {
@@ -197,6 +202,7 @@ export class ViewParts {
     this.earlier.close();
     if (!(await arrived)) return;
     view.player.pause();
+    this.search.landed(hit);
     if (!this.mark.show(hit)) this.tell("The hit is not on the screen any more at this moment.");
     else if (!moment) this.tell("The first moment of this hit was not found; here it is on the screen.");
   }
