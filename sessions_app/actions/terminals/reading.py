@@ -1,10 +1,10 @@
 """Reading a terminal back by offset, for sockets, pages and exports."""
 
 import uuid
-from collections.abc import Buffer, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Buffer, Generator, Iterator, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from django.db.models import Max, Q
 from django.db.models.functions import Coalesce
@@ -157,12 +157,15 @@ def _rows_in(
 
 
 def read_items(terminal: Terminal) -> Iterator[Event]:
-    """Everything up to the terminal's present end in the order of its time, as asciicast has it."""
-    events = iter(
-        TerminalEvent.objects.filter(terminal=terminal, number__lte=terminal.event_count)
-        .order_by("number")
-        .iterator(chunk_size=1_000)
-    )
+    """Everything up to the terminal's present end in the order of its time, as asciicast has it. Raises CorruptData."""
+    rows = TerminalEvent.objects.filter(terminal=terminal, number__lte=terminal.event_count)
+    events = cast(Generator[TerminalEvent], rows.order_by("number").iterator(chunk_size=1_000))
+    # Output may be damaged: Postgres keeps what is not read to its end.
+    with closing(events):
+        yield from _in_order(terminal, events)
+
+
+def _in_order(terminal: Terminal, events: Iterator[TerminalEvent]) -> Iterator[Event]:
     event = next(events, None)
     offset = 0
     for stretch in read_stretches(terminal.pk, 0, terminal.size):

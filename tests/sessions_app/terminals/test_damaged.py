@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.db.models import F
 from django.test import Client
 
@@ -248,3 +249,7 @@ def test_an_export_is_refused_in_one_line(
     ended = call("export", short_id(damaged.terminal), "--as", "asciicast", "-o", tmp_path / "a.cast")
     assert (ended.status, ended.errors.count("\n"), "Restore a backup" in ended.errors) == (2, 1, True)
     assert list(tmp_path.iterdir()) == []
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_cursors")
+            assert cursor.fetchone() == (0,), "what else was being read is let go"
