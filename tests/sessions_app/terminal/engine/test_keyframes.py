@@ -165,6 +165,9 @@ class Judged:
 RESIZED = "a change of size"
 #: xterm.js cuts what is below the cursor and keeps what a narrower window hides; the library cuts at the top.
 RESIZED_ALTERNATE = "a change of size while the alternate screen is up"
+#: With a change of size xterm.js moves where its cursor would be put back, also one that was never saved, and breaks
+#: the screen below an alternate one anew as any other.
+MOVED_BY_SIZE = {"saved", "saved below", "rows below", "styles below"}
 #: What programs leave has no other cause.
 EXPECTED = {RESIZED, RESIZED_ALTERNATE}
 #: Of the keyframes of samples and of generated recordings of 200 KB, how many differ why: until a program draws its
@@ -200,8 +203,7 @@ def _judged(judge: Judge, recording: Recording, spacing: Spacing | None = None) 
             for index, state in ((place, now), (later, then)):
                 differences = [*_differences(linear[index], state)]
                 if index > first_resize:
-                    # xterm.js moves where its cursor would be put back then, also one that was never saved.
-                    differences = [name for name in differences if name != "saved"]
+                    differences = [name for name in differences if name not in MOVED_BY_SIZE]
                 elif not _ends_with(linear[index]["above"], state["above"]):
                     differences.append("above")
                 if not differences:
@@ -258,13 +260,21 @@ def _ends_with(rows: list[str], end: list[str]) -> bool:
 def _is_parted_by_size(
     judge: Judge, recording: Recording, keyframe: Keyframe, place: int, between: Sequence[Item]
 ) -> bool:
-    """Whether a change of size brings rows from above the screen: fewer behind a keyframe, or broken otherwise."""
-    steps = [step for item in between for step in (item, Look())]
+    """Whether a change of size brings rows from above the screen, fewer behind a keyframe or broken otherwise.
+
+    Or whether a cursor is put back that an earlier one has moved.
+    """
+    steps = [Look(), *(step for item in between for step in (item, Look()))]
     linear = judge.replay(recording.cols, recording.rows, [*recording.items[:place], *steps])
     restored = judge.replay(keyframe.cols, keyframe.rows, [keyframe.data, *steps])
-    for item, expected, state in zip(between, linear, restored, strict=True):
-        if _differences(expected, state).keys() - {"saved"}:
-            return isinstance(item, Resize) and _is_same_end(expected["rows"], state["rows"])
+    is_moved = False
+    for item, expected, state in zip([None, *between], linear, restored, strict=True):
+        names = _differences(expected, state).keys()
+        if names - MOVED_BY_SIZE:
+            if isinstance(item, Resize):
+                return _is_same_end(expected["rows"], state["rows"])
+            return is_moved and item is not None and re.search(_RESTORES, item.data) is not None
+        is_moved = bool(names)
     return False
 
 
@@ -449,6 +459,9 @@ def _cause_at(
     moment = _parting(
         judge, size, before, item.data, lambda engine, state: not _looks_like(engine.screen(), state)
     )
+    if moment.is_now(_RESTORES) and any(isinstance(earlier, Resize) for earlier in before):
+        # The cursor is put back where a change of size has moved it.
+        return RESIZED
     cause = _cause_of(moment)
     assert cause is not None, f"parted at {item.offset}: {moment.now!r}, {moment.state}"
     return cause
