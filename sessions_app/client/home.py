@@ -97,8 +97,9 @@ def find_target(
         token = _check_token(environment["SCROLLBACK_TOKEN"].strip(), "SCROLLBACK_TOKEN")
         return Target(url, token, is_named)
     local_token = directory / "agent.token"
-    # The token of the server on this machine is no business of a server elsewhere.
-    if not local_token.exists() or (announced and _origin(url) != _origin(announced)):
+    # The token of the server on this machine is no business of a server elsewhere, which a named one is unless this
+    # one says that it is itself; while it does not run, there is nobody here to take the token.
+    if not local_token.exists() or not announced or _origin(url) != _origin(announced):
         return None
     return Target(url, _read_token(local_token), is_named)
 

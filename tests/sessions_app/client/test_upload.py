@@ -427,10 +427,14 @@ def test_the_command_is_refused_with_one_line_without_a_server_or_a_token(
     assert len(spools(directory)) == 1
 
 
-def test_the_token_of_this_machine_is_not_sent_to_another_server(directory: Path, server: FakeServer) -> None:
-    """server.json names the server that the token in the data directory belongs to."""
+@pytest.mark.parametrize("announced", ['{"url": "http://127.0.0.1:1", "pid": 1}', ""])
+def test_the_token_of_this_machine_is_not_sent_to_another_server(
+    directory: Path, server: FakeServer, announced: str
+) -> None:
+    """server.json names the server that the token in the data directory belongs to, while that runs."""
     spooled(directory, a_recording(writes=5))
-    (directory / "server.json").write_text('{"url": "http://127.0.0.1:1", "pid": 1}')
+    if announced:
+        (directory / "server.json").write_text(announced)
 
     assert run_upload("--server", server.url).returncode == 2
     assert server.requests == []
