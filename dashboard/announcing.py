@@ -4,15 +4,18 @@ import fcntl
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 
 @contextmanager
-def announced(home: Path, url: str) -> Iterator[None]:
-    """While serving, `<home>/server.json` tells other programs of this machine where ({"url", "pid"})."""
-    announcement = _Announcement(home, url)
+def announced(home: Path, url: str, origins: Sequence[str]) -> Iterator[None]:
+    """While serving, `<home>/server.json` tells other programs of this machine where ({"url", "origins", "pid"}).
+
+    At the origins it answers too.
+    """
+    announcement = _Announcement(home, url, origins)
     announcement.begin()
     try:
         yield
@@ -28,9 +31,9 @@ class _Announcement:
     process that was killed may be another's by now.
     """
 
-    def __init__(self, home: Path, url: str) -> None:
+    def __init__(self, home: Path, url: str, origins: Sequence[str]) -> None:
         self._path = home / "server.json"
-        self._url = url
+        self._told = {"url": url, "origins": list(origins), "pid": os.getpid()}
         self._ending = threading.Lock()
         self._has_ended = False
         self._descriptor = os.open(home / "server.lock", os.O_WRONLY | os.O_CREAT, 0o600)
@@ -61,7 +64,7 @@ class _Announcement:
 
     def _write(self) -> None:
         pending = self._path.with_suffix(f".{os.getpid()}")
-        pending.write_text(json.dumps({"url": self._url, "pid": os.getpid()}) + "\n")
+        pending.write_text(json.dumps(self._told) + "\n")
         pending.chmod(0o600)
         # Renamed into place, so that a reader never sees half of it.
         pending.replace(self._path)

@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
 from dashboard.lib.db import explain
-from dashboard.lib.errors import BadRequest, Conflict, Refused
+from dashboard.lib.errors import BadRequest, Conflict, CorruptData, Refused
 from sessions_app.access import READ
 from sessions_app.api.callers import Caller, caller_of, require
 from sessions_app.api.problems import (
@@ -166,6 +166,9 @@ def _problem_of(error: Exception) -> Problem:
             return Problem(TOO_LARGE, "The body may have at most 8 MB.")
         case DataError() | OverflowError():
             return Problem(BAD_REQUEST, "A value is outside of what can be stored.")
+        case CorruptData():
+            logger.warning("What is stored is damaged: %s", error)
+            return Problem(REFUSED, "What is stored is damaged. A backup has it whole.")
         case DatabaseError():
             if not connection.in_atomic_block:
                 connection.close()

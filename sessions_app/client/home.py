@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 #: The same rule as the server's own, which the client must not import.
@@ -85,8 +86,8 @@ def find_target(
 ) -> Target | None:
     """The server to send to now, None when there is no server or no token. Asked again for each connection,
     since a server that was started again may be at another address. Raises TargetError."""
-    announced, named = _announced_url(directory), named_server(choice, environment)
-    url = named or announced
+    announced, named = _announced(directory), named_server(choice, environment)
+    url = named or (announced.url if announced else None)
     if not url:
         return None
     _check_url(url)
@@ -99,7 +100,7 @@ def find_target(
     local_token = directory / "agent.token"
     # The token of the server on this machine is no business of a server elsewhere, which a named one is unless this
     # one says that it is itself; while it does not run, there is nobody here to take the token.
-    if not local_token.exists() or not announced or _origin(url) != _origin(announced):
+    if not local_token.exists() or announced is None or not is_at(url, (announced.url, *announced.origins)):
         return None
     return Target(url, _read_token(local_token), is_named)
 
@@ -113,14 +114,25 @@ def is_at(url: str, origins: Iterable[str]) -> bool:
     )
 
 
-def _announced_url(directory: Path) -> str | None:
-    """Address of the server on this data directory: it writes the file when it starts, and removes it."""
+class _Announced(NamedTuple):
+    """The server on this data directory: its address, and what else leads to it."""
+
+    url: str
+    origins: tuple[str, ...]
+
+
+def _announced(directory: Path) -> _Announced | None:
+    """It writes the file when it starts, and removes it."""
     try:
-        announced = json.loads((directory / "server.json").read_bytes())
+        told = json.loads((directory / "server.json").read_bytes())
     except (OSError, ValueError):
         return None
-    url = announced.get("url") if isinstance(announced, dict) else None
-    return url if isinstance(url, str) else None
+    url = told.get("url") if isinstance(told, dict) else None
+    if not isinstance(url, str):
+        return None
+    origins = told.get("origins")
+    known = origins if isinstance(origins, list) else []
+    return _Announced(url, tuple(origin for origin in known if isinstance(origin, str)))
 
 
 def _is_usable(url: str) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sessions_app.actions.terminals.frames import Span, SpanKey, make_span
 from sessions_app.actions.terminals.screens import place_behind
-from sessions_app.actions.terminals.starting import Start, start_before, start_drawn_at
+from sessions_app.actions.terminals.starting import Start, is_start_near, start_before, start_drawn_at
 from sessions_app.live.reading import submit
 from sessions_app.live.sender import step_end
 from sessions_app.models import Terminal
@@ -74,9 +74,10 @@ class _StartKey:
 
 def _make_start(key: _StartKey) -> SharedStart:
     terminal = Terminal.objects.get(pk=key.terminal_id)
-    start = start_before(terminal, key.end, unaided_bytes=key.unaided_bytes)
-    if key.end - start.offset > FAR_BYTES:
-        start = _drawn_start(terminal, key.end - key.end % DRAWN_EVERY_BYTES) or start
+    start = None
+    if not is_start_near(terminal, key.end, within_bytes=FAR_BYTES):
+        start = _drawn_start(terminal, key.end - key.end % DRAWN_EVERY_BYTES)
+    start = start or start_before(terminal, key.end, unaided_bytes=key.unaided_bytes)
     if start.offset < key.end:
         # They ask for what follows next: read here, it spares them the way to the event loop and back.
         end = step_end(start.offset, key.end)

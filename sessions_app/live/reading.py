@@ -9,9 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final
 
-from django.db import DatabaseError, connections
-
 from dashboard.lib.database_threads import DatabaseThreads
+from dashboard.lib.db import end_of_request
 
 _threads: Final = DatabaseThreads("live", 4)
 #: End the threads and close their connections; the next call starts others.
@@ -33,8 +32,8 @@ def submit[**Arguments, Answer](
     def call() -> Answer:
         try:
             return function(*arguments, **named)
-        except DatabaseError:
-            connections["default"].close()
-            raise
+        finally:
+            # That of Postgres goes back to the pool, which gives out none that has ended.
+            end_of_request()
 
     return _threads.executor.submit(call)

@@ -1,4 +1,7 @@
-"""An index of segments by their time: a moment was looked for in a dozen steps, each a question to the database."""
+"""An index of segments by their time: a moment was looked for in a dozen steps, each a question to the database.
+
+SQLite reads all output that is stored once to make it, as fast as the disk gives it.
+"""
 
 from django.db import migrations, models
 

@@ -179,12 +179,14 @@ def test_of_very_wide_lines_fewer_are_kept(signed_in_page: Page, server: Server)
     assert signed_in_page.evaluate(kept) == 10_000 + 24
 
 
-def test_what_a_wide_window_did_not_keep_is_offered(signed_in_page: Page, server: Server) -> None:
+# The second one keeps none of the marks by which the page knows how far lines lie.
+@pytest.mark.parametrize("cols", [1_000, 2_000])
+def test_what_a_wide_window_did_not_keep_is_offered(signed_in_page: Page, server: Server, cols: int) -> None:
     recorder = opened(signed_in_page)
     recorder.write(b"".join(b"line %d\r\n" % number for number in range(9_000)))
     until(lambda: screen_text(signed_in_page).endswith("line 8999"), "the end")
     assert signed_in_page.evaluate("document.querySelector('terminal-view').screen.above(0)") is None
-    recorder.resize(1_000, 24)
+    recorder.resize(cols, 24)
     recorder.resize(80, 24)
     recorder.write(b"narrow again")
     until(lambda: screen_text(signed_in_page).endswith("narrow again"), "the end")
@@ -418,6 +420,24 @@ def test_more_links_than_anybody_follows_are_only_text(signed_in_page: Page, ser
     recorder.write(FREEZING["links"] + b"\r\n\x1b]8;;https://late.example/\x1b\\late\x1b]8;;\x1b\\")
     until(lambda: screen_text(signed_in_page).endswith("late"), "it should go on")
     assert signed_in_page.evaluate(_LINKS_KNOWN) <= 20_000
+
+
+def test_text_of_a_link_that_is_not_taken_does_not_belong_to_the_one_before_it(
+    signed_in_page: Page, server: Server
+) -> None:
+    recorder = opened(signed_in_page)
+    too_long = b"https://long.example/" + b"x" * 3_000
+    recorder.write(
+        b"\x1b]8;;https://first.example/\x1b\\first\x1b]8;;" + too_long + b"\x1b\\second\x1b]8;;\x1b\\ end"
+    )
+    until(lambda: screen_text(signed_in_page).endswith("end"), "the end")
+    linked = signed_in_page.locator("terminal-view").evaluate(
+        """({ screen: { terminal: { _core: { _bufferService } } } }) => {
+          const { _extendedAttrs: more } = _bufferService.buffer.lines.get(0);
+          return [0, 4, 5, 10].map((column) => Boolean(more[column]?.urlId));
+        }"""
+    )
+    assert linked == [True, True, False, False]
 
 
 def test_links_of_text_that_was_written_over_make_room_for_others(

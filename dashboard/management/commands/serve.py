@@ -78,7 +78,7 @@ class Command(ConsoleCommand):
             stack.callback(serving.close_connections, stops)
 
             def ready() -> None:
-                stack.enter_context(announced(settings.HOME, addresses[0]))
+                stack.enter_context(announced(settings.HOME, addresses[0], serving.own_origins(port)))
                 sending.start()
                 deriving.start()
                 checkpoints.start()

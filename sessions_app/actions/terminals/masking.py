@@ -12,10 +12,12 @@ that is there is masked first, and counts if that is still the end as it is stor
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from audit.actors import Actor
 from audit.record import Draft
+from dashboard.lib.errors import CorruptData
 from sessions_app.actions.terminals.opening import target_of
 from sessions_app.actions.terminals.reading import read_bytes
 from sessions_app.models import Terminal, TerminalEvent, TerminalEventKind
@@ -56,7 +58,9 @@ def mask_events(terminal: Terminal, events: Sequence[Event], detector: Detector)
     """
     masker = EventMasker(detector, width=terminal.cols, whole=True)
     if terminal.size:
-        masker.output.resume(read_bytes(terminal.pk, max(0, terminal.size - TAIL_BYTES), terminal.size))
+        # A secret that begins in output that cannot be read any more cannot be put together; what follows is taken.
+        with suppress(CorruptData):
+            masker.output.resume(read_bytes(terminal.pk, max(0, terminal.size - TAIL_BYTES), terminal.size))
     if any(isinstance(event, Input) for event in events):
         masker.input.resume(_typed_before(terminal))
     until = time.thread_time() + MASKING_S

@@ -53,8 +53,8 @@ class StoredStretch:
 
 #: What a person is told where stored bytes of a terminal raise CorruptData.
 DAMAGED: Final = (
-    "What is stored of this terminal is damaged: scrollback terminals rebuild repairs its screens and text, "
-    "a backup its output."
+    "What is stored of this terminal is damaged: scrollback terminals rebuild with its id repairs its screens "
+    "and text, a backup its output."
 )
 
 # A line is not looked for any further: on a screen that redraws itself there may be none.

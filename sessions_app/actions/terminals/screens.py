@@ -5,6 +5,7 @@ import threading
 import uuid
 from typing import Final, NamedTuple
 
+from dashboard.lib.errors import CorruptData
 from sessions_app.actions.terminals.pieces import Cursor, Item, read_from, window_at
 from sessions_app.actions.terminals.times import timing_of
 from sessions_app.models import Terminal, TerminalChunk, TerminalEvent, TerminalKeyframe, TerminalSegment
@@ -142,14 +143,16 @@ def _way_to(terminal: Terminal, place: Cursor, *, above_bytes: int = 0) -> _Way:
 
 
 def light_keyframe(terminal_id: uuid.UUID, place: Cursor) -> Keyframe | None:
-    """The last one at or before `place`, as the engine takes it. Every heavy one has a light one beside it."""
+    """The last sound one at or before `place`, as the engine takes it. Every heavy one has a light one beside it."""
     found = TerminalKeyframe.objects.filter(
         terminal=terminal_id, offset__lte=place.offset, event__lte=place.event, is_heavy=False
-    )
-    row = found.order_by("-offset").first()
-    if row is None:
-        return None
-    return Keyframe(row.offset, row.event, row.at_us, row.cols, row.rows, row.is_heavy, row.read())
+    ).order_by("-offset")
+    while (row := found.first()) is not None:
+        try:
+            return Keyframe(row.offset, row.event, row.at_us, row.cols, row.rows, row.is_heavy, row.read())
+        except CorruptData:
+            found = found.filter(offset__lt=row.offset)
+    return None
 
 
 def screen_engine() -> EngineProcess:

@@ -6,6 +6,7 @@ from itertools import islice
 
 from django.db.models import QuerySet
 
+from dashboard.lib.errors import CorruptData
 from sessions_app.actions.terminals.pieces import Cursor
 from sessions_app.actions.terminals.reading import (
     events_before,
@@ -57,9 +58,9 @@ class Start:
 def start_at(terminal: Terminal, offset: int, *, heavy: bool = False) -> Start | None:
     """The screen that is kept for exactly this offset, with scrollback if so asked and possible."""
     keyframes = _usable(terminal).filter(offset=offset)
-    found = keyframes.order_by("-is_heavy" if heavy else "is_heavy").first()
+    found = _first_sound(keyframes.order_by("-is_heavy" if heavy else "is_heavy"))
     if found is not None:
-        return _of_keyframe(found)
+        return found
     return _beginning(terminal) if offset == 0 else None
 
 
@@ -86,16 +87,33 @@ def start_before(terminal: Terminal, end: int, *, unaided_bytes: int = REACH_BYT
     """
     found = _keyframe_near(terminal, end)
     if found is not None:
-        return _of_keyframe(found)
+        return found
     if end <= unaided_bytes:
         return _beginning(terminal)
     return _without_keyframe(terminal, end, unaided_bytes)
 
 
-def _keyframe_near(terminal: Terminal, end: int) -> TerminalKeyframe | None:
+def is_start_near(terminal: Terminal, end: int, *, within_bytes: int) -> bool:
+    """Whether start_before has a screen with scrollback, or the beginning, so near."""
+    near = _usable(terminal).filter(offset__lte=end, offset__gte=end - within_bytes, is_heavy=True)
+    return end <= within_bytes or near.exists()
+
+
+def _keyframe_near(terminal: Terminal, end: int) -> Start | None:
     usable = _usable(terminal).filter(offset__lte=end, offset__gte=end - REACH_BYTES)
     newest_first = usable.order_by("-offset", "-is_heavy")
-    return newest_first.filter(is_heavy=True, offset__gte=end - NEAR_BYTES).first() or newest_first.first()
+    near = newest_first.filter(is_heavy=True, offset__gte=end - NEAR_BYTES)
+    return _first_sound(near) or _first_sound(newest_first)
+
+
+def _first_sound(keyframes: QuerySet[TerminalKeyframe]) -> Start | None:
+    """One that is damaged costs a longer way, not the terminal."""
+    while (found := keyframes.first()) is not None:
+        try:
+            return _of_keyframe(found)
+        except CorruptData:
+            keyframes = keyframes.exclude(pk=found.pk)
+    return None
 
 
 def _usable(terminal: Terminal) -> QuerySet[TerminalKeyframe]:

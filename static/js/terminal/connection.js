@@ -18,7 +18,7 @@ const REASONS = {
   4003: "You may not see this terminal.",
   4004: "This terminal is gone.",
   4009: "Your access has changed. Load the page again.",
-  4010: "What is stored of this terminal is damaged: scrollback terminals rebuild repairs its screens and text, a backup its output.",
+  4010: "What is stored of this terminal is damaged: scrollback terminals rebuild with its id repairs its screens and text, a backup its output.",
 };
 
 export class TerminalConnection {

@@ -11,22 +11,29 @@ const HAS_MORE = 0x1000_0000;
  * written over, and those of buffers before a reset hold all of the lines that they stood in, up to 50 MB each.
  */
 export function boundLinks(terminal) {
-  const { _bufferService: service, _oscLinkService: links } = terminal._core;
+  const { _bufferService: service, _oscLinkService: links, _inputHandler: input } = terminal._core;
   let room = MOST_LINKS;
   // To be refused before it is worth looking again for some that can be forgotten.
   let refused = 0;
-  const isRefused = () => {
-    if (refused) return Boolean(refused--);
-    if (!room) {
+  const hasRoom = () => {
+    if (!room && !refused) {
       forgetUnused(terminal);
       room = Math.max(0, MOST_LINKS - links._dataByLinkId.size);
-      if (room < MOST_LINKS / 4) refused = MOST_LINKS / 4;
+      refused = room < MOST_LINKS / 4 ? MOST_LINKS / 4 : 0;
     }
-    if (!room) return true;
-    room -= 1;
+    if (room) {
+      room -= 1;
+      return true;
+    }
+    refused -= 1;
     return false;
   };
-  terminal.parser.registerOscHandler(8, (data) => data.length > MOST_LINK_CHARS || (data.length > 2 && isRefused()));
+  terminal.parser.registerOscHandler(8, (data) => {
+    const isTaken = data.length <= 2 || (data.length <= MOST_LINK_CHARS && hasRoom());
+    // Text of one that is not taken does not belong to the one before it.
+    if (!isTaken) input._finishHyperlink();
+    return !isTaken;
+  });
 
   const reset = service.reset.bind(service);
   service.reset = () => {

@@ -30,6 +30,8 @@ export class Screen {
   #turn = 0;
   // {offset, marker} for some rows, ascending.
   #marks = [];
+  // How many bytes are drawn.
+  #reached = 0;
   // Whether lines were dropped since the screen began.
   #isCut = false;
 
@@ -119,10 +121,11 @@ export class Screen {
 
   /** Remember at which row these bytes ended; rows that leave the scrollback take their marks along. */
   #mark(offset) {
+    this.#reached = offset;
+    this.#marks = this.#marks.filter(({ marker }) => !marker.isDisposed);
     if (this.terminal.buffer.active.type !== "normal" || offset - (this.#marks.at(-1)?.offset ?? -Infinity) < MARK_BYTES) return;
     const marker = this.terminal.registerMarker(0);
     if (marker) this.#marks.push({ offset, marker });
-    this.#marks = this.#marks.filter(({ marker: kept }) => !kept.isDisposed);
   }
 
   /**
@@ -210,6 +213,8 @@ export class Screen {
     this.terminal.options.scrollback = scrollbackOf(cols);
     this.#isCut ||= this.#isFull;
     this.terminal.resize(cols, rows);
+    // The marks may have gone with the lines.
+    if (this.#isCut) this.#mark(this.#reached);
     if (isOther) this.fit();
     this.#host.dispatchEvent(new CustomEvent("screen:sized", { bubbles: true, detail: { cols, rows } }));
   }

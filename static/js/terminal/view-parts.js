@@ -200,7 +200,7 @@ export class ViewParts {
     this.#landing = false;
     this.mark.clear();
     this.earlier.close();
-    if (!(await arrived)) return;
+    if (!(await arrived) || turn !== this.#turn) return;
     view.player.pause();
     this.search.landed(hit);
     if (!this.mark.show(hit)) this.tell("The hit is not on the screen any more at this moment.");

@@ -440,6 +440,16 @@ def test_the_token_of_this_machine_is_not_sent_to_another_server(
     assert server.requests == []
 
 
+def test_the_server_of_this_machine_is_known_by_its_other_names(directory: Path, server: FakeServer) -> None:
+    """As it says itself, where it is for the network."""
+    spooled(directory, a_recording(writes=5))
+    told = {"url": "http://console.example:8000/", "origins": ["http://other.example", server.url], "pid": 1}
+    (directory / "server.json").write_text(json.dumps(told))
+
+    assert run_upload("--server", server.url).returncode == 0
+    assert spools(directory) == []
+
+
 @pytest.mark.parametrize("refusal", ["401", "away"])
 def test_a_server_that_takes_nothing_is_not_remembered_as_the_one_that_it_was_meant_for(
     directory: Path, server: FakeServer, refusal: str

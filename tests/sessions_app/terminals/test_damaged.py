@@ -10,13 +10,17 @@ from django.test import Client
 
 from dashboard.lib.errors import CorruptData
 from sessions_app.actions.terminals.deriving import derive_all
+from sessions_app.actions.terminals.masking import mask_events
 from sessions_app.actions.terminals.newest_screens import newest_screens
 from sessions_app.actions.terminals.reading import DAMAGED, read_bytes, read_tails
+from sessions_app.actions.terminals.starting import start_at, start_before
 from sessions_app.actions.terminals.working import Workshop
 from sessions_app.lookup import short_id
 from sessions_app.models import Terminal, TerminalChunk, TerminalKeyframe, TerminalSegment, TerminalText
 from sessions_app.models.blob import Codec
+from sessions_app.terminal.asciicast.model import Output
 from sessions_app.terminal.engine.version import ENGINE
+from sessions_app.terminal.masking.detector import Detector
 from tests.dashboard.commands.calling import Caller
 from tests.factories import make_person, signed_in
 from tests.sessions_app.api.client import Api, problem_of
@@ -129,15 +133,14 @@ def test_the_search_inside_says_so_or_finds_it(client: Client, damaged: Recorder
     assert moment.status_code in (200, 204)
 
 
-@pytest.mark.parametrize("damage", [*OUTPUT, *TIMES, keyframes])
+@pytest.mark.parametrize("damage", [*OUTPUT, *TIMES])
 def test_a_screen_is_refused(call: Caller, damaged: Recorder, damage: Damage) -> None:
     damage(damaged.terminal)
 
     path = f"terminals/{damaged.terminal.pk}/screen"
-    offset = damaged.terminal.size if damage is keyframes else 40
-    assert problem_of(Api().get(path, offset=offset)) == (422, "/problems/refused")
-    assert Api().get(path, offset=offset).json()["detail"] == DAMAGED
-    ended = call("screen", short_id(damaged.terminal), "--offset", str(offset))
+    assert problem_of(Api().get(path, offset=40)) == (422, "/problems/refused")
+    assert Api().get(path, offset=40).json()["detail"] == DAMAGED
+    ended = call("screen", short_id(damaged.terminal), "--offset", "40")
     assert (ended.status, ended.errors) == (2, f"scrollback: {DAMAGED}\n")
 
 
@@ -150,12 +153,11 @@ def test_output_over_the_api_is_refused(damaged: Recorder, damage: Damage) -> No
     assert answer.json()["detail"] == DAMAGED
 
 
-@pytest.mark.parametrize("damage", [segments_unpacked, segments_cut, *TIMES, keyframes])
+@pytest.mark.parametrize("damage", [segments_unpacked, segments_cut, *TIMES])
 def test_a_preview_shows_nothing(client: Client, damaged: Recorder, damage: Damage) -> None:
     damage(damaged.terminal)
 
-    at_us = damaged.terminal.duration_us if damage is keyframes else 1_000
-    assert client.get(f"/terminals/{damaged.terminal.pk}/screen", {"at_us": at_us}).status_code == 204
+    assert client.get(f"/terminals/{damaged.terminal.pk}/screen", {"at_us": 1_000}).status_code == 204
 
 
 @pytest.mark.parametrize(
@@ -178,11 +180,34 @@ def test_a_player_is_told_in_words(
         assert "immutable" not in answer.headers.get("Cache-Control", "")
 
 
-def test_a_kept_screen_that_is_damaged_is_told_in_words(client: Client, damaged: Recorder) -> None:
+def test_kept_screens_that_are_damaged_cost_the_way_from_one_that_is_not(
+    client: Client, call: Caller, sound: Recorder, damaged: Recorder
+) -> None:
+    """Or from the first byte: all that was written is there."""
     keyframes(damaged.terminal)
     kept = TerminalKeyframe.objects.filter(terminal=damaged.terminal).latest("offset")
 
-    assert client.get(f"/terminals/{damaged.terminal.pk}/stretch?from={kept.offset}").status_code == 422
+    def shown(recorder: Recorder) -> str:
+        return call("screen", short_id(recorder.terminal), "--offset", str(recorder.terminal.size)).text
+
+    assert shown(damaged) == shown(sound)
+    page = f"/terminals/{damaged.terminal.pk}"
+    assert client.get(f"{page}/screen", {"at_us": damaged.terminal.duration_us}).status_code == 200
+    assert start_before(damaged.terminal, damaged.terminal.size) == start_before(damaged.terminal, 0)
+    assert start_at(damaged.terminal, kept.offset) is None
+    assert client.get(f"{page}/stretch", {"from": kept.offset}).status_code == 200
+
+
+@pytest.mark.parametrize("damage", ["data", "size"])
+def test_what_follows_damaged_output_is_taken_where_the_server_masks(damage: str) -> None:
+    """It looks for secrets that begin at the end of what is stored."""
+    recorder = start_recorder()
+    recorder.write(b"one line\r\n")
+    change = {"data": b"short"} if damage == "data" else {"size": 11}
+    TerminalChunk.objects.update(**change)
+
+    masked = mask_events(recorder.terminal, [Output(1_000, b"and another\r\n")], Detector((), key=bytes(32)))
+    assert [event.data for event in masked.events if isinstance(event, Output)] == [b"and another\r\n"]
 
 
 @every_damage
