@@ -196,9 +196,11 @@ def test_one_request_leads_to_any_moment_and_none_to_one_seen_before(
 
     assert fetched() == ["map"]
     signed_in_page.evaluate("(us) => player.seek(us)", late)
-    first, *neighbours = fetched()
+    (first,) = fetched()
     assert first.startswith("stretch?")
-    assert len(neighbours) <= 3
+    # What is around it is for whoever stays.
+    signed_in_page.evaluate("() => new Promise((done) => setTimeout(done, 300))")
+    assert len(fetched()) in ((1, 2) if ENGINE else (0, 1))
     signed_in_page.evaluate("(us) => player.seek(us)", middle)
     signed_in_page.evaluate("() => new Promise((done) => setTimeout(done, 300))")
     fetched()

@@ -25,7 +25,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("installed_program")]
 @pytest.mark.once  # No database is asked for this.
 def test_the_server_announces_itself_while_it_serves(server: Server) -> None:
     announced = json.loads((server.home / "server.json").read_text())
-    assert announced == {"url": f"{server.url}/", "pid": server.process_id}
+    assert (announced["url"], announced["pid"]) == (f"{server.url}/", server.process_id)
+    assert server.url in announced["origins"]
     assert (server.home / "server.json").stat().st_mode & 0o777 == 0o600
     server.stop()
     assert not (server.home / "server.json").exists()

@@ -115,8 +115,11 @@ def time_at(terminal: Terminal, offset: int) -> int:
 
 def offset_at(terminal: Terminal, time_us: int) -> int:
     """How many bytes were out at that time, those of that very microsecond included."""
-    chunks = TerminalChunk.objects.filter(terminal=terminal, first_us__lte=time_us).defer("data")
-    row: TerminalStretch | None = chunks.order_by("-offset").first() or _segment_at(terminal, time_us)
+    row: TerminalStretch | None = None
+    if terminal.sealed_size < terminal.size:
+        chunks = TerminalChunk.objects.filter(terminal=terminal, first_us__lte=time_us).defer("data")
+        row = chunks.order_by("-offset").first()
+    row = row or _segment_at(terminal, time_us)
     return 0 if row is None else _timing(row).offset_at(time_us)
 
 

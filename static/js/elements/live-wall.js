@@ -172,9 +172,10 @@ class LiveWall extends HTMLElement {
   }
 
   takeLive(ids) {
-    const room = this.limit - this.tiles.filter(({ dataset }) => dataset.status === "live").length;
+    // One that ended keeps its place for a while, and then asks who takes it.
+    const room = Math.max(0, this.limit - this.tiles.length);
     const missing = ids.filter((id) => !this.tile(id));
-    for (const id of missing.slice(Math.max(0, missing.length - room))) this.awaited.add(id);
+    for (const id of missing.slice(missing.length - Math.min(room, missing.length))) this.awaited.add(id);
     // Those that ended have to leave, whether they are looked at or not.
     for (const { dataset } of this.tiles) if (!ids.includes(dataset.id)) this.awaited.add(dataset.id);
     if (!ids.length && !this.tiles.length) this.querySelector("[data-empty]").hidden = false;

@@ -57,6 +57,8 @@ const MOST_UNDRAWN_BYTES = 2 * 1024 * 1024;
 const AHEAD_BYTES = 64 * 1024;
 // How often a recording that goes on is asked for more while one waits at its end.
 const ASK_AGAIN_MS = 500;
+// Whoever seeks on sooner, as with a hand on the bar, does not want what is around, and would wait for it.
+const STAYS_MS = 150;
 // The page was hidden, or busy: no time of the recording passed.
 const LONGEST_TICK_MS = 250;
 
@@ -236,12 +238,12 @@ export class Player {
   }
 
   async #arrive(turn) {
-    this.#prefetch();
     if (!this.playing) this.reveal(this.#drawing.begin(0));
     await this.#drawing.done();
     if (turn !== this.#turn) return false;
     this.busy = false;
     if (this.playing) this.#start();
+    setTimeout(() => turn === this.#turn && this.#prefetch(), this.playing ? 0 : STAYS_MS);
     this.changed();
     return true;
   }

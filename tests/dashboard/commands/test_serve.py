@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -42,11 +43,19 @@ def announced(home: Path) -> Any:
     return json.loads(path.read_text()) if path.exists() else None
 
 
+def told_of(server: Server) -> dict[str, Any]:
+    """What it says of itself: recorders know it by each of its names."""
+    port = urlsplit(server.url).port
+    names = ("localhost", "127.0.0.1", "[::1]", "console.localhost")
+    origins = [f"http://{name}:{port}" for name in names]
+    return {"url": f"{server.url}/", "origins": origins, "pid": server.process_id}
+
+
 def test_a_second_server_is_announced_only_when_the_first_has_ended(shell: Shell) -> None:
     with server_on(shell) as first, server_on(shell) as second:
-        assert announced(shell.home) == {"url": f"{first.url}/", "pid": first.process_id}
+        assert announced(shell.home) == told_of(first)
         first.stop()
-        wait_until(lambda: announced(shell.home) == {"url": f"{second.url}/", "pid": second.process_id})
+        wait_until(lambda: announced(shell.home) == told_of(second))
     assert announced(shell.home) is None
 
 
@@ -54,7 +63,7 @@ def test_a_second_server_that_ends_leaves_the_first_announced(shell: Shell) -> N
     with server_on(shell) as first:
         with server_on(shell):
             pass
-        assert announced(shell.home) == {"url": f"{first.url}/", "pid": first.process_id}
+        assert announced(shell.home) == told_of(first)
 
 
 def test_browsers_that_leave_in_the_middle_are_no_errors(shell: Shell) -> None:
