@@ -57,13 +57,20 @@ def findings(page: Page, where: str) -> list[str]:
     return found + [f"{where}: {violation}" for violation in _small_targets(page)]
 
 
-def of_each(page: Page, addresses: Iterable[str]) -> list[str]:
-    """The findings on each page once it is at rest, and whether it is wider than the window."""
+def of_each(page: Page, addresses: Iterable[str], *, sizes_alone: bool = False) -> list[str]:
+    """The findings on each page once it is at rest, and whether it is wider than the window.
+
+    With `sizes_alone` of the former only what is too small to be hit.
+    """
     found: list[str] = []
     for address in addresses:
         page.goto(address)
         at_rest(page)
-        found += findings(page, address)
+        if sizes_alone:
+            page.evaluate(_AXE.read_text())
+            found += [f"{address}: {violation}" for violation in _small_targets(page)]
+        else:
+            found += findings(page, address)
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             found.append(f"{address}: wider than the window")
     return found

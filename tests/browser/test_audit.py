@@ -72,6 +72,7 @@ def test_a_reader_filters_opens_and_shares_by_keyboard(open_context: OpenContext
     expect(page.locator("[data-row]")).to_have_count(4)
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_a_facet_narrows_and_an_unknown_qualifier_is_said(open_context: OpenContext, auditor: Person) -> None:
     context = open_context(auditor)
     page = context.new_page()
@@ -108,6 +109,7 @@ def test_what_is_filtered_is_saved_as_a_file(
     assert [line["entry"]["action"] for line in lines] == ["session.renamed", "session.archived"]
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_an_auditor_meets_no_button_that_changes_anything(open_context: OpenContext, auditor: Person) -> None:
     page = open_context(auditor).new_page()
     for address in ("/audit/", "/audit/1/", "/audit/head/", "/sessions/"):

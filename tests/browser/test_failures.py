@@ -17,7 +17,10 @@ from tests.browser.problems import Problems
 from tests.browser.running import Server
 from tests.factories import make_message, make_session, make_tool_call
 
-pytestmark = pytest.mark.browser
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.once,
+]  # What a page says of an answer is no matter of the engine.
 
 TOAST = "[data-failure]"
 

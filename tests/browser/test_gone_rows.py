@@ -85,6 +85,7 @@ def test_what_went_while_nothing_was_heard_goes_with_the_next_connection(
     assert titles(rows) == ["007", "001", "000"]
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_what_is_only_pushed_to_the_next_page_stays_and_is_drawn_anew(
     signed_in_page: Page, server: Server
 ) -> None:
@@ -104,6 +105,7 @@ def test_what_is_only_pushed_to_the_next_page_stays_and_is_drawn_anew(
     expect(rows.filter(has_text="003")).to_have_count(1)
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_on_a_later_page_only_what_is_gone_goes(signed_in_page: Page, server: Server) -> None:
     sessions = make_many(PAGE_ROWS + 6)
     page = signed_in_page
@@ -135,6 +137,7 @@ def test_what_a_filter_fits_no_more_stays_as_it_is_now(signed_in_page: Page, ser
     expect(rows).to_have_count(6)
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_what_is_restored_leaves_an_open_trash(signed_in_page: Page, server: Server) -> None:
     sessions = make_many(6)
     for session in sessions:
@@ -152,6 +155,7 @@ def test_what_is_restored_leaves_an_open_trash(signed_in_page: Page, server: Ser
     assert titles(rows) == ["005", "004"]
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_the_focus_goes_to_the_row_below_and_then_to_the_one_above(
     signed_in_page: Page, server: Server
 ) -> None:
@@ -171,6 +175,7 @@ def test_the_focus_goes_to_the_row_below_and_then_to_the_one_above(
     expect(rows.filter(has_text="005")).to_have_attribute("aria-selected", "true")
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_the_last_one_leaves_what_an_empty_list_says(signed_in_page: Page, server: Server) -> None:
     (session,) = make_many(1)
     tag_session(session.pk, "keep", actor=SYSTEM)

@@ -54,6 +54,7 @@ def make_many() -> None:
         make_session(title=f"{number:03}", last_activity_ms=START_MS + number)
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_a_session_that_the_filter_leaves_out_is_not_new(signed_in_page: Page, server: Server) -> None:
     make_session(agent="codex")
     other = make_session(agent="claude-code", status="running")
@@ -63,6 +64,7 @@ def test_a_session_that_the_filter_leaves_out_is_not_new(signed_in_page: Page, s
     expect(pill).to_be_hidden()
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_one_that_the_filter_names_waits_behind_the_pill_with_it(
     signed_in_page: Page, server: Server
 ) -> None:
@@ -103,6 +105,7 @@ def test_a_change_on_another_page_is_not_new_and_one_that_moves_here_is(
     expect(pill).to_have_text("1 new")
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_what_moves_up_from_the_next_page_is_not_new(signed_in_page: Page, server: Server) -> None:
     make_many()
     page = signed_in_page
@@ -114,6 +117,7 @@ def test_what_moves_up_from_the_next_page_is_not_new(signed_in_page: Page, serve
     expect(pill).to_be_hidden()
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 @pytest.mark.parametrize("kind", ["sessions", "runs", "terminals"])
 def test_a_later_page_counts_nothing_and_keeps_its_rows_true(
     signed_in_page: Page, server: Server, kind: str

@@ -93,6 +93,7 @@ def test_mark_seen_takes_the_row_and_the_numbers_follow(signed_in_page: Page, se
     expect(other.locator("li.asks")).to_have_count(3)
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_after_the_last_row_the_focus_is_on_the_one_above_and_then_on_the_heading(
     signed_in_page: Page, server: Server
 ) -> None:
@@ -127,6 +128,7 @@ def test_mark_seen_waits_for_no_live_connection(signed_in_page: Page, server: Se
     expect(page).to_have_title("(1) Now · Scrollback")
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_mark_seen_works_without_script_and_leads_back_to_now(
     open_context: OpenContext, operator: Person, server: Server
 ) -> None:

@@ -11,7 +11,10 @@ from tests.browser.running import Server
 from tests.browser.test_terminals import expect_moment, expect_screen, open_terminal, screen_text, until
 from tests.sessions_app.terminals.recorder import Recorder, start_recorder
 
-pytestmark = pytest.mark.browser
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.once,
+]  # What is found is tested on both; here is what a page does with it.
 needs_engine = pytest.mark.skipif(not ENGINE, reason="the terminal engine has no wheel for this platform")
 
 

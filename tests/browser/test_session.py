@@ -79,6 +79,7 @@ def test_a_session_that_starts_empty_fills_while_one_looks(
     expect(page.locator("#session-figures")).to_contain_text("1 message")
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_a_reader_at_the_end_stays_at_the_end(signed_in_page: Page, session: AgentSession) -> None:
     fill(session, 40)
     page = opened(signed_in_page, session)
@@ -119,6 +120,7 @@ def test_a_call_that_ends_changes_in_place_and_stays_open(
     assert places(page) == [call.seq]
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_earlier_rows_come_near_the_top_and_nothing_moves(
     signed_in_page: Page, session: AgentSession
 ) -> None:
@@ -225,6 +227,7 @@ def test_a_subagent_opens_in_place_and_its_figures_move(signed_in_page: Page, se
     expect(row.get_by_text("Inside the subagent.")).to_be_visible()
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_long_output_comes_piece_by_piece(signed_in_page: Page, session: AgentSession) -> None:
     call = make_tool_call(session, output="".join(f"line {number}\n" for number in range(60_000)))
     page = opened(signed_in_page, session)
@@ -267,6 +270,7 @@ def test_the_page_is_used_by_keys_alone(
     assert str(other.pk) in page.url
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_the_title_is_changed_where_it_stands(signed_in_page: Page, session: AgentSession) -> None:
     page = opened(signed_in_page, session)
     page.get_by_title("Rename").click()
@@ -286,6 +290,7 @@ def test_what_was_on_the_screen_is_marked_as_read(
     assert ReadMark.objects.get(person=operator).seq == 3
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_a_viewer_reads_live_and_has_nothing_to_press(
     open_context: OpenContext, session: AgentSession
 ) -> None:
@@ -295,6 +300,7 @@ def test_a_viewer_reads_live_and_has_nothing_to_press(
     expect(page.get_by_role("button", name="Archive")).to_have_count(0)
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_without_script_the_transcript_is_read_by_links(
     open_context: OpenContext, operator: Person, session: AgentSession
 ) -> None:
@@ -327,6 +333,7 @@ def test_a_run_that_is_over_is_read_from_its_beginning(signed_in_page: Page, ses
     expect(page.get_by_role("link", name="Later")).to_be_hidden()
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_nothing_is_put_in_front_of_a_page_before_one_has_moved(
     signed_in_page: Page, session: AgentSession
 ) -> None:

@@ -62,6 +62,7 @@ def test_a_page_goes_on_when_its_session_is_restored_elsewhere(
     expect(page.locator("live-session")).to_have_attribute("data-live", "connected")
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_what_is_being_typed_outlives_the_session(signed_in_page: Page, session: AgentSession) -> None:
     page = at_rest(signed_in_page, session)
     page.get_by_title("Rename").click()

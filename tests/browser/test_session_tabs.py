@@ -69,6 +69,7 @@ def test_terminals_show_what_was_written_last(signed_in_page: Page, session: Age
     expect(row).to_contain_text("compiling the last part", timeout=PATIENCE_MS)
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_files_and_sources_grow(signed_in_page: Page, session: AgentSession) -> None:
     page = opened(signed_in_page, session, "files")
     make_tool_call(session, "Edit", kind=ToolKind.EDIT, input='{"file_path": "src/new.py"}')
@@ -82,6 +83,7 @@ def test_files_and_sources_grow(signed_in_page: Page, session: AgentSession) -> 
     expect(page.locator("#session-figures")).to_contain_text("1 message")
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_a_note_of_somebody_else_comes_and_what_is_typed_stays(
     signed_in_page: Page, session: AgentSession
 ) -> None:
@@ -148,6 +150,7 @@ def test_the_page_of_a_run_learns_that_it_has_ended(
     expect(page.get_by_text("Look at it.")).to_be_visible()
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_a_terminal_that_starts_beside_another_can_be_chosen(
     signed_in_page: Page, session: AgentSession
 ) -> None:

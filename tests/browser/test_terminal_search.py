@@ -79,6 +79,7 @@ def test_a_hit_in_a_terminal_opens_the_moment_when_its_line_was_written(
     expect(page.locator(".terminal__hit")).to_be_visible()
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_a_hit_among_lines_of_one_write_opens_its_own_line(signed_in_page: Page, server: Server) -> None:
     page = signed_in_page
     recorder = start_recorder(make_session(title="Three at once"))
@@ -108,6 +109,7 @@ def test_a_hit_among_lines_of_one_write_opens_its_own_line(signed_in_page: Page,
     expect(page.locator("[data-search-hits] a[aria-current]")).to_contain_text("error a")
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_a_hit_beyond_the_first_thousand_is_marked_and_the_others_can_be_reached(
     signed_in_page: Page, server: Server
 ) -> None:
@@ -166,6 +168,7 @@ def test_a_hit_beyond_the_first_thousand_is_marked_and_the_others_can_be_reached
     expect(hits.first).to_contain_text("marmalade 0000")
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_the_search_inside_a_terminal_explains_a_pattern_that_cannot_be_read(
     signed_in_page: Page, server: Server
 ) -> None:

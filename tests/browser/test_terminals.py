@@ -221,6 +221,7 @@ def numbers_of(text: str) -> list[int]:
     return [int(line[:7]) for line in text.split("\n") if line[:7].isdecimal()]
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_a_recording_is_played_from_the_start_with_its_timing(signed_in_page: Page, server: Server) -> None:
     recorder = start_recorder()
     recorder.write(b"one\r\n", after_us=100_000)
@@ -238,6 +239,7 @@ def test_a_recording_is_played_from_the_start_with_its_timing(signed_in_page: Pa
     expect(signed_in_page.locator("[data-clock]")).to_have_text("01:00:01 / 01:00:01", use_inner_text=True)
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_any_moment_can_be_sought(signed_in_page: Page, server: Server) -> None:
     recorder = start_recorder()
     for number in range(10):
@@ -261,6 +263,7 @@ def expect_moment(page: Page, clock: str) -> None:
     expect(page.locator("terminal-view")).not_to_have_attribute("data-busy", "")
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_a_link_to_a_moment_opens_it_paused(
     open_context: OpenContext, operator: Person, server: Server
 ) -> None:
@@ -474,6 +477,7 @@ def test_a_phone_shows_the_whole_width(open_context: OpenContext, operator: Pers
         assert box["y"] + box["height"] < 844 - 56, f"{name} is above the places"
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 @pytest.mark.parametrize("way", ["button", "key"])
 def test_who_scrolled_up_is_told_and_comes_back_to_the_end(
     signed_in_page: Page, server: Server, way: str
@@ -503,6 +507,7 @@ def test_who_scrolled_up_is_told_and_comes_back_to_the_end(
     assert page.locator("terminal-view").evaluate("(view) => view.screen.atBottom")
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_a_damaged_recording_is_told_in_words_and_not_asked_for_again(
     signed_in_page: Page, server: Server, problems: Problems
 ) -> None:

@@ -131,6 +131,7 @@ def test_programs_are_watched_while_they_run(signed_in_page: Page, server: Serve
         expect(ended).to_contain_text("Ended")
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 @pytest.mark.parametrize("address", ["/", "/terminals/", "/terminals/?view=wall"])
 def test_a_picture_moves_once_a_second_and_the_focus_stays(
     signed_in_page: Page, server: Server, address: str
@@ -170,6 +171,7 @@ def test_a_picture_moves_once_a_second_and_the_focus_stays(
     assert questions.about(quiet) == [], "nothing changed in it"
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_a_second_terminal_comes_by_itself_and_moves_nothing(signed_in_page: Page, server: Server) -> None:
     page = signed_in_page
     page.add_init_script(COUNT_SHIFTS)
@@ -200,6 +202,7 @@ def test_the_first_terminal_fills_an_empty_page(signed_in_page: Page, server: Se
     expect(signed_in_page.get_by_text("No terminal is live")).to_be_hidden()
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_one_that_ended_says_so_and_leaves_its_place_empty(signed_in_page: Page, server: Server) -> None:
     page = signed_in_page
     page.add_init_script(COUNT_SHIFTS)
@@ -273,6 +276,7 @@ def test_a_wall_says_that_no_terminal_is_live_only_where_none_is(
     )
     for recorder in shown:
         recorder.exit(0)
+    for recorder in shown:
         expect(tile_of(page, recorder.terminal)).to_contain_text("Ended")
     page.clock.fast_forward(9_000)
     for recorder in waiting:
@@ -291,6 +295,7 @@ def test_a_wall_says_that_no_terminal_is_live_only_where_none_is(
     expect(page.get_by_text("No terminal is live")).to_be_hidden()
 
 
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
 def test_what_is_looked_at_does_not_leave(signed_in_page: Page, server: Server) -> None:
     page = signed_in_page
     page.clock.install()

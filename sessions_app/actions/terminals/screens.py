@@ -105,7 +105,8 @@ def time_at(terminal: Terminal, offset: int) -> int:
     wanted = min(offset, terminal.size) - 1
     if wanted < 0:
         return 0
-    for model in (TerminalSegment, TerminalChunk, TerminalSegment):
+    # Meanwhile sealed, a chunk has become a segment.
+    for model in (TerminalSegment,) if wanted < terminal.sealed_size else (TerminalChunk, TerminalSegment):
         rows = model._default_manager.filter(terminal=terminal, offset__lte=wanted).defer("data")
         row = rows.order_by("-offset").first()
         if row is not None and wanted < row.offset + row.size:

@@ -1,7 +1,7 @@
-"""The engine's process: `python -m sessions_app.terminal.engine.child SOCKET LIFE MEMORY`.
+"""The engine's process: `python -m sessions_app.terminal.engine.child SOCKET LIFE MEMORY NICENESS`.
 
 It takes requests from the socket, one after the other, until that is closed. The numbers are those of inherited
-file descriptors, and the bytes of address space that it may use at most.
+file descriptors, the bytes of address space that it may use at most, and how much it lets others go first.
 """
 
 import os
@@ -134,7 +134,8 @@ def _warm_up() -> None:
 def main(arguments: list[str]) -> int:
     """Serve until the socket is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    descriptor, life, memory = map(int, arguments)
+    descriptor, life, memory, niceness = map(int, arguments)
+    os.nice(niceness)
     # The library lets other threads run, so this one works while the library hangs.
     threading.Thread(target=_end_with_parent, args=[life], daemon=True).start()
     connection = socket.socket(fileno=descriptor)

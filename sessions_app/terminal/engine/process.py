@@ -44,6 +44,8 @@ MEMORY_BYTES = 2 << 30
 #: By the clock a call may take so many times what it may use of a processor: a busy machine is no fault of the output.
 _PATIENCE = 6
 _SENT_AT_ONCE = 256
+# Of what is derived: whoever looks, and the programs that are recorded, come first on a busy machine.
+_NICENESS = 5
 
 
 class EngineProcess:
@@ -52,7 +54,7 @@ class EngineProcess:
     def __init__(self, deadline_s: float = 10.0, memory_bytes: int = MEMORY_BYTES) -> None:
         """`deadline_s` is what a call may use of a processor once its child attends to it, or wait for that long six
         times over by the clock; where a child's processor time cannot be told, it is the clock's."""
-        self._deriving = _Child(deadline_s, memory_bytes)
+        self._deriving = _Child(deadline_s, memory_bytes, niceness=_NICENESS)
         self._screens = _Child(deadline_s, memory_bytes)
 
     def derive(
@@ -109,9 +111,10 @@ class EngineProcess:
 class _Child:
     """One process that answers one call at a time."""
 
-    def __init__(self, deadline_s: float, memory_bytes: int) -> None:
+    def __init__(self, deadline_s: float, memory_bytes: int, *, niceness: int = 0) -> None:
         self._deadline_s = deadline_s
         self._memory_bytes = memory_bytes
+        self._niceness = niceness
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
@@ -160,7 +163,7 @@ class _Child:
                 self._process = subprocess.Popen(
                     [
                         *(sys.executable, "-P", "-m", "sessions_app.terminal.engine.child"),
-                        *(str(theirs.fileno()), str(reading), str(self._memory_bytes)),
+                        *map(str, (theirs.fileno(), reading, self._memory_bytes, self._niceness)),
                     ],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,

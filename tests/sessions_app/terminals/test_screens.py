@@ -157,8 +157,8 @@ def test_of_segments_that_began_at_one_time_the_last_is_meant(
     terminal = recorder.refresh()
     assert terminal.segments.count() == 40
     for number in range(10):
-        # Chunks, segments: however many there are.
-        with django_assert_num_queries(2):
+        # However many there are.
+        with django_assert_num_queries(1):
             assert offset_at(terminal, 1_000 * (number + 1)) == 20 * (number + 1)
 
 
