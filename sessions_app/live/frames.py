@@ -21,8 +21,8 @@ SPANS_BYTES = 16 * 1024 * 1024
 STARTS_BYTES = 4 * 1024 * 1024
 # Keyframes are made a little after the bytes, so a better screen may be there soon.
 START_LASTS_S = 1.0
-# So far from the screen that is kept, one is drawn: at places that are the same for all viewers. With a thousand rows
-# above it, as a heavy keyframe has, it would take a quarter longer.
+# So far from the kept screen with rows above it, one is drawn: at places that are the same for all viewers. With a
+# thousand rows above it, as a heavy keyframe has, it would take a quarter longer.
 FAR_BYTES = 64 * 1024
 DRAWN_EVERY_BYTES = 32 * 1024
 DRAWN_ROWS = 400

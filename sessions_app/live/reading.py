@@ -1,7 +1,8 @@
 """Database access of the consumers.
 
 Channels' database_sync_to_async opens and closes a connection around each call and puts all calls outside
-of requests on one thread. A few threads that keep their connections serve hundreds of sockets instead.
+of requests on one thread. A few threads that keep SQLite's, and give that of Postgres back to the pool,
+serve hundreds of sockets instead.
 """
 
 import asyncio

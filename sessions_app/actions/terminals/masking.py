@@ -58,9 +58,7 @@ def mask_events(terminal: Terminal, events: Sequence[Event], detector: Detector)
     """
     masker = EventMasker(detector, width=terminal.cols, whole=True)
     if terminal.size:
-        # A secret that begins in output that cannot be read any more cannot be put together; what follows is taken.
-        with suppress(CorruptData):
-            masker.output.resume(read_bytes(terminal.pk, max(0, terminal.size - TAIL_BYTES), terminal.size))
+        masker.output.resume(_readable_end(terminal))
     if any(isinstance(event, Input) for event in events):
         masker.input.resume(_typed_before(terminal))
     until = time.thread_time() + MASKING_S
@@ -77,6 +75,29 @@ def mask_events(terminal: Terminal, events: Sequence[Event], detector: Detector)
     return Masked(
         terminal.size, terminal.recorded_event_count, list(_as_written(masked, events)), masker.counts
     )
+
+
+def _readable_end(terminal: Terminal) -> bytes:
+    """The last TAIL_BYTES; of them what lies behind output that is damaged, in which no secret is found any more."""
+    begin, end = max(0, terminal.size - TAIL_BYTES), terminal.size
+    with suppress(CorruptData):
+        return read_bytes(terminal.pk, begin, end)
+    readable = b""
+    while end > begin and (start := _row_before(terminal, end)) is not None:
+        start = max(start, begin)
+        try:
+            readable = read_bytes(terminal.pk, start, end) + readable
+        except CorruptData:
+            break
+        end = start
+    return readable
+
+
+def _row_before(terminal: Terminal, end: int) -> int | None:
+    """Where the last stored row begins that begins before byte `end`."""
+    stored = (terminal.chunks.filter(offset__lt=end), terminal.segments.filter(offset__lt=end))
+    starts = [rows.order_by("-offset").values_list("offset", flat=True).first() for rows in stored]
+    return max((start for start in starts if start is not None), default=None)
 
 
 def _in_blocks(event: Event) -> Iterable[Event]:

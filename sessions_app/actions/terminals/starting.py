@@ -71,7 +71,8 @@ def start_drawn_at(terminal: Terminal, place: Cursor, *, scrollback_rows: int) -
     """
     try:
         drawn = redrawn_at(terminal, place, scrollback_rows=scrollback_rows)
-    except EngineError:
+    except (EngineError, CorruptData):
+        # A kept screen may lie behind the output that is damaged.
         return None
     if len(drawn.data) > MAX_KEYFRAME_BYTES:
         return None

@@ -13,18 +13,22 @@ from sessions_app.actions.terminals.deriving import derive_all
 from sessions_app.actions.terminals.masking import mask_events
 from sessions_app.actions.terminals.newest_screens import newest_screens
 from sessions_app.actions.terminals.reading import DAMAGED, read_bytes, read_tails
-from sessions_app.actions.terminals.starting import start_at, start_before
+from sessions_app.actions.terminals.screens import place_behind
+from sessions_app.actions.terminals.sealing import seal
+from sessions_app.actions.terminals.starting import start_at, start_before, start_drawn_at
 from sessions_app.actions.terminals.working import Workshop
 from sessions_app.lookup import short_id
 from sessions_app.models import Terminal, TerminalChunk, TerminalKeyframe, TerminalSegment, TerminalText
 from sessions_app.models.blob import Codec
 from sessions_app.terminal.asciicast.model import Output
 from sessions_app.terminal.engine.version import ENGINE
+from sessions_app.terminal.masking.catalogue import RULES
 from sessions_app.terminal.masking.detector import Detector
 from tests.dashboard.commands.calling import Caller
 from tests.factories import make_person, signed_in
 from tests.sessions_app.api.client import Api, problem_of
 from tests.sessions_app.search.test_terminal_search import answer
+from tests.sessions_app.terminals.keyframes import make_keyframe
 from tests.sessions_app.terminals.recorder import Recorder, start_recorder
 
 pytestmark = [
@@ -196,6 +200,37 @@ def test_kept_screens_that_are_damaged_cost_the_way_from_one_that_is_not(
     assert start_before(damaged.terminal, damaged.terminal.size) == start_before(damaged.terminal, 0)
     assert start_at(damaged.terminal, kept.offset) is None
     assert client.get(f"{page}/stretch", {"from": kept.offset}).status_code == 200
+
+
+def test_a_viewer_begins_with_a_kept_screen_where_what_is_before_it_is_damaged() -> None:
+    recorder = start_recorder()
+    for number in range(8):
+        recorder.write(b"%06d some bread\r\n" % number * 4_000)
+    size = recorder.refresh().size
+    make_keyframe(recorder.terminal, size - 100_000)
+    make_keyframe(recorder.terminal, size - 1_000)
+    seal(recorder.refresh())
+    TerminalSegment.objects.filter(terminal=recorder.terminal, offset__lt=size - 1_000).update(
+        codec=Codec.ZSTD, data=NO_ZSTD
+    )
+    terminal = recorder.refresh()
+
+    place = place_behind(terminal, size)
+    assert start_drawn_at(terminal, place, scrollback_rows=400) is None
+    assert start_before(terminal, size).offset == size - 1_000
+
+
+def test_a_secret_that_begins_behind_damaged_output_is_masked_where_the_server_masks() -> None:
+    recorder = start_recorder()
+    recorder.write(b"one line\r\n")
+    TerminalChunk.objects.update(data=b"short")
+    recorder.write(b"a token: ghp_" + b"A" * 10)
+
+    later = [Output(1_000, b"B" * 26 + b" and more\r\n")]
+    masked = mask_events(recorder.refresh(), later, Detector(RULES, key=bytes(32)))
+    [shown] = [event.data for event in masked.events if isinstance(event, Output)]
+    assert b"B" * 8 not in shown
+    assert shown.endswith(b" and more\r\n")
 
 
 @pytest.mark.parametrize("damage", ["data", "size"])
