@@ -1,7 +1,7 @@
 // Follows one session for as long as its page is there. When the session is not there any more the page says so (session-gone), and is
 // loaded anew once it is back.
 
-import { showGone } from "scrollback/elements/session-gone";
+import { showBack, showGone } from "scrollback/elements/session-gone";
 import { LiveSocket } from "scrollback/live-socket";
 
 const GONE = 4004;
@@ -52,7 +52,7 @@ export class SessionSocket {
   #receive({ type }) {
     if (type === "trashed") this.#isTrashed = true;
     else if (type !== "news" && type !== "changed") return;
-    else if (this.#isGone) location.reload();
+    else if (this.#isGone) showBack();
     else this.news();
   }
 }

@@ -74,7 +74,8 @@ def test_a_session_that_starts_empty_fills_while_one_looks(
     page = opened(signed_in_page, session)
     expect(page.get_by_text("appears here as it is recorded")).to_be_visible()
     make_message(session, "The very first words.")
-    expect(page.get_by_text("The very first words.")).to_be_visible()
+    # The outline beside the transcript names them too.
+    expect(page.locator("#seq-1").get_by_text("The very first words.")).to_be_visible()
     expect(page.get_by_text("appears here as it is recorded")).to_have_count(0)
     expect(page.locator("#session-figures")).to_contain_text("1 message")
 
@@ -296,7 +297,7 @@ def test_a_viewer_reads_live_and_has_nothing_to_press(
 ) -> None:
     page = opened(open_context(make_person(Role.VIEWER)).new_page(), session)
     make_message(session, "Seen by a viewer.")
-    expect(page.get_by_text("Seen by a viewer.")).to_be_visible()
+    expect(page.locator("#seq-1").get_by_text("Seen by a viewer.")).to_be_visible()
     expect(page.get_by_role("button", name="Archive")).to_have_count(0)
 
 

@@ -1,7 +1,7 @@
 """A session that goes to the trash, or for good, while its page is open."""
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from audit.actors import SYSTEM
 from sessions_app.actions.sessions import delete_session, restore_session
@@ -12,6 +12,7 @@ from sessions_app.models import (
 )
 from tests.browser import accessibility
 from tests.browser.conftest import OpenContext
+from tests.browser.problems import Problems
 from tests.browser.session_pages import fill, opened
 from tests.factories import (
     make_person,
@@ -44,10 +45,36 @@ def test_an_open_page_says_that_its_session_went_to_the_trash_and_restores_it(
     expect(page.get_by_role("button", name="Archive")).to_have_count(0)
     expect(page.get_by_text("Message 40.")).to_be_attached()
     notice.get_by_role("button", name="Restore").click()
-    # What it says of that goes with the page where the news of it renews it at the same moment.
+    # The news of it comes at the same moment, and must not renew the page before the answer says this.
+    expect(page.locator("toast-region")).to_contain_text("Restored from the trash")
     expect(page.locator("live-session")).to_have_attribute("data-live", "connected")
     expect(page.get_by_role("button", name="Archive", exact=True)).to_be_visible()
     assert not AgentSession.objects.filter(deleted_ms__isnull=False).exists()
+
+
+@pytest.mark.once  # What a page does by itself is no matter of the engine.
+@pytest.mark.parametrize("answered", [True, False])
+def test_news_that_come_before_the_answer_leave_the_answer_its_word(
+    signed_in_page: Page, session: AgentSession, problems: Problems, answered: bool
+) -> None:
+    if not answered:
+        problems.allow("net::ERR_FAILED|htmx:(sendError|afterRequest)")
+    page = at_rest(signed_in_page, session)
+    delete_session(session.pk, actor=SYSTEM)
+    notice = in_the_trash(page)
+    held: list[Route] = []
+    page.route("**/restore/", lambda route: held.append(route))
+    with page.expect_request("**/restore/"):
+        notice.get_by_role("button", name="Restore").click()
+    restore_session(session.pk, actor=SYSTEM)
+    expect(page.locator("live-session")).to_have_attribute("data-live", "connected")
+    expect(notice).to_be_visible()
+    if answered:
+        held.pop().continue_()
+        expect(page.locator("toast-region")).to_contain_text("Restored from the trash")
+    else:
+        held.pop().abort()
+    expect(page.locator("#session-status")).to_be_visible()
 
 
 def test_a_page_goes_on_when_its_session_is_restored_elsewhere(

@@ -1,5 +1,6 @@
 // What a session's page says when the session went to the trash, or for good, while it was open: the notice of that kind in the live
-// region [data-gone], which stands in sight at the top, and no state or button any more that would claim otherwise.
+// region [data-gone], which stands in sight at the top, and no state or button any more that would claim otherwise. And what it does
+// once the session is back.
 
 // What somebody is typing stays.
 const NO_LONGER_TRUE =
@@ -17,4 +18,11 @@ export function showGone(isTrashed) {
   });
   place.append(notice);
   window.htmx.process(place);
+}
+
+/** Loads the page anew. Where the notice's own button brought it back, the answer does, and says what was done. */
+export function showBack() {
+  const asking = document.querySelector("[data-gone] .htmx-request");
+  if (!asking) location.reload();
+  else asking.addEventListener("htmx:afterRequest", ({ detail }) => detail.successful || location.reload(), { once: true });
 }

@@ -15,7 +15,8 @@ from sessions_app.terminal import wire
 from sessions_app.terminal.follower import Follower, Hole
 from tests.factories import signed_in
 
-PATIENCE_S = 5.0
+# Of what comes at once where nothing else uses the processors.
+PATIENCE_S = 30.0
 HOST = "localhost:8765"
 PEER = "10.0.0.7"
 ORIGIN = f"http://{HOST}"
