@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 
 from audit.actors import SYSTEM
+from audit.record import Draft, append
 from dashboard.lib.clock import now_ms
 from sessions_app.actions.read_marks import mark_all_read, mark_read, take_back_read
 from sessions_app.actions.sessions import delete_session, restore_session
@@ -26,13 +27,14 @@ from tests.sessions_app.terminals.recorder import start_recorder
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def operator_cookie() -> str:
-    return cookie_of(make_person())
+def viewer_cookie() -> str:
+    """Of somebody who may not read the audit log: news of it would come in between, from the first look on."""
+    return cookie_of(make_person(Role.VIEWER))
 
 
 def test_a_session_says_how_far_it_reaches() -> None:
     async def scenario() -> None:
-        cookie, session = await here(lambda: (operator_cookie(), make_session()))
+        cookie, session = await here(lambda: (viewer_cookie(), make_session()))
         await here(make_message, session)
         async with Socket(f"/live/sessions/{session.pk}/?after=0", cookie) as socket:
             assert await socket.message() == {"type": "news", "seq": 1}
@@ -44,7 +46,7 @@ def test_a_session_says_how_far_it_reaches() -> None:
 
 def test_a_client_that_has_everything_hears_nothing_until_there_is_more() -> None:
     async def scenario() -> None:
-        cookie, session = await here(lambda: (operator_cookie(), make_session()))
+        cookie, session = await here(lambda: (viewer_cookie(), make_session()))
         await here(make_message, session)
         async with Socket(f"/live/sessions/{session.pk}/?after=1", cookie) as socket:
             assert await socket.is_quiet()
@@ -56,7 +58,7 @@ def test_a_client_that_has_everything_hears_nothing_until_there_is_more() -> Non
 
 def test_a_burst_of_messages_is_told_up_to_the_last_one() -> None:
     async def scenario() -> None:
-        cookie, session = await here(lambda: (operator_cookie(), make_session()))
+        cookie, session = await here(lambda: (viewer_cookie(), make_session()))
         async with Socket(f"/live/sessions/{session.pk}/", cookie) as socket:
             for _ in range(30):
                 await here(make_message, session)
@@ -70,7 +72,7 @@ def test_a_burst_of_messages_is_told_up_to_the_last_one() -> None:
 
 def test_a_change_without_a_new_place_is_told_too() -> None:
     async def scenario() -> None:
-        cookie, session = await here(lambda: (operator_cookie(), make_session()))
+        cookie, session = await here(lambda: (viewer_cookie(), make_session()))
         async with Socket(f"/live/sessions/{session.pk}/", cookie) as socket:
             await here(make_message, session)
             await socket.message("news")
@@ -82,7 +84,7 @@ def test_a_change_without_a_new_place_is_told_too() -> None:
 
 def test_what_was_seen_before_a_socket_read_for_itself_is_not_told() -> None:
     async def scenario() -> None:
-        cookie, session = await here(lambda: (operator_cookie(), make_session()))
+        cookie, session = await here(lambda: (viewer_cookie(), make_session()))
         await here(make_message, session)
         async with Socket(f"/live/sessions/{session.pk}/", cookie) as socket:
             await socket.message("news")
@@ -97,7 +99,7 @@ def test_what_was_seen_before_a_socket_read_for_itself_is_not_told() -> None:
 @pytest.mark.parametrize("after", ["-1", "x", "1&after=2", "9" * 30])
 def test_a_broken_cursor_ends_the_socket(after: str) -> None:
     async def scenario() -> None:
-        cookie, session = await here(lambda: (operator_cookie(), make_session()))
+        cookie, session = await here(lambda: (viewer_cookie(), make_session()))
         async with Socket(f"/live/sessions/{session.pk}/?after={after}", cookie) as socket:
             assert await socket.close_code() == 4400
 
@@ -112,7 +114,7 @@ def test_lists_hear_of_sessions_runs_and_terminals() -> None:
         return str(session.pk), str(run_row.pk), str(recorder.terminal.pk)
 
     async def scenario() -> None:
-        cookie = await here(operator_cookie)
+        cookie = await here(viewer_cookie)
         async with Socket("/live/console/", cookie) as socket:
             await socket.message("counts")
             expected = await here(change)
@@ -127,7 +129,7 @@ def test_lists_hear_of_sessions_runs_and_terminals() -> None:
 
 def test_lists_hear_that_a_session_went_to_the_trash_and_that_it_is_back() -> None:
     async def scenario() -> None:
-        cookie, session = await here(lambda: (operator_cookie(), make_session()))
+        cookie, session = await here(lambda: (viewer_cookie(), make_session()))
         async with Socket("/live/console/", cookie) as socket:
             await socket.message("counts")
             await here(lambda: delete_session(session.pk, actor=SYSTEM))
@@ -140,7 +142,7 @@ def test_lists_hear_that_a_session_went_to_the_trash_and_that_it_is_back() -> No
 
 def test_one_change_is_told_once() -> None:
     async def scenario() -> None:
-        cookie = await here(operator_cookie)
+        cookie = await here(viewer_cookie)
         async with Socket("/live/console/", cookie) as socket:
             await socket.message("counts")
             await here(lambda: make_session(updated_ms=now_ms(), status=Status.IDLE))
@@ -184,11 +186,38 @@ def test_what_a_person_marks_is_told_to_their_own_lists_alone() -> None:
     run(scenario)
 
 
+def grow_log() -> int:
+    """Index of the entry that was appended."""
+    with transaction.atomic():
+        [entry] = append([Draft("sign_in.succeeded", SYSTEM)])
+    return entry.idx
+
+
+def test_who_may_read_the_log_is_told_that_it_grew_and_nobody_else() -> None:
+    async def scenario() -> None:
+        cookies = await here(lambda: [cookie_of(make_person(role)) for role in (Role.AUDITOR, Role.VIEWER)])
+        async with (
+            Socket("/live/console/", cookies[0]) as auditor,
+            Socket("/live/console/", cookies[1]) as viewer,
+        ):
+            for socket in (auditor, viewer):
+                await socket.message("counts")
+            idx = await here(grow_log)
+            size = 0
+            while size <= idx:
+                told = await auditor.message("changed")
+                kind, size = told["kind"], told["seq"]
+                assert kind == "audit"
+            assert await viewer.is_quiet()
+
+    run(scenario)
+
+
 def test_what_changed_before_a_socket_was_told_of_changes_is_counted() -> None:
     """The page was made with one number, and the socket joined a moment after it changed."""
 
     async def scenario() -> None:
-        person = await here(make_person)
+        person = await here(make_person, Role.VIEWER)
         cookie = await here(lambda: cookie_of(person))
         async with Socket("/live/console/", cookie) as other:
             await other.message("counts")
@@ -208,7 +237,7 @@ def test_what_a_page_counted_just_before_a_change_does_not_stand_for_it() -> Non
     """A count is due within the second, and a page that was asked for meanwhile has left its own."""
 
     async def scenario() -> None:
-        person = await here(make_person)
+        person = await here(make_person, Role.VIEWER)
         cookie = await here(lambda: cookie_of(person))
         async with Socket("/live/console/", cookie) as socket:
             assert (await socket.message("counts"))["live_terminals"] == 0
@@ -223,7 +252,7 @@ def test_what_a_page_counted_just_before_a_change_does_not_stand_for_it() -> Non
 
 def test_the_numbers_beside_the_places_follow() -> None:
     async def scenario() -> None:
-        cookie = await here(operator_cookie)
+        cookie = await here(viewer_cookie)
         async with Socket("/live/console/", cookie) as socket:
             assert (await socket.message("counts"))["live_terminals"] == 0
             await here(start_recorder)
@@ -245,7 +274,7 @@ def test_a_count_that_fails_is_made_again(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(console, "COUNT_AFTER_S", 0.05)
 
     async def scenario() -> None:
-        async with Socket("/live/console/", await here(operator_cookie)) as socket:
+        async with Socket("/live/console/", await here(viewer_cookie)) as socket:
             assert (await socket.message("counts"))["live_terminals"] == 0
             await here(start_recorder)
             assert (await socket.message("counts"))["live_terminals"] == 1
@@ -269,7 +298,7 @@ def test_what_changes_while_the_numbers_are_counted_is_counted_again(monkeypatch
     monkeypatch.setattr(console, "COUNT_AFTER_S", 0.05)
 
     async def scenario() -> None:
-        async with Socket("/live/console/", await here(operator_cookie)) as socket:
+        async with Socket("/live/console/", await here(viewer_cookie)) as socket:
             assert (await socket.message("counts"))["live_terminals"] == 0
             assert counted.acquire(timeout=5)
             await here(start_recorder)
@@ -290,7 +319,7 @@ def test_a_commit_of_long_ago_that_shows_only_now_is_found_by_the_sweep(
     monkeypatch.setattr(watch, "SWEEP_EVERY_MS", 200)
 
     async def scenario() -> None:
-        cookie = await here(operator_cookie)
+        cookie = await here(viewer_cookie)
         async with Socket("/live/console/", cookie) as socket:
             await socket.message("counts")
             session = await here(lambda: make_session(updated_ms=now_ms() - 30_000))
@@ -310,7 +339,7 @@ def test_too_much_at_once_becomes_one_word() -> None:
         )
 
     async def scenario() -> None:
-        cookie = await here(operator_cookie)
+        cookie = await here(viewer_cookie)
         async with Socket("/live/console/", cookie) as socket:
             await socket.message("counts")
             await here(flood)
@@ -353,7 +382,7 @@ def test_while_the_database_is_away_sockets_wait_and_then_go_on(monkeypatch: pyt
 
     async def scenario() -> None:
         nonlocal away
-        cookie, session = await here(lambda: (operator_cookie(), make_session()))
+        cookie, session = await here(lambda: (viewer_cookie(), make_session()))
         async with Socket(f"/live/sessions/{session.pk}/", cookie) as socket:
             assert await socket.is_quiet()
             away = True
@@ -372,7 +401,7 @@ def test_the_hub_ends_with_its_last_socket(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(hub, "LINGER_S", 0.05)
 
     async def scenario() -> None:
-        cookie = await here(operator_cookie)
+        cookie = await here(viewer_cookie)
         async with Socket("/live/console/", cookie) as socket:
             await socket.message("counts")
             thread = hub.get_hub()._thread
@@ -400,7 +429,7 @@ def test_lists_go_on_while_the_clock_stands_behind_what_is_written(monkeypatch: 
     ]
 
     async def scenario() -> None:
-        cookie = await here(operator_cookie)
+        cookie = await here(viewer_cookie)
         await here(lambda: AgentSession.objects.bulk_create(from_before))
         async with Socket("/live/console/", cookie) as socket:
             await socket.message("counts")
