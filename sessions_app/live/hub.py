@@ -29,6 +29,8 @@ PERMISSION_EVERY_S = 1.0
 LONGEST_AWAY_S = 5.0
 # After the last socket has closed the thread stays this long: the next page is often one click away.
 LINGER_S = 5.0
+# A look that the database holds up may take longer than anybody waits for the thread to end.
+STOP_S = 2.0
 
 
 class Hub:
@@ -39,14 +41,12 @@ class Hub:
         self._mailboxes: set[Mailbox] = set()
         self._thread: threading.Thread | None = None
         self._awake = threading.Event()
-        self._stopping = False
 
     def join(self, mailbox: Mailbox) -> None:
         """Post facts to this mailbox from now on. Join first and read then: nothing falls in between."""
         with self._lock:
             self._mailboxes.add(mailbox)
             if self._thread is None:
-                self._stopping = False
                 self._thread = threading.Thread(target=self._run, name="live-hub", daemon=True)
                 self._thread.start()
 
@@ -57,10 +57,11 @@ class Hub:
     def stop(self) -> None:
         """End the thread and its connections, for a server that ends or a test that is over."""
         with self._lock:
-            thread, self._stopping = self._thread, True
+            # Whoever joins from now on starts another, however long this one's last look takes.
+            thread, self._thread = self._thread, None
         self._awake.set()
         if thread is not None:
-            thread.join(timeout=2)
+            thread.join(timeout=STOP_S)
 
     def _run(self) -> None:
         stop_listening = nudges.listen(self._awake.set)
@@ -90,9 +91,11 @@ class Hub:
             return tuple(self._mailboxes)
 
     def may_end(self, idle_s: float) -> bool:
-        """Whether the thread ends now; if so, the next socket starts another."""
+        """Whether the calling thread ends now; if so, the next socket starts another."""
         with self._lock:
-            if self._stopping or (not self._mailboxes and idle_s >= LINGER_S):
+            if self._thread is not threading.current_thread():
+                return True
+            if not self._mailboxes and idle_s >= LINGER_S:
                 self._thread = None
                 return True
             return False

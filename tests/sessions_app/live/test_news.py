@@ -416,6 +416,40 @@ def test_the_hub_ends_with_its_last_socket(monkeypatch: pytest.MonkeyPatch) -> N
     run(scenario)
 
 
+def test_whoever_joins_while_a_hub_that_was_stopped_still_looks_has_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hub, "STOP_S", 0.05)
+    really = watch.Watch.look
+    looking, go_on = threading.Event(), threading.Event()
+
+    def look(self: watch.Watch, *arguments: Any, **named: Any) -> None:
+        if not looking.is_set():
+            looking.set()
+            go_on.wait(10)
+        really(self, *arguments, **named)
+
+    monkeypatch.setattr(watch.Watch, "look", look)
+
+    async def scenario() -> None:
+        cookie = await here(viewer_cookie)
+        async with Socket("/live/console/", cookie):
+            assert await asyncio.to_thread(looking.wait, 5)
+            slow = hub.get_hub()._thread
+            assert slow is not None
+            await asyncio.to_thread(hub.stop_hub)
+            assert slow.is_alive()
+        async with Socket("/live/console/", cookie) as socket:
+            go_on.set()
+            await asyncio.to_thread(slow.join, 5)
+            await socket.message("counts")
+            session = await here(lambda: make_session(updated_ms=now_ms()))
+            assert (await socket.message("changed"))["id"] == str(session.pk)
+        assert not slow.is_alive()
+
+    run(scenario)
+
+
 BACK_MS = 30 * 60_000
 
 
