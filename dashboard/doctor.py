@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 from django.db import DatabaseError, connection
 from django.db.models import Count, F, Sum
@@ -28,6 +28,7 @@ from dashboard.room import Verdict, room_of
 from dashboard.serving import addresses_of, is_loopback
 from sessions_app.actions.terminals.deriving import derivable
 from sessions_app.actions.tokens import agent_token_path
+from sessions_app.client.home import announced_server
 from sessions_app.client.spool import waiting
 from sessions_app.importers.registry import FORMATS
 from sessions_app.models import Terminal
@@ -223,12 +224,13 @@ class Doctor:
         return Finding("agent token", "ok", str(path))
 
     def _server(self) -> Finding:
-        path = self.home / "server.json"
-        try:
-            announced: dict[str, Any] = json.loads(path.read_text())
-            url, pid = str(announced["url"]), int(announced["pid"])
-        except (OSError, ValueError, KeyError, TypeError):
+        server = announced_server(self.home)
+        if server is None:
+            if (self.home / "server.json").exists():
+                text = "none is running here: the last one ended without a word"
+                return Finding("server", "fail", text, "Start it again: scrollback serve")
             return Finding("server", "warn", "none is running here", "Start it: scrollback serve")
+        url = server.url
         try:
             # The address stands in a file that only the owner of the data directory can write.
             with urllib.request.urlopen(f"{url}healthz", timeout=_HEALTH_SECONDS) as answer:  # noqa: S310
@@ -236,15 +238,11 @@ class Doctor:
         except urllib.error.HTTPError as error:
             return Finding("server", "fail", f"{url} answers {error.code}", "Look at what it printed.")
         except (OSError, ValueError) as error:
-            gone = not _is_alive(pid)
             text = f"{url} does not answer ({getattr(error, 'reason', None) or error})"
-            remedy = (
-                f"It ended without saying so: start it again, or remove {path}" if gone else "Start it again."
-            )
+            remedy = f"Start it again; it is process {server.process_id}."
             return Finding("server", "fail", text, remedy)
-        return Finding(
-            "server", "ok", f"{url} answers, process {pid}, {health.get('engine', '')}".rstrip(", ")
-        )
+        text = f"{url} answers, process {server.process_id}, {health.get('engine', '')}"
+        return Finding("server", "ok", text.rstrip(", "))
 
     def _recordings(self) -> Finding:
         count = len(waiting(self.home))
@@ -285,7 +283,7 @@ class Doctor:
         if late["count"]:
             text = f"{late['count']} terminal{'s wait' if late['count'] > 1 else ' waits'} for theirs"
             text = f"{text} ({byte_size(max(0, late['size'] or 0))} of output)"
-            if (self.home / "server.json").exists():
+            if announced_server(self.home):
                 return Finding(name, "ok", f"{text}: the server is at it")
             return Finding(name, "warn", text, "A running server makes them: scrollback serve")
         if stale:
@@ -318,13 +316,3 @@ def _schema_finding(state: SchemaState) -> Finding:
         text = f"pending migrations: {state.pending}"
         return Finding("schema", "fail", text, "Start `scrollback serve` once to apply them.")
     return Finding("schema", "ok", f"up to date, {counted(state.applied, 'migration')} applied")
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

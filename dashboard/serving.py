@@ -36,6 +36,17 @@ _PORT_PROBLEMS = {
     errno.EADDRNOTAVAIL: "This machine has no address {host}. "
     "Use 127.0.0.1, or 0.0.0.0 for all of its addresses.",
 }
+_BY_IPV4 = frozenset({"127.0.0.1", "localhost", "console.localhost"})
+_BY_IPV6 = frozenset({"[::1]", "localhost", "console.localhost"})
+# Which of the loopback names lead to what listens on this address; to what listens on another, none does.
+_LOOPBACK_NAMES = {
+    "127.0.0.1": _BY_IPV4,
+    "localhost": _BY_IPV4,
+    "console.localhost": _BY_IPV4,
+    "0.0.0.0": _BY_IPV4,  # noqa: S104  a name, not a bind
+    "::1": _BY_IPV6,
+    "::": _BY_IPV4 | _BY_IPV6,
+}
 PING_INTERVAL_S = 20
 LEAVE_AFTER_S = 3.0
 MAX_PORT = 65535
@@ -139,9 +150,22 @@ def addresses_of(host: str, port: int) -> list[str]:
     return [f"http://{f'[{host}]' if ':' in host else host}:{port}/"]
 
 
-def own_origins(port: int) -> list[str]:
-    """Where recorders may have been told to send to so that it comes here: by any of our names, or through a proxy."""
-    return [f"http://{name}:{port}" for name in settings.ALLOWED_HOSTS] + settings.CSRF_TRUSTED_ORIGINS
+def local_address(host: str, port: int) -> str:
+    """The URL that leads programs of this machine to what listens on `host`, and to nothing else: at a name, such as
+    localhost, there may be two, one for each kind of address.
+    """
+    if host in _LOOPBACK_NAMES:
+        host = "::1" if "[::1]" in _LOOPBACK_NAMES[host] else "127.0.0.1"
+    return addresses_of(host, port)[0]
+
+
+def own_origins(host: str, port: int) -> list[str]:
+    """Where recorders may have been told to send to so that it comes to what listens on `host`: by any of our names
+    that lead there, or through a proxy.
+    """
+    leading = _LOOPBACK_NAMES.get(host, frozenset())
+    names = [name for name in settings.ALLOWED_HOSTS if name in leading or name not in _LOOPBACK_NAMES["::"]]
+    return [f"http://{name}:{port}" for name in names] + settings.CSRF_TRUSTED_ORIGINS
 
 
 def is_loopback(host: str) -> bool:

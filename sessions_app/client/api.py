@@ -85,20 +85,27 @@ class Client:
         }
         kept_alive = self._connected
         try:
-            self._connection.request(method, self._path + path, body, headers)
-            response = self._connection.getresponse()
+            response = self._respond(method, path, body, headers)
         except (ConnectionError, http.client.RemoteDisconnected):
             # A server may close an idle connection at any time; all requests here can be repeated safely.
             self.close()
             if not kept_alive:
                 raise
-            self._connection.request(method, self._path + path, body, headers)
-            response = self._connection.getresponse()
+            response = self._respond(method, path, body, headers)
         answer = response.read(_MAX_RESPONSE_BYTES + 1)
         if len(answer) > _MAX_RESPONSE_BYTES:
             raise http.client.HTTPException("the answer is too long")
         self._connected = not response.will_close
         return response.status, answer
+
+    def _respond(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str]
+    ) -> http.client.HTTPResponse:
+        # A request on a connection that was closed makes another by itself.
+        if self._connection.sock is None and not self.target.is_there():
+            raise Unavailable("the server on this machine has ended")
+        self._connection.request(method, self._path + path, body, headers)
+        return self._connection.getresponse()
 
 
 def _decode(answer: bytes) -> dict[str, Any] | None:

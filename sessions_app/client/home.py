@@ -1,20 +1,19 @@
 """Where the recorder keeps its spool, and which server it sends to with which token."""
 
+import fcntl
 import json
 import os
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
 #: The same rule as the server's own, which the client must not import.
 _SYSTEM_HOME = Path("/var/lib/scrollback")
 
 _NAME_CHARS = 255
-
-_LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class TargetError(Exception):
@@ -27,8 +26,17 @@ class Target:
 
     url: str
     token: str = field(repr=False)
-    # Chosen by its address, not found on this machine: what is meant for it goes nowhere else by itself.
-    is_named: bool = False
+    # The address by which it was chosen, where it was: what is meant for it goes nowhere else by itself.
+    named: str | None = None
+    # The data directory whose server it is: what listens at that address counts as that one only while this says so.
+    announced_in: Path | None = None
+
+    def is_there(self) -> bool:
+        """False when that server has ended or moved, and another program may listen there by now."""
+        if self.announced_in is None:
+            return True
+        announced = announced_server(self.announced_in)
+        return announced is not None and announced.url == self.url
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +94,25 @@ def find_target(
 ) -> Target | None:
     """The server to send to now, None when there is no server or no token. Asked again for each connection,
     since a server that was started again may be at another address. Raises TargetError."""
-    announced, named = _announced(directory), named_server(choice, environment)
+    announced, named = announced_server(directory), named_server(choice, environment)
     url = named or (announced.url if announced else None)
     if not url:
         return None
     _check_url(url)
-    is_named = named is not None
+    announced_in = None if named else directory
     if choice.token_file:
-        return Target(url, _read_token(choice.token_file), is_named)
+        return Target(url, _read_token(choice.token_file), named, announced_in)
     if environment.get("SCROLLBACK_TOKEN"):
         token = _check_token(environment["SCROLLBACK_TOKEN"].strip(), "SCROLLBACK_TOKEN")
-        return Target(url, token, is_named)
+        return Target(url, token, named, announced_in)
     local_token = directory / "agent.token"
     # The token of the server on this machine is no business of a server elsewhere, which a named one is unless this
     # one says that it is itself; while it does not run, there is nobody here to take the token.
     if not local_token.exists() or announced is None or not is_at(url, (announced.url, *announced.origins)):
         return None
-    return Target(url, _read_token(local_token), is_named)
+    # To where it listens: its other names may lead to another program too, as localhost does to one on ::1.
+    _check_url(announced.url)
+    return Target(announced.url, _read_token(local_token), named, directory)
 
 
 def is_at(url: str, origins: Iterable[str]) -> bool:
@@ -114,25 +124,36 @@ def is_at(url: str, origins: Iterable[str]) -> bool:
     )
 
 
-class _Announced(NamedTuple):
-    """The server on this data directory: its address, and what else leads to it."""
+class Announced(NamedTuple):
+    """The server on a data directory: its address, what else leads to it, and its process."""
 
     url: str
     origins: tuple[str, ...]
+    process_id: int
 
 
-def _announced(directory: Path) -> _Announced | None:
-    """It writes the file when it starts, and removes it."""
+def announced_server(directory: Path) -> Announced | None:
+    """The server that runs on this data directory. It keeps a lock on its announcement (dashboard/announcing.py): one
+    that was killed could not remove that, and another program may have its port by now.
+    """
     try:
-        told = json.loads((directory / "server.json").read_bytes())
-    except (OSError, ValueError):
+        with (directory / "server.json").open("rb") as file:
+            if not _is_locked(file):
+                return None
+            told = json.load(file)
+        return Announced(str(told["url"]), tuple(map(str, told["origins"])), int(told["pid"]))
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    url = told.get("url") if isinstance(told, dict) else None
-    if not isinstance(url, str):
-        return None
-    origins = told.get("origins")
-    known = origins if isinstance(origins, list) else []
-    return _Announced(url, tuple(origin for origin in known if isinstance(origin, str)))
+
+
+def _is_locked(file: BinaryIO) -> bool:
+    """Whether a process that lives has the file to itself."""
+    try:
+        # Shared, so that those who ask at once do not take one another for it. Closing the file gives it back.
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
 
 
 def _is_usable(url: str) -> bool:
@@ -154,9 +175,7 @@ def _check_url(url: str) -> None:
 
 def _origin(url: str) -> tuple[str, str, int]:
     parts = urlsplit(url)
-    host = parts.hostname or ""
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return parts.scheme, "loopback" if host in _LOOPBACK_NAMES else host, port
+    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _read_token(path: Path) -> str:

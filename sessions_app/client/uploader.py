@@ -159,9 +159,9 @@ class Uploader:
         if not self._registered:
             committed = self._register(client)
             self._registered = True
-            if client.target.is_named:
+            if client.target.named is not None:
                 # Not before it has taken anything: the address may have been mistaken.
-                self._state = replace(self._state, server=client.target.url)
+                self._state = replace(self._state, server=client.target.named)
             self._acknowledge(committed)
             self._reader.seek(committed)
         start = self._reader.place.position

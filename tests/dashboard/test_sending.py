@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -16,7 +17,7 @@ from sessions_app.terminal.batch import Position
 from tests.sessions_app.client.conftest import directory, server
 from tests.sessions_app.client.fake_server import TOKEN, FakeServer, running_fake_server
 from tests.sessions_app.client.recorder import wait_until
-from tests.sessions_app.client.test_upload import a_metadata, a_recording, announce, spooled
+from tests.sessions_app.client.test_upload import a_metadata, a_recording, spooled
 
 __all__ = ["directory", "server"]
 
@@ -26,8 +27,9 @@ pytestmark = pytest.mark.once
 
 @pytest.fixture
 def sender(directory: Path, server: FakeServer) -> SendingWhatWaits:
-    announce(directory, server)
-    return SendingWhatWaits(directory, [server.url, "https://console.lan"])
+    server.announce(directory)
+    by_name = server.url.replace("127.0.0.1", "localhost")
+    return SendingWhatWaits(directory, [server.url, by_name, "https://console.lan"])
 
 
 def name_of(spool: Spool) -> str:
@@ -97,6 +99,8 @@ def test_what_was_meant_for_this_server_by_one_of_its_addresses_is_sent(
         "http://console.lan",
         "https://console.lan:8443",
         "https://other.lan",
+        # A tunnel, say: another program may listen at the other loopback address.
+        "http://[::1]:{port}",
         # Below another's address, as a proxy may have it.
         "https://console.lan/other/",
         "https://console.lan:none",
@@ -106,7 +110,7 @@ def test_what_was_meant_for_this_server_by_one_of_its_addresses_is_sent(
 def test_what_was_meant_for_another_server_is_left_alone(
     directory: Path, server: FakeServer, sender: SendingWhatWaits, url: str
 ) -> None:
-    meant_for(directory, url)
+    meant_for(directory, url.format(port=urlsplit(server.url).port))
     sender.look()
     assert server.requests == []
 

@@ -57,11 +57,11 @@ class Command(ConsoleCommand):
         if serving.collect_static_files(settings.STATIC_ROOT):
             self._say("Static files: collected.")
         serving.answer_to(host)
-        addresses = serving.addresses_of(host, port)
+        addresses, origins = serving.addresses_of(host, port), serving.own_origins(host, port)
         with ExitStack() as stack:
             deriving, checkpoints = BackgroundDeriving(), CheckpointWriter(everybodys=True)
             verifier, sealing, watch = BackgroundVerifier(), BackgroundSealing(), HealthWatch()
-            denials, sending = WithheldDenials(), SendingWhatWaits(settings.HOME, serving.own_origins(port))
+            denials, sending = WithheldDenials(), SendingWhatWaits(settings.HOME, origins)
             stops = [
                 sending.stop,
                 stop_hub,
@@ -78,7 +78,7 @@ class Command(ConsoleCommand):
             stack.callback(serving.close_connections, stops)
 
             def ready() -> None:
-                stack.enter_context(announced(settings.HOME, addresses[0], serving.own_origins(port)))
+                stack.enter_context(announced(settings.HOME, serving.local_address(host, port), origins))
                 sending.start()
                 deriving.start()
                 checkpoints.start()

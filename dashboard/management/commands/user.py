@@ -1,7 +1,6 @@
 """`scrollback user`: people, from the shell of the machine that serves."""
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -15,6 +14,7 @@ from dashboard.lib.clock import ms_to_iso
 from dashboard.lib.commands import ConsoleCommand, add_verb
 from dashboard.lib.errors import Refused
 from sessions_app.actions import people, setup
+from sessions_app.client.home import announced_server
 from sessions_app.models import Person, Role
 
 
@@ -186,9 +186,10 @@ def _read_password(person: Person) -> str:
 
 def _address(path: str) -> str:
     """The link as it is reached on this machine: at the running server if there is one."""
-    try:
-        base = str(json.loads((settings.HOME / "server.json").read_text())["url"])
-    except (OSError, ValueError, KeyError):
+    server = announced_server(settings.HOME)
+    if server is not None:
+        base = server.url
+    else:
         host = settings.CONFIG.host
         if host in {"0.0.0.0", "::"}:  # noqa: S104  a comparison, not a bind
             host = "localhost"

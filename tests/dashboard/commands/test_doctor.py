@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 import shutil
 import socket
 import sqlite3
@@ -13,10 +14,12 @@ from django.conf import settings
 from django.db import connection
 from pytest_django.fixtures import Settings
 
+from dashboard.announcing import announced
 from dashboard.doctor import Doctor, Finding
 from tests.browser.running import free_port
 from tests.dashboard.commands.calling import Caller
 from tests.dashboard.commands.shell import Shell, only_line
+from tests.sessions_app.client.fake_server import running_fake_server
 
 pytestmark = pytest.mark.django_db
 
@@ -104,23 +107,23 @@ def test_what_keeps_a_server_from_starting_fails(home: Path) -> None:
     assert (finding.verdict, "audit_entry_no_update" in finding.text) == ("fail", True)
 
 
-def test_a_server_that_is_gone_without_a_word_fails(home: Path) -> None:
-    (home / "server.json").write_text(
-        json.dumps({"url": f"http://127.0.0.1:{free_port()}/", "pid": 2**22 + 1})
-    )
+def test_a_server_that_does_not_answer_fails(home: Path) -> None:
+    with announced(home, f"http://127.0.0.1:{free_port()}/", []):
+        finding = look(home)["server"]
 
-    finding = look(home)["server"]
-
-    assert finding.verdict == "fail"
-    assert "Connection refused" in finding.text
-    assert str(home / "server.json") in finding.remedy
-
-
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"url": 1, "pid": "x"}'])
-def test_a_broken_announcement_is_no_server(home: Path, content: str) -> None:
-    (home / "server.json").write_text(content)
-
+    assert (finding.verdict, "Connection refused" in finding.text) == ("fail", True)
+    assert str(os.getpid()) in finding.remedy
     assert look(home)["server"].verdict == "warn"
+
+
+def test_a_server_that_ended_without_a_word_fails_whoever_has_its_port_now(home: Path) -> None:
+    with running_fake_server() as another:
+        told = {"url": f"{another.url}/", "origins": [], "pid": os.getpid()}
+        (home / "server.json").write_text(json.dumps(told))
+        finding = look(home)["server"]
+
+        assert (finding.verdict, "ended without a word" in finding.text) == ("fail", True)
+        assert another.requests == []
 
 
 @pytest.mark.parametrize(

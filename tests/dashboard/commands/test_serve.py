@@ -1,6 +1,7 @@
 """The server and the others on its data directory: a second server, recordings that waited."""
 
 import json
+import signal
 import socket
 import sqlite3
 import struct
@@ -46,7 +47,7 @@ def announced(home: Path) -> Any:
 def told_of(server: Server) -> dict[str, Any]:
     """What it says of itself: recorders know it by each of its names."""
     port = urlsplit(server.url).port
-    names = ("localhost", "127.0.0.1", "[::1]", "console.localhost")
+    names = ("localhost", "127.0.0.1", "console.localhost")
     origins = [f"http://{name}:{port}" for name in names]
     return {"url": f"{server.url}/", "origins": origins, "pid": server.process_id}
 
@@ -64,6 +65,31 @@ def test_a_second_server_that_ends_leaves_the_first_announced(shell: Shell) -> N
         with server_on(shell):
             pass
         assert announced(shell.home) == told_of(first)
+
+
+def test_the_next_server_is_announced_when_the_first_is_killed(shell: Shell) -> None:
+    with server_on(shell) as first, server_on(shell) as second:
+        assert announced(shell.home) == told_of(first)
+        first.stop(signal.SIGKILL)
+        wait_until(lambda: announced(shell.home) == told_of(second))
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_whoever_has_the_port_of_a_killed_server_is_given_no_token_and_no_recording(
+    shell: Shell, is_named: bool
+) -> None:
+    with server_on(shell) as server:
+        told = told_of(server)
+        server.stop(signal.SIGKILL)
+    assert announced(shell.home) == told
+    with socket.create_server(("127.0.0.1", server.port)) as another:
+        options = ["--server", f"http://localhost:{server.port}"] if is_named else []
+        assert shell.run("record", "--quiet", *options, "--", "echo", "kept").returncode == 0
+        another.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            another.accept()
+    with server:
+        wait_until(lambda: not list((shell.home / "spool").glob("*.cast")))
 
 
 def test_browsers_that_leave_in_the_middle_are_no_errors(shell: Shell) -> None:

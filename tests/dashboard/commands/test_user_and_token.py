@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from audit.models import Entry
+from dashboard.announcing import announced
 from sessions_app.models import ApiToken, Person, Role
 from tests.factories import PASSWORD, make_person
 
@@ -57,8 +58,18 @@ def test_a_person_is_added_with_a_link_that_works() -> None:
 
 def test_a_link_leads_to_the_server_that_runs() -> None:
     make_person(username="ada")
-    (settings.HOME / "server.json").write_text('{"url": "http://box.lan:9000/", "pid": 1}')
-    assert answer_of("user", "link", "ada")["link"].startswith("http://box.lan:9000/setup/")
+    with announced(settings.HOME, "http://box.lan:9000/", []):
+        assert answer_of("user", "link", "ada")["link"].startswith("http://box.lan:9000/setup/")
+
+
+def test_a_link_does_not_lead_to_where_a_server_was_that_has_been_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "HOME", tmp_path)
+    make_person(username="ada")
+    told = {"url": "http://box.lan:9000/", "origins": [], "pid": 1}
+    (tmp_path / "server.json").write_text(json.dumps(told))
+    assert answer_of("user", "link", "ada")["link"].startswith("http://127.0.0.1:")
 
 
 def test_a_person_is_added_with_a_password_from_standard_input(typed: Any) -> None:

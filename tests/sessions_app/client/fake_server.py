@@ -3,13 +3,15 @@
 import json
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from dashboard.announcing import announced
 from sessions_app.terminal.asciicast.model import Event, Exit, Output
 from sessions_app.terminal.batch import START, BatchError, Position, decode_batch
 
@@ -56,17 +58,26 @@ class FakeServer:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._http: ThreadingHTTPServer | None = None
-        self._port = 0
+        self.port = 0
+        self._announcement = ExitStack()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Listen, at the port of the first start."""
-        self._http = _Server(("127.0.0.1", self._port), self)
-        self._port = self._http.server_address[1]
+        self._http = _Server(("127.0.0.1", self.port), self)
+        self.port = self._http.server_address[1]
         threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
+
+    def announce(self, directory: Path, origins: Sequence[str] = ()) -> None:
+        """As a server on this data directory does, until `vanish`."""
+        self._announcement.enter_context(announced(directory, f"{self.url}/", [self.url, *origins]))
+
+    def vanish(self) -> None:
+        """Be announced no more."""
+        self._announcement.close()
 
     def stop(self) -> None:
         """Stop listening and cut all connections."""
@@ -219,4 +230,5 @@ def running_fake_server() -> Iterator[FakeServer]:
     try:
         yield server
     finally:
+        server.vanish()
         server.stop()

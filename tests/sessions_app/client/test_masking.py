@@ -21,7 +21,6 @@ from sessions_app.terminal.masking.known import KnownValue
 from sessions_app.terminal.masking.masker import MAX_HELD_BYTES
 from tests.sessions_app.client.fake_server import FakeServer
 from tests.sessions_app.client.recorder import TerminalRecorder, piped_recorder, run_recorder, wait_until
-from tests.sessions_app.client.test_upload import announce
 
 # The recorder reaches no database.
 pytestmark = pytest.mark.once
@@ -88,7 +87,7 @@ def test_a_password_in_an_address_stays_masked_over_long_pauses(directory: Path)
 
 
 def test_the_server_is_told_what_was_masked(directory: Path, server: FakeServer) -> None:
-    announce(directory, server)
+    server.announce(directory)
     run_recorder("--", "sh", "-c", f"echo {TOKEN}; echo {TOKEN}")
     terminal = server.only_terminal()
     assert terminal.masked == {"github-token": 2}
@@ -98,7 +97,7 @@ def test_the_server_is_told_what_was_masked(directory: Path, server: FakeServer)
 
 
 def test_without_masking_the_server_is_told_so(directory: Path, server: FakeServer) -> None:
-    announce(directory, server)
+    server.announce(directory)
     run_recorder("--no-mask", "--", "sh", "-c", f"echo {TOKEN}")
     terminal = server.only_terminal()
     assert terminal.masked is None

@@ -1,6 +1,5 @@
 """The recorder beside its server: seen at once, and the same bytes whatever happens to either."""
 
-import json
 import os
 import signal
 import socket
@@ -12,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from dashboard import announcing
 from sessions_app.client.keeper import KILLED_LABEL
 from sessions_app.client.spool import spools
 from sessions_app.terminal.asciicast.model import Exit
 from tests.sessions_app.client import recorder
 from tests.sessions_app.client.fake_server import FakeServer
 from tests.sessions_app.client.recorder import piped_recorder, run_recorder, wait_until
-from tests.sessions_app.client.test_upload import announce, run_upload
+from tests.sessions_app.client.test_upload import run_upload
 from tests.sessions_app.terminal.recordings import output_of, read_all
 
 # The recorder reaches no database.
@@ -31,7 +31,7 @@ READ_LINES = "echo ready; while read line; do echo got $line; done; echo bye"
 
 @pytest.fixture
 def announced(directory: Path, server: FakeServer) -> FakeServer:
-    announce(directory, server)
+    server.announce(directory)
     return server
 
 
@@ -102,7 +102,7 @@ def test_a_server_that_starts_later_somewhere_is_found(directory: Path, server: 
     with piped_recorder("--", "sh", "-c", READ_LINES) as recorder:
         assert recorder.stdin
         wait_until(lambda: bool(spools(directory)), "nothing was spooled")
-        announce(directory, server)
+        server.announce(directory)
         server.wait_for(lambda: bool(server.terminals) and announced_output(server) == b"ready\r\n")
         recorder.stdin.close()
         assert recorder.wait(20) == 0
@@ -118,7 +118,7 @@ def test_without_a_server_the_spool_is_kept_and_sent_later(directory: Path, serv
     assert done.stderr.decode().endswith(f"send it with: scrollback upload {spool.recording.stem}\n")
     # There is nothing to wait for.
     assert time.monotonic() - started < 2
-    announce(directory, server)
+    server.announce(directory)
     assert run_upload(spool.recording.stem).returncode == 0
     assert server.only_terminal().output == b"kept\r\n"
     assert server.only_terminal().exit is not None
@@ -128,9 +128,9 @@ def test_without_a_server_the_spool_is_kept_and_sent_later(directory: Path, serv
 def silent_server(directory: Path) -> Iterator[None]:
     """Takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        (directory / "server.json").write_text(json.dumps({"url": url, "pid": 1}))
-        yield
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        with announcing.announced(directory, url, [url]):
+            yield
 
 
 def test_a_server_that_never_answers_holds_nothing_up(directory: Path) -> None:
@@ -312,7 +312,7 @@ def test_without_a_server_a_piece_of_an_id_is_refused_and_a_whole_one_is_taken(
     directory: Path, server: FakeServer
 ) -> None:
     piece = run_recorder("--session", "ce49f601", "--", "echo", "hello")
-    announce(directory, server)
+    server.announce(directory)
     server.stop()
     unreachable = run_recorder("--session", "ce49f601", "--", "echo", "hello")
     whole = run_recorder("--session", SESSION, "--quiet", "--", "echo", "hello")

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import random
+import socket
 import stat
 import subprocess
 import sys
@@ -17,7 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sessions_app.client import upload
-from sessions_app.client.home import Target
+from sessions_app.client.api import Client, Unavailable
+from sessions_app.client.home import Target, TargetChoice, find_target
 from sessions_app.client.identifiers import uuid7
 from sessions_app.client.spool import (
     EndUnwritten,
@@ -365,14 +367,16 @@ def run_upload(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def announce(directory: Path, server: FakeServer) -> None:
-    (directory / "server.json").write_text(json.dumps({"url": server.url, "pid": os.getpid()}))
+def leave_behind(directory: Path, server: FakeServer, *origins: str) -> None:
+    """The announcement of a server that was killed, at whose port another program listens by now."""
+    told = {"url": f"{server.url}/", "origins": [server.url, *origins], "pid": os.getpid()}
+    (directory / "server.json").write_text(json.dumps(told))
 
 
 def test_the_command_sends_all_spools_and_removes_them(directory: Path, server: FakeServer) -> None:
     recordings_made = [a_recording(seed, writes=20) for seed in range(3)]
     ids = [spooled(directory, events).recording.stem for events in recordings_made]
-    announce(directory, server)
+    server.announce(directory)
     done = run_upload("--json")
 
     assert (done.returncode, done.stderr) == (0, "")
@@ -387,7 +391,7 @@ def test_the_command_can_keep_what_it_sent_and_does_not_send_it_again(
     directory: Path, server: FakeServer
 ) -> None:
     spool = spooled(directory, a_recording(writes=20))
-    announce(directory, server)
+    server.announce(directory)
 
     assert run_upload("--keep").stdout == f"{spool.recording.stem} sent\n"
     assert spool.load().complete
@@ -401,7 +405,7 @@ def test_one_broken_spool_does_not_stop_the_others(directory: Path, server: Fake
     broken = spooled(directory, a_recording(1, writes=5))
     broken.sidecar.write_text("{}")
     good = spooled(directory, a_recording(2, writes=5))
-    announce(directory, server)
+    server.announce(directory)
     done = run_upload("--json")
 
     assert done.returncode == 1
@@ -427,27 +431,74 @@ def test_the_command_is_refused_with_one_line_without_a_server_or_a_token(
     assert len(spools(directory)) == 1
 
 
-@pytest.mark.parametrize("announced", ['{"url": "http://127.0.0.1:1", "pid": 1}', ""])
+@pytest.mark.parametrize("is_announced", [True, False])
 def test_the_token_of_this_machine_is_not_sent_to_another_server(
-    directory: Path, server: FakeServer, announced: str
+    directory: Path, server: FakeServer, is_announced: bool
 ) -> None:
     """server.json names the server that the token in the data directory belongs to, while that runs."""
     spooled(directory, a_recording(writes=5))
-    if announced:
-        (directory / "server.json").write_text(announced)
+    with running_fake_server() as own:
+        if is_announced:
+            own.announce(directory)
+        assert run_upload("--server", server.url).returncode == 2
+        assert (own.requests, server.requests) == ([], [])
 
-    assert run_upload("--server", server.url).returncode == 2
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_the_token_of_this_machine_is_not_sent_where_a_server_was_that_has_been_killed(
+    directory: Path, server: FakeServer, is_named: bool
+) -> None:
+    spooled(directory, a_recording(writes=5))
+    leave_behind(directory, server)
+
+    assert run_upload(*(("--server", server.url) if is_named else ())).returncode == 2
     assert server.requests == []
 
 
-def test_the_server_of_this_machine_is_known_by_its_other_names(directory: Path, server: FakeServer) -> None:
-    """As it says itself, where it is for the network."""
-    spooled(directory, a_recording(writes=5))
-    told = {"url": "http://console.example:8000/", "origins": ["http://other.example", server.url], "pid": 1}
-    (directory / "server.json").write_text(json.dumps(told))
+@pytest.mark.parametrize("how", ["cut", "closed"])
+def test_the_token_of_this_machine_goes_to_no_program_that_came_after_its_server(
+    directory: Path, server: FakeServer, how: str
+) -> None:
+    """A connection that ended is not made anew unless that server still runs."""
+    server.announce(directory)
+    target = find_target(TargetChoice(), directory)
+    assert target is not None
+    client = Client(target, timeout_s=1)
+    server.sessions["known"] = KNOWN
+    assert client.get("/api/v1/sessions/named?name=known")
+    server.stop()
+    server.vanish()
+    if how == "closed":
+        client.close()
 
-    assert run_upload("--server", server.url).returncode == 0
-    assert spools(directory) == []
+    with socket.create_server(("127.0.0.1", server.port)) as another:
+        with pytest.raises(Unavailable):
+            client.get("/api/v1/sessions/named?name=known")
+        another.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            another.accept()
+
+
+def test_the_server_of_this_machine_is_known_by_its_other_names(directory: Path, server: FakeServer) -> None:
+    """As it says itself; what is meant for it goes to where it listens, whoever else has that name."""
+    spooled(directory, a_recording(writes=5))
+    with running_fake_server() as own:
+        own.announce(directory, [server.url])
+        assert run_upload("--server", server.url).returncode == 0
+        assert len(own.terminals) == 1
+    assert (spools(directory), server.requests) == ([], [])
+
+
+def test_what_was_begun_for_a_name_of_the_server_of_this_machine_is_remembered_by_that_name(
+    directory: Path, server: FakeServer
+) -> None:
+    spool = spooled(directory, a_recording(writes=5))
+    name = "https://console.example"
+    server.announce(directory, [name])
+    # The recording is told to it, its output is refused.
+    server.faults.extend(["ok", 403])
+    assert run_upload("--server", name).returncode == 1
+    assert spool.load().server == name
 
 
 @pytest.mark.parametrize("refusal", ["401", "away"])
@@ -484,7 +535,7 @@ def test_a_sidecar_holds_its_state_through_saving_and_loading(directory: Path) -
 
 def test_a_recording_is_named_by_an_end_or_a_beginning_of_its_id(directory: Path, server: FakeServer) -> None:
     first, second = (spooled(directory, a_recording(seed, writes=5)).recording.stem for seed in range(2))
-    announce(directory, server)
+    server.announce(directory)
 
     assert run_upload("--keep", first[-8:]).stdout == f"{first} sent\n"
     assert run_upload("--keep", second[:-1]).stdout == f"{second} sent\n"
@@ -493,7 +544,7 @@ def test_a_recording_is_named_by_an_end_or_a_beginning_of_its_id(directory: Path
 
 def test_a_recording_that_is_none_or_may_be_several_is_refused(directory: Path, server: FakeServer) -> None:
     ids = [spooled(directory, a_recording(seed, writes=5)).recording.stem for seed in range(2)]
-    announce(directory, server)
+    server.announce(directory)
 
     several, none, too_short = run_upload(ids[0][:6]), run_upload("ffffffff"), run_upload(ids[0][-3:])
 
@@ -511,7 +562,7 @@ def test_a_recording_whose_session_is_not_there_is_left_and_says_how_it_can_be_s
 ) -> None:
     server.known_sessions = {KNOWN}
     lost, kept = (spooled(directory, a_recording(writes=5), session) for session in (MISSING, KNOWN))
-    announce(directory, server)
+    server.announce(directory)
     done = run_upload("--json")
 
     assert done.returncode == 1
@@ -530,7 +581,7 @@ def test_a_recording_whose_session_is_not_there_is_put_into_another_or_none(
     server.known_sessions = {KNOWN, OTHER}
     server.sessions["9f602"] = OTHER
     lost, kept = (spooled(directory, events, its_own) for its_own in (MISSING, KNOWN))
-    announce(directory, server)
+    server.announce(directory)
     done = run_upload("--session", given, "--keep")
 
     assert (done.returncode, done.stderr) == (0, "")
@@ -547,7 +598,7 @@ def test_another_session_that_is_not_there_either_leaves_the_recording(
 ) -> None:
     server.known_sessions = {KNOWN}
     lost = spooled(directory, a_recording(writes=5), MISSING)
-    announce(directory, server)
+    server.announce(directory)
     done = run_upload("--session", OTHER)
 
     assert done.returncode == 1
@@ -562,7 +613,7 @@ def test_of_those_named_one_that_has_gone_does_not_keep_the_others(
     directory: Path, server: FakeServer
 ) -> None:
     gone, first, second = (spooled(directory, a_recording(seed, writes=5)) for seed in range(3))
-    announce(directory, server)
+    server.announce(directory)
     gone.remove()
     ids = [spool.recording.stem for spool in (gone, first, second)]
     refused = run_upload(*ids)
@@ -575,7 +626,7 @@ def test_of_those_named_one_that_has_gone_does_not_keep_the_others(
 
 def test_what_may_be_several_is_refused_with_ignore_missing_too(directory: Path, server: FakeServer) -> None:
     ids = [spooled(directory, a_recording(seed, writes=5)).recording.stem for seed in range(2)]
-    announce(directory, server)
+    server.announce(directory)
 
     assert run_upload("--ignore-missing", ids[0][:6]).returncode == 2
     assert server.terminals == {}
@@ -598,7 +649,7 @@ def test_an_end_that_cannot_be_written_down_is_sent_all_the_same(
 ) -> None:
     events = a_recording(writes=20)[:-1]
     spool = spooled(directory, events)
-    announce(directory, server)
+    server.announce(directory)
     # The server loses its place in between: what is read again has the same end.
     server.faults.extend(["ok", "cut after"])
     without_room(spool, monkeypatch)
@@ -670,7 +721,7 @@ def test_an_end_is_sent_where_nothing_may_be_written(
     cut: int | None,
 ) -> None:
     spool, events = killed(directory, cut)
-    announce(directory, server)
+    server.announce(directory)
     before = spool.recording.read_bytes()
     # The server loses its place in between: what is read again has the same end.
     server.faults.extend(["ok", "cut after"])
@@ -692,7 +743,7 @@ def test_an_end_is_sent_where_a_piece_of_a_line_cannot_be_cut_off(
     directory: Path, server: FakeServer, monkeypatch: pytest.MonkeyPatch, cut: int | None
 ) -> None:
     _, events = killed(directory, cut)
-    announce(directory, server)
+    server.announce(directory)
 
     def truncate(descriptor: int, length: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -741,7 +792,7 @@ def test_a_server_that_cannot_answer_is_waited_for_once_and_not_for_each(
     directory: Path, server: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = [spooled(directory, a_recording(seed, writes=2)).recording.stem for seed in range(20)]
-    announce(directory, server)
+    server.announce(directory)
     monkeypatch.setattr(upload, "_PATIENCE_S", 2)
     server.faults.extend([503] * 1_000)
 
@@ -761,7 +812,7 @@ def test_a_server_that_answers_again_is_waited_for_again(
         spooled(directory, a_recording(seed, writes)).recording.stem
         for seed, writes in enumerate([2, 2000, 2])
     )
-    announce(directory, server)
+    server.announce(directory)
     monkeypatch.setattr(upload, "_PATIENCE_S", 3)
     put, post = server.put, server.post
     faults = [("POST", long), ("PUT", last)]
