@@ -14,13 +14,7 @@ from django.db.models.functions import Length, RowNumber
 from sessions_app.actions.terminals.frames import SpanKey, make_span
 from sessions_app.actions.terminals.pieces import Cursor
 from sessions_app.actions.terminals.screens import place_at, place_behind
-from sessions_app.actions.terminals.starting import (
-    MAX_KEYFRAME_BYTES,
-    Start,
-    start_at,
-    start_before,
-    start_drawn_at,
-)
+from sessions_app.actions.terminals.starting import Start, start_at, start_before, start_drawn_at
 from sessions_app.actions.terminals.times import times_of
 from sessions_app.models import (
     Terminal,
@@ -31,6 +25,7 @@ from sessions_app.models import (
     TerminalSegment,
     TerminalState,
 )
+from sessions_app.terminal.engine.model import MAX_KEYFRAME_BYTES
 
 # A screen sooner than this is not worth a request of its own.
 LEAST_STRETCH_BYTES = 64 * 1024

@@ -19,14 +19,12 @@ from sessions_app.actions.terminals.screens import redrawn_at, time_at
 from sessions_app.actions.terminals.times import timing_of
 from sessions_app.models import Terminal, TerminalKeyframe
 from sessions_app.terminal import wire
-from sessions_app.terminal.engine.model import EngineError
+from sessions_app.terminal.engine.model import MAX_KEYFRAME_BYTES, EngineError
 
 # Drawing the bytes behind a screen takes xterm.js some 30 ms for each MB.
 NEAR_BYTES = 1024 * 1024
 # Without a screen nearer than this, one is looked for in the bytes.
 REACH_BYTES = 2 * 1024 * 1024
-# What a viewer is given at once must fit into its window; a screen larger than this is none to begin with.
-MAX_KEYFRAME_BYTES = 1024 * 1024
 
 # What wipes all that is to be seen: a reset, the scrollback with the screen, the other screen.
 _CLEARS = re.compile(

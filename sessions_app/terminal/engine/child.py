@@ -22,6 +22,7 @@ from sessions_app.terminal.engine.messages import (
     encode_refusal,
 )
 from sessions_app.terminal.engine.model import (
+    MAX_KEYFRAME_BYTES,
     Derived,
     EngineError,
     Output,
@@ -98,7 +99,7 @@ def _screen(request: Request, items: list[Output | Resize]) -> Screen | StyledSc
             else:
                 engine.feed(item.data)
         if request.ask == "redraw":
-            data = engine.keyframe(request.scrollback_rows)
+            data = engine.keyframe(request.scrollback_rows, MAX_KEYFRAME_BYTES)
             return Redrawn(engine.native.cols, engine.native.rows, data)
         return engine.styled() if request.ask == "styled" else engine.screen()
     finally:

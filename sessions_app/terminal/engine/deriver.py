@@ -7,11 +7,19 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from sessions_app.terminal.engine.ghostty import BYTES_PER_CELL, GhosttyEngine
-from sessions_app.terminal.engine.model import Derived, Keyframe, Output, Resize, Screen, Unfinished
+from sessions_app.terminal.engine.model import (
+    MAX_KEYFRAME_BYTES,
+    Derived,
+    Keyframe,
+    Output,
+    Resize,
+    Screen,
+    Unfinished,
+)
 from sessions_app.terminal.engine.text import LineReader
 from sessions_app.terminal.window import allowed_size
 
-#: Rows above the screen that a heavy keyframe carries.
+#: Rows above the screen that a heavy keyframe carries, where so many fit into MAX_KEYFRAME_BYTES.
 HEAVY_ROWS = 1_000
 
 
@@ -231,7 +239,7 @@ class Deriver:
         """Keep the screen as it is now; how many bytes that takes."""
         try:
             light = self._engine.keyframe(0)
-            heavy = self._engine.keyframe(HEAVY_ROWS) if is_heavy else b""
+            heavy = self._engine.keyframe(HEAVY_ROWS, MAX_KEYFRAME_BYTES) if is_heavy else b""
         except Unfinished:
             # An endless sequence: there is a keyframe once it has ended.
             return 0

@@ -1,5 +1,6 @@
 """The engine over libghostty-vt, from the pyghostty wheel."""
 
+import math
 import re
 
 from sessions_app.terminal.engine.links import Links
@@ -10,7 +11,7 @@ from sessions_app.terminal.engine.widths import to_library, unended
 from sessions_app.terminal.window import allowed_size
 
 if ENGINE:
-    from sessions_app.terminal.engine.keyframe import erase_halves, write_below, write_keyframe
+    from sessions_app.terminal.engine.keyframe import Written, erase_halves, write_below, write_keyframe
     from sessions_app.terminal.engine.native_vt import NativeVt
 
 #: What the library keeps for a cell, with room for the rounding of its pages.
@@ -54,7 +55,7 @@ class GhosttyEngine:
         # A narrower window left halves of characters that could not be erased yet.
         self._has_halves = False
         # The primary screen by number of rows above it, while it cannot change below the alternate one.
-        self._below: dict[int, bytes] = {}
+        self._below: dict[int, Written] = {}
 
     def feed(self, data: bytes) -> None:
         """Take output, cut anywhere."""
@@ -167,18 +168,21 @@ class GhosttyEngine:
         if not self._has_halves:
             erase_halves(self.native)
 
-    def keyframe(self, scrollback_rows: int) -> bytes:
+    def keyframe(self, scrollback_rows: int, most_bytes: float = math.inf) -> bytes:
         """VT text for a fresh terminal of this size. Raises Unfinished in a sequence that is, for too long."""
         if self._has_halves:
             raise Unfinished("the window became narrower in the middle of a sequence")
         # First of all: nothing can be copied in a sequence that is too long.
         unfinished = self.native.unfinished() + self._unended
-        below = self._below_screen(scrollback_rows)
-        return write_keyframe(self.native, scrollback_rows, below, self._links.current) + unfinished
-
-    def _below_screen(self, scrollback_rows: int) -> bytes:
+        room = most_bytes - len(unfinished)
+        link = self._links.current
         if not self.native.is_alternate:
-            return b""
+            return write_keyframe(self.native, scrollback_rows, link).within(room) + unfinished
+        below = self._below_screen(scrollback_rows)
+        upper = write_keyframe(self.native, 0, link).rest
+        return below.within(room - len(upper)) + upper + unfinished
+
+    def _below_screen(self, scrollback_rows: int) -> "Written":
         below = self._below.get(scrollback_rows)
         if below is None:
             below = self._below[scrollback_rows] = write_below(self.native, scrollback_rows)

@@ -6,6 +6,7 @@ cursor; and last the sequence that the output has begun and not ended.
 """
 
 import re
+from typing import NamedTuple
 
 from sessions_app.terminal.engine.native_vt import NativeVt
 
@@ -24,27 +25,39 @@ _CHARACTER = re.compile(rb"((?:\x1b\[[0-9;:]*m)*)([^\x1b]+)(?:\x1b\[0m)?")
 _REGION = re.compile(rb"\x1b\[\d+;\d+r(?=(?:\x1b\[\d+;\d+s)?\Z)")
 
 
-def write_keyframe(native: NativeVt, scrollback_rows: int, below: bytes, link: bytes) -> bytes:
-    """VT text with up to `scrollback_rows` rows above the screen, without the sequence that is unfinished.
+class Written(NamedTuple):
+    """VT text in two parts: each of the rows above the screen, oldest first, and all that follows them."""
 
-    `below` is what write_below made while the alternate screen is up, else empty. `link` begins the link that
-    goes on.
+    above: list[bytes]
+    rest: bytes
+
+    def within(self, most_bytes: float) -> bytes:
+        """One text of at most so many bytes, without the oldest rows that do not fit; larger where `rest` alone is."""
+        first, size = 0, len(self.rest) + sum(map(len, self.above))
+        while size > most_bytes and first < len(self.above):
+            size -= len(self.above[first])
+            first += 1
+        return b"".join([*self.above[first:], self.rest])
+
+
+def write_keyframe(native: NativeVt, scrollback_rows: int, link: bytes) -> Written:
+    """The screen that is up with up to `scrollback_rows` rows above it, without the sequence that is unfinished.
+
+    `link` begins the link that goes on.
     """
-    parts: list[bytes] = [below]
-    _append_rows(parts, native, 0 if below else scrollback_rows)
+    above, parts = _rows(native, scrollback_rows)
     _append_state(parts, native, link)
-    return b"".join(parts)
+    return Written(above, b"".join(parts))
 
 
-def write_below(native: NativeVt, scrollback_rows: int) -> bytes:
+def write_below(native: NativeVt, scrollback_rows: int) -> Written:
     """The primary screen below the alternate one that is up, and the switch to an empty alternate one."""
-    parts: list[bytes] = []
     switch = next((number for number in _SWITCHES if native.mode(number)), _SWITCHES[0])
     # The library writes one screen at a time, and leaving the alternate one erases it. CAN ends a sequence.
     primary = native.copy(with_scrollback=scrollback_rows > 0)
     try:
         primary.write(b"\x18\x1b[?%dl" % switch)
-        _append_rows(parts, primary, scrollback_rows)
+        above, parts = _rows(primary, scrollback_rows)
         current: list[bytes] = []
         _append_pen_and_cursor(current, primary, top=0)
         if switch != _SAVING_SWITCH:
@@ -56,7 +69,7 @@ def write_below(native: NativeVt, scrollback_rows: int) -> bytes:
     # Switch 1049 saves the primary screen's cursor, as it did for the program. xterm.js fills the alternate screen with
     # the background that is written with at the switch.
     parts.append(b"\x1b[?%dh\x1b[H%b\x1b[2J" % (switch, _RESET_PEN))
-    return b"".join(parts)
+    return Written(above, b"".join(parts))
 
 
 def erase_halves(native: NativeVt) -> None:
@@ -73,7 +86,8 @@ def erase_halves(native: NativeVt) -> None:
     native.write(b"".join(parts))
 
 
-def _append_rows(parts: list[bytes], native: NativeVt, scrollback_rows: int) -> None:
+def _rows(native: NativeVt, scrollback_rows: int) -> tuple[list[bytes], list[bytes]]:
+    """The rows above the screen, each with what leads to the next one, and those of the screen likewise."""
     above, count = native.scrollback_rows, native.rows
     kept = min(above, scrollback_rows)
     first = above - kept
@@ -82,16 +96,15 @@ def _append_rows(parts: list[bytes], native: NativeVt, scrollback_rows: int) -> 
         # The screen has to be full, or the rows above it would stay on it.
         rows += [b""] * (kept + count - len(rows))
     last, cols = len(rows) - 1, native.cols
-    for index, row in enumerate(rows):
-        parts.append(row)
+    for index in range(last):
+        row = rows[index]
         # Only a row that is full goes on in the next one.
-        goes_on = len(row) >= cols and index < last and rows[index + 1] and native.row_wraps(first + index)
-        if goes_on and native.ends_free(first + index):
+        if not (len(row) >= cols and rows[index + 1] and native.row_wraps(first + index)):
+            rows[index] = row + b"\r\n"
+        elif native.ends_free(first + index):
             # There the wide character did not fit, whatever stands before it.
-            parts.append(b"\x1b[%dG" % cols)
-        if index < last and not goes_on:
-            parts.append(b"\r\n")
-    parts.append(b"\x1b[0m")
+            rows[index] = row + b"\x1b[%dG" % cols
+    return rows[:kept], [*rows[kept:], b"\x1b[0m"]
 
 
 def _append_state(parts: list[bytes], native: NativeVt, link: bytes) -> None:

@@ -1,7 +1,11 @@
 """What every terminal engine offers, and what is derived with it from a recording."""
 
+import math
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+#: What a viewer is given at once must fit into its window; a screen larger than this is none to begin with.
+MAX_KEYFRAME_BYTES: Final = 1024 * 1024
 
 
 class EngineError(Exception):
@@ -73,10 +77,11 @@ class Engine(Protocol):
     def resize(self, cols: int, rows: int) -> None:
         """Give the window another size. Raises EngineError."""
 
-    def keyframe(self, scrollback_rows: int) -> bytes:
+    def keyframe(self, scrollback_rows: int, most_bytes: float = math.inf) -> bytes:
         """VT text that makes a fresh terminal of this size look and go on like this one.
 
-        It carries up to `scrollback_rows` rows above the screen, both screens when the alternate one is up,
+        It carries up to `scrollback_rows` rows above the screen, of them as many as fit into `most_bytes` with the
+        rest, which is larger where the screen alone is; both screens when the alternate one is up,
         modes, saved cursor, scroll region, cursor, its visibility, and last the sequence that is unfinished.
         Raises EngineError, of it Unfinished where one has to wait.
         """

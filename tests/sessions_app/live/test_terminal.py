@@ -13,7 +13,7 @@ from dashboard.lib import nudges
 from dashboard.lib.db import ChangeDetector, write_transaction
 from sessions_app.actions.terminals import mark_lost, screens, seal
 from sessions_app.actions.terminals.frames import FRAME_BYTES, MAX_EVENTS, SpanKey
-from sessions_app.actions.terminals.starting import MAX_KEYFRAME_BYTES, REACH_BYTES
+from sessions_app.actions.terminals.starting import REACH_BYTES
 from sessions_app.live import frames, sender
 from sessions_app.live.close_codes import CloseCode
 from sessions_app.live.consumers import base
@@ -29,6 +29,7 @@ from sessions_app.models import Terminal
 from sessions_app.terminal import wire
 from sessions_app.terminal.asciicast.model import Marker, Output, Resize
 from sessions_app.terminal.engine.ghostty import GhosttyEngine
+from sessions_app.terminal.engine.model import MAX_KEYFRAME_BYTES
 from sessions_app.terminal.engine.version import ENGINE
 from sessions_app.terminal.follower import Follower
 from tests.factories import make_person

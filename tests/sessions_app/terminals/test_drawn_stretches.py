@@ -16,9 +16,10 @@ from sessions_app.actions.terminals.working import Workshop
 from sessions_app.models import Terminal
 from sessions_app.terminal import wire
 from sessions_app.terminal.engine.ghostty import GhosttyEngine
-from sessions_app.terminal.engine.model import Screen
+from sessions_app.terminal.engine.model import MAX_KEYFRAME_BYTES, Screen
 from sessions_app.terminal.engine.version import ENGINE
 from tests.factories import make_person, signed_in
+from tests.sessions_app.terminal.engine.recordings import true_colours
 from tests.sessions_app.terminals.recorder import Recorder, start_recorder
 from tests.sessions_app.terminals.test_deriving import log_of
 
@@ -158,6 +159,36 @@ def test_some_of_what_left_the_screen_is_above_it(workshop: Workshop) -> None:
     for row in terminal.keyframes.filter(offset__gt=100_000, is_heavy=False):
         viewer = Viewer(decoded(stretch_of_place(terminal, row.offset + 10).frames)[0])
         assert viewer.rows_above == DRAWN_ROWS
+
+
+def colourful(cols: int, rows: int, pictures: int) -> Recorder:
+    """Pictures of twenty rows, one after the other, in a window of this size."""
+    recorder = start_recorder()
+    recorder.resize(cols, rows)
+    for seed in range(pictures):
+        recorder.write(true_colours(cols, 20, seed))
+    recorder.refresh()
+    return recorder
+
+
+def test_of_pictures_in_many_colours_as_many_rows_are_above_the_screen_as_a_viewer_is_given() -> None:
+    """With all that are asked for the screen would be larger, and none."""
+    recorder = colourful(120, 40, 16)
+    played = stretch_of_place(recorder.terminal, recorder.terminal.size - 5)
+    keyframe = decoded(played.frames)[0]
+    assert keyframe.offset == recorder.terminal.size - 5
+    viewer = Viewer(keyframe)
+    assert isinstance(keyframe, wire.KeyframeFrame)
+    assert MAX_KEYFRAME_BYTES - 10_000 < len(keyframe.data) <= MAX_KEYFRAME_BYTES
+    assert 0 < viewer.rows_above < DRAWN_ROWS
+    assert viewer.screen == screen_at(recorder.terminal, keyframe.offset)
+
+
+def test_a_screen_that_is_too_large_alone_is_none_to_begin_with() -> None:
+    recorder = colourful(300, 100, 7)
+    played = stretch_of_place(recorder.terminal, recorder.terminal.size)
+    assert decoded(played.frames)[0] == wire.KeyframeFrame(0, 0, 80, 24, b"")
+    assert played.end == recorder.terminal.size
 
 
 def test_a_place_is_behind_all_that_happened_there() -> None:

@@ -86,6 +86,13 @@ def written(cols: int, rows: int, writes: Sequence[bytes], *, every_us: int = 1_
     return Recording(cols, rows, tuple(items))
 
 
+def true_colours(cols: int, rows: int, seed: int) -> bytes:
+    """A picture of half blocks, each in two colours of its own, that scrolls by: some 40 bytes for each cell."""
+    chance = random.Random(seed)
+    row = b"\x1b[38;2;%d;%d;%d;48;2;%d;%d;%dm\xe2\x96\x80" * (cols - 1) + b"\x1b[0m\r\n"
+    return row * rows % tuple(chance.choices(range(100, 256), k=6 * (cols - 1) * rows))
+
+
 _WORDS = [b"hello world ", b"x", b"abc def ghi", b"0123456789" * 3, "é".encode(), "naïve ".encode()]
 _WIDE = ["你好", "😀", "日本語テキスト", "e\u0301", "👩\u200d💻", "🇯🇵", "❤️", "☰", "🪄", "한국어", "→ ✓ │ ─"]
 _STYLES = [

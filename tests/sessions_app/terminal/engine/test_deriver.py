@@ -10,9 +10,17 @@ import pytest
 
 from sessions_app.terminal.engine.deriver import SPACING, Deriver, Spacing
 from sessions_app.terminal.engine.ghostty import GhosttyEngine
-from sessions_app.terminal.engine.model import Derived, Keyframe, Line, Output, Resize, Unfinished
+from sessions_app.terminal.engine.model import (
+    MAX_KEYFRAME_BYTES,
+    Derived,
+    Keyframe,
+    Line,
+    Output,
+    Resize,
+    Unfinished,
+)
 from sessions_app.terminal.engine.text import LineReader
-from tests.sessions_app.terminal.engine.recordings import Recording, sampled, written
+from tests.sessions_app.terminal.engine.recordings import Recording, sampled, true_colours, written
 
 # Nothing here reaches a database.
 pytestmark = pytest.mark.once
@@ -244,6 +252,21 @@ def test_light_keyframes_lie_at_most_a_segment_apart_and_heavy_ones_sixteen() ->
         <= SPACING.heavy_bytes + SPACING.light_bytes
     )
     assert len(light) == pytest.approx(recording.size / SPACING.light_bytes, rel=0.1, abs=2)
+
+
+def test_a_heavy_keyframe_of_many_colours_has_as_many_rows_as_viewers_are_given() -> None:
+    """Half blocks in two true colours, as pictures are shown with: a thousand rows would be five times as large."""
+    keyframes = _keyframes(_derived(written(120, 40, [true_colours(120, 10, seed) for seed in range(100)])))
+    restored: dict[tuple[int, bool], GhosttyEngine] = {}
+    for keyframe in keyframes:
+        engine = restored[keyframe.offset, keyframe.is_heavy] = GhosttyEngine(120, 40)
+        engine.feed(keyframe.data)
+    heavy = [keyframe for keyframe in keyframes if keyframe.is_heavy]
+    assert len(heavy) > 1
+    for keyframe in heavy:
+        assert MAX_KEYFRAME_BYTES - 10_000 < len(keyframe.data) <= MAX_KEYFRAME_BYTES
+        assert restored[keyframe.offset, True].native.scrollback_rows > 100
+        assert restored[keyframe.offset, True].screen() == restored[keyframe.offset, False].screen()
 
 
 def test_slow_output_gets_a_keyframe_every_ten_seconds() -> None:

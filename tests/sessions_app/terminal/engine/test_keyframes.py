@@ -9,6 +9,7 @@ were found; a difference without one fails.
 import json
 import random
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -911,6 +912,21 @@ def test_both_screens_are_restored_when_the_alternate_one_is_up(judge: Judge) ->
     (restored,) = judge.replay(20, 6, [engine.keyframe(14), b"\x1b[?1049l after", Look(14)])
     assert expected == restored
     assert restored["above"][0] == "line 1"
+
+
+@pytest.mark.parametrize("following", [b"", b"\x1b[?1049h\x1b[3;4Hother\x1b[3"], ids=["one", "both"])
+def test_a_keyframe_carries_as_many_rows_above_the_screen_as_fit(following: bytes) -> None:
+    engine = GhosttyEngine(20, 6)
+    engine.feed(
+        b"\r\n".join(b"\x1b[3%dm%d" % (number % 8, number**3) * 2 for number in range(60)) + following
+    )
+    whole = [engine.keyframe(rows) for rows in range(40)]
+    sizes = [len(keyframe) for keyframe in whole]
+    assert sorted(set(sizes)) == sizes
+    for most in range(sizes[0], sizes[-1] + 3):
+        assert engine.keyframe(39, most) == whole[bisect_right(sizes, most) - 1]
+    # The screen itself is always whole.
+    assert engine.keyframe(39, 10) == whole[0]
 
 
 @pytest.mark.parametrize(
