@@ -7,10 +7,19 @@ from typing import Final, NamedTuple
 
 from dashboard.lib.errors import CorruptData
 from sessions_app.actions.terminals.pieces import Cursor, Item, read_from, window_at
+from sessions_app.actions.terminals.refusals import Refusals
 from sessions_app.actions.terminals.times import timing_of
 from sessions_app.models import Terminal, TerminalChunk, TerminalEvent, TerminalKeyframe, TerminalSegment
 from sessions_app.models.terminal import TerminalStretch
-from sessions_app.terminal.engine.model import EngineError, Keyframe, Redrawn, Screen, StyledScreen
+from sessions_app.terminal.engine.model import (
+    MAX_KEYFRAME_BYTES,
+    EngineBusy,
+    EngineError,
+    Keyframe,
+    Redrawn,
+    Screen,
+    StyledScreen,
+)
 from sessions_app.terminal.engine.process import EngineProcess
 from sessions_app.terminal.engine.version import ENGINE
 from sessions_app.terminal.timing import Timing
@@ -20,11 +29,15 @@ _FARTHEST_BYTES: Final = 32 * 1024 * 1024
 _DEADLINE_S: Final = 5.0
 # Of most output a row is shorter.
 ROW_BYTES: Final = 128
-# Who wants a nearer screen to begin with has a farther one.
+# Who wants a nearer screen to begin with has a farther one: neither is read for it what lies so far from a keyframe,
+# nor is it waited for longer, nor tried again in a while where the engine could not.
+_FARTHEST_REDRAWN_BYTES: Final = 4 * 1024 * 1024
 _REDRAW_S: Final = 1.0
+_REFUSED_S: Final = 10.0
 
 _lock = threading.Lock()
 _engine: EngineProcess | None = None
+_refusals: Final = Refusals(last_s=_REFUSED_S)
 
 
 class _Way(NamedTuple):
@@ -59,12 +72,32 @@ def styled_screen_of(terminal: Terminal, place: Cursor) -> StyledScreen:
 def redrawn_at(terminal: Terminal, place: Cursor, *, scrollback_rows: int) -> Redrawn:
     """The screen at any place as output that draws it again, with up to so many rows above it.
 
-    Keyframes carry no such rows, so it is drawn from one that lies some way before. Raises EngineError, CorruptData.
+    Keyframes carry no such rows, so it is drawn from one that lies some way before. Where the engine could not do that,
+    or only as more than a viewer is given, this is what is answered nearby for ten seconds. Raises EngineError,
+    CorruptData.
     """
-    way = _way_to(terminal, place, above_bytes=scrollback_rows * ROW_BYTES)
-    return screen_engine().redraw(
-        way.start, way.cols, way.rows, way.items, scrollback_rows=scrollback_rows, deadline_s=_REDRAW_S
-    )
+    if _refusals.hold_at(terminal.pk, place.offset):
+        raise EngineError("No screen could be drawn there a moment ago.")
+    above_bytes = scrollback_rows * ROW_BYTES
+    way = _way_to(terminal, place, above_bytes=above_bytes, farthest_bytes=_FARTHEST_REDRAWN_BYTES)
+    try:
+        drawn = screen_engine().redraw(
+            way.start, way.cols, way.rows, way.items, scrollback_rows=scrollback_rows, deadline_s=_REDRAW_S
+        )
+        _check_size(drawn)
+    except EngineBusy:
+        # Which says nothing of this terminal.
+        raise
+    except EngineError:
+        begin = way.start.offset if way.start is not None else 0
+        _refusals.add(terminal.pk, begin, place.offset + _FARTHEST_REDRAWN_BYTES)
+        raise
+    return drawn
+
+
+def _check_size(drawn: Redrawn) -> None:
+    if len(drawn.data) > MAX_KEYFRAME_BYTES:
+        raise EngineError(f"The screen takes {len(drawn.data)} bytes, more than a viewer is given.")
 
 
 def place_behind(terminal: Terminal, offset: int) -> Cursor:
@@ -134,12 +167,14 @@ def _timing(row: TerminalStretch) -> Timing:
     return timing_of(bytes(row.timing), row.first_us, row.offset)
 
 
-def _way_to(terminal: Terminal, place: Cursor, *, above_bytes: int = 0) -> _Way:
+def _way_to(
+    terminal: Terminal, place: Cursor, *, above_bytes: int = 0, farthest_bytes: int | None = None
+) -> _Way:
     if not ENGINE:
         raise EngineError("Screens need the terminal engine: pip install pyghostty, where there is a wheel.")
     keyframe = light_keyframe(terminal.pk, Cursor(max(0, place.offset - above_bytes), place.event))
     start = Cursor(keyframe.offset, keyframe.event) if keyframe is not None else Cursor()
-    if place.offset - start.offset > _FARTHEST_BYTES:
+    if place.offset - start.offset > (farthest_bytes or _FARTHEST_BYTES):
         raise EngineError("The keyframes up to this moment are still being made. Try again in a while.")
     pieces = read_from(terminal.pk, start, place, with_times=False)
     cols, rows = (keyframe.cols, keyframe.rows) if keyframe is not None else window_at(terminal, start)

@@ -72,8 +72,6 @@ def start_drawn_at(terminal: Terminal, place: Cursor, *, scrollback_rows: int) -
     except (EngineError, CorruptData):
         # A kept screen may lie behind the output that is damaged.
         return None
-    if len(drawn.data) > MAX_KEYFRAME_BYTES:
-        return None
     time_us = time_at(terminal, place.offset)
     return Start(place.offset, place.event, time_us, drawn.cols, drawn.rows, drawn.data, True)
 

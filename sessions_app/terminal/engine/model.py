@@ -12,6 +12,10 @@ class EngineError(Exception):
     """The engine refuses, or took longer than it may; the recording's bytes are not affected."""
 
 
+class EngineBusy(EngineError):
+    """Others keep it so long that whoever can do without goes on without it."""
+
+
 class Unfinished(EngineError):
     """Not while this sequence goes on: a keyframe can be made once it has ended."""
 

@@ -27,6 +27,7 @@ from sessions_app.terminal.engine.messages import (
 )
 from sessions_app.terminal.engine.model import (
     Derived,
+    EngineBusy,
     EngineError,
     Keyframe,
     Output,
@@ -43,6 +44,8 @@ _START_S = 30.0
 MEMORY_BYTES = 2 << 30
 #: By the clock a call may take so many times what it may use of a processor: a busy machine is no fault of the output.
 _PATIENCE = 6
+#: What is given up after a time by the clock waits so long for the calls of others, which mostly take milliseconds.
+_TURN_S = 0.25
 _SENT_AT_ONCE = 256
 # Of what is derived: whoever looks, and the programs that are recorded, come first on a busy machine.
 _NICENESS = 5
@@ -97,8 +100,9 @@ class EngineProcess:
         scrollback_rows: int,
         deadline_s: float,
     ) -> Redrawn:
-        """The screen after the items as a keyframe, with up to so many rows above it; within that time by the clock.
-        Raises EngineError."""
+        """The screen after the items as a keyframe, with up to so many rows above it, as far as they fit into
+        MAX_KEYFRAME_BYTES; within that time by the clock. Raises EngineError, of it EngineBusy where others keep the
+        child from attending to it."""
         request = encode_request("redraw", "", start, cols, rows, items, scrollback_rows)
         return redrawn_of(self._screens.call(request, deadline_s))
 
@@ -122,29 +126,32 @@ class _Child:
         self._life: int | None = None
 
     def call(self, parts: list[bytes], clock_s: float | None = None) -> bytes:
-        """The answer to a request, within `clock_s` by the clock where that is given.
+        """The answer to a request; where `clock_s` is given within that by the clock, once it is its turn.
 
-        Raises EngineError, and then there is no child any more.
+        Raises EngineBusy when that does not come soon, else EngineError, and then there is no child any more.
         """
         length = sum(map(len, parts))
         if length > MAX_FRAME_BYTES:
             raise EngineError(f"{length} bytes are too many for one call")
-        with self._lock:
-            try:
-                connection = self._connection or self._start()
-                limit = self._limit(clock_s)
-                _send(connection, [FRAME.pack(length), *parts], limit)
-                return _receive_frame(connection, limit)
-            except TimeoutError as error:
-                self._kill()
-                limit_s = self._deadline_s if clock_s is None else clock_s
-                raise EngineError(f"no answer within {limit_s:g} s") from error
-            except OSError as error:
-                raise EngineError(f"the engine's process ended: {self._kill()}") from error
-            except BaseException:
-                # Whatever it would still say belongs to a question that nobody asks any more.
-                self._kill()
-                raise
+        if not self._lock.acquire(timeout=-1 if clock_s is None else _TURN_S):
+            raise EngineBusy(f"others have kept the engine for {_TURN_S:g} s")
+        try:
+            connection = self._connection or self._start()
+            limit = self._limit(clock_s)
+            _send(connection, [FRAME.pack(length), *parts], limit)
+            return _receive_frame(connection, limit)
+        except TimeoutError as error:
+            self._kill()
+            limit_s = self._deadline_s if clock_s is None else clock_s
+            raise EngineError(f"no answer within {limit_s:g} s") from error
+        except OSError as error:
+            raise EngineError(f"the engine's process ended: {self._kill()}") from error
+        except BaseException:
+            # Whatever it would still say belongs to a question that nobody asks any more.
+            self._kill()
+            raise
+        finally:
+            self._lock.release()
 
     def stop(self) -> None:
         with self._lock:

@@ -1,7 +1,9 @@
 """Stretches that begin with a screen drawn for them: the very moment that was asked for, and what follows it."""
 
 import random
+import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -9,17 +11,21 @@ from django.test import Client
 
 from sessions_app.actions.terminals import screens
 from sessions_app.actions.terminals.deriving import derive_all
+from sessions_app.actions.terminals.pieces import Cursor, Piece
 from sessions_app.actions.terminals.playing import DRAWN_ROWS, stretch_of_moment, stretch_of_place
+from sessions_app.actions.terminals.refusals import Refusals
 from sessions_app.actions.terminals.screens import place_at, place_behind, screen_at, stop_screens
 from sessions_app.actions.terminals.sealing import seal
 from sessions_app.actions.terminals.working import Workshop
 from sessions_app.models import Terminal
 from sessions_app.terminal import wire
 from sessions_app.terminal.engine.ghostty import GhosttyEngine
-from sessions_app.terminal.engine.model import MAX_KEYFRAME_BYTES, Screen
+from sessions_app.terminal.engine.model import MAX_KEYFRAME_BYTES, EngineBusy, EngineError, Redrawn, Screen
+from sessions_app.terminal.engine.process import EngineProcess
 from sessions_app.terminal.engine.version import ENGINE
 from tests.factories import make_person, signed_in
 from tests.sessions_app.terminal.engine.recordings import true_colours
+from tests.sessions_app.terminals.keyframes import make_keyframe
 from tests.sessions_app.terminals.recorder import Recorder, start_recorder
 from tests.sessions_app.terminals.test_deriving import log_of
 
@@ -237,6 +243,97 @@ def test_where_nothing_can_be_drawn_a_kept_screen_is_taken(
     assert decoded(played.frames)[0].offset in offsets
     assert played.end > 600_000
     assert not played.is_final
+
+
+@dataclass
+class Drawings:
+    """What the engine is asked to draw, and how that ends."""
+
+    count: int = 0
+    ends: Exception | Redrawn = field(default_factory=lambda: Redrawn(80, 24, b"<drawn>"))
+
+    def draw(self) -> Redrawn:
+        self.count += 1
+        if isinstance(self.ends, Exception):
+            raise self.ends
+        return self.ends
+
+    def asked_for(self, terminal: Terminal, offset: int) -> bool:
+        """Whether the engine is asked when somebody wants that place."""
+        before = self.count
+        stretch_of_place(terminal, offset)
+        return self.count > before
+
+
+@pytest.fixture
+def drawings(monkeypatch: pytest.MonkeyPatch) -> Drawings:
+    drawings = Drawings()
+    monkeypatch.setattr(screens, "_refusals", Refusals(last_s=3_600))
+    monkeypatch.setattr(EngineProcess, "redraw", lambda *_, **__: drawings.draw())
+    return drawings
+
+
+def long_recording() -> Terminal:
+    """5 MB, of which those from 1,000,000 to 4,900,000 have no keyframe."""
+    recorder = start_recorder()
+    for _ in range(5):
+        recorder.write(b"x" * 1_000_000)
+    for offset in (500_000, 1_000_000, 4_900_000):
+        make_keyframe(recorder.terminal, offset)
+    return recorder.refresh()
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [EngineError("no answer within 1 s"), Redrawn(80, 24, b"x" * (MAX_KEYFRAME_BYTES + 1))],
+    ids=["late", "large"],
+)
+def test_what_could_not_be_drawn_is_not_tried_again_nearby_for_a_while(
+    drawings: Drawings, monkeypatch: pytest.MonkeyPatch, ends: Exception | Redrawn
+) -> None:
+    terminal, other = long_recording(), long_recording()
+    drawings.ends = ends
+    assert drawings.asked_for(terminal, 1_400_000)
+    for offset in (1_400_000, 1_000_000, 2_400_000, 4_990_000):
+        assert not drawings.asked_for(terminal, offset)
+    # What is before the keyframe that it was tried from is no part of it, nor is another terminal.
+    assert drawings.asked_for(other, 1_400_000)
+    assert drawings.asked_for(terminal, 700_000)
+
+    monkeypatch.setattr(screens, "_refusals", Refusals(last_s=0))
+    drawings.ends = ends
+    assert drawings.asked_for(terminal, 1_400_000)
+    assert drawings.asked_for(terminal, 1_400_000)
+
+
+def test_that_others_had_the_engine_is_no_reason_not_to_try_again(drawings: Drawings) -> None:
+    terminal = long_recording()
+    drawings.ends = EngineBusy("others")
+    assert drawings.asked_for(terminal, 1_400_000)
+    assert drawings.asked_for(terminal, 1_400_000)
+
+
+def test_so_far_from_a_keyframe_nothing_is_read_to_draw_a_screen(
+    drawings: Drawings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = long_recording()
+    read: list[int] = []
+
+    def read_from(terminal_id: uuid.UUID, start: Cursor, end: Cursor, *, with_times: bool) -> Iterator[Piece]:
+        read.append(end.offset - start.offset)
+        return iter(())
+
+    monkeypatch.setattr(screens, "read_from", read_from)
+    monkeypatch.setattr(screens, "_FARTHEST_REDRAWN_BYTES", 1_500_000)
+    assert drawings.asked_for(terminal, 2_500_000)
+    assert not drawings.asked_for(terminal, 2_500_001)
+    assert read == [1_500_000]
+    # Who has nothing else waits longer.
+    assert screen_at(terminal, 2_500_001).cols == 80
+    assert read == [1_500_000, 1_500_001]
+    # And once there is a keyframe it is drawn at once.
+    make_keyframe(terminal, 2_400_000)
+    assert drawings.asked_for(terminal, 2_500_001)
 
 
 @pytest.mark.parametrize("query", ["us=x", "us=-1", "to=-1", "to=1e3", "us=" + "9" * 40])

@@ -14,7 +14,7 @@ import pytest
 
 from sessions_app.terminal.engine.child import MAX_DERIVERS
 from sessions_app.terminal.engine.deriver import Deriver
-from sessions_app.terminal.engine.model import EngineError, Keyframe, Output, Resize, Style
+from sessions_app.terminal.engine.model import EngineBusy, EngineError, Keyframe, Output, Resize, Style
 from sessions_app.terminal.engine.process import EngineProcess
 from tests.sessions_app.terminal.engine.recordings import sampled
 
@@ -164,6 +164,21 @@ def test_a_child_that_others_keep_from_working_is_waited_for() -> None:
         resuming.join()
     finally:
         engine.stop()
+
+
+def test_whoever_can_do_without_waits_for_no_screen_of_others(engine: EngineProcess) -> None:
+    engine.screen(None, 80, 1, [])
+    (child,) = _children()
+    child.suspend()
+    with ThreadPoolExecutor(1) as pool:
+        long = pool.submit(engine.screen, None, 80, 1, [Output(0, 0, b"long")])
+        _wait_until(engine._screens._lock.locked)
+        with pytest.raises(EngineBusy):
+            engine.redraw(None, 80, 1, [], scrollback_rows=0, deadline_s=DEADLINE_S)
+        child.resume()
+        assert long.result().rows == ("long",)
+    assert engine.redraw(None, 80, 1, [], scrollback_rows=0, deadline_s=DEADLINE_S).cols == 80
+    assert _children() == {child}
 
 
 def test_a_child_that_works_too_long_is_killed_though_it_is_not_at_its_end() -> None:
