@@ -28,6 +28,8 @@ DRAWN_EVERY_BYTES = 32 * 1024
 DRAWN_ROWS = 400
 # Terminals of which the last one that was drawn is kept.
 _DRAWN_TERMINALS = 8
+# Most are drawn in a tenth of that. Who has waited so long for those of others takes one that is kept.
+_TURN_S = 0.1
 
 
 async def read_span(key: SpanKey) -> Span:
@@ -76,7 +78,7 @@ def _make_start(key: _StartKey) -> SharedStart:
     terminal = Terminal.objects.get(pk=key.terminal_id)
     start = None
     if not is_start_near(terminal, key.end, within_bytes=FAR_BYTES):
-        start = _drawn_start(terminal, key.end - key.end % DRAWN_EVERY_BYTES)
+        start = _drawings.start(terminal, key.end - key.end % DRAWN_EVERY_BYTES)
     start = start or start_before(terminal, key.end, unaided_bytes=key.unaided_bytes)
     if start.offset < key.end:
         # They ask for what follows next: read here, it spares them the way to the event loop and back.
@@ -85,24 +87,48 @@ def _make_start(key: _StartKey) -> SharedStart:
     return SharedStart(start, start.encode())
 
 
-_drawing = threading.Lock()
-_drawn: OrderedDict[uuid.UUID, Start] = OrderedDict()
+class _Drawings:
+    """Of the terminals that were drawn last the newest screen each. The engine draws one at a time, and so does this.
 
+    Its callers are the threads that news, other terminals and handshakes need, so none waits for long.
+    """
 
-def _drawn_start(terminal: Terminal, offset: int) -> Start | None:
-    # One after the other: the engine draws one screen at a time, and who comes second wants the same.
-    with _drawing:
-        kept = _drawn.get(terminal.pk)
-        if kept is None or kept.offset != offset:
-            place = place_behind(terminal, offset)
-            kept = start_drawn_at(terminal, place, scrollback_rows=DRAWN_ROWS)
-            if kept is None:
-                return None
-            _drawn[terminal.pk] = kept
-        _drawn.move_to_end(terminal.pk)
-        while len(_drawn) > _DRAWN_TERMINALS:
-            _drawn.popitem(last=False)
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[uuid.UUID, Start] = OrderedDict()
+
+    def start(self, terminal: Terminal, offset: int) -> Start | None:
+        """The screen of this place; None where it cannot be drawn, or others take their time over theirs."""
+        kept = self._find(terminal.pk, offset)
+        if kept is None and self._turn.acquire(timeout=_TURN_S):
+            try:
+                # Who had the turn may have wanted the same.
+                kept = self._find(terminal.pk, offset) or self._draw(terminal, offset)
+            finally:
+                self._turn.release()
         return kept
+
+    def _find(self, terminal_id: uuid.UUID, offset: int) -> Start | None:
+        with self._lock:
+            kept = self._kept.get(terminal_id)
+            if kept is None or kept.offset != offset:
+                return None
+            self._kept.move_to_end(terminal_id)
+            return kept
+
+    def _draw(self, terminal: Terminal, offset: int) -> Start | None:
+        drawn = start_drawn_at(terminal, place_behind(terminal, offset), scrollback_rows=DRAWN_ROWS)
+        if drawn is not None:
+            with self._lock:
+                self._kept[terminal.pk] = drawn
+                self._kept.move_to_end(terminal.pk)
+                while len(self._kept) > _DRAWN_TERMINALS:
+                    self._kept.popitem(last=False)
+        return drawn
+
+
+_drawings = _Drawings()
 
 
 @dataclass(slots=True)

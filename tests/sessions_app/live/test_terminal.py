@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import threading
 import time
 from typing import Any
 
@@ -13,7 +14,8 @@ from dashboard.lib import nudges
 from dashboard.lib.db import ChangeDetector, write_transaction
 from sessions_app.actions.terminals import mark_lost, screens, seal
 from sessions_app.actions.terminals.frames import FRAME_BYTES, MAX_EVENTS, SpanKey
-from sessions_app.actions.terminals.starting import REACH_BYTES
+from sessions_app.actions.terminals.pieces import Cursor
+from sessions_app.actions.terminals.starting import REACH_BYTES, Start
 from sessions_app.live import frames, sender
 from sessions_app.live.close_codes import CloseCode
 from sessions_app.live.consumers import base
@@ -33,7 +35,7 @@ from sessions_app.terminal.engine.model import MAX_KEYFRAME_BYTES
 from sessions_app.terminal.engine.version import ENGINE
 from sessions_app.terminal.follower import Follower
 from tests.factories import make_person
-from tests.sessions_app.live.sockets import Viewer, cookie_of, here, run
+from tests.sessions_app.live.sockets import PATIENCE_S, Viewer, cookie_of, here, run
 from tests.sessions_app.terminals.keyframes import keyframe_text, make_keyframe
 from tests.sessions_app.terminals.recorder import Recorder, start_recorder
 
@@ -384,6 +386,45 @@ def test_a_long_history_starts_with_a_screen_that_is_drawn_near_its_end(
         engine.feed(written[end - end % DRAWN_EVERY_BYTES :])
         assert engine.screen() == await here(lambda: screens.screen_at(recorder.refresh(), end))
 
+    run(scenario)
+
+
+def test_a_screen_that_is_being_drawn_holds_up_no_other_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept is sent meanwhile, and what was drawn before."""
+    hostile, plain, drawn = start_recorder(), start_recorder(), start_recorder()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def start_drawn_at(terminal: Terminal, place: Cursor, *, scrollback_rows: int) -> Start | None:
+        if terminal.pk == hostile.terminal.pk:
+            begun.set()
+            assert go_on.wait(PATIENCE_S)
+            return None
+        return Start(place.offset, place.event, 0, 80, 24, b"<drawn>", True)
+
+    async def keyframe_of(recorder: Recorder) -> wire.KeyframeFrame:
+        async with Viewer(recorder.terminal.pk, cookie) as viewer:
+            await viewer.until(recorder.position.offset)
+            return viewer.of_kind(wire.KeyframeFrame)[0]
+
+    async def scenario() -> None:
+        assert (await keyframe_of(drawn)).data == b"<drawn>"
+        waiting = asyncio.create_task(keyframe_of(hostile))
+        try:
+            assert await asyncio.to_thread(begun.wait, PATIENCE_S)
+            assert (await keyframe_of(plain)).data == keyframe_text(plain.position.offset - 500_000)
+            # As many bytes more make it another question, and the same screen.
+            await here(drawn.write, b"more")
+            assert (await keyframe_of(drawn)).data == b"<drawn>"
+            assert not waiting.done()
+        finally:
+            go_on.set()
+        assert (await waiting).data == keyframe_text(hostile.position.offset - 500_000)
+
+    monkeypatch.setattr(frames, "start_drawn_at", start_drawn_at)
+    cookie, written = cookie_of(make_person()), lines(17_000)
+    for recorder in (hostile, plain, drawn):
+        write_all(recorder, written)
+        make_keyframe(recorder.terminal, recorder.position.offset - 500_000, is_heavy=True)
     run(scenario)
 
 
