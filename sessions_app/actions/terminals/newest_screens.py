@@ -2,13 +2,13 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Final
 
 from django.db.models import Q, Subquery
 
 from dashboard.lib.errors import CorruptData
-from sessions_app.actions.terminals.pieces import Item
+from sessions_app.actions.terminals.keyframes import keyframe_of, light_keyframe
+from sessions_app.actions.terminals.pieces import Cursor, Item
 from sessions_app.actions.terminals.reading import read_spans
 from sessions_app.actions.terminals.screens import screen_engine
 from sessions_app.models import Terminal, TerminalEvent, TerminalEventKind, TerminalKeyframe
@@ -53,7 +53,7 @@ def _offset(keyframe: Keyframe | None) -> int:
 def _newest_keyframes(terminals: Sequence[Terminal]) -> dict[uuid.UUID, Keyframe]:
     """The last light one of each, not beyond what the row says that there is.
 
-    Where it is damaged there is none, as before the first one: the same screen is then drawn from further back.
+    Where it is damaged the one before it: the same screen is then drawn from further back.
     """
     light = TerminalKeyframe.objects.filter(is_heavy=False)
     newest = Q(pk__in=[])
@@ -63,10 +63,12 @@ def _newest_keyframes(terminals: Sequence[Terminal]) -> dict[uuid.UUID, Keyframe
         newest |= Q(terminal_id=terminal.pk, offset=Subquery(last))
     found = {}
     for row in light.filter(newest):
-        with suppress(CorruptData):
-            found[row.terminal_id] = Keyframe(
-                row.offset, row.event, row.at_us, row.cols, row.rows, False, row.read()
-            )
+        try:
+            keyframe: Keyframe | None = keyframe_of(row)
+        except CorruptData:
+            keyframe = light_keyframe(row.terminal_id, Cursor(row.offset, row.event))
+        if keyframe is not None:
+            found[row.terminal_id] = keyframe
     return found
 
 

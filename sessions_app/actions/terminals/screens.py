@@ -2,14 +2,13 @@
 
 import hashlib
 import threading
-import uuid
 from typing import Final, NamedTuple
 
-from dashboard.lib.errors import CorruptData
+from sessions_app.actions.terminals.keyframes import light_keyframe
 from sessions_app.actions.terminals.pieces import Cursor, Item, read_from, window_at
 from sessions_app.actions.terminals.refusals import Refusals
 from sessions_app.actions.terminals.times import timing_of
-from sessions_app.models import Terminal, TerminalChunk, TerminalEvent, TerminalKeyframe, TerminalSegment
+from sessions_app.models import Terminal, TerminalChunk, TerminalEvent, TerminalSegment
 from sessions_app.models.terminal import TerminalStretch
 from sessions_app.terminal.engine.model import (
     MAX_KEYFRAME_BYTES,
@@ -179,19 +178,6 @@ def _way_to(
     pieces = read_from(terminal.pk, start, place, with_times=False)
     cols, rows = (keyframe.cols, keyframe.rows) if keyframe is not None else window_at(terminal, start)
     return _Way(keyframe, cols, rows, [item for piece in pieces for item in piece.items])
-
-
-def light_keyframe(terminal_id: uuid.UUID, place: Cursor) -> Keyframe | None:
-    """The last sound one at or before `place`, as the engine takes it. Every heavy one has a light one beside it."""
-    found = TerminalKeyframe.objects.filter(
-        terminal=terminal_id, offset__lte=place.offset, event__lte=place.event, is_heavy=False
-    ).order_by("-offset")
-    while (row := found.first()) is not None:
-        try:
-            return Keyframe(row.offset, row.event, row.at_us, row.cols, row.rows, row.is_heavy, row.read())
-        except CorruptData:
-            found = found.filter(offset__lt=row.offset)
-    return None
 
 
 def screen_engine() -> EngineProcess:

@@ -7,6 +7,7 @@ from itertools import islice
 from django.db.models import QuerySet
 
 from dashboard.lib.errors import CorruptData
+from sessions_app.actions.terminals.keyframes import first_sound
 from sessions_app.actions.terminals.pieces import Cursor
 from sessions_app.actions.terminals.reading import (
     events_before,
@@ -56,7 +57,7 @@ class Start:
 def start_at(terminal: Terminal, offset: int, *, heavy: bool = False) -> Start | None:
     """The screen that is kept for exactly this offset, with scrollback if so asked and possible."""
     keyframes = _usable(terminal).filter(offset=offset)
-    found = _first_sound(keyframes.order_by("-is_heavy" if heavy else "is_heavy"))
+    found = _first_start(keyframes.order_by("-is_heavy" if heavy else "is_heavy"))
     if found is not None:
         return found
     return _beginning(terminal) if offset == 0 else None
@@ -100,25 +101,18 @@ def _keyframe_near(terminal: Terminal, end: int) -> Start | None:
     usable = _usable(terminal).filter(offset__lte=end, offset__gte=end - REACH_BYTES)
     newest_first = usable.order_by("-offset", "-is_heavy")
     near = newest_first.filter(is_heavy=True, offset__gte=end - NEAR_BYTES)
-    return _first_sound(near) or _first_sound(newest_first)
+    return _first_start(near) or _first_start(newest_first)
 
 
-def _first_sound(keyframes: QuerySet[TerminalKeyframe]) -> Start | None:
-    """One that is damaged costs a longer way, not the terminal."""
-    while (found := keyframes.first()) is not None:
-        try:
-            return _of_keyframe(found)
-        except CorruptData:
-            keyframes = keyframes.exclude(pk=found.pk)
-    return None
+def _first_start(keyframes: QuerySet[TerminalKeyframe]) -> Start | None:
+    found = first_sound(keyframes)
+    if found is None:
+        return None
+    return Start(found.offset, found.event, found.time_us, found.cols, found.rows, found.data, True)
 
 
 def _usable(terminal: Terminal) -> QuerySet[TerminalKeyframe]:
     return TerminalKeyframe.objects.filter(terminal=terminal, size__lte=MAX_KEYFRAME_BYTES)
-
-
-def _of_keyframe(found: TerminalKeyframe) -> Start:
-    return Start(found.offset, found.event, found.at_us, found.cols, found.rows, found.read(), True)
 
 
 def _beginning(terminal: Terminal) -> Start:

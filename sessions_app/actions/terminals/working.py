@@ -17,6 +17,7 @@ from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from dashboard.lib.errors import CorruptData
+from sessions_app.actions.terminals.keyframes import first_sound
 from sessions_app.actions.terminals.pieces import (
     Cursor,
     Piece,
@@ -243,10 +244,7 @@ def _newest_keyframe(terminal: Terminal, cursor: Cursor) -> Keyframe | None:
     found = TerminalKeyframe.objects.filter(
         terminal=terminal, offset__lte=cursor.offset, event__lte=cursor.event
     )
-    row = found.order_by("-offset", "-is_heavy").first()
-    if row is None:
-        return None
-    return Keyframe(row.offset, row.event, row.at_us, row.cols, row.rows, row.is_heavy, row.read())
+    return first_sound(found.order_by("-offset", "-is_heavy"))
 
 
 def _numbered(piece: Piece, derived: Derived) -> tuple[Keyframe, ...]:

@@ -22,6 +22,7 @@ from sessions_app.actions.terminals.sealing import seal
 from sessions_app.actions.terminals.starting import start_before
 from sessions_app.actions.terminals.working import EngineAway, Workshop
 from sessions_app.models import SearchEntry, SearchKind, Terminal, TerminalKeyframe, TerminalText
+from sessions_app.models.blob import Codec
 from sessions_app.search import index
 from sessions_app.terminal.engine.deriver import Deriver
 from sessions_app.terminal.engine.model import EngineError, Keyframe, Output, Resize
@@ -484,6 +485,30 @@ def test_a_child_that_is_killed_is_replaced(engine: EngineProcess) -> None:
     derive_all(recorder.terminal.pk, workshop)
     assert lines_of(recorder.refresh())[-1] == "after the death"
     assert len(lines_of(recorder.terminal)) == 5_001
+
+
+@pytest.mark.parametrize("count", [1, 2, None], ids=["one", "two", "all"])
+def test_damaged_keyframes_cost_the_way_from_the_one_before_them(
+    engine: EngineProcess, workshop: Workshop, count: int | None
+) -> None:
+    recorder = start_recorder()
+    recorder.write(log_of(12_000))
+    derive_all(recorder.terminal.pk, workshop)
+    kept = TerminalKeyframe.objects.filter(terminal=recorder.terminal)
+    damaged = list(kept.order_by("-offset").values_list("pk", flat=True)[:count])
+    assert len(damaged) == (count or kept.count())
+    kept.filter(pk__in=damaged).update(codec=Codec.ZSTD, data=b"this was never compressed")
+    recorder.write(log_of(12_000, seed=2))
+
+    derive_all(recorder.terminal.pk, Workshop(engine, works_ahead=False))
+    assert_done(recorder.terminal)
+    whole = log_of(12_000) + log_of(12_000, seed=2)
+    assert lines_of(recorder.terminal) == whole.decode().split("\r\n")[:-1]
+    later = kept.exclude(pk__in=damaged).latest("offset")
+    straight = recorded(whole)
+    derive_all(straight.pk, workshop)
+    same = TerminalKeyframe.objects.get(terminal=straight, offset=later.offset, is_heavy=False)
+    assert (later.offset > len(log_of(12_000)), later.read()) == (True, same.read())
 
 
 @pytest.mark.django_db(transaction=True)

@@ -13,6 +13,7 @@ from sessions_app.actions.terminals.screens import place_behind, stop_screens, s
 from sessions_app.actions.terminals.sealing import seal
 from sessions_app.actions.terminals.working import Workshop
 from sessions_app.models import Terminal, TerminalChunk, TerminalKeyframe
+from sessions_app.models.blob import Codec
 from tests.sessions_app.terminals.recorder import Recorder, start_recorder
 
 pytestmark = pytest.mark.django_db
@@ -94,3 +95,21 @@ def test_what_is_missing_or_too_far_from_a_keyframe_is_left_out(monkeypatch: pyt
     monkeypatch.setattr(module, "_FARTHEST_BYTES", 20_000)
     terminals = [recorder.refresh() for recorder in (whole, broken, far)]
     assert set(newest_screens(terminals)) == {whole.terminal.pk}
+
+
+def test_where_the_last_keyframe_is_damaged_the_one_before_it_is_taken(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound, damaged = start_recorder(), start_recorder()
+    for recorder in (sound, damaged):
+        write_and_resize(recorder)
+        recorder.write(log(0, 20_000))
+        derive_all(recorder.terminal.pk, workshop)
+        recorder.write(log(20_000, 1_000))
+    last = TerminalKeyframe.objects.filter(terminal=damaged.terminal).latest("offset")
+    TerminalKeyframe.objects.filter(terminal=damaged.terminal, offset=last.offset).update(
+        codec=Codec.ZSTD, data=b"this was never compressed"
+    )
+    monkeypatch.setattr(module, "_FARTHEST_BYTES", 600_000)
+    assert damaged.refresh().size > 700_000
+    same_as_alone([damaged.terminal, sound.refresh()])
