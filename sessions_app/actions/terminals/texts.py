@@ -83,15 +83,25 @@ class TextChange:
 
 
 def change_text(terminal: Terminal, runs: Sequence[Lines], *, at_end: bool) -> TextChange:
-    """How these lines are kept after those that are there; with `at_end` no small blocks are left."""
-    replaced = _to_replace(terminal.pk, runs, at_end=at_end)
-    whole: list[Lines] = []
+    """How these lines are kept after those that are there; with `at_end` no small blocks are left.
+
+    A damaged block stays where it is, for whoever searches there to be told, and so does what lies before it.
+    """
+    whole = list(runs)
     stored = []
-    for row in replaced:
-        kept = decode_runs(row.read())
-        whole += kept
-        stored.append(_Stored(row.pk, _entry_of(terminal, row.pk, row.first_us), indexed_text(kept)))
-    whole += runs
+    for row in _to_replace(terminal.pk, runs, at_end=at_end):
+        kept = _lines_if_sound(row)
+        if kept is not None:
+            whole = kept + whole
+        elif not runs or row.offset < runs[0].offset:
+            break
+        else:
+            # An offset names one block.
+            logger.warning(
+                "terminal %s: its text of byte %d is lost; scrollback terminals rebuild %s makes it again",
+                terminal.pk, row.offset, terminal.pk,
+            )  # fmt: skip
+        stored.append(_stored(terminal, row, kept))
     added = tuple(_packed(terminal, block) for block in blocks(whole))
     return TextChange(terminal.session_id, tuple(stored), added)
 
@@ -99,26 +109,30 @@ def change_text(terminal: Terminal, runs: Sequence[Lines], *, at_end: bool) -> T
 def forget_some_text(terminal: Terminal) -> bool:
     """Some blocks and their words, inside a transaction; whether there were any."""
     rows = list(TerminalText.objects.filter(terminal=terminal).order_by("offset")[:_FORGOTTEN_AT_ONCE])
-    stored = [_Stored(row.pk, _entry_of(terminal, row.pk, row.first_us), _text_if_sound(row)) for row in rows]
+    stored = [_stored(terminal, row, _lines_if_sound(row)) for row in rows]
     entries = _remove(stored)
     if entries:
         index.remove(entries)
     return bool(rows)
 
 
-def _text_if_sound(block: TerminalText) -> str | None:
-    """A damaged block is made anew like any other."""
+def _lines_if_sound(block: TerminalText) -> list[Lines] | None:
     try:
-        return indexed_text(decode_runs(block.read()))
+        return decode_runs(block.read())
     except (CorruptData, LinesError) as error:
         logger.info(
-            "terminal %s: its text from byte %d on was damaged: %s", block.terminal_id, block.offset, error
+            "terminal %s: its text from byte %d on is damaged: %s", block.terminal_id, block.offset, error
         )
         return None
 
 
+def _stored(terminal: Terminal, block: TerminalText, lines: list[Lines] | None) -> _Stored:
+    text = None if lines is None else indexed_text(lines)
+    return _Stored(block.pk, _entry_of(terminal, block.pk, block.first_us), text)
+
+
 def _to_replace(terminal_id: uuid.UUID, runs: Sequence[Lines], *, at_end: bool) -> list[TerminalText]:
-    """Blocks at the end that are written anew together with the lines, in order."""
+    """Blocks at the end that are written anew together with the lines, the last one first."""
     newest = TerminalText.objects.filter(terminal_id=terminal_id).order_by("-offset")
     small: list[tuple[uuid.UUID, int, int]] = []
     for pk, offset, size in newest.values_list("pk", "offset", "size")[:_MOST_SMALL]:
@@ -127,7 +141,7 @@ def _to_replace(terminal_id: uuid.UUID, runs: Sequence[Lines], *, at_end: bool) 
         small.append((pk, offset, size))
     chosen = _how_many(small, runs, at_end=at_end)
     rows = TerminalText.objects.in_bulk([pk for pk, _, _ in small[:chosen]])
-    return sorted(rows.values(), key=lambda row: row.offset)
+    return sorted(rows.values(), key=lambda row: row.offset, reverse=True)
 
 
 def _how_many(small: Sequence[tuple[uuid.UUID, int, int]], runs: Sequence[Lines], *, at_end: bool) -> int:

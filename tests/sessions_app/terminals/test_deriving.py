@@ -6,6 +6,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -25,11 +26,12 @@ from sessions_app.models import SearchEntry, SearchKind, Terminal, TerminalKeyfr
 from sessions_app.models.blob import Codec
 from sessions_app.search import index
 from sessions_app.terminal.engine.deriver import Deriver
-from sessions_app.terminal.engine.model import EngineError, Keyframe, Output, Resize
+from sessions_app.terminal.engine.model import EngineError, Keyframe, Line, Lines, Output, Resize
 from sessions_app.terminal.engine.process import EngineProcess
 from sessions_app.terminal.engine.version import ENGINE
 from sessions_app.terminal.lines import BLOCK_BYTES, decode_lines
 from tests.factories import START_MS, make_session, make_source, make_terminal
+from tests.sessions_app.search.terminal_texts import shown
 from tests.sessions_app.terminals.recorder import start_recorder
 from tests.sessions_app.terminals.test_recording import draft_of
 
@@ -485,6 +487,70 @@ def test_a_child_that_is_killed_is_replaced(engine: EngineProcess) -> None:
     derive_all(recorder.terminal.pk, workshop)
     assert lines_of(recorder.refresh())[-1] == "after the death"
     assert len(lines_of(recorder.terminal)) == 5_001
+
+
+DAMAGED_TEXT = [
+    pytest.param({"codec": Codec.ZSTD, "data": b"this was never compressed"}, id="it does not unpack"),
+    pytest.param({"codec": Codec.RAW, "data": b"\x01\xff", "size": 2}, id="its runs are cut off"),
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGED_TEXT)
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_a_damaged_block_stays_and_what_follows_is_kept_behind_it(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, damage: dict[str, Any], which: int
+) -> None:
+    monkeypatch.setattr(texts, "OPEN_BYTES", 60)
+    recorder = start_recorder()
+    for number in range(3):
+        recorder.write(f"line {number} {'bread ' * 10}word7\r\n".encode())
+        derive_all(recorder.terminal.pk, workshop)
+    blocks = TerminalText.objects.filter(terminal=recorder.terminal).order_by("offset")
+    sound = [block.read() for block in blocks]
+    assert len(sound) == 3
+    TerminalText.objects.filter(pk=blocks[which].pk).update(**damage)
+    damaged = TerminalText.objects.get(pk=blocks[which].pk)
+
+    recorder.write(b"something after\r\n")
+    derive_all(recorder.terminal.pk, workshop)
+    recorder.write(b"and the end\r\n")
+    recorder.exit(0)
+    derive_all(recorder.terminal.pk, workshop)
+    assert_done(recorder.terminal)
+    assert_words_agree(recorder.terminal)
+    there = list(blocks.all())
+    assert all(block.end < after.offset for block, after in pairwise(there))
+    assert there[which].pk == damaged.pk
+    assert [block.read() for block in there[:which]] == sound[:which], "in its place"
+    behind = [line.text for block in there[which + 1 :] for line in decode_lines(block.read())]
+    assert behind == [
+        *(line.text for data in sound[which + 1 :] for line in decode_lines(data)),
+        "something after",
+        "and the end",
+    ]
+    assert len(there) == which + 2, "what lies behind it becomes one"
+    assert found(recorder.terminal, "something")
+
+    forget_derived(recorder.terminal.pk)
+    derive_all(recorder.terminal.pk, workshop)
+    assert len(lines_of(recorder.terminal)) == 5
+
+
+@pytest.mark.parametrize("damage", DAMAGED_TEXT)
+def test_a_damaged_block_makes_room_for_lines_of_its_own_place(
+    damage: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """An offset names one block."""
+    terminal = make_terminal(size=20)
+    damaged = shown(terminal, Line(20, 1_000, "before it"))
+    TerminalText.objects.filter(pk=damaged.pk).update(**damage)
+
+    change = texts.change_text(terminal, [Lines(20, 1_000, 1, b"the end")], at_end=True)
+    with write_transaction():
+        change.write()
+    assert lines_of(terminal) == ["the end"]
+    assert_words_agree(terminal)
+    assert f"scrollback terminals rebuild {terminal.pk}" in caplog.text
 
 
 @pytest.mark.parametrize("count", [1, 2, None], ids=["one", "two", "all"])
