@@ -69,9 +69,9 @@ def _plain(source_id: uuid.UUID, offset: int) -> bytes:
     # The last chunk may be joined with the next lines meanwhile; it is at the same place then.
     chunk = SourceChunk.objects.filter(source=source_id, offset=offset).first()
     try:
-        plain = chunk.read() if chunk is not None else b""
+        plain = chunk.read() if chunk is not None else None
     except (CorruptData, TypeError, ValueError):
-        plain = b""
-    if chunk is None or len(plain) != chunk.size:
+        plain = None
+    if plain is None:
         raise UnreadableLines(f"the bytes from {offset:,} on cannot be unpacked any more")
     return plain

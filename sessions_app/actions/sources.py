@@ -221,7 +221,7 @@ def open_source(host: str, path: str, format_name: str, *, generation: int = 1) 
 
 
 def ending_of(source: Source, size: int) -> bytes:
-    """The last bytes that were read of it, at most `size`, as they are kept here."""
+    """The last bytes that were read of it, at most `size`, as they are kept here. Raises CorruptData."""
     last = source.chunks.order_by("-offset").first() if source.read_offset else None
     return last.read()[-size:] if last is not None else b""
 

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 import zstandard
 
+from dashboard.lib.errors import CorruptData
 from sessions_app.actions.imports import Batch, make_batch
 from sessions_app.actions.sources import CHUNK_BYTES, RawLines, SourceProgress, ending_of, is_as_kept
 from sessions_app.drafts import (
@@ -230,7 +231,12 @@ class Job:
 
 
 def job_for(source: Source, known: Format, path: str, *, following: bool) -> Job:
-    return Job(source, known.name, path, ending_of(source, FINGERPRINT_BYTES), following)
+    """Raises SourceError."""
+    try:
+        ending = ending_of(source, FINGERPRINT_BYTES)
+    except CorruptData as error:
+        raise SourceError(f"what is kept of its last lines is damaged: {error}") from error
+    return Job(source, known.name, path, ending, following)
 
 
 class SourceReader:

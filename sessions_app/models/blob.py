@@ -6,6 +6,7 @@ from django.db import models
 
 from dashboard.lib.clock import now_ms
 from dashboard.lib.compression import compress, decompress
+from dashboard.lib.errors import CorruptData
 
 # A body longer than this is kept whole in a blob; its row holds the beginning for lists and folds.
 INLINE_CHARS = 4096
@@ -30,7 +31,7 @@ class Blob(models.Model):
         return f"{self.sha256[:12]} ({self.size} bytes)"
 
     def read(self) -> bytes:
-        """The plain bytes. Raises dashboard.lib.errors.CorruptData when they are damaged."""
+        """The plain bytes. Raises CorruptData."""
         return unpack(bytes(self.data), self.codec, self.size)
 
 
@@ -43,7 +44,12 @@ def pack(plain: bytes) -> tuple[str, bytes]:
 
 
 def unpack(stored: bytes, codec: str, size: int) -> bytes:
-    return decompress(stored, size) if codec == Codec.ZSTD else stored
+    """The `size` plain bytes. Raises CorruptData."""
+    if codec == Codec.ZSTD:
+        return decompress(stored, size)
+    if len(stored) != size:
+        raise CorruptData(f"{len(stored)} bytes where {size} were recorded")
+    return stored
 
 
 def sha256_of(plain: bytes) -> str:

@@ -15,8 +15,10 @@ from sessions_app.models import (
     Message,
     SkippedLine,
     Source,
+    SourceChunk,
     SourceState,
 )
+from sessions_app.models.blob import Codec
 from tests.samples import sample
 from tests.sessions_app.importers.importing import CODEX, raw_bytes, run_import
 
@@ -58,6 +60,27 @@ def test_one_bad_file_never_stops_the_others(codex_file: Path, tmp_path: Path) -
     assert AgentSession.objects.count() == 1
     assert any("broken.jsonl.zst" in path for path in report.errors)
     assert report.ignored == 1
+
+
+@pytest.mark.parametrize("codec", Codec)
+def test_damage_of_what_is_kept_of_one_file_never_stops_the_others(
+    codex_file: Path, tmp_path: Path, codec: Codec
+) -> None:
+    other = tmp_path / "rollout-2026-02-23T12-54-34-019c8a59-e9dd-71f0-9ae3-4079fe9726b0.jsonl"
+    other.write_bytes(codex_file.read_bytes().replace(b"4079fe9726a9", b"4079fe9726b0"))
+    run_import(tmp_path)
+    SourceChunk.objects.filter(source__path=str(codex_file)).update(codec=codec, data=b"cut off")
+    for file in (codex_file, other):
+        with file.open("ab") as end:
+            end.write(b'{"timestamp": "2026-02-23T12:55:00Z", "type": "event_msg", "payload": {}}\n')
+
+    report = run_import(tmp_path)
+
+    assert list(report.errors) == [str(codex_file)]
+    assert "damaged" in report.errors[str(codex_file)]
+    assert Source.objects.get(path=str(other)).read_offset == other.stat().st_size
+    damaged = Source.objects.get(path=str(codex_file))
+    assert (damaged.state, damaged.read_offset < codex_file.stat().st_size) == (SourceState.LIVE, True)
 
 
 def test_a_named_file_that_is_no_history_is_said_to_be_none(tmp_path: Path) -> None:

@@ -96,6 +96,13 @@ def keyframes(terminal: Terminal) -> None:
     TerminalKeyframe.objects.filter(terminal=terminal).update(data=NO_ZSTD, codec=Codec.ZSTD)
 
 
+def keyframes_cut(terminal: Terminal) -> None:
+    """To half a screen, which an engine would draw without a word."""
+    for kept in TerminalKeyframe.objects.filter(terminal=terminal):
+        plain = kept.read()
+        TerminalKeyframe.objects.filter(pk=kept.pk).update(data=plain[: len(plain) // 2], codec=Codec.RAW)
+
+
 def text_unpacked(terminal: Terminal) -> None:
     TerminalText.objects.filter(terminal=terminal).update(data=NO_ZSTD, codec=Codec.ZSTD)
 
@@ -104,12 +111,18 @@ def text_cut(terminal: Terminal) -> None:
     TerminalText.objects.filter(terminal=terminal).update(data=b"\x01\xff", codec=Codec.RAW, size=2)
 
 
+def text_ends_early(terminal: Terminal) -> None:
+    for block in TerminalText.objects.filter(terminal=terminal):
+        TerminalText.objects.filter(pk=block.pk).update(data=block.read()[:-1], codec=Codec.RAW)
+
+
 type Damage = Callable[[Terminal], None]
 
 OUTPUT = [segments_gone, segments_unpacked, segments_cut]
 TIMES = [times_cut, times_beyond]
-TEXT = [text_unpacked, text_cut]
-EVERY = [*OUTPUT, *TIMES, keyframes, *TEXT]
+KEYFRAMES = [keyframes, keyframes_cut]
+TEXT = [text_unpacked, text_cut, text_ends_early]
+EVERY = [*OUTPUT, *TIMES, *KEYFRAMES, *TEXT]
 every_damage = pytest.mark.parametrize("damage", EVERY)
 
 
@@ -184,11 +197,12 @@ def test_a_player_is_told_in_words(
         assert "immutable" not in answer.headers.get("Cache-Control", "")
 
 
+@pytest.mark.parametrize("damage", KEYFRAMES)
 def test_kept_screens_that_are_damaged_cost_the_way_from_one_that_is_not(
-    client: Client, call: Caller, sound: Recorder, damaged: Recorder
+    client: Client, call: Caller, sound: Recorder, damaged: Recorder, damage: Damage
 ) -> None:
     """Or from the first byte: all that was written is there."""
-    keyframes(damaged.terminal)
+    damage(damaged.terminal)
     kept = TerminalKeyframe.objects.filter(terminal=damaged.terminal).latest("offset")
 
     def shown(recorder: Recorder) -> str:
@@ -268,7 +282,7 @@ def test_a_chunk_that_is_shorter_than_it_says_is_not_read_for_ever() -> None:
         read_bytes(recorder.terminal.pk, 0, 11)
 
 
-@pytest.mark.parametrize("damage", [keyframes, *TEXT])
+@pytest.mark.parametrize("damage", [*KEYFRAMES, *TEXT])
 def test_a_rebuild_repairs_what_was_derived(
     client: Client, call: Caller, damaged: Recorder, damage: Damage
 ) -> None:
