@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from django.db.models import F, QuerySet, Window
 from django.db.models.functions import Length, RowNumber
 
+from dashboard.lib.errors import CorruptData
 from sessions_app.actions.terminals.frames import SpanKey, make_span
 from sessions_app.actions.terminals.pieces import Cursor
 from sessions_app.actions.terminals.screens import place_at, place_behind
@@ -242,16 +243,27 @@ def _stored_in(
 def _amounts(rows: list[_Stored], width_us: int) -> Iterable[tuple[int, int, int]]:
     """(time in microseconds, bytes, time of the last of them) of each write, or of a whole row.
 
-    Of a row where single writes are too much to read, and its timing shows no pause, or none of `width_us`.
+    Of a row where single writes are too much to read, and its timing shows no pause, or none of `width_us`; and of one
+    whose timing is damaged.
     """
     timings = _timings_worth_decoding(rows, max(width_us, _LEAST_PAUSE_US))
     for row in rows:
         # A chunk that was sealed meanwhile is no longer there.
-        if row.id in timings:
-            for at_us, size in times_of(timings[row.id], row.first_us):
+        writes = _writes_if_sound(timings[row.id], row) if row.id in timings else None
+        if writes is not None:
+            for at_us, size in writes:
                 yield at_us, size, at_us
         else:
             yield row.first_us, row.size, row.last_us
+
+
+def _writes_if_sound(timing: bytes, row: _Stored) -> list[tuple[int, int]] | None:
+    """Whoever plays what is damaged is told; the way to all the rest needs a map."""
+    try:
+        writes = times_of(timing, row.first_us)
+    except CorruptData:
+        return None
+    return writes if sum(size for _, size in writes) == row.size else None
 
 
 def _timings_worth_decoding(rows: list[_Stored], pause_us: int) -> dict[uuid.UUID, bytes]:

@@ -70,10 +70,10 @@ def start_drawn_at(terminal: Terminal, place: Cursor, *, scrollback_rows: int) -
     """
     try:
         drawn = redrawn_at(terminal, place, scrollback_rows=scrollback_rows)
+        time_us = time_at(terminal, place.offset)
     except (EngineError, CorruptData):
         # A kept screen may lie behind the output that is damaged.
         return None
-    time_us = time_at(terminal, place.offset)
     return Start(place.offset, place.event, time_us, drawn.cols, drawn.rows, drawn.data, True)
 
 

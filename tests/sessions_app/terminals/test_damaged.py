@@ -24,6 +24,7 @@ from sessions_app.terminal.asciicast.model import Output
 from sessions_app.terminal.engine.version import ENGINE
 from sessions_app.terminal.masking.catalogue import RULES
 from sessions_app.terminal.masking.detector import Detector
+from sessions_app.terminal.timing import encode
 from tests.dashboard.commands.calling import Caller
 from tests.factories import make_person, signed_in
 from tests.sessions_app.api.client import Api, problem_of
@@ -181,7 +182,7 @@ def test_a_preview_shows_nothing(client: Client, damaged: Recorder, damage: Dama
     ("damage", "doors"),
     [
         *((damage, ("stretch?from=0", "stretch?us=1", "frames?from=0", "bytes?from=0")) for damage in OUTPUT),
-        *((damage, ("stretch?from=0", "stretch?us=1", "frames?from=0", "map")) for damage in TIMES),
+        *((damage, ("stretch?from=0", "stretch?us=1", "frames?from=0")) for damage in TIMES),
     ],
 )
 def test_a_player_is_told_in_words(
@@ -232,6 +233,42 @@ def test_a_viewer_begins_with_a_kept_screen_where_what_is_before_it_is_damaged()
     place = place_behind(terminal, size)
     assert start_drawn_at(terminal, place, scrollback_rows=400) is None
     assert start_before(terminal, size).offset == size - 1_000
+
+
+@pytest.mark.parametrize("damage", TIMES)
+def test_a_viewer_begins_with_a_kept_screen_where_nothing_says_when_the_drawn_one_was(damage: Damage) -> None:
+    recorder = start_recorder()
+    recorder.write(b"some bread\r\n")
+    seal(recorder.refresh())
+    damage(recorder.terminal)
+    end_of_damage = recorder.terminal.size
+    recorder.write(b"more bread\r\n")
+    terminal = recorder.refresh()
+    make_keyframe(terminal, terminal.size)
+
+    assert start_drawn_at(terminal, place_behind(terminal, end_of_damage), scrollback_rows=400) is None
+    assert start_drawn_at(terminal, place_behind(terminal, terminal.size), scrollback_rows=400) is not None
+    assert start_before(terminal, terminal.size).offset == terminal.size
+
+
+def times_of_fewer_bytes(terminal: Terminal) -> None:
+    TerminalSegment.objects.filter(terminal=terminal).update(timing=encode([(0, 3)]))
+
+
+@pytest.mark.parametrize("damage", [*TIMES, times_of_fewer_bytes])
+def test_a_player_has_a_map_where_times_of_single_writes_are_damaged(client: Client, damage: Damage) -> None:
+    recorder = start_recorder()
+    for _ in range(3):
+        recorder.write(b"some bread\r\n", after_us=1_000_000)
+    seal(recorder.refresh())
+    damage(recorder.terminal)
+    recorder.write(b"some bread\r\n", after_us=4_000_000)
+
+    answer = client.get(f"/terminals/{recorder.terminal.pk}/map")
+    assert answer.status_code == 200
+    found = answer.json()
+    assert found["activity"] == [[1_000_000, 36, 3_000_000], [7_000_000, 12, 7_000_000]]
+    assert (found["size"], found["duration_us"]) == (48, 7_000_000)
 
 
 def test_a_secret_that_begins_behind_damaged_output_is_masked_where_the_server_masks() -> None:
