@@ -15,6 +15,8 @@ class CloseCode(IntEnum):
     REVOKED = 4009
     # What is stored cannot be read, now or ever.
     DAMAGED = 4010
+    # The row has less than the viewer was given: an older database was restored.
+    TAKEN_BACK = 4011
     # A message or an address that the protocol does not have.
     MISTAKE = 4400
     # The server failed; it may work the next time.
@@ -32,6 +34,7 @@ _REASONS = {
     CloseCode.TOO_SLOW: "too slow",
     CloseCode.REVOKED: "access was revoked",
     CloseCode.DAMAGED: "what is stored is damaged",
+    CloseCode.TAKEN_BACK: "there is less of it than there was",
     CloseCode.MISTAKE: "not in the protocol",
     CloseCode.FAILED: "the server failed",
 }

@@ -50,6 +50,7 @@ _SET_UP = """async () => {
   const connection = new TerminalConnection("01", new Follower(), {
     apply: (frame, done) => waiting.push(done),
     show: (state) => states.push(state),
+    anew: () => states.push("anew"),
     WebSocket: Socket,
   });
   window.connection = connection;
@@ -115,6 +116,14 @@ def test_a_final_answer_is_not_asked_again(page: Page, code: int) -> None:
     page.evaluate("hide(true), hide(false), dispatchEvent(new Event('online'))")
     assert len(offsets(page)) == 1
     assert state(page) == ("ended" if code == 1000 else "closed")
+
+
+def test_a_terminal_that_was_taken_back_is_begun_anew_by_its_page(page: Page) -> None:
+    page.evaluate("sockets[0].opened(), sockets[0].frame(1, 0, [1, 2, 3]), draw()")
+    page.evaluate("sockets[0].ended(4011)")
+    page.clock.run_for(60_000)
+    page.evaluate("dispatchEvent(new Event('online'))")
+    assert (len(offsets(page)), state(page)) == (1, "anew")
 
 
 def test_a_hidden_tab_lets_go_and_catches_up_when_it_is_seen(page: Page) -> None:

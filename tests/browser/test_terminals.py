@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from dashboard.lib.db import write_transaction
 from sessions_app.actions.terminals.reading import DAMAGED, read_bytes
 from sessions_app.models import Person, Terminal
 from sessions_app.terminal.asciicast.model import Output
@@ -505,6 +506,21 @@ def test_who_scrolled_up_is_told_and_comes_back_to_the_end(
     expect(follow).to_have_attribute("aria-pressed", "true")
     expect(follow).not_to_contain_text("newer below")
     assert page.locator("terminal-view").evaluate("(view) => view.screen.atBottom")
+
+
+def test_a_page_begins_anew_where_an_older_database_is_restored(signed_in_page: Page, server: Server) -> None:
+    recorder = start_recorder()
+    recorder.write(b"one\r\n")
+    recorder.write(b"two\r\n")
+    page = signed_in_page
+    open_terminal(page, recorder.terminal)
+    expect_screen(page, "one\ntwo")
+
+    with page.expect_event("load"), write_transaction():
+        recorder.terminal.chunks.filter(offset=5).delete()
+        Terminal.objects.filter(pk=recorder.terminal.pk).update(size=5, duration_us=1_000)
+    expect_live(page, "connected")
+    expect_screen(page, "one")
 
 
 @pytest.mark.once  # What a page does by itself is no matter of the engine.

@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any
 
+from dashboard.lib.errors import CorruptData
 from sessions_app.actions.terminals.frames import SpanKey
 from sessions_app.actions.terminals.reading import events_before, size_at
 from sessions_app.live.close_codes import CloseCode
@@ -38,6 +39,8 @@ class TerminalConsumer(LiveConsumer):
     async def begin(self) -> None:
         offset = self.query("offset")
         terminal, event, info = await in_database(self._opening, offset)
+        if offset > terminal.size:
+            raise Refusal(CloseCode.TAKEN_BACK)
         self._sender = Sender(offset, event, terminal.size, terminal.event_count)
         self._head = _head_of(terminal)
         await self.send_frame(info)
@@ -47,20 +50,26 @@ class TerminalConsumer(LiveConsumer):
     async def deliver(self, news: News) -> None:
         state = self._head.state
         if news.anything:
-            self._head = _head_of(await in_database(self._terminal))
+            await self._look()
         for fact in news.changed:
             if fact.is_gone:
                 raise Refusal(CloseCode.UNKNOWN)
-            # The hub may have looked before this socket read for itself; output is never taken back.
-            if (fact.seq, fact.events) >= (self._head.seq, self._head.events):
+            if _has_all(fact, self._head):
                 self._head = fact
+            else:
+                # The hub may have looked before this socket read for itself.
+                await self._look()
         if self._blocked_since is not None and time.monotonic() - self._blocked_since >= STALLED_S:
             raise Refusal(CloseCode.TOO_SLOW)
         if self._head.state != state:
             terminal, _, info = await in_database(self._opening, self._sender.position)
-            self._head = _head_of(terminal)
+            self._reach(terminal)
             await self.send_frame(info)
-        await self._drain()
+        try:
+            await self._drain()
+        except CorruptData:
+            await self._look()
+            raise
 
     async def take(self, message: dict[str, Any]) -> None:
         offset = message.get("ack")
@@ -79,6 +88,17 @@ class TerminalConsumer(LiveConsumer):
     async def disconnect(self, code: int) -> None:
         self._unblock()
         await super().disconnect(code)
+
+    async def _look(self) -> None:
+        """As `_reach`, what is there now."""
+        self._reach(await in_database(self._terminal))
+
+    def _reach(self, terminal: Terminal) -> None:
+        """Output is never taken back, but by an older database that is restored. Raises Refusal then."""
+        head = _head_of(terminal)
+        if not _has_all(head, self._head):
+            raise Refusal(CloseCode.TAKEN_BACK)
+        self._head = head
 
     async def _drain(self) -> None:
         """Send until everything is sent or the window is full."""
@@ -147,6 +167,10 @@ class TerminalConsumer(LiveConsumer):
         if not isinstance(found, Terminal):
             raise Refusal(CloseCode.UNKNOWN)
         return found
+
+
+def _has_all(later: Changed, earlier: Changed) -> bool:
+    return later.seq >= earlier.seq and later.events >= earlier.events
 
 
 def _head_of(terminal: Terminal) -> Changed:

@@ -12,6 +12,9 @@ const ACK_BYTES = 128 * 1024;
 // Events take room in the server's window too, though they move no offset.
 const ACK_FRAMES = 64;
 
+// An older database was restored: what the page shows was taken back.
+const TAKEN_BACK = 4011;
+
 const REASONS = {
   1000: "",
   4001: "You are signed out. Sign in again to go on.",
@@ -34,12 +37,12 @@ export class TerminalConnection {
   #abort = null;
   #isOver = false;
 
-  /** `show(state, reason)`: connecting, connected, offline, paused, ended or closed. */
-  constructor(terminal, follower, { apply, show, WebSocket }) {
-    Object.assign(this, { terminal, follower, apply, show });
+  /** `show(state, reason)`: connecting, connected, offline, paused, ended or closed; `anew()`: what is shown was taken back. */
+  constructor(terminal, follower, { apply, show, anew, WebSocket }) {
+    Object.assign(this, { terminal, follower, apply, show, anew });
     this.#socket = new SteadySocket(() => this.#begin(), {
       receive: (data) => this.#receive(data),
-      isFinal: (code) => code in REASONS,
+      isFinal: (code) => code in REASONS || code === TAKEN_BACK,
       show: (state, code) => this.#turned(state, code),
       Socket: WebSocket,
     });
@@ -80,7 +83,8 @@ export class TerminalConnection {
 
   #turned(state, code) {
     this.#isOver = state === "closed";
-    this.show(code === 1000 ? "ended" : state, REASONS[code]);
+    if (code === TAKEN_BACK) this.anew();
+    else this.show(code === 1000 ? "ended" : state, REASONS[code]);
   }
 
   #receive(data) {

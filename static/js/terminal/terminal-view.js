@@ -108,6 +108,8 @@ class TerminalView extends HTMLElement {
     this.connection = new TerminalConnection(this.id_, follower, {
       apply: (frame, done) => this.applyLive(frame, done),
       show: (state, reason) => this.showConnection(state, reason),
+      // All that the page says of the recording may be of what is gone.
+      anew: () => location.reload(),
     });
     this.connection.start();
     this.show();

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from autobahn.exception import Disconnected
+from django.db.models import F
 
 from dashboard.lib import nudges
 from dashboard.lib.db import ChangeDetector, write_transaction
@@ -20,14 +21,15 @@ from sessions_app.live import frames, sender
 from sessions_app.live.close_codes import CloseCode
 from sessions_app.live.consumers import base
 from sessions_app.live.consumers import terminal as consumer
-from sessions_app.live.facts import Login, Mailbox
+from sessions_app.live.facts import Changed, Login, Mailbox
 from sessions_app.live.frames import DRAWN_EVERY_BYTES, DRAWN_ROWS
-from sessions_app.live.hub import Hub
+from sessions_app.live.hub import Hub, get_hub
 from sessions_app.live.lag import Lag
 from sessions_app.live.reading import submit
 from sessions_app.live.sender import LAG_BYTES, RESUME_BYTES, STEP_BYTES
+from sessions_app.live.watch import Watch
 from sessions_app.live.window import WINDOW_BYTES, Window, WrongAck
-from sessions_app.models import Terminal
+from sessions_app.models import Terminal, TerminalState
 from sessions_app.terminal import wire
 from sessions_app.terminal.asciicast.model import Marker, Output, Resize
 from sessions_app.terminal.engine.ghostty import GhosttyEngine
@@ -35,7 +37,7 @@ from sessions_app.terminal.engine.model import MAX_KEYFRAME_BYTES
 from sessions_app.terminal.engine.version import ENGINE
 from sessions_app.terminal.follower import Follower
 from tests.factories import make_person
-from tests.sessions_app.live.sockets import PATIENCE_S, Viewer, cookie_of, here, run
+from tests.sessions_app.live.sockets import PATIENCE_S, Socket, Viewer, cookie_of, here, run
 from tests.sessions_app.terminals.keyframes import keyframe_text, make_keyframe
 from tests.sessions_app.terminals.recorder import Recorder, start_recorder
 
@@ -667,5 +669,88 @@ def test_whoever_comes_while_the_hub_looks_is_told_what_that_look_saw(
                 assert [fact.seq for fact in (await late.wait()).changed] == [4]
         finally:
             await here(hub.stop)
+
+    run(scenario)
+
+
+def restore_older(recorder: Recorder, size: int) -> None:
+    """The row and its output as a backup had them when there were `size` bytes."""
+    with write_transaction():
+        recorder.terminal.chunks.filter(offset__gte=size).delete()
+        Terminal.objects.filter(pk=recorder.terminal.pk).update(size=size, updated_ms=F("updated_ms") - 1)
+
+
+def test_a_viewer_beyond_the_end_of_an_older_database_begins_anew() -> None:
+    async def scenario() -> None:
+        cookie, recorder = await here(set_up)
+        await here(recorder.write, b"one\r\n")
+        for offset, code in ((6, CloseCode.TAKEN_BACK), (2**40, CloseCode.TAKEN_BACK)):
+            async with Socket(f"/live/terminals/{recorder.terminal.pk}/?offset={offset}", cookie) as socket:
+                assert await socket.close_code() == code
+        async with Viewer(recorder.terminal.pk, cookie, follower=Follower(5)) as viewer:
+            await here(recorder.write, b"two\r\n")
+            assert await viewer.until(10) == b"two\r\n"
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("is_told", [True, False], ids=["by what changed", "by a database that is back"])
+def test_a_viewer_at_the_end_begins_anew_where_an_older_database_is_restored(
+    monkeypatch: pytest.MonkeyPatch, is_told: bool
+) -> None:
+    async def scenario() -> None:
+        cookie, recorder = await here(set_up)
+        for text in (b"one\r\n", b"two\r\n"):
+            await here(recorder.write, text)
+        async with Viewer(recorder.terminal.pk, cookie) as viewer:
+            await viewer.until(10)
+            if not is_told:
+                monkeypatch.setattr(Watch, "_tell_followers", lambda *_: None)
+            await here(restore_older, recorder, 5)
+            if not is_told:
+                for mailbox in get_hub().present():
+                    mailbox.post(database="", anything=True)
+            assert await viewer.close_code() == CloseCode.TAKEN_BACK
+
+    run(scenario)
+
+
+def test_a_viewer_behind_the_end_of_an_older_database_is_told_of_no_damage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where it reads what is gone before the hub has seen that."""
+
+    async def scenario() -> None:
+        cookie, recorder = await here(set_up)
+        for _ in range(30):
+            await here(recorder.write, lines(500))
+        # What is sealed with others would go with them.
+        await here(recorder.write, lines(10))
+        written = (await here(recorder.refresh)).size
+        last = await here(lambda: recorder.terminal.chunks.latest("offset").offset)
+        begun = written - WINDOW_BYTES
+        async with Viewer(recorder.terminal.pk, cookie, follower=Follower(begun)) as viewer:
+            viewer.acknowledges = False
+            await viewer.until(begun + WINDOW_BYTES - 2 * STEP_BYTES)
+            monkeypatch.setattr(Watch, "_tell_followers", lambda *_: None)
+            await here(restore_older, recorder, last)
+            while (event := await viewer.event())["type"] == "websocket.send":
+                viewer.follower.receive(wire.decode(event["bytes"]))
+                await viewer.acknowledge()
+            assert event["code"] == CloseCode.TAKEN_BACK
+
+    run(scenario)
+
+
+def test_what_the_hub_saw_before_a_viewer_came_closes_nothing() -> None:
+    async def scenario() -> None:
+        cookie, recorder = await here(set_up)
+        await here(recorder.write, b"one\r\n")
+        async with Viewer(recorder.terminal.pk, cookie) as viewer:
+            await viewer.until(5)
+            for mailbox in get_hub().present():
+                mailbox.post([Changed("terminal", recorder.terminal.pk, 3, 1, 0, TerminalState.LIVE)])
+            await here(recorder.write, b"two\r\n")
+            assert await viewer.until(10) == b"one\r\ntwo\r\n"
 
     run(scenario)
