@@ -57,6 +57,19 @@ def test_a_moment_that_cannot_be_sought_says_why(page: Page) -> None:
     expect_told(page, path)
 
 
+@pytest.mark.parametrize("comes_first", ["full window", "toast"])
+def test_it_is_told_over_the_whole_window_too(page: Page, comes_first: str) -> None:
+    path = path_of(page)
+    page.locator("[data-screen]").focus()
+    for key in ("f", "2") if comes_first == "full window" else ("2", "f"):
+        page.keyboard.press(key)
+        if key == "2":
+            expect(page.locator(TOAST)).to_be_visible()
+    expect(page.locator("terminal-view")).to_have_attribute("data-full", "")
+    # What is behind the terminal is visible to Playwright, too; a press on it would not arrive.
+    expect_told(page, path)
+
+
 def test_a_search_that_is_not_answered_says_why(page: Page) -> None:
     page.keyboard.press("/")
     page.get_by_label("Search the output").fill("line")

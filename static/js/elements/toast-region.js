@@ -26,9 +26,16 @@ class ToastRegion extends HTMLElement {
       else setTimeout(() => { toast.hidden = true; });
       return;
     }
+    this.raise();
     this.insertAdjacentHTML("beforeend", event.detail.html);
     window.htmx.process(this.lastElementChild);
     this.watch(this.lastElementChild);
+  }
+
+  /** Above all else of the top layer. */
+  raise() {
+    this.hidePopover();
+    this.showPopover();
   }
 
   watch(toast) {

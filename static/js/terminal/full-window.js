@@ -24,6 +24,8 @@ export class FullWindow {
     // The top layer: no container, clipping or stacking of the page around it holds it back.
     this.view.popover = "manual";
     this.view.showPopover();
+    // What was said before is still to be seen.
+    document.querySelector("toast-region").raise();
     for (let inner = this.view; inner !== document.body; inner = inner.parentElement) {
       for (const other of inner.parentElement.children) {
         if (other === inner || other.inert || other.matches("dialog, script, toast-region, svg")) continue;
