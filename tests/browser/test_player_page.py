@@ -500,6 +500,41 @@ def test_what_a_slow_viewer_was_not_sent_can_be_looked_at(signed_in_page: Page, 
     until(lambda: screen_text(page).endswith("and on"), "it goes on following")
 
 
+@pytest.mark.parametrize("key", ["3", "Space", "End"])
+def test_what_could_not_be_read_is_said_until_it_can(
+    signed_in_page: Page, server: Server, problems: Problems, key: str
+) -> None:
+    problems.allow("Failed to load resource")
+    page = signed_in_page
+    notice = page.locator("[data-notice-text]")
+    page.route("**/stretch?*", lambda route: route.abort())
+    page.goto(f"/terminals/{counted().terminal.pk}/?t=3")
+    expect(notice).to_have_text("The recording could not be read. Try again.")
+    page.keyboard.press("3")
+    expect(page.locator("terminal-view")).not_to_have_attribute("data-busy", "")
+    expect(notice).to_be_visible()
+    page.unroute("**/stretch?*")
+    page.keyboard.press(key)
+    expect(page.locator("[data-screen] .xterm-rows")).to_contain_text("line 3")
+    expect(notice).to_be_hidden()
+
+
+def test_what_is_damaged_is_said_only_where_it_is(
+    signed_in_page: Page, server: Server, problems: Problems
+) -> None:
+    problems.allow("status of 422")
+    page = signed_in_page
+    notice = page.locator("[data-notice-text]")
+    words = {"content_type": "text/plain; charset=utf-8", "body": "This is damaged."}
+    page.route("**/stretch?*", lambda route: route.fulfill(status=422, **words))
+    page.goto(f"/terminals/{counted().terminal.pk}/?t=3")
+    expect(notice).to_have_text("This is damaged.")
+    page.unroute("**/stretch?*")
+    page.keyboard.press("2")
+    expect_screen(page, lines(2))
+    expect(notice).to_be_hidden()
+
+
 def earlier_text(page: Page) -> str:
     text: str = page.locator("[data-earlier-host]").inner_text()
     return text

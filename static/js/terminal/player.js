@@ -11,6 +11,7 @@
 //                           // and call done() when it is on the screen; a keyframe begins with a reset to its own size
 //     reveal(done),         // show what the program holds back: one has come to rest here
 //     changed(),            // something to be shown moved: any of the properties below
+//     arrived(),            // optional: the moment that was sought is on the screen, as after failed() when it could be read
 //     failed(error),        // it stopped because the recording could not be read; seek() or play() tries again
 //     caughtUp(),           // optional: played to the end of a recording that goes on. Follow with
 //                           // new TerminalConnection(id, player.follower, …): the screen goes on as it is
@@ -88,8 +89,8 @@ export class Player {
   busy = false;
   skipped = null;
 
-  constructor(terminal, { apply, reveal, changed, failed, caughtUp, fetch }) {
-    Object.assign(this, { terminal, apply, reveal, changed, failed, caughtUp });
+  constructor(terminal, { apply, reveal, changed, arrived, failed, caughtUp, fetch }) {
+    Object.assign(this, { terminal, apply, reveal, changed, arrived, failed, caughtUp });
     this.#recording = new Recording(terminal, { fetch });
   }
 
@@ -242,6 +243,7 @@ export class Player {
     await this.#drawing.done();
     if (turn !== this.#turn) return false;
     this.busy = false;
+    this.arrived?.();
     if (this.playing) this.#start();
     setTimeout(() => turn === this.#turn && this.#prefetch(), this.playing ? 0 : STAYS_MS);
     this.changed();

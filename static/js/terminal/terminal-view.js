@@ -26,6 +26,8 @@ class TerminalView extends HTMLElement {
       apply: (frame, done) => this.screen.apply(frame, done),
       reveal: (done) => this.screen.reveal(done),
       changed: () => this.show(),
+      // Only what keeps it from arriving was to be said.
+      arrived: () => this.notify(""),
       failed: (error) => tellIfSignedOut(error) || this.notify(error.words || "The recording could not be read. Try again."),
       caughtUp: () => this.goOn(),
     });
@@ -104,6 +106,7 @@ class TerminalView extends HTMLElement {
 
   connect(follower) {
     this.drawn = { offset: follower.expected, us: follower.expected ? this.player.atUs : 0 };
+    this.notify("");
     this.player.stop();
     this.connection = new TerminalConnection(this.id_, follower, {
       apply: (frame, done) => this.applyLive(frame, done),
