@@ -116,6 +116,52 @@ def test_a_final_answer_is_not_asked_again(page: Page, code: int) -> None:
     page.evaluate("hide(true), hide(false), dispatchEvent(new Event('online'))")
     assert len(offsets(page)) == 1
     assert state(page) == ("ended" if code == 1000 else "closed")
+    assert page.evaluate("connection.isRefused") == (code != 1000)
+
+
+@pytest.mark.parametrize("code", [4003, 4004, 4010, 1000])
+def test_what_no_sign_in_changes_is_not_asked_again_by_whoever_returns(page: Page, code: int) -> None:
+    page.evaluate("(code) => (sockets[0].opened(), sockets[0].ended(code), hide(true))", code)
+    page.clock.run_for(3_000)
+    page.evaluate("hide(false), dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    assert len(offsets(page)) == 1
+
+
+@pytest.mark.parametrize("code", [4001, 4009])
+@pytest.mark.parametrize(
+    "event",
+    [
+        "hide(false)",
+        "Object.defineProperty(document, 'hidden', { value: false, configurable: true }),"
+        "dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))",
+    ],
+    ids=["seen", "pageshow"],
+)
+def test_whoever_may_have_signed_in_elsewhere_goes_on_where_it_stopped(
+    page: Page, code: int, event: str
+) -> None:
+    page.evaluate("sockets[0].opened(), sockets[0].frame(1, 0, [1, 2, 3]), draw()")
+    page.evaluate("(code) => (sockets[0].ended(code), hide(true))", code)
+    page.clock.run_for(3_000)
+    page.evaluate(event)
+    assert offsets(page) == ["0", "3"]
+    # Nobody has: that is no reason to ask for ever.
+    page.evaluate("sockets[1].opened(), sockets[1].ended(4001)")
+    page.clock.run_for(60_000)
+    page.evaluate("dispatchEvent(new Event('online'))")
+    assert (len(offsets(page)), state(page)) == (2, "closed")
+    page.evaluate("hide(true)")
+    page.clock.run_for(3_000)
+    page.evaluate("hide(false), sockets[2].opened()")
+    assert (offsets(page), state(page)) == (["0", "3", "3"], "connected")
+    assert page.evaluate("connection.isRefused") is False
+
+
+@pytest.mark.parametrize("code", [4001, 4003, 4004, 4009, 4010])
+def test_whoever_asks_for_it_is_asked_for_again_after_any_refusal(page: Page, code: int) -> None:
+    page.evaluate("sockets[0].opened(), sockets[0].frame(1, 0, [1, 2, 3]), draw()")
+    page.evaluate("(code) => (sockets[0].ended(code), connection.restart(), sockets[1].opened())", code)
+    assert (offsets(page), state(page)) == (["0", "3"], "connected")
 
 
 def test_a_terminal_that_was_taken_back_is_begun_anew_by_its_page(page: Page) -> None:

@@ -6,12 +6,13 @@ import pytest
 from django.contrib.sessions.models import Session
 from playwright.sync_api import Page, expect
 
-from sessions_app.models import Terminal
-from tests.browser.player_pages import box_of, counted, lines
+from sessions_app.models import Person, Terminal
+from tests.browser.conftest import sign_in
+from tests.browser.player_pages import box_of, counted, counting, lines
 from tests.browser.problems import Problems
 from tests.browser.running import Server
 from tests.browser.session_pages import opened
-from tests.browser.test_terminals import expect_screen, open_terminal
+from tests.browser.test_terminals import expect_live, expect_screen, open_terminal
 from tests.factories import make_message, make_session, make_terminal
 
 # The server answers so on both engines.
@@ -92,6 +93,34 @@ def test_what_came_before_says_why_it_does_not_come(page: Page) -> None:
     page.locator("terminal-view").evaluate("(view) => view.parts.earlier.open({ offset: 30 })")
     expect(page.locator("[data-earlier-title]")).to_have_text("What came before could not be loaded.")
     expect_told(page, path)
+
+
+def test_a_live_terminal_goes_on_once_its_reader_has_signed_in_elsewhere(
+    signed_in_page: Page, server: Server, operator: Person, problems: Problems
+) -> None:
+    problems.allow("Failed to load resource|WebSocket")
+    page = signed_in_page
+    recorder = counting(2)
+    open_terminal(page, recorder.terminal)
+    expect_screen(page, lines(2))
+    notice = page.locator("[data-notice]")
+    follow = page.locator("[data-follow]")
+    Session.objects.all().delete()
+    expect_live(page, "closed")
+    expect(notice).to_contain_text("Your access has changed.")
+    expect(notice.get_by_role("link", name="Load again")).to_have_attribute("href", "")
+    expect(follow).to_have_attribute("aria-pressed", "false")
+    follow.click()
+    expect(notice).to_contain_text("You are signed out.")
+    link = notice.get_by_role("link", name="Sign in")
+    expect(link).to_have_attribute("href", f"/sign-in/?{urlencode({'next': path_of(page)})}")
+    recorder.write(b"line 3\r\n")
+    sign_in(page.context, server, operator)
+    follow.click()
+    expect_live(page, "connected")
+    expect_screen(page, lines(3))
+    expect(notice).to_be_hidden()
+    expect(follow).to_have_attribute("aria-pressed", "true")
 
 
 def test_the_preview_shows_no_page_of_sign_in(page: Page) -> None:

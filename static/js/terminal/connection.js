@@ -15,6 +15,7 @@ const ACK_FRAMES = 64;
 // An older database was restored: what the page shows was taken back.
 const TAKEN_BACK = 4011;
 
+// After these it stays closed.
 const REASONS = {
   1000: "",
   4001: "You are signed out. Sign in again to go on.",
@@ -23,6 +24,7 @@ const REASONS = {
   4009: "Your access has changed. Load the page again.",
   4010: "What is stored of this terminal is damaged: scrollback terminals rebuild with its id repairs its screens and text, a backup its output.",
 };
+const HELPS = { 4001: "sign-in", 4009: "reload" };
 
 export class TerminalConnection {
   #socket;
@@ -35,9 +37,13 @@ export class TerminalConnection {
   #drawnFrames = 0;
   #acknowledged = 0;
   #abort = null;
-  #isOver = false;
+  // The code with which the server closed for good.
+  #over = 0;
 
-  /** `show(state, reason)`: connecting, connected, offline, paused, ended or closed; `anew()`: what is shown was taken back. */
+  /**
+   * `show(state, {reason, help})`: connecting, connected, offline, paused, ended or closed, why, and what helps a person there
+   * (sign-in or reload), if anything does; `anew()`: what is shown was taken back.
+   */
   constructor(terminal, follower, { apply, show, anew, WebSocket }) {
     Object.assign(this, { terminal, follower, apply, show, anew });
     this.#socket = new SteadySocket(() => this.#begin(), {
@@ -54,7 +60,7 @@ export class TerminalConnection {
     const options = { signal: this.#abort.signal };
     // A page in the back-forward cache must hold no socket, and a phone that wakes up must not wait for a time-out.
     addEventListener("pagehide", () => this.#letGo(), options);
-    addEventListener("pageshow", ({ persisted }) => persisted && this.#connect(), options);
+    addEventListener("pageshow", ({ persisted }) => persisted && this.#connect({ wasAway: true }), options);
     // Also where there was a network before: the socket went through that one.
     addEventListener("online", () => this.#connect(), options);
     // A server on the machine itself is there as before; another one is tried again once it does not answer.
@@ -73,6 +79,16 @@ export class TerminalConnection {
     this.#socket.stop();
   }
 
+  /** Whether it stays closed though the recording may go on. */
+  get isRefused() {
+    return Boolean(this.#over) && this.#over !== 1000;
+  }
+
+  /** Go on where it stopped, also where the server had closed for good. */
+  restart() {
+    this.#socket.restart();
+  }
+
   #begin() {
     this.follower.reconnected();
     this.#connection += 1;
@@ -82,15 +98,15 @@ export class TerminalConnection {
   }
 
   #turned(state, code) {
-    this.#isOver = state === "closed";
+    this.#over = state === "closed" ? code : 0;
     if (code === TAKEN_BACK) this.anew();
-    else this.show(code === 1000 ? "ended" : state, REASONS[code]);
+    else this.show(code === 1000 ? "ended" : state, { reason: REASONS[code], help: HELPS[code] });
   }
 
   #receive(data) {
     if (typeof data === "string") {
       const { type, available, reason } = JSON.parse(data);
-      if (type === "database") this.show(available ? "connected" : "offline", reason);
+      if (type === "database") this.show(available ? "connected" : "offline", { reason });
       return;
     }
     const frame = this.follower.receive(decodeFrame(data));
@@ -126,19 +142,22 @@ export class TerminalConnection {
     if (document.hidden) {
       this.#hiddenSince = Date.now();
       this.#hiding = setTimeout(() => this.#letGo(), HIDDEN_AFTER_MS);
-    } else if (!this.#socket.isOpen || (this.#hiddenSince && Date.now() - this.#hiddenSince > HIDDEN_AFTER_MS)) {
-      this.#socket.connect();
+      return;
     }
+    const wasAway = this.#hiddenSince > 0 && Date.now() - this.#hiddenSince > HIDDEN_AFTER_MS;
+    if (wasAway || !this.#socket.isOpen) this.#connect({ wasAway });
   }
 
   /** Anew, or where nobody sees it once it is seen: a tab that is hidden already is not told that it hides. */
-  #connect() {
+  #connect({ wasAway = false } = {}) {
     if (document.hidden) this.#letGo();
+    // Whoever was away may have signed in there.
+    else if (wasAway && HELPS[this.#over]) this.restart();
     else this.#socket.connect();
   }
 
   #letGo() {
     this.#socket.drop();
-    if (!this.#isOver) this.show("paused");
+    if (!this.#over) this.show("paused");
   }
 }

@@ -91,6 +91,7 @@ class TerminalView extends HTMLElement {
   }
 
   follow() {
+    if (this.connection?.isRefused) this.connection.restart();
     if (this.following) return this.screen.toBottom();
     this.player.stop();
     this.screen.clear(this.number("cols"), this.number("rows"));
@@ -110,7 +111,7 @@ class TerminalView extends HTMLElement {
     this.player.stop();
     this.connection = new TerminalConnection(this.id_, follower, {
       apply: (frame, done) => this.applyLive(frame, done),
-      show: (state, reason) => this.showConnection(state, reason),
+      show: (state, why) => this.showConnection(state, why),
       // All that the page says of the recording may be of what is gone.
       anew: () => location.reload(),
     });
@@ -224,20 +225,23 @@ class TerminalView extends HTMLElement {
 
   // Showing
 
-  notify(text) {
-    this.parts.notify(text);
+  notify(text, ways) {
+    this.parts.notify(text, ways);
   }
 
   tell(text) {
     this.parts.tell(text);
   }
 
-  showConnection(state, reason = "") {
-    this.dataset.live = state;
+  showConnection(state, { reason = "", help = "" } = {}) {
+    const wasClosed = this.dataset.live === "closed";
     const isClosed = state === "closed";
+    this.dataset.live = state;
     // Why it stays so has a line of its own: on a phone there is no room for it beside the rest.
-    if (isClosed) this.notify(reason);
+    if (isClosed) this.notify(reason, { help });
+    else if (wasClosed) this.notify("");
     this.tell((!isClosed && reason) || CONNECTION_WORDS[state] || "");
+    this.show();
   }
 
   show() {

@@ -1,5 +1,6 @@
 // Everything around the screen of a <terminal-view>, put together: bar, clock, buttons, keys, search, text, selection.
 
+import { signInAddress } from "scrollback/failures";
 import { ClockEntry } from "scrollback/terminal/clock-entry";
 import { Controls } from "scrollback/terminal/controls";
 import { EarlierScreen } from "scrollback/terminal/earlier-screen";
@@ -16,6 +17,11 @@ import { Timeline } from "scrollback/terminal/timeline";
 
 const STEP_US = 5_000_000;
 const NOTHING = [];
+// What helps where the terminal cannot be read: {words, address()}. An empty address is the page's own.
+const HELPS = {
+  "sign-in": { words: "Sign in", address: signInAddress },
+  reload: { words: "Load again", address: () => "" },
+};
 
 export class ViewParts {
   #hits = NOTHING;
@@ -81,7 +87,7 @@ export class ViewParts {
     const hits = this.#hits;
     this.timeline.show({ atUs, endUs, activity, events, hits, shortensPauses: player.skipsPauses });
     this.clock.show(atUs, endUs);
-    this.controls.show({ does, following, isScrolledUp: !view.screen.atBottom, ended, atUs, endUs });
+    this.controls.show({ does, following: following && !view.connection.isRefused, isScrolledUp: !view.screen.atBottom, ended, atUs, endUs });
     this.part("moment").setAttribute("text", view.address);
     this.text.moved(does !== "pause" && !player.busy, `At ${shortClock(atUs)}${ended ? ` of ${shortClock(endUs)}` : ""}`);
     this.#offerEarlier(false);
@@ -116,15 +122,19 @@ export class ViewParts {
 
   gap({ offset, to }) {
     if (to <= offset || !offset) return;
-    this.notify(`${((to - offset) / 1e6).toFixed(1)} MB were left out to catch up.`, to);
+    this.notify(`${((to - offset) / 1e6).toFixed(1)} MB were left out to catch up.`, { loads: to });
   }
 
-  /** With `loads`, an offset, what was left out before it can be loaded. */
-  notify(text, loads = 0) {
+  /** With `loads`, an offset, what was left out before it can be loaded; with `help`, sign-in or reload, it leads there. */
+  notify(text, { loads = 0, help = "" } = {}) {
     this.part("notice-text").textContent = text;
     this.part("notice").hidden = !text;
     const load = this.part("load");
     load.hidden = !loads;
+    const link = this.part("help");
+    link.hidden = !help;
+    link.textContent = HELPS[help]?.words ?? "";
+    link.setAttribute("href", HELPS[help]?.address() ?? "");
     load.onclick = () => this.earlier.open({ offset: loads });
   }
 
