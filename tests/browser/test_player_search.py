@@ -1,5 +1,6 @@
 """The search inside one terminal: what it finds, where it lands, what stands in the address."""
 
+import json
 import re
 
 import pytest
@@ -343,3 +344,93 @@ def test_a_hit_whose_moment_is_not_found_says_so_and_one_that_is_left_does_not_c
     # Two turns of the page later it would have gone there.
     page.evaluate("() => new Promise((done) => setTimeout(() => requestAnimationFrame(done), 100))")
     expect_screen(page, lines(2))
+
+
+def hold_searches(page: Page) -> list[Route]:
+    """The searches of the page from now on, as they come, which wait until one continues them."""
+    held: list[Route] = []
+    page.route("**/search?*", lambda route: held.append(route))
+    return held
+
+
+def let_go(page: Page, held: list[Route]) -> None:
+    """Let the search that waits be answered, and the page do what it does then."""
+    # Playwright hands a request over while it is waited in.
+    until(lambda: page.evaluate("true") and bool(held), "the search is asked for")
+    held.pop().continue_()
+    expect(page.locator("[data-search-panel]")).not_to_have_attribute("aria-busy", "true")
+    # Two turns of the page later it would have gone to the hit.
+    page.evaluate("() => new Promise((done) => setTimeout(() => requestAnimationFrame(done), 200))")
+
+
+@needs_engine
+@pytest.mark.parametrize("key", ["2", "Space"])
+def test_the_hit_of_a_link_takes_nobody_back_who_went_on_before_it_was_found(page: Page, key: str) -> None:
+    search(page, "line 4")
+    address = page.locator("[data-search-hits] a").get_attribute("href")
+    assert address is not None
+    held = hold_searches(page)
+    page.goto(address)
+    expect_screen(page, lines(4))
+    page.locator("[data-screen]").focus()
+    page.keyboard.press(key)
+    let_go(page, held)
+    expect(status(page)).to_have_text("1 hit")
+    expect(page.locator(".terminal__hit")).to_have_count(0)
+    if key == "2":
+        expect_screen(page, lines(2))
+    else:
+        expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
+
+
+@needs_engine
+def test_enter_takes_nobody_back_who_went_on_before_anything_was_found(page: Page) -> None:
+    held = hold_searches(page)
+    search(page, "line 4")
+    page.keyboard.press("Enter")
+    page.locator("[data-screen]").focus()
+    page.keyboard.press("2")
+    let_go(page, held)
+    expect(status(page)).to_have_text("1 hit")
+    expect_screen(page, lines(2))
+    # Who asks for the next hit gets it.
+    page.keyboard.press("n")
+    expect_screen(page, lines(4))
+
+
+def test_whoever_opens_another_hit_is_not_taken_to_that_of_the_link(page: Page) -> None:
+    def hit(number: int) -> str:
+        offset = (number - 1) * len("line 1\r\n")
+        return json.dumps(
+            {
+                "offset": offset,
+                "at_us": number * SECOND_US,
+                "text": f"line {number}",
+                "start": 0,
+                "end": 6,
+                "place": f"{offset}.0000000{number}",
+            }
+        )
+
+    def done(next_: int | None) -> str:
+        return json.dumps(
+            {"done": True, "hits": 1, "is_cut": bool(next_), "searched": 1, "next": next_, "error": ""}
+        )
+
+    first = f"{hit(2)}\n{done(20)}\n"
+    rest = f"{hit(4)}\n{done(None)}\n"
+    held: list[Route] = []
+    page.route(
+        "**/search?*",
+        lambda route: held.append(route) if "from=" in route.request.url else route.fulfill(body=first),
+    )
+    page.goto(f"{page.url}?t=4&q=line&hit=24.00000004")
+    expect_screen(page, lines(4))
+    until(lambda: page.evaluate("true") and bool(held), "it searches on for the hit of the link")
+    page.locator("[data-search-hits] a").click()
+    expect_screen(page, lines(2))
+    held.pop().fulfill(body=rest)
+    expect(page.locator("[data-search-hits] a")).to_have_count(2)
+    page.evaluate("() => new Promise((done) => setTimeout(() => requestAnimationFrame(done), 200))")
+    expect_screen(page, lines(2))
+    expect(status(page)).to_have_text("1 of 2 hits")

@@ -93,7 +93,7 @@ export class SearchPanel {
     event?.stopPropagation();
     this.#stop();
     this.#asked = "";
-    this.#wanted = null;
+    this.#stay();
     this.#replace([]);
     this.panel.hidden = true;
     this.#address("");
@@ -131,8 +131,10 @@ export class SearchPanel {
     this.#landed = index < 0 ? null : { index, us: this.atUs() };
   }
 
-  /** The screen shows another moment than the one of the current hit. */
+  /** Whoever looks goes elsewhere, or on: to another moment than that of the current hit, or of one that is still to be found. */
   left() {
+    this.#stay();
+    if (this.current < 0) return;
     this.current = -1;
     this.list.mark(-1);
     this.#told();
@@ -230,9 +232,7 @@ export class SearchPanel {
   }
 
   #goToWanted(index) {
-    if (index < 0) return;
-    this.#wanted = null;
-    this.#go(index);
+    if (index >= 0) this.#go(index);
   }
 
   #offerWays() {
@@ -244,7 +244,14 @@ export class SearchPanel {
     if (this.ways.contains(activeElement) && activeElement.offsetParent === null) this.box.focus();
   }
 
+  /** What is found from now on takes nobody along. */
+  #stay() {
+    this.#wanted = null;
+    this.#landWhenFound = false;
+  }
+
   #go(index) {
+    this.#stay();
     this.current = index;
     this.list.mark(index);
     this.#told();

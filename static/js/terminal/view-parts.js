@@ -105,7 +105,7 @@ export class ViewParts {
   leftHit() {
     this.#turn += 1;
     this.mark.clear();
-    if (this.search.current >= 0) this.search.left();
+    this.search.left();
   }
 
   get shownFrom() {
