@@ -6,7 +6,7 @@ import time
 import pytest
 from playwright.sync_api import Page, Route, ViewportSize, WebSocketRoute, expect
 
-from sessions_app.models import Person
+from sessions_app.models import Person, Terminal
 from sessions_app.terminal.asciicast.model import Output
 from tests.browser import accessibility
 from tests.browser.conftest import OpenContext
@@ -533,6 +533,26 @@ def test_what_is_damaged_is_said_only_where_it_is(
     page.keyboard.press("2")
     expect_screen(page, lines(2))
     expect(notice).to_be_hidden()
+
+
+def test_a_recording_that_went_to_the_trash_is_said_to_be_gone(
+    signed_in_page: Page, server: Server, problems: Problems
+) -> None:
+    problems.allow("status of 404")
+    page = signed_in_page
+    recorder = counted()
+    open_terminal(page, recorder.terminal)
+    expect_screen(page, lines(10))
+    Terminal.objects.update(deleted_ms=1)
+    gone = "This terminal is gone: it may have been deleted or moved to the trash."
+    page.keyboard.press("2")
+    expect(page.locator("[data-notice-text]")).to_have_text(gone)
+    page.keyboard.press("/")
+    page.get_by_label("Search the output").fill("line")
+    expect(page.locator("[data-search-status]")).to_have_text(gone)
+    expect(page.locator("[data-search-retry]")).to_be_hidden()
+    page.locator("terminal-view").evaluate("(view) => view.parts.earlier.open({ offset: 30 })")
+    expect(page.locator("[data-earlier-title]")).to_have_text(gone)
 
 
 def earlier_text(page: Page) -> str:

@@ -2,6 +2,7 @@
 // server says why. `follower` says where to go on; `apply(frame, done)` draws one frame and calls done() when it is drawn.
 
 import { SteadySocket } from "scrollback/steady-socket";
+import { REFUSALS } from "scrollback/terminal/answers";
 import { HOLE } from "scrollback/terminal/follower";
 import { decodeFrame } from "scrollback/terminal/frames";
 
@@ -19,8 +20,8 @@ const TAKEN_BACK = 4011;
 const REASONS = {
   1000: "",
   4001: "You are signed out. Sign in again to go on.",
-  4003: "You may not see this terminal.",
-  4004: "This terminal is gone.",
+  4003: REFUSALS[403],
+  4004: REFUSALS[404],
   4009: "Your access has changed. Load the page again.",
   4010: "What is stored of this terminal is damaged: scrollback terminals rebuild with its id repairs its screens and text, a backup its output.",
 };

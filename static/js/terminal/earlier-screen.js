@@ -52,7 +52,7 @@ export class EarlierScreen {
       this.host.focus({ preventScroll: true });
     } catch (error) {
       if (turn !== this.#turn) return;
-      this.title.textContent = "What came before could not be loaded.";
+      this.title.textContent = error.words || "What came before could not be loaded.";
       tellIfSignedOut(error);
     } finally {
       if (turn === this.#turn) this.root.removeAttribute("data-busy");

@@ -173,7 +173,8 @@ export class SearchPanel {
       outcome = await searchTerminal(this.terminal, { query: this.#asked, regex: this.regex.checked, from }, { signal, found });
     } catch (error) {
       if (signal.aborted) return;
-      this.#say("The search was not answered.", { failed: true, retry: !tellIfSignedOut(error) });
+      const retry = !error.words && !tellIfSignedOut(error);
+      this.#say(error.words || "The search was not answered.", { failed: true, retry });
     }
     this.panel.removeAttribute("aria-busy");
     if (outcome) this.#finish(outcome, from);

@@ -53,7 +53,7 @@ export class SelectionBar {
     try {
       last = await this.#lastBefore(query);
     } catch (error) {
-      return tellIfSignedOut(error) || this.tell("The search was not answered.");
+      return tellIfSignedOut(error) || this.tell(error.words || "The search was not answered.");
     }
     if (last) this.land(last);
     else this.tell("When this was written is not in the index of the recording.");
