@@ -21,6 +21,7 @@ from tests import launching
 from tests.chromium import running_chromium
 from tests.databases import migrated
 from tests.flushing import triggers_let_go_of_flushes
+from tests.launching.forking import start_children_by
 
 # No test is timed: how long an example takes is for the machine, and for what else runs on it, to say.
 hypothesis_settings.register_profile(
@@ -39,6 +40,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="session", autouse=True)
 def programs_are_forked() -> Iterator[None]:
     launching.forks = True
+    start_children_by(launching.start_child)
     yield
     launching.forks = False
 
@@ -60,7 +62,8 @@ def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 
 @pytest.fixture
 def installed_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`scrollback` is started as a person starts it, by its script and with all of its imports."""
+    """`scrollback` is started as a person starts it, by its script and with all of its imports; so are the processes of
+    the terminal engine, as children of who started them."""
     monkeypatch.setattr(launching, "forks", False)
 
 

@@ -9,9 +9,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]  # its types are a package of their own
 import pytest
 from django.conf import settings
 
+from sessions_app.terminal.engine.model import EngineError, Output
+from sessions_app.terminal.engine.process import MEMORY_BYTES, EngineProcess
 from tests import launching
 from tests.launching.preloaded import CONSTANT_SETTINGS, ConstantSettings
 
@@ -108,6 +111,28 @@ def wait_until_zombie(status: Path) -> None:
     while "zombie" not in status.read_text():
         assert time.monotonic() < deadline, status.read_text()
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("forks", [True, False])
+def test_a_child_of_the_engine_answers_is_limited_and_ends(
+    monkeypatch: pytest.MonkeyPatch, forks: bool
+) -> None:
+    monkeypatch.setattr(launching, "forks", forks)
+    started = psutil.Process().children()
+    engine = EngineProcess()
+    try:
+        assert engine.screen(None, 80, 24, [Output(0, 0, b"drawn")]).rows[0].rstrip() == "drawn"
+        assert engine._screens._process is not None
+        child = psutil.Process(engine._screens._process.pid)
+        assert (child in set(psutil.Process().children()) - set(started)) != forks
+        assert child.rlimit(psutil.RLIMIT_AS) == (MEMORY_BYTES, MEMORY_BYTES)
+        assert os.getpgid(child.pid) == child.pid
+        child.kill()
+        with pytest.raises(EngineError, match="exit status -9"):
+            engine.screen(None, 80, 24, [])
+    finally:
+        engine.stop()
+    assert not child.is_running()
 
 
 def test_what_is_taken_for_the_same_everywhere_is_so(tmp_path: Path) -> None:

@@ -3,20 +3,21 @@
 A start of the program costs up to two seconds of a processor, nearly all of it imports. So it is forked from a process
 that has done them (`preloaded.py`), once for each process of pytest. From there on it is the same program: the
 installed script runs as `__main__` with the arguments, environment, folder and streams that it is given, and reads
-its settings from them. The fixture `installed_program` is for tests of the start itself: they start the script.
+its settings from them. The processes in which it draws terminals cost a quarter of a second each, and are forked too.
+The fixture `installed_program` is for tests of the start itself: they start the script.
 """
 
 import atexit
-import json
 import os
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping
-from inspect import signature
 from pathlib import Path
 from typing import Any, Final
+
+from tests.launching.forking import Forked
 
 SCROLLBACK = Path(sys.executable).parent / "scrollback"
 _PRELOADED: Final = Path(__file__).with_name("preloaded.py")
@@ -38,9 +39,6 @@ _FORKED_OPTIONS: Final = {
     *("args", "stdin", "stdout", "stderr", "env", "cwd", "umask", "process_group", "start_new_session"),
     *("bufsize", "text", "encoding", "errors"),
 }
-_PIPES: Final = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
-# A letter and a number.
-_TOLD_BYTES: Final = 5
 _END_DEADLINE_S: Final = 10.0
 _DATABASE_URL: Final = "SCROLLBACK_DATABASE_URL"
 # How the end of a process is noticed; elsewhere than on Linux each start is a real one.
@@ -75,6 +73,13 @@ def run_program(
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
+def start_child(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+    """The terminal engine's child, as `sessions_app.terminal.engine.process` starts it."""
+    if forks and _CAN_FORK:
+        return _ForkedChild(command, **options)
+    return subprocess.Popen(command, **options)
+
+
 def _is_plain(environment: Mapping[str, str]) -> bool:
     """Django looks at DEBUG and at the engine as it defines models, and no file may have its own word on them."""
     home = environment.get("SCROLLBACK_HOME")
@@ -86,17 +91,19 @@ def _is_plain(environment: Mapping[str, str]) -> bool:
 
 
 class Source:
-    """The process that the program is forked from."""
+    """The process that the program is forked from, or, for what it forks itself, the engine's child."""
 
-    def __init__(self, engine: str, environment: Mapping[str, str]) -> None:
-        self._control, theirs = socket.socketpair()
+    def __init__(self, what: str, environment: Mapping[str, str], *others: "Source") -> None:
+        self.control, theirs = socket.socketpair()
         with theirs:
+            handles = [theirs.fileno(), *(other.control.fileno() for other in others)]
             self._process = subprocess.Popen(
-                [sys.executable, str(_PRELOADED), engine, str(theirs.fileno())],
-                env=environment,
+                [sys.executable, str(_PRELOADED), what, *map(str, handles)],
+                # Nothing else of it matters there: what is forked gets its own environment.
+                env={"PATH": os.environ["PATH"], **_read_at_start(environment)},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+                pass_fds=handles,
                 # The keyboard's interrupt is for pytest.
                 start_new_session=True,
             )
@@ -104,93 +111,42 @@ class Source:
 
     def close(self) -> None:
         """It ends when nobody can ask it any more."""
-        self._control.close()
+        self.control.close()
         try:
             self._process.wait(_END_DEADLINE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
 
-    def fork(self, request: Mapping[str, Any], streams: list[int]) -> tuple[int, socket.socket]:
-        """The number of the new process, and where its end will be told. It is waited for until that is closed."""
-        ours, theirs = socket.socketpair()
-        try:
-            with theirs:
-                socket.send_fds(self._control, [b"f"], [theirs.fileno(), *streams])
-            with ours.makefile("rwb") as lines:
-                lines.write(json.dumps(request).encode() + b"\n")
-                lines.flush()
-                told = lines.read(_TOLD_BYTES)
-        except ConnectionError:
-            told = b""
-        if not told.startswith(b"b"):
-            ours.close()
-            raise RuntimeError("the program could not be forked; what was wrong is on standard error")
-        return int.from_bytes(told[1:]), ours
-
 
 def _source(environment: Mapping[str, str]) -> Source:
-    read_at_start = {name: value for name, value in environment.items() if name.startswith(_READ_AT_START)}
     engine = "postgresql" if environment.get(_DATABASE_URL, "").startswith("postgres") else "sqlite3"
-    key = (engine, *sorted(read_at_start.items()))
+    key = (engine, *_read_at_start(environment).items())
+    children = _child_source(environment)
     with _lock:
         if key not in _sources:
-            # Nothing else of it matters there: the program gets its own environment.
-            _sources[key] = Source(engine, {"PATH": os.environ["PATH"], **read_at_start})
+            _sources[key] = Source(engine, environment, children)
         return _sources[key]
 
 
-class _Forked(subprocess.Popen[Any]):
-    """Pipes, `communicate` and all are those of `subprocess`; how a process is made and waited for is not."""
-
-    _end: socket.socket
-
-    def _execute_child(self, *values: Any) -> None:
-        given = signature(subprocess.Popen._execute_child).bind(self, *values).arguments  # type: ignore[attr-defined]
-        theirs = (given["p2cread"], given["c2pwrite"], given["errwrite"])
-        request = {
-            "command": given["args"],
-            "environment": dict(given["env"]),
-            "folder": os.path.abspath(given["cwd"] or os.getcwd()),
-            "umask": given["umask"] if given["umask"] >= 0 else _umask(),
-            "new_session": given["start_new_session"],
-            "process_group": given["process_group"],
-        }
-        try:
-            streams = [stream if handle < 0 else handle for stream, handle in enumerate(theirs)]
-            self.pid, self._end = _source(given["env"]).fork(request, streams)
-            self._child_created = True
-        finally:
-            self._close_pipe_fds(*(given[name] for name in _PIPES))  # type: ignore[attr-defined]
-
-    def _try_wait(self, flags: int) -> tuple[int, int]:
-        if self._end.fileno() < 0:
-            # Another thread was told.
-            return 0, 0
-        self._end.setblocking(not flags & os.WNOHANG)
-        try:
-            told = self._end.recv(_TOLD_BYTES)
-        except BlockingIOError:
-            return 0, 0
-        self._end.close()
-        if not told:
-            raise RuntimeError("the process that the program was forked from is gone")
-        return self.pid, int.from_bytes(told[1:])
-
-    def _internal_poll(self, _deadstate: int | None = None, **_: Any) -> int | None:
-        if self.returncode is None and self._waitpid_lock.acquire(False):  # type: ignore[attr-defined]
-            try:
-                process_id, status = self._try_wait(os.WNOHANG)
-                if process_id:
-                    self._handle_exitstatus(status)  # type: ignore[attr-defined]
-            finally:
-                self._waitpid_lock.release()  # type: ignore[attr-defined]
-        return self.returncode
+def _child_source(environment: Mapping[str, str]) -> Source:
+    key = ("child", *_read_at_start(environment).items())
+    with _lock:
+        if key not in _sources:
+            _sources[key] = Source("child", environment)
+        return _sources[key]
 
 
-def _umask() -> int:
-    """Of this process; asking `os.umask` would change it for a moment, and for every thread."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("Umask:"):
-            return int(line.split()[1], 8)
-    raise RuntimeError("the kernel does not tell the umask")
+def _read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: environment[name] for name in sorted(environment) if name.startswith(_READ_AT_START)}
+
+
+class _Forked(Forked):
+    def _control(self, environment: Mapping[str, str]) -> socket.socket:
+        return _source(environment).control
+
+
+class _ForkedChild(Forked):
+    def _control(self, environment: Mapping[str, str]) -> socket.socket:
+        # What it is given beside this process' environment says where the project is, which is known there.
+        return _child_source(os.environ).control

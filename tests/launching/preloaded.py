@@ -1,5 +1,7 @@
 """Imports what `scrollback` imports, and then forks the program again and again, as tests/launching asks for it.
 
+Another one does so with what the terminal engine's child imports, as forked programs ask for it.
+
 A program from here must be the one that a new interpreter would run. So nothing may be kept that a start decides:
 
 - Django's settings are there without those that the environment decides. A module that reads one of them as it is
@@ -21,12 +23,16 @@ import select
 import socket
 import sys
 import threading
+from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 # What is told of a program: its number, and then how it ended, as `os.waitpid` would tell it.
 BEGUN, ENDED = b"b", b"e"
 NUMBER_BYTES = 4
 STREAMS = 3
+# What else the engine's child is given: its connection, and whose end ends it.
+OWN_HANDLES = 2
+ROOT = Path(__file__).resolve().parents[2]
 # The same in every environment, which tests/test_launching.py holds.
 CONSTANT_SETTINGS = (
     *("AUTH_USER_MODEL", "DEFAULT_AUTO_FIELD", "INSTALLED_APPS", "LANGUAGE_CODE", "LOGIN_URL", "TIME_ZONE"),
@@ -176,15 +182,16 @@ def require_nothing_open(*known: int) -> None:
         raise RuntimeError("a file is open before the fork")
 
 
-class Forked(NamedTuple):
+class Order(NamedTuple):
     """What a forked process is there for."""
 
     request: Request
     connection: socket.socket
-    streams: list[int]
+    # Its three streams, and what else it is given.
+    handles: list[int]
 
 
-def serve(control: socket.socket) -> Forked | None:
+def serve(control: socket.socket) -> Order | None:
     """Fork whenever it is asked for. Returns in each forked process, and with None when nobody can ask any more."""
     children: dict[int, Child] = {}
     events = select.poll()
@@ -195,10 +202,10 @@ def serve(control: socket.socket) -> Forked | None:
                 events.unregister(descriptor)
                 child.notice(descriptor)
                 continue
-            asked, handles, _, _ = socket.recv_fds(control, 1, 1 + STREAMS)
+            asked, handles, _, _ = socket.recv_fds(control, 1, 1 + STREAMS + OWN_HANDLES)
             if not asked:
                 return None
-            connection, streams = socket.socket(fileno=handles[0]), handles[1:]
+            connection, given = socket.socket(fileno=handles[0]), handles[1:]
             with connection.makefile("rb") as lines:
                 request = Request(**json.loads(lines.readline()))
             process_id = os.fork()
@@ -206,16 +213,16 @@ def serve(control: socket.socket) -> Forked | None:
                 for child in {*children.values()}:
                     child.close()
                 control.close()
-                return Forked(request, connection, streams)
-            for stream in streams:
-                os.close(stream)
+                return Order(request, connection, given)
+            for handle in given:
+                os.close(handle)
             child = Child(connection, process_id)
             for watched in child.watched():
                 children[watched] = child
                 events.register(watched, select.POLLIN)
 
 
-def become(request: Request, connection: socket.socket, streams: list[int]) -> None:
+def become(request: Request, connection: socket.socket, handles: list[int]) -> None:
     """Make this process what a new one would be as it begins with the script, and tell its number."""
     if request.new_session:
         os.setsid()
@@ -225,7 +232,7 @@ def become(request: Request, connection: socket.socket, streams: list[int]) -> N
     os.chdir(request.folder)
     os.environ.clear()
     os.environ.update(request.environment)
-    for number, stream in enumerate(streams):
+    for number, stream in enumerate(handles[:STREAMS]):
         # They lie above 2, where this process has its own.
         os.dup2(stream, number)
         os.close(stream)
@@ -256,20 +263,55 @@ def stream_on(number: int, like: TextIO) -> io.TextIOWrapper:
     )
 
 
-def main(engine: str, control: socket.socket) -> str:
-    """Returns in each forked process, with the script that is to be run there."""
-    preload(engine)
-    require_nothing_open(control.fileno())
+def preload_child(control: socket.socket) -> None:
+    """Once it is asked for: most tests draw no terminal."""
+    select.select([control], [], [])
+    child = importlib.import_module("sessions_app.terminal.engine.child")
+    child.warm_up()
+
+
+def fork_children(control: socket.socket) -> None:
+    """From here on a program does not start the engine's child, but has it forked there."""
+    sys.path.append(str(ROOT))
+    forking = importlib.import_module("tests.launching.forking")
+    sys.path.remove(str(ROOT))
+
+    class ForkedChild(forking.Forked):  # type: ignore[name-defined, misc]
+        def _control(self, environment: object) -> socket.socket:
+            return control
+
+    forking.start_children_by(ForkedChild)
+
+
+def main(what: str, control: socket.socket, children: socket.socket | None) -> Order:
+    """Returns in each forked process, with what is to be run there."""
+    if children is None:
+        preload_child(control)
+    else:
+        preload(what)
+        fork_children(children)
+    require_nothing_open(*(each.fileno() for each in (control, children) if each is not None))
     # What is here already is not to be looked through, and so not copied, by each that is forked.
     gc.collect()
     gc.freeze()
-    forked = serve(control)
-    if forked is None:
+    order = serve(control)
+    if order is None:
         sys.exit()
-    become(*forked)
-    return forked.request.command[0]
+    become(*order)
+    return order
 
 
 if __name__ == "__main__":
+    own, *others = (socket.socket(fileno=int(handle)) for handle in sys.argv[2:])
+    for each in (own, *others):
+        # What a program starts has nothing to do with it.
+        each.set_inheritable(False)
+    order = main(sys.argv[1], own, others[0] if others else None)
     # Out here, so that the program ends as the interpreter ends.
-    runpy.run_path(main(sys.argv[1], socket.socket(fileno=int(sys.argv[2]))), run_name="__main__")
+    if others:
+        runpy.run_path(order.request.command[0], run_name="__main__")
+    else:
+        # Behind the module's name stand the two handles as they were there.
+        last = order.request.command[-OWN_HANDLES:]
+        child = importlib.import_module("sessions_app.terminal.engine.child")
+        sys.exit(child.main([*map(str, order.handles[STREAMS:]), *last]))

@@ -124,7 +124,7 @@ def _end_with_parent(life: int) -> None:
     os._exit(0)
 
 
-def _warm_up() -> None:
+def warm_up() -> None:
     """Make the library's code and cffi's types ready before anyone waits for them."""
     engine = GhosttyEngine(80, 24)
     engine.feed(b"\x1b[?1049h")
@@ -142,7 +142,7 @@ def main(arguments: list[str]) -> int:
     connection = socket.socket(fileno=descriptor)
     work = Work()
     if ENGINE:
-        _warm_up()
+        warm_up()
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     connection.sendall(FRAME.pack(0))
     while (header := _receive(connection, FRAME.size)) is not None:

@@ -19,6 +19,7 @@ from tests.sessions_app.terminal.engine.recordings import random_writes
 pytestmark = pytest.mark.once
 
 
+@pytest.mark.usefixtures("installed_program")
 @pytest.mark.parametrize("seed", [1, 3])
 def test_hostile_output_is_derived_within_its_limits(seed: int) -> None:
     figures = attack(3, seed)

@@ -18,8 +18,8 @@ from sessions_app.terminal.engine.model import EngineBusy, EngineError, Keyframe
 from sessions_app.terminal.engine.process import EngineProcess
 from tests.sessions_app.terminal.engine.recordings import sampled
 
-# Nothing here reaches a database.
-pytestmark = pytest.mark.once
+# Nothing here reaches a database. Children are started as they are where nothing is tested.
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("installed_program")]
 
 DEADLINE_S = 30.0
 
