@@ -5,6 +5,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from benchmarks.processes import Failed
 from benchmarks.websocket import Closed, WebSocket
@@ -19,12 +20,25 @@ PATIENCE_S = 3.0
 type Step = bytes | Output | Resize
 
 
+@dataclass
+class Showing:
+    """What a viewer showed from one fresh terminal of `size` to the next.
+
+    It began with `screen`, which draws what was out after `begun` bytes, and went on by `steps` up to `end` bytes.
+    """
+
+    size: tuple[int, int]
+    begun: int = 0
+    screen: bytes = b""
+    steps: list[Step] = field(default_factory=list)
+    end: int = 0
+
+
 class Viewer(threading.Thread):
     """Follows a terminal to its end over any number of connections.
 
     `written` is all output that anybody may have seen. What the viewer shows beyond, before or instead of it is
-    counted in `wrong`; `steps` draw its screen in a fresh terminal of `size`, which begins with what was out after
-    `begun` bytes.
+    counted in `wrong`; `showings` are all that it showed.
     """
 
     def __init__(
@@ -43,11 +57,10 @@ class Viewer(threading.Thread):
         self._random = random.Random(seed)
         self._attached = attached
         self._follower = Follower()
-        self._shown = 0
         self.wrong: Counter[str] = Counter()
         self.told: Counter[str] = Counter()
         self.failure: BaseException | None = None
-        self.size, self.steps, self.begun = size, list[Step](), 0
+        self.showings = [Showing(size)]
 
     def run(self) -> None:
         try:
@@ -61,7 +74,7 @@ class Viewer(threading.Thread):
         if chance < 0.1 and not self._attached.is_over:
             # A page that is opened anew.
             self._follower = Follower()
-            self._begin(self._first_size, 0)
+            self.showings.append(Showing(self._first_size))
         elif chance < 0.3:
             # A phone that sleeps for a while.
             self._attached.rest(self._random.random())
@@ -93,29 +106,25 @@ class Viewer(threading.Thread):
                 return
 
     def _show(self, frame: wire.Frame) -> None:
+        showing = self.showings[-1]
         match frame:
             case wire.OutputFrame(offset, _, data):
-                if offset != self._shown:
-                    self.wrong["hole" if offset > self._shown else "duplicate"] += 1
+                if offset != showing.end:
+                    self.wrong["hole" if offset > showing.end else "duplicate"] += 1
                 if data != self._written[offset : offset + len(data)]:
                     self.wrong["other bytes"] += 1
-                self._shown = offset + len(data)
-                self.steps.append(data)
+                showing.end = offset + len(data)
+                showing.steps.append(data)
             case wire.KeyframeFrame(offset, _, cols, rows, data):
-                self._begin((cols, rows), offset)
-                self.steps.append(data)
+                self.showings.append(Showing((cols, rows), offset, data, end=offset))
                 self.told["screen" if data else "empty screen"] += 1
             case wire.ResizeFrame(offset, time_us, cols, rows):
-                self.steps.append(Resize(0, offset, time_us, cols, rows))
+                showing.steps.append(Resize(0, offset, time_us, cols, rows))
                 self.told["resize"] += 1
             case wire.GapFrame():
                 self.told["gap"] += 1
             case _:
                 pass
-
-    def _begin(self, size: tuple[int, int], offset: int) -> None:
-        self.size, self.steps, self.begun = size, [], offset
-        self._shown = offset
 
 
 class Attaches:
