@@ -155,8 +155,18 @@ def local_address(host: str, port: int) -> str:
     localhost, there may be two, one for each kind of address.
     """
     if host in _LOOPBACK_NAMES:
-        host = "::1" if "[::1]" in _LOOPBACK_NAMES[host] else "127.0.0.1"
+        host = "::1" if "[::1]" in _LOOPBACK_NAMES[host] and _has_ipv6_loopback() else "127.0.0.1"
     return addresses_of(host, port)[0]
+
+
+def _has_ipv6_loopback() -> bool:
+    """Without it `::` can be listened on all the same, and takes what comes to addresses of IPv4."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 def own_origins(host: str, port: int) -> list[str]:

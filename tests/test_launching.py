@@ -132,7 +132,7 @@ def test_a_child_of_the_engine_answers_is_limited_and_ends(
             engine.screen(None, 80, 24, [])
     finally:
         engine.stop()
-    assert not child.is_running()
+    assert psutil.wait_procs([child], DEADLINE_S) == ([child], [])
 
 
 def test_what_is_taken_for_the_same_everywhere_is_so(tmp_path: Path) -> None:

@@ -64,8 +64,9 @@ class Hub:
             thread.join(timeout=STOP_S)
 
     def _run(self) -> None:
-        stop_listening = nudges.listen(self._awake.set)
-        stop_telling = nudges.listen_personally(self._tell_person)
+        # Of this thread's own: one that was stopped and ends late must not take the next one's away.
+        stop_listening = nudges.listen(lambda: self._awake.set())
+        stop_telling = nudges.listen_personally(lambda *told: self._tell_person(*told))
         try:
             _Looking(self).run()
         finally:

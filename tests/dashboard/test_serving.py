@@ -40,8 +40,9 @@ BY_IPV6 = {"[::1]", "localhost", "console.localhost"}
     ],
 )
 def test_recorders_know_it_by_the_names_that_lead_to_what_it_listens_on(
-    settings: Settings, host: str, names: set[str], address: str
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, host: str, names: set[str], address: str
 ) -> None:
+    monkeypatch.setattr(serving, "_has_ipv6_loopback", lambda: True)
     settings.ALLOWED_HOSTS = [*own_names("127.0.0.1"), "console.example"]
     settings.CSRF_TRUSTED_ORIGINS = ["https://console.example"]
     serving.answer_to(host)
@@ -53,3 +54,8 @@ def test_recorders_know_it_by_the_names_that_lead_to_what_it_listens_on(
     expected = {f"http://{name}:8765" for name in names | elsewhere | {"console.example"}}
     assert set(origins) == expected | {"https://console.example"}
     assert serving.local_address(host, 8765) == f"http://{address}:8765/"
+
+
+def test_where_ipv6_is_switched_off_all_addresses_are_those_of_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "_has_ipv6_loopback", lambda: False)
+    assert serving.local_address("::", 8765) == "http://127.0.0.1:8765/"

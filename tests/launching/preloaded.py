@@ -207,7 +207,14 @@ def serve(control: socket.socket) -> Order | None:
                 return None
             connection, given = socket.socket(fileno=handles[0]), handles[1:]
             with connection.makefile("rb") as lines:
-                request = Request(**json.loads(lines.readline()))
+                line = lines.readline()
+            if not line:
+                # Whoever asked was killed meanwhile.
+                connection.close()
+                for handle in given:
+                    os.close(handle)
+                continue
+            request = Request(**json.loads(line))
             process_id = os.fork()
             if process_id == 0:
                 for child in {*children.values()}:

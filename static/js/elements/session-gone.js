@@ -24,5 +24,5 @@ export function showGone(isTrashed) {
 export function showBack() {
   const asking = document.querySelector("[data-gone] .htmx-request");
   if (!asking) location.reload();
-  else asking.addEventListener("htmx:afterRequest", ({ detail }) => detail.successful || location.reload(), { once: true });
+  else asking.addEventListener("htmx:afterRequest", ({ detail: { xhr } }) => xhr.status === 204 || location.reload(), { once: true });
 }
