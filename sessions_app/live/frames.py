@@ -28,6 +28,8 @@ DRAWN_EVERY_BYTES = 32 * 1024
 DRAWN_ROWS = 400
 # Terminals of which the last one that was drawn is kept.
 _DRAWN_TERMINALS = 8
+# From a keyframe at most so far away: the threads that read this are needed for news and handshakes too.
+_FARTHEST_DRAWN_BYTES = 4 * 1024 * 1024
 # Most are drawn in a tenth of that. Who has waited so long for those of others takes one that is kept.
 _TURN_S = 0.1
 
@@ -118,7 +120,10 @@ class _Drawings:
             return kept
 
     def _draw(self, terminal: Terminal, offset: int) -> Start | None:
-        drawn = start_drawn_at(terminal, place_behind(terminal, offset), scrollback_rows=DRAWN_ROWS)
+        place = place_behind(terminal, offset)
+        drawn = start_drawn_at(
+            terminal, place, scrollback_rows=DRAWN_ROWS, farthest_bytes=_FARTHEST_DRAWN_BYTES
+        )
         if drawn is not None:
             with self._lock:
                 self._kept[terminal.pk] = drawn

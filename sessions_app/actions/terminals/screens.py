@@ -18,6 +18,7 @@ from sessions_app.terminal.engine.model import (
     Redrawn,
     Screen,
     StyledScreen,
+    Unfinished,
 )
 from sessions_app.terminal.engine.process import EngineProcess
 from sessions_app.terminal.engine.version import ENGINE
@@ -28,9 +29,9 @@ _FARTHEST_BYTES: Final = 32 * 1024 * 1024
 _DEADLINE_S: Final = 5.0
 # Of most output a row is shorter.
 ROW_BYTES: Final = 128
-# Who wants a nearer screen to begin with has a farther one: neither is read for it what lies so far from a keyframe,
-# nor is it waited for longer, nor tried again in a while where the engine could not.
-_FARTHEST_REDRAWN_BYTES: Final = 4 * 1024 * 1024
+# Who wants a nearer screen to begin with has a farther one: it is not waited for longer, nor tried again in a while
+# where the engine could not, nor so far behind that place.
+_REFUSED_BYTES: Final = 4 * 1024 * 1024
 _REDRAW_S: Final = 1.0
 _REFUSED_S: Final = 10.0
 
@@ -68,28 +69,30 @@ def styled_screen_of(terminal: Terminal, place: Cursor) -> StyledScreen:
     return screen_engine().styled(way.start, way.cols, way.rows, way.items)
 
 
-def redrawn_at(terminal: Terminal, place: Cursor, *, scrollback_rows: int) -> Redrawn:
+def redrawn_at(
+    terminal: Terminal, place: Cursor, *, scrollback_rows: int, farthest_bytes: int | None = None
+) -> Redrawn:
     """The screen at any place as output that draws it again, with up to so many rows above it.
 
-    Keyframes carry no such rows, so it is drawn from one that lies some way before. Where the engine could not do that,
-    or only as more than a viewer is given, this is what is answered nearby for ten seconds. Raises EngineError,
-    CorruptData.
+    Keyframes carry no such rows, so it is drawn from one that lies some way before, `farthest_bytes` at most. Where the
+    engine could not do that, or only as more than a viewer is given, this is what is answered nearby for ten seconds.
+    Raises EngineError, CorruptData.
     """
     if _refusals.hold_at(terminal.pk, place.offset):
         raise EngineError("No screen could be drawn there a moment ago.")
     above_bytes = scrollback_rows * ROW_BYTES
-    way = _way_to(terminal, place, above_bytes=above_bytes, farthest_bytes=_FARTHEST_REDRAWN_BYTES)
+    way = _way_to(terminal, place, above_bytes=above_bytes, farthest_bytes=farthest_bytes)
     try:
         drawn = screen_engine().redraw(
             way.start, way.cols, way.rows, way.items, scrollback_rows=scrollback_rows, deadline_s=_REDRAW_S
         )
         _check_size(drawn)
-    except EngineBusy:
-        # Which says nothing of this terminal.
+    except (EngineBusy, Unfinished):
+        # Which says nothing of other places, nor of this one in a moment.
         raise
     except EngineError:
         begin = way.start.offset if way.start is not None else 0
-        _refusals.add(terminal.pk, begin, place.offset + _FARTHEST_REDRAWN_BYTES)
+        _refusals.add(terminal.pk, begin, place.offset + _REFUSED_BYTES)
         raise
     return drawn
 

@@ -63,13 +63,15 @@ def start_at(terminal: Terminal, offset: int, *, heavy: bool = False) -> Start |
     return _beginning(terminal) if offset == 0 else None
 
 
-def start_drawn_at(terminal: Terminal, place: Cursor, *, scrollback_rows: int) -> Start | None:
-    """The screen of this very place, drawn now; None where the engine cannot do that soon.
+def start_drawn_at(
+    terminal: Terminal, place: Cursor, *, scrollback_rows: int, farthest_bytes: int | None = None
+) -> Start | None:
+    """The screen of this very place, drawn now; None where the engine cannot do that soon, as redrawn_at.
 
     The server's engine takes some milliseconds for what takes a browser a tenth of a second.
     """
     try:
-        drawn = redrawn_at(terminal, place, scrollback_rows=scrollback_rows)
+        drawn = redrawn_at(terminal, place, scrollback_rows=scrollback_rows, farthest_bytes=farthest_bytes)
         time_us = time_at(terminal, place.offset)
     except (EngineError, CorruptData):
         # A kept screen may lie behind the output that is damaged.

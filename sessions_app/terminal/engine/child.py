@@ -30,6 +30,7 @@ from sessions_app.terminal.engine.model import (
     Resize,
     Screen,
     StyledScreen,
+    Unfinished,
 )
 from sessions_app.terminal.engine.version import ENGINE
 
@@ -53,7 +54,7 @@ class Work:
                 return encode_answer(self._derive(request, items))
             return encode_answer(_screen(request, items))
         except EngineError as error:
-            return encode_refusal(str(error))
+            return encode_refusal(str(error), is_unfinished=isinstance(error, Unfinished))
         except Exception as error:
             # The others that are kept are well; whoever asked is told.
             return encode_refusal(f"{type(error).__name__}: {error}")

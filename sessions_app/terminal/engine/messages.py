@@ -20,12 +20,13 @@ from sessions_app.terminal.engine.model import (
     Resize,
     Screen,
     StyledScreen,
+    Unfinished,
 )
 
 MAX_FRAME_BYTES = 1 << 30
 FRAME = struct.Struct("<I")
 #: First byte of an answer.
-DONE, REFUSED = b"\x00", b"\x01"
+DONE, REFUSED, UNFINISHED = b"\x00", b"\x01", b"\x02"
 
 type Ask = Literal["derive", "finish", "screen", "styled", "redraw"]
 
@@ -107,9 +108,9 @@ def encode_answer(answer: Derived | Screen | StyledScreen | Redrawn) -> bytes:
     return DONE + _encoder.encode(answer)
 
 
-def encode_refusal(reason: str) -> bytes:
+def encode_refusal(reason: str, *, is_unfinished: bool = False) -> bytes:
     """A frame's content."""
-    return REFUSED + reason.encode("utf-8", "replace")
+    return (UNFINISHED if is_unfinished else REFUSED) + reason.encode("utf-8", "replace")
 
 
 def derived_of(frame: bytes) -> Derived:
@@ -128,11 +129,12 @@ def styled_of(frame: bytes) -> StyledScreen:
 
 
 def redrawn_of(frame: bytes) -> Redrawn:
-    """The screen as output. Raises EngineError when the child says so."""
+    """The screen as output. Raises EngineError when the child says so, of it Unfinished."""
     return _decode_redrawn(_content(frame))
 
 
 def _content(frame: bytes) -> memoryview:
     if frame[:1] != DONE:
-        raise EngineError(frame[1:].decode("utf-8", "replace"))
+        kind = Unfinished if frame[:1] == UNFINISHED else EngineError
+        raise kind(frame[1:].decode("utf-8", "replace"))
     return memoryview(frame)[1:]

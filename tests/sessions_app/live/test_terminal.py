@@ -396,7 +396,7 @@ def test_a_screen_that_is_being_drawn_holds_up_no_other_terminal(monkeypatch: py
     hostile, plain, drawn = start_recorder(), start_recorder(), start_recorder()
     begun, go_on = threading.Event(), threading.Event()
 
-    def start_drawn_at(terminal: Terminal, place: Cursor, *, scrollback_rows: int) -> Start | None:
+    def start_drawn_at(terminal: Terminal, place: Cursor, **_: int) -> Start | None:
         if terminal.pk == hostile.terminal.pk:
             begun.set()
             assert go_on.wait(PATIENCE_S)

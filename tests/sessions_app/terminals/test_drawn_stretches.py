@@ -16,11 +16,19 @@ from sessions_app.actions.terminals.playing import DRAWN_ROWS, stretch_of_moment
 from sessions_app.actions.terminals.refusals import Refusals
 from sessions_app.actions.terminals.screens import place_at, place_behind, screen_at, stop_screens
 from sessions_app.actions.terminals.sealing import seal
+from sessions_app.actions.terminals.starting import start_drawn_at
 from sessions_app.actions.terminals.working import Workshop
 from sessions_app.models import Terminal
 from sessions_app.terminal import wire
 from sessions_app.terminal.engine.ghostty import GhosttyEngine
-from sessions_app.terminal.engine.model import MAX_KEYFRAME_BYTES, EngineBusy, EngineError, Redrawn, Screen
+from sessions_app.terminal.engine.model import (
+    MAX_KEYFRAME_BYTES,
+    EngineBusy,
+    EngineError,
+    Redrawn,
+    Screen,
+    Unfinished,
+)
 from sessions_app.terminal.engine.process import EngineProcess
 from sessions_app.terminal.engine.version import ENGINE
 from tests.factories import make_person, signed_in
@@ -306,9 +314,14 @@ def test_what_could_not_be_drawn_is_not_tried_again_nearby_for_a_while(
     assert drawings.asked_for(terminal, 1_400_000)
 
 
-def test_that_others_had_the_engine_is_no_reason_not_to_try_again(drawings: Drawings) -> None:
+@pytest.mark.parametrize(
+    "ends", [EngineBusy("others"), Unfinished("within a long string")], ids=["others had it", "unfinished"]
+)
+def test_what_says_nothing_of_the_place_is_no_reason_not_to_try_again(
+    drawings: Drawings, ends: EngineError
+) -> None:
     terminal = long_recording()
-    drawings.ends = EngineBusy("others")
+    drawings.ends = ends
     assert drawings.asked_for(terminal, 1_400_000)
     assert drawings.asked_for(terminal, 1_400_000)
 
@@ -324,16 +337,22 @@ def test_so_far_from_a_keyframe_nothing_is_read_to_draw_a_screen(
         return iter(())
 
     monkeypatch.setattr(screens, "read_from", read_from)
-    monkeypatch.setattr(screens, "_FARTHEST_REDRAWN_BYTES", 1_500_000)
-    assert drawings.asked_for(terminal, 2_500_000)
-    assert not drawings.asked_for(terminal, 2_500_001)
+
+    def is_drawn_within(farthest_bytes: int | None, offset: int = 2_500_001) -> bool:
+        place = place_behind(terminal, offset)
+        return start_drawn_at(terminal, place, scrollback_rows=0, farthest_bytes=farthest_bytes) is not None
+
+    assert is_drawn_within(1_500_000, 2_500_000)
+    assert not is_drawn_within(1_500_000)
     assert read == [1_500_000]
     # Who has nothing else waits longer.
-    assert screen_at(terminal, 2_500_001).cols == 80
-    assert read == [1_500_000, 1_500_001]
+    assert is_drawn_within(None)
+    assert drawings.asked_for(terminal, 2_500_001)
+    monkeypatch.setattr(screens, "_FARTHEST_BYTES", 1_400_000)
+    assert not is_drawn_within(None)
     # And once there is a keyframe it is drawn at once.
     make_keyframe(terminal, 2_400_000)
-    assert drawings.asked_for(terminal, 2_500_001)
+    assert is_drawn_within(1_500_000)
 
 
 @pytest.mark.parametrize("query", ["us=x", "us=-1", "to=-1", "to=1e3", "us=" + "9" * 40])
