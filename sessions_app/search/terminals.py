@@ -1,16 +1,19 @@
 """Search inside one terminal, over the lines that were derived from its output, oldest first.
 
-Blocks are read in batches, and searched beside each other by a few threads: unpacking and searching let go of the
-interpreter, so on two cores 1 GB of text takes about a second. What comes out keeps its order.
+Blocks are read in batches, a few at once, and batches are searched beside each other by a few threads while the next
+ones are read: unpacking and searching let go of the interpreter, so on two cores 1 GB of text takes about a second.
+What comes out keeps its order.
 """
 
+import logging
 import os
 import uuid
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from itertools import batched
 from typing import Any
 
 import psycopg
@@ -18,14 +21,20 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from dashboard.lib.db import vendor
+from dashboard.lib.errors import CorruptData
 from sessions_app.models import TerminalText
 from sessions_app.models.blob import unpack
 from sessions_app.terminal.line_search import LineHit, Pattern, find_in_block
+from sessions_app.terminal.lines import LinesError
+
+logger = logging.getLogger(__name__)
 
 # Two MB of text: long enough to be worth a thread's while, short enough to be stopped after.
 _BATCH_BLOCKS = 32
 # The first hit is waited for.
 _FIRST_BLOCKS = 2
+# Asked for at once. A question costs as much as the search of a batch, most of it not for what it brings.
+_ASKED_BATCHES = 4
 _THREADS = min(4, os.cpu_count() or 1)
 
 
@@ -35,21 +44,27 @@ type _Row = tuple[int, int, int, str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """Everything before and at offset `end` was looked at; `hits` are those since the one before."""
+    """Everything before and at offset `end` was looked at; `hits` are those since the one before.
+
+    But for blocks that could not be read, where any are `damaged`.
+    """
 
     end: int
     hits: list[LineHit]
+    damaged: bool = False
 
 
 def search_text(
     terminal_id: uuid.UUID, pattern: Pattern, *, after: int = -1, deadline: float | None = None
 ) -> Iterator[Searched]:
-    """Lines at offsets beyond `after` that match, batch by batch. Raises TimeIsUp, LinesError, CorruptData."""
+    """Lines at offsets beyond `after` that match, batch by batch. Raises TimeIsUp."""
     waiting: deque[Future[Searched]] = deque()
     try:
-        for batch in _batches(terminal_id, after):
-            waiting.append(_threads().submit(_search_batch, batch, pattern, after, deadline))
-            if len(waiting) > _THREADS:
+        for batches in _batches(terminal_id, after):
+            for batch in batches:
+                waiting.append(_threads().submit(_search_batch, batch, pattern, after, deadline))
+            # These keep the threads busy while the next ones are read.
+            while waiting and (len(waiting) > _ASKED_BATCHES or waiting[0].done()):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
@@ -60,33 +75,41 @@ def search_text(
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    rows: list[_Row]
+    rows: Sequence[_Row]
     # Lines up to there were in the batch before.
     after: int
 
 
 def _search_batch(batch: _Batch, pattern: Pattern, after: int, deadline: float | None) -> Searched:
     hits: list[LineHit] = []
-    for _, _, size, codec, data in batch.rows:
-        hits += find_in_block(unpack(bytes(data), codec, size), pattern, deadline=deadline)
+    is_damaged = False
+    for offset, _, size, codec, data in batch.rows:
+        try:
+            hits += find_in_block(unpack(bytes(data), codec, size), pattern, deadline=deadline)
+        except (CorruptData, LinesError) as error:
+            logger.warning("text of a terminal from byte %d on is damaged: %s", offset, error)
+            is_damaged = True
     last = max(after, batch.after)
     if hits and hits[0].line.offset <= last:
         hits = [hit for hit in hits if hit.line.offset > last]
-    return Searched(batch.rows[-1][1], hits)
+    return Searched(batch.rows[-1][1], hits, is_damaged)
 
 
-def _batches(terminal_id: uuid.UUID, after: int) -> Iterator[_Batch]:
-    """All blocks with lines beyond `after`.
+def _batches(terminal_id: uuid.UUID, after: int) -> Iterator[list[_Batch]]:
+    """All blocks with lines beyond `after`, a few batches at a time.
 
-    The last blocks of a live terminal are written anew together with what comes, so the next batch begins
+    The last blocks of a live terminal are written anew together with what comes, so whoever asks again begins
     with whichever block goes on beyond the last line seen.
     """
     blocks = TerminalText.objects.filter(terminal_id=terminal_id).order_by("offset")
-    limit = _FIRST_BLOCKS
-    while rows := _rows_beyond(blocks, after, limit):
-        yield _Batch(rows, after)
-        after = rows[-1][1]
-        limit = min(2 * limit, _BATCH_BLOCKS)
+    size = _FIRST_BLOCKS
+    while rows := _rows_beyond(blocks, after, size):
+        batches = []
+        for some in batched(rows, _BATCH_BLOCKS):
+            batches.append(_Batch(some, after))
+            after = some[-1][1]
+        yield batches
+        size = min(2 * size, _ASKED_BATCHES * _BATCH_BLOCKS)
 
 
 def _rows_beyond(blocks: QuerySet[TerminalText], after: int, limit: int) -> list[_Row]:

@@ -24,7 +24,6 @@ from sessions_app.search.turns import Turns
 from sessions_app.sign_in import me, requires
 from sessions_app.terminal.engine.model import Line
 from sessions_app.terminal.line_search import LineHit, Pattern, PatternError
-from sessions_app.terminal.lines import LinesError
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +38,7 @@ _landings = Turns(of_all=4, of_each=2)
 # A search that was given up ends within a step.
 _TURN_S = 3.0
 _DAMAGED = f"It was not searched to its end. {DAMAGED}"
+_NOT_ALL = f"Some of its text could not be read. {DAMAGED}"
 _BUSY = "Other searches are still running. Try again in a moment."
 
 
@@ -47,7 +47,8 @@ _BUSY = "Other searches are still running. Try again in a moment."
 def search(request: HttpRequest, terminal_id: uuid.UUID) -> StreamingHttpResponse:
     """JSON lines: hits {offset, at_us, text, start, end, place}, oldest first; {done, hits, is_cut, searched, next}.
 
-    `start` and `end` count characters of `text`; `place` names the hit in links; `from=next` goes on. A pattern that
+    `start` and `end` count characters of `text`; `place` names the hit in links; `from=next` goes on. The last line has
+    a `note` where a part of the text could not be read. A pattern that
     cannot be searched for is no error of the request but an `error` in the last line: a person is still typing it.
     """
     person = me(request)
@@ -103,7 +104,7 @@ async def _lines(search: TerminalSearch, person_id: uuid.UUID) -> AsyncIterator[
                 if found:
                     yield b"".join(map(_line, found))
         yield _last(search.outcome)
-    except (CorruptData, LinesError) as error:
+    except CorruptData as error:
         logger.warning("terminal search: %s", error)
         yield _last(Outcome(0, False, 0.0), _DAMAGED)
     finally:
@@ -148,13 +149,15 @@ def _line(hit: LineHit) -> bytes:
 
 
 def _last(outcome: Outcome, error: str = "") -> bytes:
-    last = {
+    last: dict[str, Any] = {
         "done": True,
         "hits": outcome.hits,
         "is_cut": outcome.is_cut,
         "searched": round(outcome.searched, 4),
         "next": outcome.next,
     }
+    if outcome.damaged:
+        last["note"] = _NOT_ALL
     return _json_line({**last, "error": error} if error else last)
 
 

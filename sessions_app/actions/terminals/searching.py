@@ -26,13 +26,15 @@ _LINE_BYTES = 4 * 1024
 class Outcome:
     """How a search ended: `is_cut` at the limit of hits; `searched` is below 1, a share, when time was up.
 
-    `next` is the byte at which a search goes on that looks at the rest; None where there is no rest.
+    `next` is the byte at which a search goes on that looks at the rest; None where there is no rest. With `damaged`
+    some of the text before that could not be read.
     """
 
     hits: int
     is_cut: bool
     searched: float
     next: int | None = None
+    damaged: bool = False
 
 
 class TerminalSearch:
@@ -63,24 +65,26 @@ class TerminalSearch:
     def batches(self) -> Iterator[list[LineHit]]:
         """Lines that match, each at the moment when it was on the screen, as they are found.
 
-        A batch may be empty: whoever takes them can stop between any two. Raises CorruptData, LinesError.
+        A batch may be empty: whoever takes them can stop between any two. Raises CorruptData where output that is not
+        derived is damaged.
         """
-        count, following = 0, self._start
+        count, following, is_damaged = 0, self._start, False
         moments = Moments(self._terminal, deadline=self._deadline)
         try:
             for searched in chain(self._derived(), self._newest()):
+                is_damaged |= searched.damaged
                 found = _first_of(searched.hits, self._limit - count)
                 self._texts.update(hit.line.text.strip() for hit in found)
                 count += len(found)
                 yield list(moments.exact(found))
                 if count >= self._limit:
-                    self.outcome = Outcome(count, True, 1.0, found[-1].line.offset + 1)
+                    self.outcome = Outcome(count, True, 1.0, found[-1].line.offset + 1, is_damaged)
                     return
                 following = searched.end + 1
         except TimeIsUp:
-            self.outcome = Outcome(count, False, self._share(following), following)
+            self.outcome = Outcome(count, False, self._share(following), following, is_damaged)
             return
-        self.outcome = Outcome(count, False, 1.0)
+        self.outcome = Outcome(count, False, 1.0, damaged=is_damaged)
 
     def _share(self, reached: int) -> float:
         whole = self._terminal.size - self._start
@@ -95,7 +99,8 @@ class TerminalSearch:
         for searched in search_text(
             self._terminal.pk, self._pattern, after=self._start - 1, deadline=self._deadline
         ):
-            yield Searched(searched.end, [hit for hit in searched.hits if hit.line.offset <= end])
+            hits = [hit for hit in searched.hits if hit.line.offset <= end]
+            yield Searched(searched.end, hits, searched.damaged)
 
     def _newest(self) -> Iterator[Searched]:
         """What is not derived yet: its lines as they were printed, and what the screen shows in the end."""

@@ -189,13 +189,14 @@ export class SearchPanel {
     if (this.#wanted) this.#goToWanted(this.hits.findIndex((hit) => this.#isWanted(hit)));
   }
 
-  #finish({ searched, next, error }, from) {
+  #finish({ searched, next, error, note }, from) {
     this.#landWhenFound = false;
     if (error) return this.#say(error, { failed: true });
     this.#next = next;
     if (this.#wanted && this.#searchesNearWanted(from)) return;
     this.#offerWays();
-    this.#cut = searched < 1 ? `The time was up after ${Math.floor(searched * 100)} % of ${from ? "the rest" : "the recording"}` : "";
+    const cut = searched < 1 ? `The time was up after ${Math.floor(searched * 100)} % of ${from ? "the rest" : "the recording"}` : "";
+    this.#cut = [cut, note].filter(Boolean).join(". ");
     // Where one landed meanwhile; what was cut short is the more important news.
     if (this.current >= 0 && !this.#cut) this.#place();
     else this.#sum();

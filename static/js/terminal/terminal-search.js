@@ -5,8 +5,8 @@ import { succeeded } from "scrollback/terminal/answers";
 
 /**
  * Searches from byte `from` on. `found(hits)` gets those that came together, each {offset, at_us, text, start, end, place};
- * `place` names a hit in links. The Promise is of the last line: {done, hits, is_cut, searched, next, error}; `next` is where
- * to search on, null at the end. Throws SignedOut, or another error when the server cannot answer or `signal` aborts.
+ * `place` names a hit in links. The Promise is of the last line: {done, hits, is_cut, searched, next, error, note}; `next` is
+ * where to search on, null at the end. Throws SignedOut, or another error when the server cannot answer or `signal` aborts.
  */
 export async function searchTerminal(terminal, { query, regex, from = 0 }, { signal, found }) {
   const address = new URL(`/terminals/${terminal}/search`, document.baseURI);

@@ -167,11 +167,11 @@ def test_blocks_that_are_written_anew_meanwhile_lose_and_repeat_nothing(
     terminal = with_blocks(numbered(1, 5), numbered(6, 5), numbered(11, 5))
     running = TerminalSearch(terminal, Pattern("line"))
     batches = terminals._batches(terminal.pk, -1)
-    first = next(batches)
+    (first,) = next(batches)
     # The deriver joins the small blocks.
     TerminalText.objects.filter(terminal=terminal).delete()
     write_block(terminal, numbered(1, 15))
-    second = next(batches)
+    (second,) = next(batches)
     hits = [
         hit.line.offset
         for batch in (first, second)
@@ -179,6 +179,16 @@ def test_blocks_that_are_written_anew_meanwhile_lose_and_repeat_nothing(
     ]
     assert hits == list(range(1, 16))
     assert [hit.line.offset for batch in running.batches() for hit in batch] == list(range(1, 16))
+
+
+def test_what_lies_around_a_damaged_block_is_found_and_that_it_is_not_all_is_told() -> None:
+    terminal = with_blocks(numbered(1, 5), numbered(6, 5), numbered(11, 5))
+    assert not search(terminal, "line")[1].damaged
+    TerminalText.objects.filter(terminal=terminal, offset=6).update(data=b"no block")
+
+    found, outcome = search(terminal, "line")
+    assert [hit.line.offset for hit in found] == [*range(1, 6), *range(11, 16)]
+    assert (outcome.damaged, outcome.searched, outcome.next) == (True, 1.0, None)
 
 
 def test_time_that_is_up_ends_the_search_with_the_share_that_was_searched() -> None:
@@ -459,7 +469,9 @@ def test_a_damaged_block_is_said_to_be_damaged(client: Client) -> None:
     terminal = with_blocks(numbered(1, 3))
     TerminalText.objects.update(data=b"\x09nothing", codec="raw", size=8)
 
-    assert "damaged" in answer(client, terminal, q="nothing")[-1]["error"]
+    last = answer(client, terminal, q="nothing")[-1]
+    assert "damaged" in last["note"]
+    assert (last["searched"], "error" in last) == (1, False)
 
 
 def test_output_that_is_written_meanwhile_is_no_harm() -> None:
