@@ -22,6 +22,7 @@ from tests.chromium import running_chromium
 from tests.databases import migrated
 from tests.flushing import triggers_let_go_of_flushes
 from tests.launching.forking import start_children_by
+from tests.shared import made_once
 
 # No test is timed: how long an example takes is for the machine, and for what else runs on it, to say.
 hypothesis_settings.register_profile(
@@ -54,10 +55,9 @@ def engines_end() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> str:
     """URL of a database that is migrated once and copied for each test."""
-    with migrated(tmp_path_factory.mktemp("template")) as url:
-        yield url
+    return made_once(tmp_path_factory, "template", migrated)
 
 
 @pytest.fixture

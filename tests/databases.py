@@ -1,6 +1,6 @@
 """Databases of the chosen engine with the tables of the console, for programs that a test starts.
 
-Making the tables takes seconds; so it is done once for each process of pytest, and copied for each test.
+Making the tables takes seconds; so it is done once, and copied for each test.
 """
 
 import os
@@ -19,18 +19,15 @@ from tests.launching import run_program
 _DEADLINE_S: Final = 120
 
 
-@contextmanager
-def migrated(folder: Path) -> Iterator[str]:
+def migrated(folder: Path) -> str:
     """URL of a database that is there to be copied. `folder` is for its file, and a data directory."""
     server = os.environ["SCROLLBACK_DATABASE_URL"]
     if server.startswith("sqlite"):
         url = f"sqlite:///{folder}/template.sqlite3"
-        _make_tables(url, folder)
-        yield url
-        return
-    with own_postgres_database(server, template="") as url:
-        _make_tables(url, folder)
-        yield url
+    else:
+        url = _new_postgres_database(server, template="")
+    _make_tables(url, folder)
+    return url
 
 
 def _make_tables(url: str, folder: Path) -> None:
@@ -41,8 +38,8 @@ def _make_tables(url: str, folder: Path) -> None:
         raise RuntimeError(f"the tables could not be made: {done.stderr.decode(errors='replace')}")
 
 
-@contextmanager
-def copied(template_url: str, folder: Path) -> Iterator[str]:
+def copy_of(template_url: str, folder: Path) -> str:
+    """URL of a copy that lasts. On SQLite it lies in `folder`."""
     if template_url.startswith("sqlite"):
         copy = folder / "console.sqlite3"
         # Not the bytes of the file: the last of what was written may lie in the one beside it.
@@ -51,19 +48,26 @@ def copied(template_url: str, folder: Path) -> Iterator[str]:
             closing(sqlite3.connect(copy)) as copied_file,
         ):
             template_file.backup(copied_file)
-        yield f"sqlite:///{copy}"
-        return
+        return f"sqlite:///{copy}"
     template = urlsplit(template_url).path.lstrip("/")
-    with own_postgres_database(os.environ["SCROLLBACK_DATABASE_URL"], template=template) as url:
-        yield url
+    return _new_postgres_database(os.environ["SCROLLBACK_DATABASE_URL"], template=template)
 
 
 @contextmanager
-def own_postgres_database(server_url: str, *, template: str) -> Iterator[str]:
+def copied(template_url: str, folder: Path) -> Iterator[str]:
+    """URL of a copy that is there meanwhile."""
+    url = copy_of(template_url, folder)
+    try:
+        yield url
+    finally:
+        if not url.startswith("sqlite"):
+            name = urlsplit(url).path.lstrip("/")
+            with psycopg.connect(os.environ["SCROLLBACK_DATABASE_URL"], autocommit=True) as administration:
+                administration.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _new_postgres_database(server_url: str, *, template: str) -> str:
     name = f"console_{uuid.uuid4().hex}"
     with psycopg.connect(server_url, autocommit=True) as administration:
         administration.execute(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
-        try:
-            yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
-        finally:
-            administration.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    return urlsplit(server_url)._replace(path=f"/{name}").geturl()

@@ -1,5 +1,6 @@
 """The main job in a real browser, against the real server, with real histories imported by another process."""
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -22,8 +23,9 @@ from tests.browser.problems import Problems
 from tests.browser.running import Server, shared_cache
 from tests.browser.settled import at_rest, connected
 from tests.browser.test_terminals import until
-from tests.databases import copied
+from tests.databases import copy_of
 from tests.samples import sample
+from tests.shared import made_once
 
 pytestmark = pytest.mark.browser
 
@@ -40,22 +42,25 @@ def imported(
     migrated_database: str,
     static_cache: Path,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Template]:
+) -> Template:
     """A console that has imported the samples, which takes many seconds: done once, and copied for each test."""
-    folder = tmp_path_factory.mktemp("imported")
-    home = folder / "home"
-    shared_cache(static_cache, home)
-    with copied(migrated_database, folder) as url:
+
+    def import_all(folder: Path) -> str:
+        home = folder / "home"
+        shared_cache(static_cache, home)
+        url = copy_of(migrated_database, folder)
         with connected_to(url), Server(home, url, secret_key=settings.SECRET_KEY) as server:
-            done = server.run(
-                "import", *(str(sample(name)) for name in ("claude-code", "codex", "asciicast"))
-            )
+            samples = (str(sample(name)) for name in ("claude-code", "codex", "asciicast"))
+            done = server.run("import", *samples)
             assert done.returncode in {0, 1}, done.stderr
             # While the server derives screens, pages that show them come to no rest.
             until(
                 lambda: not ENGINE or not derivable().exists(), "the server should derive what was imported"
             )
-        yield Template(url, (*home.glob("*.key"), home / "agent.token"))
+        return json.dumps([url, *map(str, (*home.glob("*.key"), home / "agent.token"))])
+
+    url, *keys = json.loads(made_once(tmp_path_factory, "imported", import_all))
+    return Template(url, tuple(map(Path, keys)))
 
 
 @pytest.fixture

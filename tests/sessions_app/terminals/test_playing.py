@@ -10,6 +10,8 @@ import pytest
 import zstandard
 from django.test import Client
 
+from dashboard.lib.bulk import bulk_insert
+from dashboard.lib.ids import new_id
 from sessions_app.actions.terminals import playing
 from sessions_app.actions.terminals.deriving import derive_all, forget_derived
 from sessions_app.actions.terminals.playing import (
@@ -452,13 +454,27 @@ def test_an_unchanged_map_is_not_sent_again(client: Client) -> None:
 def test_the_map_of_a_very_long_recording_stays_small() -> None:
     recorder = start_recorder()
     recorder.write(b"x" * 50_000, after_us=1)
-    TerminalKeyframe.objects.bulk_create(
-        TerminalKeyframe(
-            terminal=recorder.terminal, offset=number, event=0, at_us=number, cols=80, rows=24, is_heavy=False,
-            size=1, codec="raw", data=b" ",
-        )
-        for number in range(1, 50_000)
-    )  # fmt: skip
+    columns = (
+        "id",
+        "terminal_id",
+        "offset",
+        "event",
+        "at_us",
+        "cols",
+        "rows",
+        "is_heavy",
+        "size",
+        "codec",
+        "data",
+    )
+    bulk_insert(
+        TerminalKeyframe,
+        columns,
+        [
+            (new_id(), recorder.terminal.pk, number, 0, number, 80, 24, False, 1, "raw", b" ")
+            for number in range(1, 50_000)
+        ],
+    )
     Terminal.objects.update(duration_us=50_000)
     found = map_of(recorder.refresh())
     assert len(found.keyframes) <= MAP_MOMENTS + 50_000 // LEAST_STRETCH_BYTES + 2
