@@ -85,6 +85,8 @@ def run(
     except Interrupted as error:
         raise Refused(str(error)) from error
     warnings = [*_of_the_key(found), *(_of_others(elsewhere) if known is remembered else ())]
+    if not found.is_sound and known.notes:
+        warnings.append(_of_memory(known))
     if found.is_sound and found.note:
         mine = replace(known, path=remembered.path)
         mine.with_head(found.note, key=found.key, database=database).write()
@@ -119,6 +121,14 @@ def _of_the_key(found: Verification) -> Iterator[str]:
             f"The key is the log's own word, as none was named or remembered: {found.key}. Compare it with what "
             "`scrollback audit head --json` says where the server runs; from now on another one is an alarm."
         )
+
+
+def _of_memory(known: Remembered) -> str:
+    """Whoever removed a console and made another one in its place sees what somebody would see who was deceived."""
+    return (
+        f"This was held against what {known.path} remembers of the log that was verified here. Where another one was "
+        "put in its place on purpose, --forget begins anew."
+    )
 
 
 def _of_others(elsewhere: Sequence[Remembered]) -> Iterator[str]:
