@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,10 +17,12 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     base = factory.getbasetemp()
     # A worker of pytest-xdist has its own folder in that of all.
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
-    folder.mkdir(exist_ok=True)
     answer = folder / "made"
-    with (folder / "lock").open("w") as lock:
+    with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not answer.exists():
+            # What was left by one that failed.
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
             answer.write_text(make(folder))
-    return answer.read_text()
+        return answer.read_text()
