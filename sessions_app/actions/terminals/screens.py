@@ -30,9 +30,12 @@ _DEADLINE_S: Final = 5.0
 # Of most output a row is shorter.
 ROW_BYTES: Final = 128
 # Who wants a nearer screen to begin with has a farther one: it is not waited for longer, nor tried again in a while
-# where the engine could not, nor so far behind that place.
+# where the engine could not, nor so far around that place; in a sequence that does not end around it that far.
 _REFUSED_BYTES: Final = 4 * 1024 * 1024
+_UNFINISHED_BYTES: Final = 64 * 1024
 _REDRAW_S: Final = 1.0
+# The screens of others take milliseconds mostly.
+_TURN_S: Final = 0.25
 _REFUSED_S: Final = 10.0
 
 _lock = threading.Lock()
@@ -82,17 +85,26 @@ def redrawn_at(
         raise EngineError("No screen could be drawn there a moment ago.")
     above_bytes = scrollback_rows * ROW_BYTES
     way = _way_to(terminal, place, above_bytes=above_bytes, farthest_bytes=farthest_bytes)
+    begin = way.start.offset if way.start is not None else 0
+    # So far from a keyframe there is no other screen, so it is worth the wait while the engine draws for others.
+    turn_s = _DEADLINE_S if place.offset - begin > _REFUSED_BYTES else _TURN_S
     try:
         drawn = screen_engine().redraw(
-            way.start, way.cols, way.rows, way.items, scrollback_rows=scrollback_rows, deadline_s=_REDRAW_S
+            way.start,
+            way.cols,
+            way.rows,
+            way.items,
+            scrollback_rows=scrollback_rows,
+            deadline_s=_REDRAW_S,
+            turn_s=turn_s,
         )
         _check_size(drawn)
-    except (EngineBusy, Unfinished):
-        # Which says nothing of other places, nor of this one in a moment.
+    except EngineBusy:
+        # Which says nothing of this terminal.
         raise
-    except EngineError:
-        begin = way.start.offset if way.start is not None else 0
-        _refusals.add(terminal.pk, begin, place.offset + _REFUSED_BYTES)
+    except EngineError as error:
+        around = _UNFINISHED_BYTES if isinstance(error, Unfinished) else _REFUSED_BYTES
+        _refusals.add(terminal.pk, max(begin, place.offset - around), place.offset + around)
         raise
     return drawn
 

@@ -44,8 +44,6 @@ _START_S = 30.0
 MEMORY_BYTES = 2 << 30
 #: By the clock a call may take so many times what it may use of a processor: a busy machine is no fault of the output.
 _PATIENCE = 6
-#: What is given up after a time by the clock waits so long for the calls of others, which mostly take milliseconds.
-_TURN_S = 0.25
 _SENT_AT_ONCE = 256
 # Of what is derived: whoever looks, and the programs that are recorded, come first on a busy machine.
 _NICENESS = 5
@@ -99,12 +97,13 @@ class EngineProcess:
         *,
         scrollback_rows: int,
         deadline_s: float,
+        turn_s: float,
     ) -> Redrawn:
         """The screen after the items as a keyframe, with up to so many rows above it, as far as they fit into
         MAX_KEYFRAME_BYTES; within that time by the clock. Raises EngineError, of it EngineBusy where others keep the
-        child from attending to it."""
+        child for longer than `turn_s`."""
         request = encode_request("redraw", "", start, cols, rows, items, scrollback_rows)
-        return redrawn_of(self._screens.call(request, deadline_s))
+        return redrawn_of(self._screens.call(request, deadline_s, turn_s))
 
     def stop(self) -> None:
         """End the children; a later call starts new ones."""
@@ -125,16 +124,17 @@ class _Child:
         # Its end ends the child.
         self._life: int | None = None
 
-    def call(self, parts: list[bytes], clock_s: float | None = None) -> bytes:
+    def call(self, parts: list[bytes], clock_s: float | None = None, turn_s: float = -1) -> bytes:
         """The answer to a request; where `clock_s` is given within that by the clock, once it is its turn.
 
-        Raises EngineBusy when that does not come soon, else EngineError, and then there is no child any more.
+        Raises EngineBusy when that does not come within `turn_s` (-1: whenever it comes), else EngineError, and then
+        there is no child any more.
         """
         length = sum(map(len, parts))
         if length > MAX_FRAME_BYTES:
             raise EngineError(f"{length} bytes are too many for one call")
-        if not self._lock.acquire(timeout=-1 if clock_s is None else _TURN_S):
-            raise EngineBusy(f"others have kept the engine for {_TURN_S:g} s")
+        if not self._lock.acquire(timeout=turn_s):
+            raise EngineBusy(f"others have kept the engine for {turn_s:g} s")
         try:
             connection = self._connection or self._start()
             limit = self._limit(clock_s)

@@ -258,10 +258,12 @@ class Drawings:
     """What the engine is asked to draw, and how that ends."""
 
     count: int = 0
+    turns_s: list[float] = field(default_factory=list)
     ends: Exception | Redrawn = field(default_factory=lambda: Redrawn(80, 24, b"<drawn>"))
 
-    def draw(self) -> Redrawn:
+    def draw(self, turn_s: float) -> Redrawn:
         self.count += 1
+        self.turns_s.append(turn_s)
         if isinstance(self.ends, Exception):
             raise self.ends
         return self.ends
@@ -277,7 +279,7 @@ class Drawings:
 def drawings(monkeypatch: pytest.MonkeyPatch) -> Drawings:
     drawings = Drawings()
     monkeypatch.setattr(screens, "_refusals", Refusals(last_s=3_600))
-    monkeypatch.setattr(EngineProcess, "redraw", lambda *_, **__: drawings.draw())
+    monkeypatch.setattr(EngineProcess, "redraw", lambda *_, turn_s, **__: drawings.draw(turn_s))
     return drawings
 
 
@@ -315,13 +317,35 @@ def test_what_could_not_be_drawn_is_not_tried_again_nearby_for_a_while(
 
 
 @pytest.mark.parametrize(
-    "ends", [EngineBusy("others"), Unfinished("within a long string")], ids=["others had it", "unfinished"]
+    ("ends", "around"), [(EngineError("late"), 100_000), (Unfinished("within a long string"), 64 * 1024)]
 )
-def test_what_says_nothing_of_the_place_is_no_reason_not_to_try_again(
-    drawings: Drawings, ends: EngineError
+def test_as_far_around_what_could_not_be_drawn_as_it_tells_of(
+    drawings: Drawings, monkeypatch: pytest.MonkeyPatch, ends: EngineError, around: int
 ) -> None:
+    monkeypatch.setattr(screens, "_REFUSED_BYTES", 100_000)
     terminal = long_recording()
     drawings.ends = ends
+    assert drawings.asked_for(terminal, 2_500_000)
+    drawings.ends = Redrawn(80, 24, b"<drawn>")
+    assert not drawings.asked_for(terminal, 2_500_000 - around)
+    assert not drawings.asked_for(terminal, 2_500_000 + around)
+    assert drawings.asked_for(terminal, 2_500_000 - around - 1)
+    assert drawings.asked_for(terminal, 2_500_000 + around + 1)
+
+
+def test_who_has_no_other_screen_waits_for_the_engine(
+    drawings: Drawings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = long_recording()
+    monkeypatch.setattr(screens, "_REFUSED_BYTES", 1_500_000)
+    assert drawings.asked_for(terminal, 2_500_000)
+    assert drawings.asked_for(terminal, 2_500_001)
+    assert drawings.turns_s == [0.25, 5.0]
+
+
+def test_that_others_had_the_engine_is_no_reason_not_to_try_again(drawings: Drawings) -> None:
+    terminal = long_recording()
+    drawings.ends = EngineBusy("others")
     assert drawings.asked_for(terminal, 1_400_000)
     assert drawings.asked_for(terminal, 1_400_000)
 

@@ -174,10 +174,10 @@ def test_whoever_can_do_without_waits_for_no_screen_of_others(engine: EngineProc
         long = pool.submit(engine.screen, None, 80, 1, [Output(0, 0, b"long")])
         _wait_until(engine._screens._lock.locked)
         with pytest.raises(EngineBusy):
-            engine.redraw(None, 80, 1, [], scrollback_rows=0, deadline_s=DEADLINE_S)
+            engine.redraw(None, 80, 1, [], scrollback_rows=0, deadline_s=DEADLINE_S, turn_s=0.25)
         child.resume()
         assert long.result().rows == ("long",)
-    assert engine.redraw(None, 80, 1, [], scrollback_rows=0, deadline_s=DEADLINE_S).cols == 80
+    assert engine.redraw(None, 80, 1, [], scrollback_rows=0, deadline_s=DEADLINE_S, turn_s=0.25).cols == 80
     assert _children() == {child}
 
 
