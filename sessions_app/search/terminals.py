@@ -5,7 +5,6 @@ ones are read: unpacking and searching let go of the interpreter, so on two core
 What comes out keeps its order.
 """
 
-import logging
 import os
 import uuid
 from collections import deque
@@ -27,8 +26,6 @@ from sessions_app.models.blob import unpack
 from sessions_app.terminal.line_search import LineHit, Pattern, find_in_block
 from sessions_app.terminal.lines import LinesError
 
-logger = logging.getLogger(__name__)
-
 # Two MB of text: long enough to be worth a thread's while, short enough to be stopped after.
 _BATCH_BLOCKS = 32
 # The first hit is waited for.
@@ -36,6 +33,8 @@ _FIRST_BLOCKS = 2
 # Asked for at once. A question costs as much as the search of a batch, most of it not for what it brings.
 _ASKED_BATCHES = 4
 _THREADS = min(4, os.cpu_count() or 1)
+# Of one search: others' first batches come behind them.
+_MOST_WAITING = _THREADS + 2
 
 
 # Offsets of the first and the last line, size, codec, data.
@@ -62,10 +61,10 @@ def search_text(
     try:
         for batches in _batches(terminal_id, after):
             for batch in batches:
+                while waiting and (len(waiting) >= _MOST_WAITING or waiting[0].done()):
+                    yield waiting.popleft().result()
+                # These keep the threads busy while the next ones are read.
                 waiting.append(_threads().submit(_search_batch, batch, pattern, after, deadline))
-            # These keep the threads busy while the next ones are read.
-            while waiting and (len(waiting) > _ASKED_BATCHES or waiting[0].done()):
-                yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     finally:
@@ -83,11 +82,10 @@ class _Batch:
 def _search_batch(batch: _Batch, pattern: Pattern, after: int, deadline: float | None) -> Searched:
     hits: list[LineHit] = []
     is_damaged = False
-    for offset, _, size, codec, data in batch.rows:
+    for _, _, size, codec, data in batch.rows:
         try:
             hits += find_in_block(unpack(bytes(data), codec, size), pattern, deadline=deadline)
-        except (CorruptData, LinesError) as error:
-            logger.warning("text of a terminal from byte %d on is damaged: %s", offset, error)
+        except (CorruptData, LinesError):
             is_damaged = True
     last = max(after, batch.after)
     if hits and hits[0].line.offset <= last:

@@ -38,7 +38,7 @@ _landings = Turns(of_all=4, of_each=2)
 # A search that was given up ends within a step.
 _TURN_S = 3.0
 _DAMAGED = f"It was not searched to its end. {DAMAGED}"
-_NOT_ALL = f"Some of its text could not be read. {DAMAGED}"
+_NOT_ALL = f"Some of it could not be read. {DAMAGED}"
 _BUSY = "Other searches are still running. Try again in a moment."
 
 
@@ -48,7 +48,7 @@ def search(request: HttpRequest, terminal_id: uuid.UUID) -> StreamingHttpRespons
     """JSON lines: hits {offset, at_us, text, start, end, place}, oldest first; {done, hits, is_cut, searched, next}.
 
     `start` and `end` count characters of `text`; `place` names the hit in links; `from=next` goes on. The last line has
-    a `note` where a part of the text could not be read. A pattern that
+    a `note` where a part of it could not be read. A pattern that
     cannot be searched for is no error of the request but an `error` in the last line: a person is still typing it.
     """
     person = me(request)
@@ -103,6 +103,8 @@ async def _lines(search: TerminalSearch, person_id: uuid.UUID) -> AsyncIterator[
             async for found in steps:
                 if found:
                     yield b"".join(map(_line, found))
+        if search.outcome.damaged:
+            logger.warning("terminal search: some of what is stored of %s is damaged", search.terminal_id)
         yield _last(search.outcome)
     except CorruptData as error:
         logger.warning("terminal search: %s", error)

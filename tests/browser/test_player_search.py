@@ -6,6 +6,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
+from sessions_app.models import TerminalText
 from sessions_app.terminal.engine.version import ENGINE
 from tests.browser.player_pages import SECOND_US, box_of, counted, ended, lines, wait_for_text
 from tests.browser.running import Server
@@ -64,6 +65,23 @@ def test_a_search_lists_its_hits_and_lands_on_the_exact_moment(page: Page) -> No
     page.keyboard.press("2")
     expect_screen(page, lines(2))
     expect(mark).to_have_count(0)
+
+
+@needs_engine
+def test_what_could_not_be_read_is_told_beside_the_hits(signed_in_page: Page, server: Server) -> None:
+    recorder = start_recorder()
+    for part in range(2):
+        recorder.write(b"".join(b"line %d of part %d\r\n" % (number, part) for number in range(6_000)))
+    recorder.exit(0)
+    until(lambda: recorder.refresh().derived_end, "the server should make its text")
+    first, *others = TerminalText.objects.filter(terminal=recorder.terminal).order_by("offset")
+    assert others
+    TerminalText.objects.filter(pk=first.pk).update(data=b"no block")
+
+    open_terminal(signed_in_page, recorder.terminal)
+    search(signed_in_page, "line 5999 of part 1")
+    expect(status(signed_in_page)).to_contain_text("1 hit. Some of it could not be read.")
+    expect(signed_in_page.locator("[data-search-hits] a")).to_have_count(1)
 
 
 def test_a_search_stands_in_the_address_and_is_shared_by_it(page: Page) -> None:

@@ -34,26 +34,35 @@ class Moments:
         self._output = _Output(terminal)
         self._screens = _MOST_SCREENS
         self._deadline = deadline
+        self.is_damaged = False
 
     def exact(self, hits: Sequence[LineHit]) -> Iterator[LineHit]:
         """The same hits, each where the output has its line whole since lines were listed before, and at its time.
 
         That is the first place on a screen that is redrawn, else the last. A line that the output does not hold in
         one piece stays where it was listed, unless it is to be seen there no more and its match is found in the
-        output. What the screen showed decides when a hit is opened (landing.py). Raises CorruptData.
+        output. What the screen showed decides when a hit is opened (landing.py). Where that is damaged they stay where
+        they were listed too, and `is_damaged` says so.
         """
         for offset, group in groupby(hits, key=lambda hit: hit.line.offset):
             together = list(group)
-            if time.monotonic() > self._deadline:
-                yield from together
-                continue
-            start = max(0, offset - _WINDOW_BYTES)
-            output = self._output.between(start, offset)
-            looked = min(max(_listed_before(together[0]), start), offset) - start
-            for hit, place in zip(together, places_in(output, together, looked), strict=True):
-                if place is None and not self._is_shown(hit):
-                    place = places_in(output, [_match_of(hit)], looked)[0]
-                yield hit if place is None else self._moved(hit, start + place)
+            if time.monotonic() <= self._deadline:
+                try:
+                    together = self._at_their_places(offset, together)
+                except CorruptData:
+                    self.is_damaged = True
+            yield from together
+
+    def _at_their_places(self, offset: int, together: list[LineHit]) -> list[LineHit]:
+        start = max(0, offset - _WINDOW_BYTES)
+        output = self._output.between(start, offset)
+        looked = min(max(_listed_before(together[0]), start), offset) - start
+        moved = []
+        for hit, place in zip(together, places_in(output, together, looked), strict=True):
+            if place is None and not self._is_shown(hit):
+                place = places_in(output, [_match_of(hit)], looked)[0]
+            moved.append(hit if place is None else self._moved(hit, start + place))
+        return moved
 
     def _moved(self, hit: LineHit, offset: int) -> LineHit:
         return replace(hit, line=Line(offset, self._output.time_at(offset), hit.line.text))
@@ -87,11 +96,7 @@ def with_moments(hits: Sequence[Hit]) -> list[Hit]:
 def _with_moment(hit: Hit) -> Hit:
     if hit.terminal is None or hit.found is None:
         return hit
-    try:
-        (found,) = Moments(hit.terminal).exact([hit.found])
-    except CorruptData:
-        # Damaged rows cost the hit its exact place, not the page.
-        return hit
+    (found,) = Moments(hit.terminal).exact([hit.found])
     return replace(hit, found=found, at_ms=hit.terminal.started_ms + found.line.time_us // 1000)
 
 

@@ -27,7 +27,7 @@ class Outcome:
     """How a search ended: `is_cut` at the limit of hits; `searched` is below 1, a share, when time was up.
 
     `next` is the byte at which a search goes on that looks at the rest; None where there is no rest. With `damaged`
-    some of the text before that could not be read.
+    some of what is stored before that could not be read.
     """
 
     hits: int
@@ -55,6 +55,7 @@ class TerminalSearch:
 
         Of those that became readable together it finds all, so there may be some more than `limit`.
         """
+        self.terminal_id = terminal.pk
         self._terminal = terminal
         self._pattern = pattern
         self._start = start
@@ -77,6 +78,7 @@ class TerminalSearch:
                 self._texts.update(hit.line.text.strip() for hit in found)
                 count += len(found)
                 yield list(moments.exact(found))
+                is_damaged |= moments.is_damaged
                 if count >= self._limit:
                     self.outcome = Outcome(count, True, 1.0, found[-1].line.offset + 1, is_damaged)
                     return

@@ -25,6 +25,8 @@ export class SearchPanel {
   #next = null;
   // How far the last search came, where its time was up.
   #cut = "";
+  // What could not be read, which stays true of the hits that are there while one searches on.
+  #note = "";
   // {index, us} of the last hit that was opened: where it stands on the screen first, which may be long before it was listed.
   #landed = null;
   #again = () => this.search();
@@ -193,10 +195,11 @@ export class SearchPanel {
     this.#landWhenFound = false;
     if (error) return this.#say(error, { failed: true });
     this.#next = next;
+    this.#note = note ?? this.#note;
     if (this.#wanted && this.#searchesNearWanted(from)) return;
     this.#offerWays();
     const cut = searched < 1 ? `The time was up after ${Math.floor(searched * 100)} % of ${from ? "the rest" : "the recording"}` : "";
-    this.#cut = [cut, note].filter(Boolean).join(". ");
+    this.#cut = [cut, this.#note].filter(Boolean).join(". ");
     // Where one landed meanwhile; what was cut short is the more important news.
     if (this.current >= 0 && !this.#cut) this.#place();
     else this.#sum();
@@ -277,7 +280,7 @@ export class SearchPanel {
     this.hits = hits;
     this.current = -1;
     this.#next = null;
-    this.#cut = "";
+    this.#cut = this.#note = "";
     this.#landed = null;
     this.#offerWays();
     this.list.show(hits);

@@ -146,7 +146,8 @@ def test_the_search_inside_says_so_or_finds_it(client: Client, damaged: Recorder
     damage(damaged.terminal)
 
     *hits, last = answer(client, damaged.terminal, q="marmalade")
-    assert hits or DAMAGED in (last.get("error") or last["note"])
+    assert (bool(hits), "error" in last) == (damage not in TEXT, False)
+    assert (DAMAGED in last.get("note", "")) == (damage not in KEYFRAMES)
     moment = client.get(f"/terminals/{damaged.terminal.pk}/moment", {"offset": "30", "text": "marmalade"})
     assert moment.status_code in (200, 204)
 
