@@ -1,12 +1,20 @@
 """`scrollback mark`: name this moment, from a program that is being recorded."""
 
+import contextlib
 import errno
+import fcntl
 import os
 import sys
+import termios
+import time
 from collections.abc import Sequence
 
 from sessions_app.client.markers import VARIABLE, encode_label
 from sessions_app.client.parsing import Parser
+
+# A recorder that is so far behind gets the label where it is by then.
+_MOST_WAIT_S = 1.0
+_LOOK_EVERY_S = 0.002
 
 
 def main(argv: Sequence[str]) -> int:
@@ -25,11 +33,21 @@ def main(argv: Sequence[str]) -> int:
         return _refuse("the recorder has gone" if gone else f"the recorder cannot be told: {error.strerror}")
     try:
         os.write(descriptor, line)
+        _wait_until_taken(descriptor)
     except OSError as error:
         return _refuse(f"the recorder cannot be told: {error.strerror}")
     finally:
         os.close(descriptor)
     return 0
+
+
+def _wait_until_taken(descriptor: int) -> None:
+    """What the shell shows next may otherwise reach a busy recorder before the label does."""
+    deadline = time.monotonic() + _MOST_WAIT_S
+    # Not every system tells how much is in a pipe.
+    with contextlib.suppress(OSError):
+        while any(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4))) and time.monotonic() < deadline:
+            time.sleep(_LOOK_EVERY_S)
 
 
 def _parser() -> Parser:

@@ -1,6 +1,7 @@
 """Moments that programs name while they are recorded."""
 
 import os
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,26 @@ def test_a_shell_in_the_recording_names_moments_where_they_happen(directory: Pat
             found.append(event.data if isinstance(event, Output) else event.label)
     assert found == [b"one\r\n", "the first", b"two\r\n", "the second", b"three\r\n"]
     assert not list((directory / "spool").glob("*.markers"))
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_what_a_shell_shows_next_waits_until_the_recorder_has_the_label(
+    tmp_path: Path, is_read: bool
+) -> None:
+    markers = MarkerPipe(tmp_path / "markers")
+    try:
+        mark = subprocess.Popen(["sh", "-c", f"{MARK} now"], env=os.environ | {VARIABLE: str(markers.path)})
+        found: list[str] = []
+        if is_read:
+            wait_until(lambda: bool(select.select([markers.descriptor], [], [], 0)[0]), "a label")
+            with pytest.raises(subprocess.TimeoutExpired):
+                mark.wait(0.2)
+            found += markers.read()
+        # A recorder that does not get on keeps nobody.
+        assert mark.wait(30) == 0
+        assert [*found, *markers.read()] == ["now"]
+    finally:
+        markers.close()
 
 
 def test_a_plain_shell_can_do_it_too_and_the_last_words_count(directory: Path) -> None:
