@@ -24,7 +24,11 @@ REPORTS = ROOT / ".cache" / "test-results"
 # pytest and every program that a test starts compiles all that it imports.
 COMPILED = ROOT / ".cache" / "compiled"
 BROWSER_TESTS = "tests/browser"
-NO_TESTS_COLLECTED = 5  # pytest's exit status
+# pytest's exit statuses
+TESTS_FAILED = 1
+NO_TESTS_COLLECTED = 5
+# So few that fail among thousands, while every core is busy, are asked once more with nothing beside them.
+MOST_AGAIN = 3
 # Processes of pytest, each with databases, servers and a browser of its own. Browser tests wait for pages: with one for
 # each core the cores would wait as well. Others start programs that keep all of them busy.
 CORES = psutil.cpu_count(logical=False) or 1
@@ -96,7 +100,20 @@ def run_stage(kind: str, engine: str, options: Sequence[str]) -> Result:
     if status == NO_TESTS_COLLECTED:
         # With a selection of the operator's own it is theirs to leave a stage empty.
         return Result(name, "nothing selected" if options else "no test ran", bool(options), seconds)
+    if status == TESTS_FAILED and report.exists() and len(again := failed_in(report)) <= MOST_AGAIN:
+        alone = ("-n", "1", "--last-failed", "--last-failed-no-failures", "none")
+        command = ("-m", "pytest", "--engine", engine, *which, *alone, *options)
+        status, more = run(f"{name} that failed, alone", command)
+        told = f"{counts(report)}; {'failed' if status else 'passed'} alone: {', '.join(again)}"
+        return Result(name, told, status == 0, seconds + more)
     return Result(name, counts(report), status == 0, seconds)
+
+
+def failed_in(report: Path) -> list[str]:
+    """Names of the tests of a stage that failed."""
+    cases = ElementTree.parse(report).iter("testcase")  # noqa: S314 (pytest wrote it a moment ago)
+    failed = (case for case in cases if case.find("failure") is not None or case.find("error") is not None)
+    return list(dict.fromkeys(case.get("name", "") for case in failed))
 
 
 def counts(report: Path) -> str:

@@ -305,6 +305,35 @@ def test_without_a_browser_the_tests_fail_and_say_so(
     assert told.count("LEFT OUT, as --no-browser says") == len(ENGINES)
 
 
+@pytest.mark.parametrize(
+    ("failed", "alone", "good"),
+    [(1, 0, True), (stages.MOST_AGAIN, 0, True), (1, 1, False), (stages.MOST_AGAIN + 1, None, False)],
+)
+def test_few_that_failed_are_asked_once_more_alone_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failed: int, alone: int | None, good: bool
+) -> None:
+    asked: list[Sequence[str]] = []
+
+    def fail(name: str, arguments: Sequence[str]) -> tuple[int, float]:
+        asked.append(arguments)
+        if len(asked) > 1:
+            assert alone is not None, "too many for chance"
+            return alone, 1.0
+        cases = "".join(f'<testcase name="test_{number}"><failure/></testcase>' for number in range(failed))
+        suite = f'<testsuite tests="9" skipped="0" failures="{failed}" errors="0">{cases}</testsuite>'
+        (tmp_path / "unit-sqlite.xml").write_text(f"<testsuites>{suite}</testsuites>")
+        return 1, 1.0
+
+    monkeypatch.setattr(stages, "REPORTS", tmp_path)
+    monkeypatch.setattr(stages, "run", fail)
+
+    result = stages.run_stage("unit", "sqlite", ())
+    assert result.good == good
+    assert f"{9 - failed} passed, {failed} failed" in result.told
+    assert ("test_0" in result.told) == (alone is not None)
+    assert all("--last-failed" in arguments for arguments in asked[1:])
+
+
 @pytest.fixture
 def without_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
