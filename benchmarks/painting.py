@@ -1,7 +1,8 @@
 """A real Chromium on the console's pages, for what is only done once it is painted.
 
-Painted means: two animation frames after xterm.js has written. Only for a process in which Django is set up
-(Console.use_here).
+Painted means: two animation frames after xterm.js has written, which is up to a whole frame (17 ms) after the letters
+are there. Rendered means: they are in the page's rows, and that frame is through with layout and paint, but for the
+compositor's few milliseconds. Only for a process in which Django is set up (Console.use_here).
 """
 
 import os
@@ -23,6 +24,17 @@ PATIENCE_MS = 120_000
 _PREPARED = """
 window.painted = () => new Promise((resolve) =>
   requestAnimationFrame(() => requestAnimationFrame(() => resolve(performance.now()))));
+window.rendered = (text) => new Promise((resolve) => {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => resolve(performance.now());
+  const frame = () => {
+    const isDrawn = document.querySelector(".xterm-rows").textContent.includes(text);
+    // A task of its own runs behind the rest of this frame.
+    if (isDrawn) port2.postMessage(null);
+    else requestAnimationFrame(frame);
+  };
+  requestAnimationFrame(frame);
+});
 window.rowsOf = (terminal) => {
   const { active } = terminal.buffer;
   return Array.from({ length: terminal.rows }, (_, row) =>

@@ -21,6 +21,9 @@ KINDS = ("log", "colour", "tui", "agent")
 MIXED = "mixed"
 TURN_BYTES = 4 * MB
 
+# What of a file is output, the rest being JSON around it.
+_OUTPUT_SHARES = {"log": 0.965, "colour": 0.777, "tui": 0.783, "agent": 0.886, MIXED: 0.847}
+
 _POOL = 4_096
 _RESIZES = 24
 _MARKERS = 40
@@ -90,6 +93,11 @@ def write_cast(path: Path, kind: str, size: int) -> Cast:
                     written += len(event.data)
             file.writelines(lines)
     return Cast(path, title, written, before_us)
+
+
+def output_of_file(kind: str, file_size: int) -> int:
+    """How many bytes of output make a file of about `file_size`, within a few thousandths."""
+    return round(file_size * _OUTPUT_SHARES[kind])
 
 
 def raw(events: Iterable[Event]) -> bytes:

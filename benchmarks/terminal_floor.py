@@ -18,9 +18,9 @@ from sessions_app.terminal.asciicast.model import Event
 SIZE_MB = 32
 SLICE_BYTES = 16 * 1024
 SEGMENT_BYTES = 256 * 1024
-# Of 64 KB each, as blocks of text are, and as many in a transaction as a piece of 4 MB has.
+# Of 64 KB each, as blocks of text are, and as many in a transaction as a piece of output has at most.
 TEXT_BYTES = 64 * 1024
-BLOCKS_AT_ONCE = 64
+BLOCKS_AT_ONCE = 128
 
 
 def run(options: Options, console: Console) -> dict[str, Any]:
@@ -115,9 +115,7 @@ def _hash(pieces: Iterable[bytes]) -> None:
 
 
 def _decode(pieces: list[bytes]) -> None:
-    msgspec.json.Decoder(list[tuple[float, str, str]]).decode(
-        b"[%b]" % pieces[0][:-1].replace(b"]\n[", b"],[")
-    )
+    msgspec.json.Decoder(tuple[float, str, str]).decode_lines(pieces[0])
 
 
 def _index(pieces: list[bytes]) -> None:

@@ -39,6 +39,7 @@ _COLLECT = """() => {
       if (!stamp || seen.has(stamp)) continue;
       const times = { parsed: now };
       seen.set(stamp, times);
+      rendered(`@${stamp}@`).then(() => (times.rendered = Date.now()));
       painted().then(() => (times.shown = Date.now()));
     }
   });
@@ -78,7 +79,7 @@ def run(options: Options, console: Console) -> dict[str, Any]:
     if len(at_sockets) != count * len(listeners):
         raise Failed(f"{len(at_sockets)} stamps came to the sockets instead of {count * len(listeners)}")
     figures: dict[str, Any] = {"viewers": VIEWERS, "at_sockets": percentiles(at_sockets)}
-    for name, moment in (("in_buffer", "parsed"), ("painted", "shown")):
+    for name, moment in (("in_buffer", "parsed"), ("rendered", "rendered"), ("painted", "shown")):
         figures[name] = percentiles([times[moment] - int(stamp) / 1e6 for stamp, times in seen.items()])
     say(f"{figures}")
     return {"target": TARGET, **figures}

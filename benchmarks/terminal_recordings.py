@@ -25,13 +25,16 @@ class Imported:
     cast: Cast
     terminal_id: uuid.UUID
     costs: Costs
+    file_size: int
 
 
-def import_recording(console: Console, megabytes: int, kind: str = MIXED) -> Imported:
-    """Generate one and import it; the file is removed. Raises Failed when anything of it was lost."""
-    path = console.folder / f"{kind}-{megabytes}.cast"
-    say(f"making a recording of {megabytes} MB ({kind})")
-    cast = write_cast(path, kind, megabytes * MB)
+def import_recording(console: Console, kind: str, size: int) -> Imported:
+    """Generate one of `size` bytes of output and import it; the file is removed. Raises Failed when anything of it was
+    lost.
+    """
+    path = console.folder / f"{kind}-{size}.cast"
+    say(f"making a recording of {size / MB:.0f} MB ({kind})")
+    cast = write_cast(path, kind, size)
     try:
         return import_cast(console, cast)
     finally:
@@ -58,7 +61,7 @@ def import_cast(console: Console, cast: Cast) -> Imported:
             f"of {cast.size} bytes {size} were imported, and {derived_size} derived to the end: {derived_end}"
         )
     say(f"imported in {costs.wall_s:.1f} s")
-    return Imported(cast, uuid.UUID(str(terminal_id)), costs)
+    return Imported(cast, uuid.UUID(str(terminal_id)), costs, cast.path.stat().st_size)
 
 
 def rows_of(console: Console, sql: str) -> Sequence[tuple[Any, ...]]:

@@ -4,8 +4,9 @@ import random
 import time
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.harness import Console, Options, percentiles, say
+from benchmarks.harness import MB, Console, Options, percentiles, say
 from benchmarks.processes import Failed
+from benchmarks.terminal_corpus import MIXED
 from benchmarks.terminal_recordings import SIZES_MB, Imported, import_recording
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ TARGET_P99_MS = 15
 
 
 def run(options: Options, console: Console) -> dict[str, Any]:
-    imported = [import_recording(console, megabytes) for megabytes in options.scaled(*SIZES_MB)]
+    imported = [import_recording(console, MIXED, megabytes * MB) for megabytes in options.scaled(*SIZES_MB)]
     console.use_here()
     return {
         "target": {"p99_ms": TARGET_P99_MS},

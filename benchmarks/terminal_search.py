@@ -13,7 +13,7 @@ from statistics import median_low
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from benchmarks.harness import Console, Options, percentiles, say
+from benchmarks.harness import MB, Console, Options, percentiles, say
 from benchmarks.processes import Failed
 from benchmarks.terminal_corpus import KINDS, write_cast
 from benchmarks.terminal_recordings import SIZES_MB, Imported, import_recording, rows_of
@@ -65,7 +65,7 @@ class _Searched:
 
 
 def run(options: Options, console: Console) -> dict[str, Any]:
-    imported = [import_recording(console, megabytes, "log") for megabytes in options.scaled(*SIZES_MB)]
+    imported = [import_recording(console, "log", megabytes * MB) for megabytes in options.scaled(*SIZES_MB)]
     many = _import_many(console, MANY // 100 if options.quick else MANY)
     console.use_here()
     from benchmarks import visiting

@@ -12,6 +12,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError
 
 from audit.actors import Actor
 from dashboard.lib.bulk import bulk_writing, refresh_statistics
+from dashboard.lib.collecting import seldom_collecting
 from dashboard.lib.db import explain
 from dashboard.lib.interrupts import Interrupts, held_interrupts
 from dashboard.lib.machine import machine_name
@@ -382,6 +383,7 @@ def _in_bulk(size: int) -> Iterator[None]:
             stack.enter_context(bulk_writing())
         if size >= WORTHWHILE_BYTES:
             stack.enter_context(merging_beside())
+            stack.enter_context(seldom_collecting())
         yield
     if size > BATCH_BYTES:
         refresh_statistics([AgentSession, Run, Message, ToolCall, Event, SearchEntry])

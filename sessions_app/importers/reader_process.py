@@ -4,7 +4,7 @@ Django is set up here before anything that needs it is imported, so this module 
 """
 
 import enum
-import gc
+import functools
 import os
 import pickle
 import queue
@@ -15,8 +15,8 @@ from typing import Any
 
 # Read ahead, at most this much is kept for the writer beyond what is on its way.
 MAX_WAITING_BYTES = 16 * 1024 * 1024
-# Drafts hold no cycles, so the collector finds nothing; by default it looks after every 2,000 objects.
-_COLLECT_AFTER = 200_000
+# Of a recording, what is read ahead waits in any case for the engine, which has the most to do.
+_NICENESS_OF_RECORDINGS = 10
 
 
 class ReadingEnd(enum.Enum):
@@ -37,10 +37,11 @@ def serve(connection: "Connection[Any, Any]") -> None:
     import django
 
     django.setup()
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER)
-    while True:
-        _do(pickle.loads(jobs.get()), outbox)  # noqa: S301  the writer's own process wrote it
+    from dashboard.lib.collecting import seldom_collecting
+
+    with seldom_collecting():
+        while True:
+            _do(pickle.loads(jobs.get()), outbox)  # noqa: S301  the writer's own process wrote it
 
 
 def _take_jobs(connection: "Connection[Any, Any]", jobs: "queue.SimpleQueue[bytes]") -> None:
@@ -59,11 +60,18 @@ def _do(job: Any, outbox: "_Outbox") -> None:
     try:
         for batch in SourceReader(job).batches():
             outbox.put(batch)
+            if batch.draft.terminals:
+                _let_engine_go_first()
     except SourceRewritten:
         end = ReadingEnd.REWRITTEN
     except SourceError as error:
         end = str(error)
     outbox.put(end)
+
+
+@functools.cache
+def _let_engine_go_first() -> None:
+    os.nice(_NICENESS_OF_RECORDINGS)
 
 
 class _Outbox:

@@ -31,7 +31,7 @@ from sessions_app.models import Source
 
 logger = logging.getLogger(__name__)
 
-BATCH_BYTES = 4 * 1024 * 1024
+BATCH_BYTES = 8 * 1024 * 1024
 BLOCK_BYTES = 1024 * 1024
 FINGERPRINT_BYTES = 4096
 # A companion (sidecar) larger than this is not one.

@@ -3,7 +3,12 @@
 import re
 
 _WORD = re.compile(r"\w+")
-_ASCII_SEPARATORS = bytes(code if code >= 0x80 or _WORD.fullmatch(chr(code)) else 0x20 for code in range(256))
+# Lower case for words, and a space for everything between them, of what is ASCII.
+_ASCII_WORDS = bytes(
+    code if code >= 0x80 else ord(chr(code).lower()) if _WORD.fullmatch(chr(code)) else 0x20
+    for code in range(256)
+)
+_SIGMA = "\u03a3"
 # Longer runs are hashes and base64; they are found by their beginning.
 MAX_WORD_CHARS = 64
 # Of one text, this much is indexed.
@@ -17,18 +22,20 @@ def words_of(text: str) -> list[str]:
 
 def distinct_words(text: str) -> set[bytes]:
     """The same, each once, in UTF-8: several times as fast, as only runs beyond ASCII are looked at one by one."""
-    encoded = text[:MAX_INDEXED_CHARS].lower().encode("utf-8", "surrogatepass")
-    runs = set(encoded.translate(_ASCII_SEPARATORS).split())
-    if encoded.isascii():
-        return {run[:MAX_WORD_CHARS] for run in runs} if _has_long(runs) else runs
-    found: set[bytes] = set()
-    for run in runs:
-        if run.isascii():
-            found.add(run[:MAX_WORD_CHARS])
-        else:
-            words = _WORD.findall(run.decode("utf-8", "surrogatepass"))
-            found.update(word[:MAX_WORD_CHARS].encode("utf-8", "surrogatepass") for word in words)
-    return found
+    text = text[:MAX_INDEXED_CHARS]
+    if not text.isascii() and _SIGMA in text:
+        # The one letter of which the lower case depends on what stands around it.
+        text = text.lower()
+    encoded = text.encode("utf-8", "surrogatepass")
+    runs = set(encoded.translate(_ASCII_WORDS).split())
+    beyond = [] if encoded.isascii() else [run for run in runs if not run.isascii()]
+    runs.difference_update(beyond)
+    if _has_long(runs):
+        runs = {run[:MAX_WORD_CHARS] for run in runs}
+    for run in beyond:
+        words = words_of(run.decode("utf-8", "surrogatepass"))
+        runs.update(word.encode("utf-8", "surrogatepass") for word in words)
+    return runs
 
 
 def _has_long(runs: set[bytes]) -> bool:

@@ -30,8 +30,9 @@ from typing import Any, NamedTuple, TextIO
 BEGUN, ENDED = b"b", b"e"
 NUMBER_BYTES = 4
 STREAMS = 3
-# What else the engine's child is given: its connection, and whose end ends it.
-OWN_HANDLES = 2
+# What else the engine's child is given: its connection, whose end ends it, and memory; behind these, two numbers.
+OWN_HANDLES = 3
+OWN_NUMBERS = 2
 ROOT = Path(__file__).resolve().parents[2]
 # The same in every environment, which tests/test_launching.py holds.
 CONSTANT_SETTINGS = (
@@ -318,7 +319,6 @@ if __name__ == "__main__":
     if others:
         runpy.run_path(order.request.command[0], run_name="__main__")
     else:
-        # Behind the module's name stand the two handles as they were there.
-        last = order.request.command[-OWN_HANDLES:]
+        last = order.request.command[-OWN_NUMBERS:]
         child = importlib.import_module("sessions_app.terminal.engine.child")
         sys.exit(child.main([*map(str, order.handles[STREAMS:]), *last]))

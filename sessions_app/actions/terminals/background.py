@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,12 +19,14 @@ from django.db import DatabaseError, connection
 from django.db.models import Case, Count, F, IntegerField, Sum, When
 
 from dashboard.lib import nudges
+from dashboard.lib.bulk import bulk_writing
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import ChangeDetector, explain
 from dashboard.lib.only_one import OnlyOne
 from sessions_app.actions.terminals.deriving import derivable, derive
-from sessions_app.actions.terminals.working import EngineAway, Workshop
+from sessions_app.actions.terminals.working import DEADLINE_S, EngineAway, Workshop
 from sessions_app.models import TerminalState
+from sessions_app.terminal.engine.process import EngineProcess
 from sessions_app.terminal.engine.version import ENGINE
 
 logger = logging.getLogger(__name__)
@@ -71,10 +73,14 @@ class _Trouble:
 class BackgroundDeriving:
     """Started and stopped once, by whoever serves or imports; without an engine it does nothing."""
 
-    def __init__(self, workshop: Workshop | None = None) -> None:
+    def __init__(self, workshop: Workshop | None = None, *, in_bulk: bool = False) -> None:
+        """`in_bulk` says that there is much to do, and nobody who waits for each piece to be on the disk."""
         self._workshop = workshop or Workshop()
+        self._in_bulk = in_bulk
         self._awake = threading.Event()
         self._stopping = threading.Event()
+        # For whoever waits for the end of it.
+        self._worked_off = threading.Event()
         self._thread: threading.Thread | None = None
         self._turn = OnlyOne("deriving")
         self._has_turn: bool | None = None
@@ -121,7 +127,8 @@ class BackgroundDeriving:
                 raise failure[0]
             if on_progress is not None:
                 on_progress(left["size"])
-            time.sleep(_FINISH_EVERY_S)
+            self._worked_off.wait(_FINISH_EVERY_S)
+            self._worked_off.clear()
 
     def _run(self) -> None:
         stop_listening = nudges.listen(self._awake.set)
@@ -133,6 +140,7 @@ class BackgroundDeriving:
                 try:
                     if detector.changed() or (due is not None and time.monotonic() >= due):
                         due = self._work_off() if self._take_turn() else time.monotonic() + TURN_EVERY_S
+                        self._worked_off.set()
                     away_s, self._failure = 0.0, None
                 except DatabaseError as error:
                     self._failure = error, self._failure[1] if self._failure else time.monotonic()
@@ -173,6 +181,10 @@ class BackgroundDeriving:
 
     def _work_off(self) -> float | None:
         """Derive what is due. When the next is, None when nothing waits."""
+        with bulk_writing() if self._in_bulk else nullcontext():
+            return self._derive_what_is_due()
+
+    def _derive_what_is_due(self) -> float | None:
         while not self._stopping.is_set():
             waiting = _waiting()
             self._forget_others({row.terminal_id for row in waiting})
@@ -237,7 +249,9 @@ class BackgroundDeriving:
 def deriving_meanwhile() -> Iterator[Callable[[Callable[[int], None] | None], None]]:
     """Derive beside whatever is done inside; what is given waits until all that was changed there is derived."""
     started_ms = now_ms()
-    background = BackgroundDeriving()
+    # What the engine does goes before what it waits for, or in the end it would be alone at work.
+    workshop = Workshop(EngineProcess(deadline_s=DEADLINE_S, niceness=0))
+    background = BackgroundDeriving(workshop, in_bulk=True)
     background.start()
     try:
         yield lambda on_progress: background.finish(started_ms, on_progress)

@@ -12,7 +12,7 @@ from sessions_app.models import Terminal, TerminalEvent, TerminalEventKind
 from sessions_app.terminal.engine.model import Output, Resize
 from sessions_app.terminal.window import read_size
 
-PIECE_BYTES = 4 * 1024 * 1024
+PIECE_BYTES = 8 * 1024 * 1024
 # What was typed are events too, though the engine needs none of them.
 PIECE_EVENTS = 10_000
 # Writes that came together are given together: what is derived gets the time of the last of them, so that

@@ -226,7 +226,7 @@ _SEALED_FIRST: tuple[_Place, ...] = (TerminalSegment, TerminalChunk, TerminalSeg
 _SEALED_LAST: tuple[_Place, ...] = (TerminalChunk, TerminalSegment)
 
 # Rows of one look: segments are up to 256 KB; chunks, of which there may be hundreds, are that much together.
-_SEGMENTS_AT_ONCE = 8
+_SEGMENTS_AT_ONCE = 16
 _CHUNKS_AT_ONCE = 256
 _COLUMNS = ("offset", "size", "first_us", "last_us", "timing", "data")
 

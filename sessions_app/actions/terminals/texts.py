@@ -15,7 +15,6 @@ from typing import Any
 from dashboard.lib.bulk import bulk_insert, existing_keys
 from dashboard.lib.errors import CorruptData
 from dashboard.lib.ids import new_id
-from dashboard.lib.text import storable
 from sessions_app.models import SearchEntry, SearchKind, Terminal, TerminalText
 from sessions_app.models.blob import pack
 from sessions_app.search import index
@@ -171,8 +170,9 @@ def _packed(terminal: Terminal, runs: Sequence[Lines]) -> _Block:
 
 def indexed_text(runs: Iterable[Lines]) -> str:
     """What the search finds these lines by."""
-    text = b"\n".join([run.text for run in runs]).decode("utf-8", "replace")
-    return storable(text)[:_MOST_INDEXED_CHARS]
+    # What is decoded so holds no surrogates, so there is no more to be done for a database than this.
+    lines = b"\n".join([run.text for run in runs]).replace(b"\x00", b"\xe2\x90\x80")
+    return lines.decode("utf-8", "replace")[:_MOST_INDEXED_CHARS]
 
 
 def _places(blocks: Sequence[_Block]) -> list[int]:

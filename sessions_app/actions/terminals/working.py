@@ -7,18 +7,20 @@ one workshop, with one engine process, a thread that waits for it and one that r
 import logging
 import threading
 import uuid
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from dashboard.lib.errors import CorruptData
 from sessions_app.actions.terminals.keyframes import first_sound
 from sessions_app.actions.terminals.pieces import (
+    PIECE_BYTES,
     Cursor,
     Piece,
     read_from,
@@ -31,13 +33,18 @@ from sessions_app.terminal.engine.process import EngineProcess
 
 logger = logging.getLogger(__name__)
 
-# A piece takes a tenth of a second; what takes this long will never end.
+# A piece takes a quarter of a second; what takes this long will never end.
 DEADLINE_S: Final = 5.0
 # A piece in which the engine stumbles is given to it again in parts of this size, and a part in which it stumbles
 # twice is left out.
 CAREFUL_BYTES: Final = 256 * 1024
-# Terminals of which a piece is worked out before it is asked for.
+# Terminals of which pieces are worked out before they are asked for, and how many of each: an engine that waited until
+# a piece is written would stand still while other writers have the database. Where much comes out of a piece, one.
 _MOST_AHEAD: Final = 4
+_PIECES_AHEAD: Final = 3
+_MUCH_BYTES: Final = 16 * 1024 * 1024
+# What comes out of a piece may be as large as its screens.
+_LARGE_CELLS: Final = 16_384
 
 # Keys by which an engine process knows its terminals, each given once.
 _keys = count(1)
@@ -57,6 +64,13 @@ class Result:
     is_end: bool
     keyframes: tuple[Keyframe, ...] = ()
     runs: tuple[Lines, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all that came out."""
+        return sum(len(keyframe.data) for keyframe in self.keyframes) + sum(
+            len(run.text) for run in self.runs
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +93,18 @@ class _ReadAhead:
 class Workshop:
     """Threads may share one; a terminal is worked on by one of them at a time."""
 
-    def __init__(self, engine: EngineProcess | None = None, *, works_ahead: bool = True) -> None:
+    def __init__(
+        self,
+        engine: EngineProcess | None = None,
+        *,
+        works_ahead: bool = True,
+        piece_bytes: int = PIECE_BYTES,
+    ) -> None:
         self._engine = engine or EngineProcess(deadline_s=DEADLINE_S)
+        self._piece_bytes = piece_bytes
         self._at_work = threading.RLock()
         self._places: dict[uuid.UUID, _Place] = {}
-        self._ahead: dict[uuid.UUID, Future[Result]] = {}
+        self._ahead: dict[uuid.UUID, deque[Future[Result | None]]] = {}
         self._opened: list[BaseDatabaseWrapper] = []
         self._helper = self._thread("engine") if works_ahead else None
         self._reader = self._thread("pieces") if works_ahead else None
@@ -99,25 +120,40 @@ class Workshop:
         """What comes out of the next piece after the terminal's cursor. Raises CorruptData, EngineAway."""
         start = Cursor(terminal.derived_size, terminal.derived_event)
         result = self._result_ahead(terminal, start) or self._work(terminal, start)
-        reached = result.end
-        if self._helper is not None and reached.offset < terminal.size and terminal.pk not in self._careful:
-            while len(self._ahead) >= _MOST_AHEAD:
-                self.drop(next(iter(self._ahead)))
-            self._ahead[terminal.pk] = self._helper.submit(self._work, terminal, reached)
+        if self._helper is not None and terminal.pk not in self._careful:
+            self._work_ahead(self._helper, terminal, result)
         return result
+
+    def _work_ahead(self, helper: ThreadPoolExecutor, terminal: Terminal, last: Result) -> None:
+        """Let the engine go on with what follows, as far as it is not at that already."""
+        # Last of all: the first is the one that was not asked for the longest.
+        ahead = self._ahead.pop(terminal.pk, deque())
+        if last.end.offset >= terminal.size:
+            return
+        for _ in range(len(ahead), _PIECES_AHEAD if last.size < _MUCH_BYTES else 1):
+            before = ahead[-1] if ahead else last
+            ahead.append(helper.submit(self._work_behind, terminal, before))
+        self._ahead[terminal.pk] = ahead
+        while len(self._ahead) > _MOST_AHEAD:
+            self.drop(next(iter(self._ahead)))
 
     def drop(self, terminal_id: uuid.UUID) -> None:
         """What was worked out is not wanted: the terminal's cursor stands elsewhere."""
-        self._ahead.pop(terminal_id, None)
         self._places.pop(terminal_id, None)
+        for future in self._ahead.pop(terminal_id, ()):
+            future.cancel()
 
     def stop(self) -> None:
         """End the engine's process and the thread; nothing can be asked of this workshop any more."""
         self._is_stopped = True
+        threads = [thread for thread in (self._helper, self._reader) if thread is not None]
+        for thread in threads:
+            thread.shutdown(wait=False, cancel_futures=True)
         self._engine.stop()
-        for thread in (self._helper, self._reader):
-            if thread is not None:
-                thread.shutdown()
+        for thread in threads:
+            thread.shutdown()
+        # Whoever was still reading a piece may have started it once more.
+        self._engine.stop()
         for opened in self._opened:
             opened.close()
 
@@ -131,15 +167,29 @@ class Workshop:
         self._opened.append(opened)
 
     def _result_ahead(self, terminal: Terminal, start: Cursor) -> Result | None:
-        future = self._ahead.pop(terminal.pk, None)
-        if future is None:
+        ahead = self._ahead.pop(terminal.pk, None)
+        if not ahead:
             return None
-        try:
-            result = future.result()
-        except (CorruptData, EngineAway, DatabaseError):
-            # It is tried again, and then told.
+        result = None
+        # What fails is tried again, and then told.
+        with suppress(CorruptData, EngineAway, Error, CancelledError):
+            result = ahead.popleft().result()
+        if result is not None and result.start == start:
+            self._ahead[terminal.pk] = ahead
+            return result
+        for future in ahead:
+            future.cancel()
+        return None
+
+    def _work_behind(self, terminal: Terminal, before: Result | Future[Result | None]) -> Result | None:
+        """What comes out of the piece behind that one; None where there is none yet, or that one failed."""
+        if isinstance(before, Future):
+            last = None if before.cancelled() or before.exception() is not None else before.result()
+        else:
+            last = before
+        if last is None or last.end.offset >= terminal.size or terminal.pk in self._careful:
             return None
-        return result if result.start == start else None
+        return self._work(terminal, last.end)
 
     def _work(self, terminal: Terminal, start: Cursor) -> Result:
         with self._at_work:
@@ -148,7 +198,7 @@ class Workshop:
             if is_careful:
                 piece = read_piece(terminal.pk, start, end, limit=CAREFUL_BYTES)
             else:
-                piece = self._read(terminal.pk, start, end)
+                piece = self._read(terminal, start, end)
             is_end = piece.end == end and terminal.ended_ms is not None
             try:
                 derived = self._derived(terminal, piece, is_end=is_end)
@@ -170,17 +220,21 @@ class Workshop:
                 self._careful.pop(terminal.pk, None)
             return Result(piece.start, piece.end, is_end, _numbered(piece, derived), derived.runs)
 
-    def _read(self, terminal_id: uuid.UUID, start: Cursor, end: Cursor) -> Piece:
+    def _read(self, terminal: Terminal, start: Cursor, end: Cursor) -> Piece:
         """The piece that follows `start`; the one behind it is read while the engine is at this one."""
+        terminal_id = terminal.pk
+        sizes = (terminal.first_size, (terminal.cols, terminal.rows))
+        is_large = any(cols * rows > _LARGE_CELLS for cols, rows in sizes)
+        limit = self._piece_bytes // 2 if is_large else self._piece_bytes
         ahead, self._read_ahead = self._read_ahead, None
         piece = None
         if ahead is not None and (ahead.terminal_id, ahead.start) == (terminal_id, start):
             # What went wrong there does so again here, and is told.
             with suppress(CorruptData, DatabaseError):
                 piece = ahead.piece.result()
-        piece = piece or read_piece(terminal_id, start, end)
+        piece = piece or read_piece(terminal_id, start, end, limit=limit)
         if self._reader is not None and piece.end.offset < end.offset:
-            following = self._reader.submit(read_piece, terminal_id, piece.end, end)
+            following = self._reader.submit(read_piece, terminal_id, piece.end, end, limit=limit)
             self._read_ahead = _ReadAhead(terminal_id, piece.end, following)
         return piece
 

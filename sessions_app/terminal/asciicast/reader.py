@@ -28,7 +28,7 @@ _MAX_TIME_NS = MAX_TIME_US * 1000
 #: Refuses what real files hold now and then (lone surrogates, raw control characters, broken UTF-8), which
 #: the standard library's decoder takes; it is there for the speed of plain output lines.
 _decode_plain = msgspec.json.Decoder(tuple[float, str, str]).decode
-_decode_many = msgspec.json.Decoder(list[tuple[float, str, str]]).decode
+_decode_many = msgspec.json.Decoder(tuple[float, str, str]).decode_lines
 
 
 class Reader:
@@ -86,11 +86,10 @@ class Reader:
         # With every line beginning and ending an array, and as many events as lines, each line is one event.
         if not self.version or lines[:1] != b"[" or lines[-2:] != b"]\n":
             return None
-        joined = lines[:-1].replace(b"]\n[", b"],[")
-        if b"\n" in joined:
+        if lines.count(b"]\n[") != count - 1:
             return None
         try:
-            events = _decode_many(b"[%b]" % joined)
+            events = _decode_many(lines)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         if len(events) != count:

@@ -1,7 +1,8 @@
-"""The engine's process: `python -m sessions_app.terminal.engine.child SOCKET LIFE MEMORY NICENESS`.
+"""The engine's process: `python -m sessions_app.terminal.engine.child SOCKET LIFE SHARED MEMORY NICENESS`.
 
 It takes requests from the socket, one after the other, until that is closed. The numbers are those of inherited
-file descriptors, the bytes of address space that it may use at most, and how much it lets others go first.
+file descriptors (the third may be none), the bytes of address space that it may use at most, and how much it lets
+others go first.
 """
 
 import os
@@ -16,6 +17,7 @@ from sessions_app.terminal.engine.deriver import Deriver
 from sessions_app.terminal.engine.ghostty import GhosttyEngine
 from sessions_app.terminal.engine.messages import (
     FRAME,
+    IN_MEMORY,
     Request,
     decode_request,
     encode_answer,
@@ -32,6 +34,7 @@ from sessions_app.terminal.engine.model import (
     StyledScreen,
     Unfinished,
 )
+from sessions_app.terminal.engine.shared_memory import SharedMemory
 from sessions_app.terminal.engine.version import ENGINE
 
 #: Terminals whose state is kept between two requests, at 1 to 10 MB each for windows of usual sizes.
@@ -136,7 +139,8 @@ def warm_up() -> None:
 def main(arguments: list[str]) -> int:
     """Serve until the socket is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    descriptor, life, memory, niceness = map(int, arguments)
+    descriptor, life, shared, memory, niceness = map(int, arguments)
+    requests = SharedMemory.open(shared)
     os.nice(niceness)
     # The library lets other threads run, so this one works while the library hangs.
     threading.Thread(target=_end_with_parent, args=[life], daemon=True).start()
@@ -148,7 +152,8 @@ def main(arguments: list[str]) -> int:
     connection.sendall(FRAME.pack(0))
     while (header := _receive(connection, FRAME.size)) is not None:
         (length,) = FRAME.unpack(header)
-        frame = _receive(connection, length)
+        in_memory = length & IN_MEMORY
+        frame = requests.take(length ^ IN_MEMORY) if in_memory else _receive(connection, length)
         if frame is None:
             break
         answer = work.answer(bytes(frame))

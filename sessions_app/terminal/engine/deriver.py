@@ -82,6 +82,7 @@ class Deriver:
         self._text = LineReader(self._engine.native)
         self._slice_offset = self._offset
         self._times: list[tuple[int, int]] = []
+        self._is_ordinary = False
         self._keyframes: list[Keyframe] = []
         self._light_offset, self._light_us = self._offset, self._time_us
         self._heavy_offset = self._offset
@@ -153,10 +154,11 @@ class Deriver:
         most = spacing.saved_up * spacing.look_bytes
         self._look_credit = min(self._look_credit + len(data), most)
         self._rest_credit = min(self._rest_credit + len(data), most)
-        moves = False
+        moves = self._is_ordinary = False
         if b"\x1b" in data:
             moves = _moves(data)
-            if _has_cut(data):
+            self._is_ordinary = self._engine.is_ordinary(data)
+            if not self._is_ordinary and _has_cut(data):
                 data = self._feed_cuts(data)
         if self._is_due(len(data), piece.times[-1][1]):
             room = spacing.light_bytes - (self._offset - self._light_offset)
@@ -196,7 +198,7 @@ class Deriver:
 
     def _feed(self, data: bytes) -> None:
         for part in _few_lines(data):
-            self._engine.feed(part)
+            self._engine.feed(part, is_ordinary=self._is_ordinary)
             self._offset += len(part)
             written = self._offset - self._slice_offset
             self._time_us = self._times[bisect_left(self._times, (written,))][1]

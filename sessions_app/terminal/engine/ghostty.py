@@ -3,6 +3,7 @@
 import math
 import re
 
+from sessions_app.terminal.engine import ordinary
 from sessions_app.terminal.engine.links import Links
 from sessions_app.terminal.engine.model import EngineError, Screen, StyledScreen, Unfinished
 from sessions_app.terminal.engine.styles import styled_rows
@@ -18,6 +19,7 @@ if ENGINE:
 BYTES_PER_CELL = 16
 
 _ERASE = b"\x1b[K"
+_ERASE_WITH_ZERO = re.compile(rb"\x1b\[0+K")
 # A soft reset (DECSTR), which the library does not know and every `reset` and `tput init` sends. The cursor stays
 # where it is, also behind the last column.
 _SOFT_RESET = b"\x1b[!p"
@@ -37,6 +39,8 @@ LARGE_CELLS = 16_384
 # second time nothing changes any more. In the largest window 256 KB of it would take up to a minute and a half.
 _WHOLE = rb"\x1b(?:c|#8|\[\??[0-3]?J|\[H|\[\?(?:47|1047|1049)[hl])"
 _WHOLE_AGAIN = re.compile(rb"(%b(?:%b){0,3}?)\1{2,}" % (_WHOLE, _WHOLE))
+# The cursor goes back from the first column to the row before.
+_REVERSE_WRAPS = (45, 1045)
 # Left and right margins, and clusters of characters in one cell: xterm.js has neither.
 _UNKNOWN_MODES = (69, 2027)
 
@@ -54,16 +58,41 @@ class GhosttyEngine:
         self._links = Links()
         # A narrower window left halves of characters that could not be erased yet.
         self._has_halves = False
+        # Output that came in this size.
+        self._in_this_size = 0
         # The primary screen by number of rows above it, while it cannot change below the alternate one.
         self._below: dict[int, Written] = {}
 
-    def feed(self, data: bytes) -> None:
-        """Take output, cut anywhere."""
+    def is_ordinary(self, data: bytes) -> bool:
+        """Whether the library takes this output, which is the next, as xterm.js does, and nothing in it clears the
+        screen or puts up another one. False where that is not known."""
+        native = self.native
+        self._in_this_size += len(data)
+        if self._in_this_size < ordinary.PAYING_BYTES or self._links.is_begun or not native.is_idle:
+            return False
+        if any(map(native.mode, _REVERSE_WRAPS)):
+            return False
+        cols = native.cols
+        patterns = ordinary.for_width(cols) if cols * native.rows < LARGE_CELLS else None
+        if patterns is None:
+            return False
+        needed = patterns.columns_needed(self._unended + data if self._unended else data)
+        if not needed:
+            return needed is not None
+        column, _ = native.cursor
+        return column + native.wraps_next + needed <= cols
+
+    def feed(self, data: bytes, *, is_ordinary: bool = False) -> None:
+        """Take output, cut anywhere. `is_ordinary` says that it is all or a part of what is known to be that."""
         data = self._unended + data if self._unended else data
         self._unended = unended(data)
         if self._unended:
             data = data[: -len(self._unended)]
-        self._write(to_library(data))
+        if is_ordinary:
+            self.native.write(data)
+            self._written(data)
+        else:
+            self._write(to_library(data))
         if self._has_halves:
             self._erase_halves()
 
@@ -78,10 +107,15 @@ class GhosttyEngine:
             data = _REPEATED.sub(self._repeated_less, data)
         if b"!p" in data:
             data = self._write_resetting(data)
+        if b"0K" in data:
+            data = _ERASE_WITH_ZERO.sub(_ERASE, data)
         if _ERASE in data:
             self._write_erasing(data)
         else:
             self.native.write(data)
+        self._written(data)
+
+    def _written(self, data: bytes) -> None:
         # Whatever leaves the alternate screen, what comes back to it within this output ends in a 7 or a 9.
         if self._below and (b"47" in data or b"49" in data or not self.native.is_alternate):
             self._below.clear()
@@ -156,6 +190,7 @@ class GhosttyEngine:
         before = native.cols
         native.resize(*allowed_size(cols, rows))
         self._below.clear()
+        self._in_this_size = 0
         if native.is_alternate and native.cols < before:
             self._erase_halves()
 

@@ -2,7 +2,8 @@
 
 A request is a header and the output as one piece of bytes; an answer is one byte that says how it went, and
 what was asked for. Nothing but plain values is in them, so a child that hostile output took over could not make
-its parent do anything. A frame has its length before it, 4 bytes little-endian.
+its parent do anything. A frame has its length before it, 4 bytes little-endian; a request whose length has IN_MEMORY
+added stands in the memory that the two share.
 """
 
 import struct
@@ -25,6 +26,8 @@ from sessions_app.terminal.engine.model import (
 
 MAX_FRAME_BYTES = 1 << 30
 FRAME = struct.Struct("<I")
+#: Beyond MAX_FRAME_BYTES.
+IN_MEMORY = 1 << 31
 #: First byte of an answer.
 DONE, REFUSED, UNFINISHED = b"\x00", b"\x01", b"\x02"
 

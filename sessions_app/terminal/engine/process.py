@@ -1,6 +1,6 @@
 """The engine in a process of its own: what hangs or dies there takes nothing with it.
 
-There are two children, started when first needed. One derives, and is busy for a tenth of a second at a time;
+There are two children, started when first needed. One derives, and is busy for a quarter of a second at a time;
 the other draws single screens, for which somebody is waiting. A native call cannot be interrupted for a more
 urgent one, so a priority would not help, and a second child at rest costs some 20 MB.
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sessions_app.terminal.engine.messages import (
     FRAME,
+    IN_MEMORY,
     MAX_FRAME_BYTES,
     Ask,
     derived_of,
@@ -36,6 +37,7 @@ from sessions_app.terminal.engine.model import (
     Screen,
     StyledScreen,
 )
+from sessions_app.terminal.engine.shared_memory import NONE, SharedMemory
 
 _ROOT = Path(__file__).parents[3]
 # A child that has nothing to do yet: a busy machine may take its time.
@@ -46,16 +48,19 @@ MEMORY_BYTES = 2 << 30
 _PATIENCE = 6
 _SENT_AT_ONCE = 256
 # Of what is derived: whoever looks, and the programs that are recorded, come first on a busy machine.
-_NICENESS = 5
+NICENESS = 5
 
 
 class EngineProcess:
     """Derivers and one-off screens in child processes. Threads may share one."""
 
-    def __init__(self, deadline_s: float = 10.0, memory_bytes: int = MEMORY_BYTES) -> None:
-        """`deadline_s` is what a call may use of a processor once its child attends to it, or wait for that long six
-        times over by the clock; where a child's processor time cannot be told, it is the clock's."""
-        self._deriving = _Child(deadline_s, memory_bytes, niceness=_NICENESS)
+    def __init__(
+        self, deadline_s: float = 10.0, memory_bytes: int = MEMORY_BYTES, niceness: int = NICENESS
+    ) -> None:
+        """`niceness` is how much deriving lets others go first. `deadline_s` is what a call may use of a
+        processor once its child attends to it, or wait for that long six times over by the clock; where a child's
+        processor time cannot be told, it is the clock's."""
+        self._deriving = _Child(deadline_s, memory_bytes, niceness=niceness)
         self._screens = _Child(deadline_s, memory_bytes)
 
     def derive(
@@ -121,6 +126,7 @@ class _Child:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
+        self._memory = SharedMemory(None)
         # Its end ends the child.
         self._life: int | None = None
 
@@ -138,7 +144,10 @@ class _Child:
         try:
             connection = self._connection or self._start()
             limit = self._limit(clock_s)
-            _send(connection, [FRAME.pack(length), *parts], limit)
+            if self._memory.put(parts, length):
+                _send(connection, [FRAME.pack(length | IN_MEMORY)], limit)
+            else:
+                _send(connection, [FRAME.pack(length), *parts], limit)
             return _receive_frame(connection, limit)
         except TimeoutError as error:
             self._kill()
@@ -165,22 +174,25 @@ class _Child:
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
         reading, self._life = os.pipe()
+        self._memory, memory = SharedMemory.make()
+        handles = [handle for handle in (theirs.fileno(), reading, memory) if handle != NONE]
         with theirs:
             try:
                 self._process = subprocess.Popen(
                     [
                         *(sys.executable, "-P", "-m", "sessions_app.terminal.engine.child"),
-                        *map(str, (theirs.fileno(), reading, self._memory_bytes, self._niceness)),
+                        *map(str, (theirs.fileno(), reading, memory, self._memory_bytes, self._niceness)),
                     ],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno(), reading],
+                    pass_fds=handles,
                     env=os.environ | {"PYTHONPATH": str(_ROOT)},
                     # Signals for the foreground job of a terminal are not for it.
                     process_group=0,
                 )
             finally:
-                os.close(reading)
+                for handle in handles[1:]:
+                    os.close(handle)
         self._connection = ours
         _receive_frame(ours, _Limit(_START_S))
         return ours
@@ -194,6 +206,7 @@ class _Child:
             connection.close()
         if life is not None:
             os.close(life)
+        self._memory.close()
         if process is None:
             return "it was not started"
         status = process.poll()

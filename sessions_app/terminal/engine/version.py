@@ -12,7 +12,7 @@ from pathlib import Path
 #: Version of all that is written with the engine: raise it with whatever changes a keyframe, where one is made
 #: (Spacing), which lines are listed and where (text.py, deriver.py), or what the library is given (ghostty.py,
 #: widths.py, links.py). What another one wrote is made again by `terminals rebuild`, and browsers ask for it anew.
-WRITER = 7
+WRITER = 8
 
 
 def _native_engine() -> str:

@@ -19,6 +19,8 @@ _CHARACTERS = b"|".join(
     re.escape(bytes([third])) + b"[" + re.escape(bytes([first])) + b"-" + re.escape(bytes([last])) + b"]"
     for third, first, last in _WIDE_IN_LIBRARY
 )
+#: What the library gets other characters for, as a pattern.
+WIDE_IN_LIBRARY = rb"\xf0\x9f(?:%b)|\xe2\x98[\xb0-\xb7]" % _CHARACTERS
 _TO = re.compile(rb"\xf0\x9f(?=%b)" % _CHARACTERS)
 _FROM = re.compile(rb"\xf4\x8f(?=%b)" % _CHARACTERS)
 _TRIGRAM_TO = re.compile(rb"\xe2\x98(?=[\xb0-\xb7])")

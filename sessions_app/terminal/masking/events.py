@@ -159,25 +159,50 @@ def mask_output(masker: Masker, writes: list[bytes], sieve: "Sieve | None" = Non
     """
     whole = b"".join(writes)
     suspicious = _suspicious_blocks(whole, sieve) if sieve is not None else None
-    masked: list[bytes] = []
+    given = _Given(whole)
     start = 0
     while start < len(whole):
         end = _end_of_clean(start, suspicious) if suspicious is not None else start
-        given = masker.skip(whole[start:end]) if end > start else None
-        if given is None:
+        passed = masker.skip(whole, start, end) if end > start else None
+        if passed is None:
             end = start + _BLOCK_BYTES
-            given = masker.feed(whole[start:end])
-        masked.append(given)
+        else:
+            given.add_as_written(passed)
+            start = passed
+        given.add(masker.feed(whole[start:end]))
         start = end
-    masked.append(masker.release())
-    together = b"".join(masked)
-    if together == whole:
+    given.add(masker.release())
+    if given.masked is None:
         return writes
     cut, position = [], 0
     for write in writes:
-        cut.append(together[position : position + len(write)])
+        cut.append(bytes(given.masked[position : position + len(write)]))
         position += len(write)
     return cut
+
+
+class _Given:
+    """What a masker gives out of `written`, piece by piece; None as `masked` while it is the very same."""
+
+    def __init__(self, written: bytes) -> None:
+        self.masked: bytearray | None = None
+        self._written = written
+        self._size = 0
+
+    def add(self, piece: bytes) -> None:
+        if self.masked is None and self._written.startswith(piece, self._size):
+            self._size += len(piece)
+            return
+        if self.masked is None:
+            self.masked = bytearray(self._written[: self._size])
+        self.masked += piece
+
+    def add_as_written(self, end: int) -> None:
+        """Up to `end`."""
+        if self.masked is None:
+            self._size = end
+        else:
+            self.masked += self._written[len(self.masked) : end]
 
 
 #: Where something is found, a whole block is looked at the careful way, and those around it.

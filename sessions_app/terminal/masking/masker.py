@@ -154,22 +154,23 @@ class Masker:
         given = self._look(raw)
         return given + self.release() if len(self._raw) > MAX_HELD_BYTES else given
 
-    def skip(self, data: bytes) -> bytes | None:
-        """What can be given out after `data`, of which is known that no secret begins, goes on or ends in it.
+    def skip(self, output: bytes, start: int, end: int) -> int | None:
+        """Give out `output` from `start` on without a look, of which is known that no secret begins, goes on or ends
+        in it up to `end`. Where it has to be fed again.
 
         None, and nothing taken, where something is open that has to be looked at further.
         """
         if self._raw or self._in_string or self._goes_on:
             return None
-        end = max(0, len(data) - _LOOKED_AT_BYTES)
+        least = max(start, end - _LOOKED_AT_BYTES)
         # Where an escape begins nothing else is open.
-        cut = data.rfind(b"\x1b", 0, end)
-        if cut < 0 or len(data) - cut > MAX_HELD_BYTES:
-            if not ends_in_text(data[max(cut, 0) : end], 0):
+        cut = output.rfind(b"\x1b", start, least)
+        if cut < 0 or end - cut > MAX_HELD_BYTES:
+            if not ends_in_text(output[max(cut, start) : least], 0):
                 return None
-            cut = end
+            cut = least
         self._drawn.context = self._redrawn.context = self._strings.context = b""
-        return data[:cut] + self.feed(data[cut:])
+        return cut
 
     def release(self) -> bytes:
         """Everything that is held, masked where it looks like a secret so far."""

@@ -8,14 +8,10 @@ imports use it; where RE2's wheel is missing, a Masker looks at everything.
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from sessions_app.terminal.byte_patterns import HAS_RE2, PatternError, compile_pattern
 from sessions_app.terminal.masking.detector import Detector
 from sessions_app.terminal.masking.rules import Rule
 from sessions_app.terminal.masking.view import WITHIN_WORDS
-
-try:
-    import re2  # type: ignore[import-untyped]  # a wheel without types
-except ImportError:
-    re2 = None
 
 #: So many characters of a body that has to be there tell it from ordinary text.
 _BODY: Final = 16
@@ -33,21 +29,13 @@ class Sieve:
     @classmethod
     def make(cls, detector: Detector) -> "Sieve | None":
         """None where there is no RE2, nothing to be found, or more to be found than rules say."""
-        if re2 is None or detector.has_known_values or not detector.rules:
+        if not HAS_RE2 or detector.has_known_values or not detector.rules:
             return None
-        options = re2.Options()
-        options.encoding = re2.Options.Encoding.LATIN1
-        options.never_capture = True
-        options.max_mem = _MAX_MEMORY
-        options.log_errors = False
         try:
-            return cls(re2.compile(_expression(detector.rules), options))
-        except re2.error:
+            return cls(compile_pattern(_expression(detector.rules), _MAX_MEMORY))
+        except PatternError:
             # Rules of one's own may be too many or too long for it.
             return None
-        finally:
-            # Its cache would keep what nobody needs any more.
-            re2.purge()
 
     def candidates(self, output: bytes, block: int) -> Iterator[tuple[int, int]]:
         """Where a secret may begin, and where enough of it is there to say so, in order: the first that begins in each

@@ -4,7 +4,6 @@ import logging
 import random
 import sys
 import threading
-import uuid
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -17,7 +16,7 @@ from dashboard.lib.db import write_transaction
 from dashboard.lib.errors import CorruptData
 from sessions_app.actions.terminals import deriving, pieces, texts, working, write_recording
 from sessions_app.actions.terminals.deriving import derivable, derive, derive_all, forget_derived
-from sessions_app.actions.terminals.pieces import PIECE_BYTES, Cursor, Piece, read_piece
+from sessions_app.actions.terminals.pieces import Cursor, Piece, read_piece
 from sessions_app.actions.terminals.reading import read_stretches
 from sessions_app.actions.terminals.sealing import seal
 from sessions_app.actions.terminals.starting import start_before
@@ -26,7 +25,7 @@ from sessions_app.models import SearchEntry, SearchKind, Terminal, TerminalKeyfr
 from sessions_app.models.blob import Codec
 from sessions_app.search import index
 from sessions_app.terminal.engine.deriver import Deriver
-from sessions_app.terminal.engine.model import EngineError, Keyframe, Line, Lines, Output, Resize
+from sessions_app.terminal.engine.model import Derived, EngineError, Keyframe, Line, Lines, Output, Resize
 from sessions_app.terminal.engine.process import EngineProcess
 from sessions_app.terminal.engine.version import ENGINE
 from sessions_app.terminal.lines import BLOCK_BYTES, decode_lines
@@ -384,9 +383,9 @@ def stumbling_engine(deadline_s: float, monkeypatch: pytest.MonkeyPatch) -> Engi
         "import sys; sys.argv[1:] = sys.argv[2:];"
         "from sessions_app.terminal.engine import child, ghostty;"
         "feed = ghostty.GhosttyEngine.feed;\n"
-        "def hang(self, data):\n"
+        "def hang(self, data, **told):\n"
         f"    while {HANGING!r} in data: pass\n"
-        "    feed(self, data)\n"
+        "    feed(self, data, **told)\n"
         "ghostty.GhosttyEngine.feed = hang\n"
         "sys.exit(child.main(sys.argv[1:]))"
     )
@@ -606,32 +605,49 @@ def test_several_that_derive_the_same_at_once_write_each_piece_once() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("fails", [False, True], ids=["", "and the reading fails"])
-def test_what_is_read_ahead_is_derived_like_what_is_not(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, fails: bool
+@pytest.mark.parametrize("failing", ["nothing", "pieces", "engine"])
+def test_what_is_worked_out_ahead_is_like_what_is_not(
+    engine: EngineProcess, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    terminal = recorded(log_of(150_000))
-    derive_all(terminal.pk, workshop)
+    terminal = recorded(log_of(60_000))
+    piece_bytes = 256 * 1024
+    derive_all(terminal.pk, Workshop(engine, works_ahead=False, piece_bytes=piece_bytes))
     expected = lines_of(terminal), keyframes_of(terminal)
     forget_derived(terminal.pk)
-    ahead: list[Cursor] = []
+    read_ahead: list[Cursor] = []
+    worked_ahead: list[Cursor] = []
 
-    def read(terminal_id: uuid.UUID, start: Cursor, end: Cursor) -> Piece:
+    def read(*given: Any, limit: int) -> Piece:
         if threading.current_thread().name.startswith("pieces"):
-            ahead.append(start)
-            if fails:
+            read_ahead.append(given[1])
+            if failing == "pieces":
                 raise CorruptData
-        return read_piece(terminal_id, start, end)
+        return read_piece(*given, limit=limit)
 
+    def derived(self: Workshop, terminal: Terminal, piece: Piece, *, is_end: bool) -> Derived:
+        if threading.current_thread().name.startswith("engine"):
+            worked_ahead.append(piece.start)
+            # Every third: two of those behind it wait for it.
+            if failing == "engine" and len(worked_ahead) % 3 == 1:
+                raise CorruptData
+        return really_derived(self, terminal, piece, is_end=is_end)
+
+    really_derived = Workshop._derived
     monkeypatch.setattr(working, "read_piece", read)
-    reading = Workshop(EngineProcess(deadline_s=20))
+    monkeypatch.setattr(Workshop, "_derived", derived)
+    ahead = Workshop(EngineProcess(deadline_s=20), piece_bytes=piece_bytes)
     try:
-        derive_all(terminal.pk, reading)
+        derive_all(terminal.pk, ahead)
     finally:
-        reading.stop()
+        ahead.stop()
 
-    assert len(ahead) == len(set(ahead)) == terminal.size // PIECE_BYTES
     assert (lines_of(terminal), keyframes_of(terminal)) == expected
+    pieces = -(-terminal.size // piece_bytes)
+    assert pieces > 10
+    # All but the first, and each once where nothing fails.
+    assert len(set(worked_ahead)) == pieces - 1 if failing != "engine" else len(worked_ahead) > 3
+    if failing != "engine":
+        assert len(worked_ahead) == len(read_ahead) == len(set(read_ahead)) == pieces - 1
 
 
 def test_pieces_are_bounded_and_leave_nothing_out() -> None:

@@ -954,6 +954,7 @@ def test_what_is_put_up_or_reset_in_a_colour_looks_and_goes_on_the_same(judge: J
     "output",
     [
         b"q" * 20 + b"\x1b[K",
+        b"q" * 20 + b"\x1b[0K",
         b"\x1b[?1049h\x1b[2;1H" + b"q" * 20 + b"\x1b[K\x1b[3;1Hx",
         b"\x1b[?1049h\x1b[2;11H" + b"q" * 10 + b"\x1b[K",
         b"\x1b[3;11H" + b"q" * 10 + b"\x1b[K",

@@ -16,6 +16,7 @@ from sessions_app.terminal.engine.child import MAX_DERIVERS
 from sessions_app.terminal.engine.deriver import Deriver
 from sessions_app.terminal.engine.model import EngineBusy, EngineError, Keyframe, Output, Resize, Style
 from sessions_app.terminal.engine.process import EngineProcess
+from sessions_app.terminal.engine.shared_memory import SIZE, SharedMemory
 from tests.sessions_app.terminal.engine.recordings import sampled
 
 # Nothing here reaches a database. Children are started as they are where nothing is tested.
@@ -72,6 +73,33 @@ def test_a_child_derives_what_a_deriver_does(engine: EngineProcess) -> None:
     assert there.keyframes == taken.keyframes + finished.keyframes
     assert there.lines == taken.lines + finished.lines
     assert (there.offset, there.event) == (finished.offset, finished.event)
+
+
+@pytest.mark.parametrize("way", ["memory", "socket: there is no memory", "socket: it is too large"])
+def test_a_request_goes_over_whole(engine: EngineProcess, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    def refused(*_: object) -> int:
+        raise PermissionError
+
+    put: list[bool] = []
+    puts = SharedMemory.put
+
+    def noted(memory: SharedMemory, parts: list[bytes], length: int) -> bool:
+        put.append(puts(memory, parts, length))
+        return put[-1]
+
+    monkeypatch.setattr(SharedMemory, "put", noted)
+    if way == "socket: there is no memory":
+        monkeypatch.setattr(os, "memfd_create", refused, raising=False)
+    line = b"all of it comes, whatever its size\r\n"
+    items = [
+        Output(at, at, line * 400)
+        for at in range(0, SIZE if way == "socket: it is too large" else SIZE // 4, 400 * len(line))
+    ]
+    items.append(Output(items[-1].offset + 400 * len(line), 0, b"end"))
+    derived = engine.derive("a", None, 80, 24, items, finish=True)
+    assert derived.offset == 400 * len(line) * (len(items) - 1) + 3
+    assert put == [way == "memory" and sys.platform == "linux"]
+    assert derived.runs[-1].text.endswith(b"end")
 
 
 def test_a_child_draws_the_screen_of_any_keyframe_and_what_follows(engine: EngineProcess) -> None:
