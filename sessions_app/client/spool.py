@@ -288,7 +288,9 @@ class SpoolReader:
                 exited = before.exited or isinstance(event, Exit)
                 self.place = Place(byte, event.time_us, before.position.after(event), exited, before.masked)
                 return event
-            self.place = replace(before, byte=byte, masked=_masked_counts(line) or before.masked)
+            counts = _masked_counts(line)
+            # None yet is a number too: it says that secrets are looked for.
+            self.place = replace(before, byte=byte, masked=before.masked if counts is None else counts)
         if self._ends and not self.place.exited:
             end = Exit(self.place.time_us, None)
             self.place = replace(self.place, position=self.place.position.after(end), exited=True)

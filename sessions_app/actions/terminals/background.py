@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY_S: Final = 0.5
 # A process that has no turn asks again this often.
 TURN_EVERY_S: Final = 2.0
+# What was committed is on its way to whoever looks, in threads that would have to share a processor with this one.
+LET_NEWS_FIRST_S: Final = 0.05
 # Little output of a live terminal is gathered for so long: it is to be found within a second.
 GATHER_S: Final = 0.3
 GATHER_BYTES: Final = 256 * 1024
@@ -171,8 +173,8 @@ class BackgroundDeriving:
             pause_s = max(0.0, min(pause_s, due - time.monotonic()))
         if away_s:
             self._stopping.wait(pause_s)
-        else:
-            self._awake.wait(pause_s)
+        elif self._awake.wait(pause_s) and not self._in_bulk:
+            self._stopping.wait(LET_NEWS_FIRST_S)
         self._awake.clear()
 
     def _take_turn(self) -> bool:

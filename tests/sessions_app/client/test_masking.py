@@ -96,6 +96,12 @@ def test_the_server_is_told_what_was_masked(directory: Path, server: FakeServer)
     assert terminal.output.count(b"\r\n") == 2
 
 
+def test_the_server_is_told_that_there_was_nothing_to_mask(directory: Path, server: FakeServer) -> None:
+    server.announce(directory)
+    run_recorder("--", "sh", "-c", "echo nothing to hide")
+    assert server.only_terminal().masked == {}
+
+
 def test_without_masking_the_server_is_told_so(directory: Path, server: FakeServer) -> None:
     server.announce(directory)
     run_recorder("--no-mask", "--", "sh", "-c", f"echo {TOKEN}")
