@@ -256,8 +256,9 @@ def _seldom_checkpoints() -> Iterator[None]:
     connection.ensure_connection()
     # Directly: a PRAGMA must work too where Django refuses statements until a rollback.
     opened: sqlite3.Connection = connection.connection
-    (usual,) = opened.execute("PRAGMA wal_autocheckpoint").fetchone()
-    opened.execute(f"PRAGMA wal_autocheckpoint={_BULK_CHECKPOINT_PAGES}")
+    with connection.wrap_database_errors:
+        (usual,) = opened.execute("PRAGMA wal_autocheckpoint").fetchone()
+        opened.execute(f"PRAGMA wal_autocheckpoint={_BULK_CHECKPOINT_PAGES}")
     try:
         yield
     finally:

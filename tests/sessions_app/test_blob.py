@@ -1,8 +1,11 @@
 """Plain bytes packed for a column, and back."""
 
 import pytest
+from django.db import connection
 
+from dashboard.lib.db import vendor
 from dashboard.lib.errors import CorruptData
+from sessions_app.models import Blob, SourceChunk, TerminalKeyframe, TerminalSegment, TerminalText
 from sessions_app.models.blob import Codec, pack, unpack
 
 NO_PATTERN = bytes(range(256))
@@ -30,3 +33,19 @@ def test_what_was_cut_off_is_damaged() -> None:
         codec, data = pack(plain)
         with pytest.raises(CorruptData):
             unpack(data[:-1], codec, len(plain))
+
+
+@pytest.mark.django_db
+def test_postgres_does_not_compress_again_what_is_compressed() -> None:
+    if vendor() == "sqlite":
+        pytest.skip("SQLite compresses nothing")
+    models = (Blob, SourceChunk, TerminalSegment, TerminalKeyframe, TerminalText)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT attrelid::regclass::text, attstorage::text FROM pg_attribute"
+            " WHERE attname = 'data' AND attrelid = ANY(%s::regclass[])",
+            [[model._meta.db_table for model in models]],
+        )
+        stored = dict(cursor.fetchall())
+    # Outside of the row, as it is.
+    assert stored == {model._meta.db_table: "e" for model in models}

@@ -133,11 +133,18 @@ def _joined(blocks: Sequence[Output]) -> Output:
 def count_masked(terminal: Terminal, counts: Mapping[str, int]) -> None:
     """Add to what was masked in the terminal, which the caller saves with what it stores."""
     if counts:
-        set_masked(terminal, Counter(terminal.masked_by) + Counter(counts))
+        _set_masked(terminal, Counter(terminal.masked_by) + Counter(counts))
 
 
-def set_masked(terminal: Terminal, counts: Mapping[str, int]) -> None:
-    """Note what the recorder says that it has masked so far; to be saved likewise."""
+def note_masked(terminal: Terminal, counts: Mapping[str, int]) -> None:
+    """Note what the recorder says that it has masked so far; to be saved likewise.
+
+    What was masked here, before a recorder that says so went on with the recording, stays noted.
+    """
+    _set_masked(terminal, Counter(terminal.masked_by) | Counter(counts))
+
+
+def _set_masked(terminal: Terminal, counts: Mapping[str, int]) -> None:
     terminal.masked_by = dict(counts)
     terminal.masked_count = min(sum(counts.values()), (1 << 31) - 1)
 

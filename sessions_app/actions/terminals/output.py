@@ -20,7 +20,7 @@ from dashboard.lib.nudges import nudge
 from dashboard.lib.text import cut, storable
 from sessions_app.actions.terminals.closing import Closing, close_all, hear
 from sessions_app.actions.terminals.detecting import server_detector
-from sessions_app.actions.terminals.masking import Masked, count_masked, mask_events, set_masked
+from sessions_app.actions.terminals.masking import Masked, count_masked, mask_events, note_masked
 from sessions_app.actions.terminals.sealing import seal_if_due
 from sessions_app.actions.terminals.stretches import Stretch
 from sessions_app.models import Terminal, TerminalChunk, TerminalEvent, TerminalEventKind, TerminalState
@@ -162,7 +162,7 @@ def _take(append: _Append, addition: "Addition") -> _Appended | Exception:
         new = masked.events
         count_masked(terminal, masked.counts)
     elif batch.masked is not None:
-        set_masked(terminal, batch.masked)
+        note_masked(terminal, batch.masked)
     addition.take(new)
     return _Appended(addition.position)
 

@@ -1,7 +1,7 @@
 """The engine at work on terminals: where it stands in each, and what it does when it stumbles.
 
-While one piece is being written, the engine is at the next, and the one after that is being read: each process has
-one workshop, with one engine process, a thread that waits for it and one that reads.
+While one piece is being written, the engine is at those behind it, and the one after them is being read: each process
+has one workshop, with one engine process, a thread that waits for it and one that reads.
 """
 
 import logging
@@ -33,7 +33,7 @@ from sessions_app.terminal.engine.process import EngineProcess
 
 logger = logging.getLogger(__name__)
 
-# A piece takes a quarter of a second; what takes this long will never end.
+# A piece takes a quarter of a second. What takes this long hardly ends, and is given again in parts.
 DEADLINE_S: Final = 5.0
 # A piece in which the engine stumbles is given to it again in parts of this size, and a part in which it stumbles
 # twice is left out.
@@ -187,12 +187,19 @@ class Workshop:
             last = None if before.cancelled() or before.exception() is not None else before.result()
         else:
             last = before
-        if last is None or last.end.offset >= terminal.size or terminal.pk in self._careful:
+        if (
+            last is None
+            or last.size >= _MUCH_BYTES
+            or last.end.offset >= terminal.size
+            or terminal.pk in self._careful
+        ):
             return None
         return self._work(terminal, last.end)
 
     def _work(self, terminal: Terminal, start: Cursor) -> Result:
         with self._at_work:
+            if self._is_stopped:
+                raise EngineAway("it was stopped")
             end = Cursor(terminal.size, terminal.event_count)
             is_careful = start.offset < self._careful.get(terminal.pk, 0)
             if is_careful:
@@ -223,7 +230,7 @@ class Workshop:
     def _read(self, terminal: Terminal, start: Cursor, end: Cursor) -> Piece:
         """The piece that follows `start`; the one behind it is read while the engine is at this one."""
         terminal_id = terminal.pk
-        sizes = (terminal.first_size, (terminal.cols, terminal.rows))
+        sizes = (window_at(terminal, start), (terminal.cols, terminal.rows))
         is_large = any(cols * rows > _LARGE_CELLS for cols, rows in sizes)
         limit = self._piece_bytes // 2 if is_large else self._piece_bytes
         ahead, self._read_ahead = self._read_ahead, None

@@ -2,6 +2,7 @@
 
 import math
 import re
+import time
 
 from sessions_app.terminal.engine import ordinary
 from sessions_app.terminal.engine.links import Links
@@ -39,6 +40,9 @@ LARGE_CELLS = 16_384
 # second time nothing changes any more. In the largest window 256 KB of it would take up to a minute and a half.
 _WHOLE = rb"\x1b(?:c|#8|\[\??[0-3]?J|\[H|\[\?(?:47|1047|1049)[hl])"
 _WHOLE_AGAIN = re.compile(rb"(%b(?:%b){0,3}?)\1{2,}" % (_WHOLE, _WHOLE))
+# Asking takes one or two for each byte once it has seen some of the output; what takes more is asked less often.
+_FIRST_NS = 10_000_000
+_MOST_NS_PER_BYTE = 10
 # The cursor goes back from the first column to the row before.
 _REVERSE_WRAPS = (45, 1045)
 # Left and right margins, and clusters of characters in one cell: xterm.js has neither.
@@ -58,8 +62,8 @@ class GhosttyEngine:
         self._links = Links()
         # A narrower window left halves of characters that could not be erased yet.
         self._has_halves = False
-        # Output that came in this size.
-        self._in_this_size = 0
+        # Output that came in this size, and what it took to ask whether it is ordinary.
+        self._in_this_size = self._asked_ns = 0
         # The primary screen by number of rows above it, while it cannot change below the alternate one.
         self._below: dict[int, Written] = {}
 
@@ -72,11 +76,15 @@ class GhosttyEngine:
             return False
         if any(map(native.mode, _REVERSE_WRAPS)):
             return False
+        if self._asked_ns > _FIRST_NS + self._in_this_size * _MOST_NS_PER_BYTE:
+            return False
         cols = native.cols
         patterns = ordinary.for_width(cols) if cols * native.rows < LARGE_CELLS else None
         if patterns is None:
             return False
+        began_ns = time.thread_time_ns()
         needed = patterns.columns_needed(self._unended + data if self._unended else data)
+        self._asked_ns += time.thread_time_ns() - began_ns
         if not needed:
             return needed is not None
         column, _ = native.cursor
@@ -190,7 +198,7 @@ class GhosttyEngine:
         before = native.cols
         native.resize(*allowed_size(cols, rows))
         self._below.clear()
-        self._in_this_size = 0
+        self._in_this_size = self._asked_ns = 0
         if native.is_alternate and native.cols < before:
             self._erase_halves()
 

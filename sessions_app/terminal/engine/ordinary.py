@@ -16,7 +16,8 @@ from typing import Any, Final, NamedTuple
 from sessions_app.terminal.byte_patterns import HAS_RE2, compile_pattern
 from sessions_app.terminal.engine.widths import WIDE_IN_LIBRARY
 
-# What RE2 remembers grows with the columns that are counted. Where it has no room it takes a hundred times as long.
+# What RE2 remembers grows with the columns that are counted, and where it has no room it takes a hundred times as long.
+# Output that is made for that finds a way in these widths too: whoever asks looks at the clock (ghostty.py).
 _MOST_COLS: Final = 240
 _MAX_MEMORY: Final = 16 * 1024 * 1024
 #: Making the patterns for a width takes some milliseconds, which so many bytes of output pay for.
@@ -59,7 +60,7 @@ _PECULIAR: Final = (
     rb"\x1b\]8;|!p|\x1b\[[0-9]{3,}b|\x1b\[0+K",
     # In a sequence or a string something that belongs into none.
     rb"\x1b[\x00-\x1f\x7f-\xff]|\x1b[ -/]+[\x80-\xff]|\x1b\[%b[^ -~]" % _ANY,
-    rb"\x1b[PX\]^_][^\x07\x1b]*\r|\x1b[PX^_][^\x07\x1b]*[\x80-\x9f]",
+    rb"\x1b\][^\x07\x1b]*\r|\x1b[PX^_][^\x1b]*[\r\x80-\x9f]",
     # What is no UTF-8: it may take a column for each byte.
     rb"[\xc0\xc1\xf5-\xff]|\xe0[\x80-\x9f]|\xed[\xa0-\xbf]|\xf0[\x80-\x8f]|\xf4[\x90-\xbf]",
     rb"[\xc2-\xf4][^\x80-\xbf]|[\xe0-\xf4][\x80-\xbf][^\x80-\xbf]|[\xf0-\xf4][\x80-\xbf][\x80-\xbf][^\x80-\xbf]",

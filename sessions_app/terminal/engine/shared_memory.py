@@ -33,8 +33,9 @@ class SharedMemory:
             return cls(None), NONE
         try:
             descriptor = _nameless()
-        except OSError:
-            # Whoever rules this machine may not want it; or there are no descriptors left, which others will tell.
+        except (OSError, AttributeError):
+            # Whoever rules this machine may not want it, or Python was built for a libc that has none; or there are no
+            # descriptors left, which others will tell.
             return cls(None), NONE
         try:
             os.ftruncate(descriptor, SIZE)
@@ -42,7 +43,7 @@ class SharedMemory:
             seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
             fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
             return cls(mmap.mmap(descriptor, SIZE)), descriptor
-        except OSError:
+        except (OSError, AttributeError):
             os.close(descriptor)
             return cls(None), NONE
 

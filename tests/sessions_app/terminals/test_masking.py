@@ -91,6 +91,16 @@ def test_what_the_recorder_has_masked_is_counted_and_not_looked_at_again() -> No
     assert recorder.terminal.masked_count == 3
 
 
+def test_what_was_masked_here_stays_counted_when_the_recorder_masks_what_follows() -> None:
+    recorder = start_recorder()
+    position = recorder.write(SHOWN)
+    told: tuple[dict[str, int], dict[str, int]]
+    for told in (({}, {"github-token": 1}), ({"github-token": 2, "jwt": 1}, {"github-token": 2, "jwt": 1})):
+        batch = Batch(position, [Output(2, b"more")], masked=told[0])
+        position = append_output(recorder.terminal.pk, batch, actor=SYSTEM)
+        assert recorder.refresh().masked_by == told[1]
+
+
 def test_the_log_says_once_which_kinds_were_masked() -> None:
     recorder = start_recorder()
     recorder.write(SHOWN)

@@ -37,6 +37,8 @@ _PECULIAR = (
     *(b"\x1b]8;;http://host\x07", b"\x1b[!p", b"\x1b[1000b", b"\x1b[0K", "🪄".encode(), "☰".encode()),
     *(b"\x1b[?01049l", b"\x1b[?;1048l", b"\x1b[?1049r", b"\x1b[?2026;47h", b"\x1b[?45h", b"\x1b[?1045h", b"\x1b[?3h"),
     *(b"\x1b[?69h", b"\x1b]0;t\r\x07", b"\x1bPq\r\x1b\\", b"\x1bP\x9b23C", b"\x1b(\x9b3C"),
+    b"\x1bPq\x07\r\x1b\\\x1b[K",
+    b"\x1b_q\x07\x9b3C\x1b\\",
     b"\x1b[Hx\x1b]0;t\x07\x1b[K",
     *(b"\x1b[3\rC", b"\x1b\x1b[C", b"\xff", b"\xc3(", b"\xe2\x82(", b"\xf0\x9f\x9a(", b"\xed\xa0\x80"),
     b"\xf4\x90\x80\x80",

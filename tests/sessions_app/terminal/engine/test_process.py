@@ -75,7 +75,9 @@ def test_a_child_derives_what_a_deriver_does(engine: EngineProcess) -> None:
     assert (there.offset, there.event) == (finished.offset, finished.event)
 
 
-@pytest.mark.parametrize("way", ["memory", "socket: there is no memory", "socket: it is too large"])
+@pytest.mark.parametrize(
+    "way", ["memory", "socket: there is no memory", "socket: it is not known here", "socket: it is too large"]
+)
 def test_a_request_goes_over_whole(engine: EngineProcess, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     def refused(*_: object) -> int:
         raise PermissionError
@@ -90,6 +92,8 @@ def test_a_request_goes_over_whole(engine: EngineProcess, monkeypatch: pytest.Mo
     monkeypatch.setattr(SharedMemory, "put", noted)
     if way == "socket: there is no memory":
         monkeypatch.setattr(os, "memfd_create", refused, raising=False)
+    elif way == "socket: it is not known here":
+        monkeypatch.delattr(os, "memfd_create", raising=False)
     line = b"all of it comes, whatever its size\r\n"
     items = [
         Output(at, at, line * 400)
