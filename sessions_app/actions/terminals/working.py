@@ -182,17 +182,14 @@ class Workshop:
         return None
 
     def _work_behind(self, terminal: Terminal, before: Result | Future[Result | None]) -> Result | None:
-        """What comes out of the piece behind that one; None where there is none yet, or that one failed."""
-        if isinstance(before, Future):
-            last = None if before.cancelled() or before.exception() is not None else before.result()
+        """What comes out of the piece behind that one; None where there is none yet, or none is to wait behind it."""
+        if isinstance(before, Result):
+            last: Result | None = before
         else:
-            last = before
-        if (
-            last is None
-            or last.size >= _MUCH_BYTES
-            or last.end.offset >= terminal.size
-            or terminal.pk in self._careful
-        ):
+            last = None if before.cancelled() or before.exception() is not None else before.result()
+            if last is not None and last.size >= _MUCH_BYTES:
+                return None
+        if last is None or last.end.offset >= terminal.size or terminal.pk in self._careful:
             return None
         return self._work(terminal, last.end)
 

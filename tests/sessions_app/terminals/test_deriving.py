@@ -605,7 +605,7 @@ def test_several_that_derive_the_same_at_once_write_each_piece_once() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("failing", ["nothing", "pieces", "engine"])
+@pytest.mark.parametrize("failing", ["nothing", "nothing, and one is ahead", "pieces", "engine"])
 def test_what_is_worked_out_ahead_is_like_what_is_not(
     engine: EngineProcess, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
@@ -635,6 +635,8 @@ def test_what_is_worked_out_ahead_is_like_what_is_not(
     really_derived = Workshop._derived
     monkeypatch.setattr(working, "read_piece", read)
     monkeypatch.setattr(Workshop, "_derived", derived)
+    if failing == "nothing, and one is ahead":
+        monkeypatch.setattr(working, "_MUCH_BYTES", 0)
     ahead = Workshop(EngineProcess(deadline_s=20), piece_bytes=piece_bytes)
     try:
         derive_all(terminal.pk, ahead)
