@@ -414,6 +414,8 @@ class Format(Protocol):
     version: int
     # True when the file is one document, read whole, instead of lines that are appended.
     is_document: bool
+    # True when the file is the recording of a terminal.
+    is_recording: bool
 
     def recognises(self, path: str, head: bytes) -> bool:
         """Is this file of this format? `head` is its first 64 KB (decompressed)."""

@@ -1,23 +1,27 @@
 """zstd, as blobs and raw chunks are stored.
 
-One compressor per thread: zstandard's objects are not safe to share, and making one per call costs more
+One compressor per thread and level: zstandard's objects are not safe to share, and making one per call costs more
 than compressing a small chunk.
 """
 
 import threading
+from typing import Final
 
 import zstandard
 
 from dashboard.lib.errors import CorruptData
 
-_LEVEL = 3
+LEVEL: Final = 3
 _local = threading.local()
 
 
-def compress(data: bytes) -> bytes:
-    compressor: zstandard.ZstdCompressor | None = getattr(_local, "compressor", None)
+def compress(data: bytes, level: int = LEVEL) -> bytes:
+    compressors: dict[int, zstandard.ZstdCompressor] | None = getattr(_local, "compressors", None)
+    if compressors is None:
+        compressors = _local.compressors = {}
+    compressor = compressors.get(level)
     if compressor is None:
-        compressor = _local.compressor = zstandard.ZstdCompressor(level=_LEVEL)
+        compressor = compressors[level] = zstandard.ZstdCompressor(level=level)
     return compressor.compress(data)
 
 

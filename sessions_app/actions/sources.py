@@ -51,30 +51,29 @@ def is_as_kept(kept: bytes, found: bytes) -> bool:
 
 @dataclass
 class RawLines:
-    """Lines as they stood in the file, in pieces of about CHUNK_BYTES; `first_line` is that of the first byte."""
+    """Lines as they stood in the file, in pieces of about CHUNK_BYTES."""
 
     offset: int
-    first_line: int
-    # (bytes, number of lines that begin there)
-    pieces: list[tuple[bytes, int]] = field(default_factory=list)
+    # (bytes, the line that the first of them is of, number of lines that begin there)
+    pieces: list[tuple[bytes, int, int]] = field(default_factory=list)
+    size: int = 0
 
-    @property
-    def size(self) -> int:
-        return sum(len(piece) for piece, _ in self.pieces)
+    def add(self, piece: bytes, first_line: int, lines: int) -> None:
+        self.pieces.append((piece, first_line, lines))
+        self.size += len(piece)
 
     def blank(self) -> None:
         """Keep nothing of the lines but their lengths: they hold what must not be stored."""
-        self.pieces = [(piece.translate(_BLANKS), lines) for piece, lines in self.pieces]
+        self.pieces = [(piece.translate(_BLANKS), line, lines) for piece, line, lines in self.pieces]
 
     def pack(self) -> list[tuple[Any, ...]]:
         """Chunk rows without id and source: hashed and compressed, outside of any transaction."""
         rows = []
-        offset, line = self.offset, self.first_line
-        for piece, lines in self.pieces:
+        offset = self.offset
+        for piece, line, lines in self.pieces:
             codec, data = pack(piece)
             rows.append((offset, len(piece), line, lines, hashlib.sha256(piece).hexdigest(), codec, data))
             offset += len(piece)
-            line += piece.count(b"\n")
         return rows
 
 

@@ -162,6 +162,7 @@ class LinesFormat:
     name = "asciicast"
     version = 1
     is_document = False
+    is_recording = True
 
     def recognises(self, path: str, head: bytes) -> bool:
         return detect_version(head) in (2, 3)

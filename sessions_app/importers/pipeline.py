@@ -73,12 +73,15 @@ class Importer:
         following: bool = False,
         only_format: str | None = None,
         on_progress: Callable[[Progress], None] | None = None,
+        on_recording: Callable[[], None] | None = None,
     ) -> None:
+        """`on_recording` is called when there is a recording to read, before it is read."""
         self.actor = actor
         self.following = following
         self.only_format = only_format
         self.host = machine_name(settings.HOME)
         self._on_progress = on_progress
+        self._on_recording = on_recording
         self._interrupts = Interrupts()
         # Of the import that is going on, or of the last one: when it fails, what is written by then.
         self.report = Report()
@@ -208,6 +211,8 @@ class Importer:
             self._keep(source, status)
             report.unchanged += 1
             return None
+        if known.is_recording and self._on_recording is not None:
+            self._on_recording()
         return job_for(source, known, path, following=self.following)
 
     def _keep(self, source: Source, status: os.stat_result) -> None:

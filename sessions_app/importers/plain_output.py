@@ -54,6 +54,7 @@ class AnsiFormat:
     name = "ansi"
     version = 1
     is_document = True
+    is_recording = True
     _is_text = False
 
     def recognises(self, path: str, head: bytes) -> bool:

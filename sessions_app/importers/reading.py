@@ -323,9 +323,10 @@ class SourceReader:
             )
         if not content:
             return
-        raw = RawLines(0, 1, [(content, content.count(b"\n") + 1)])
+        raw, lines = RawLines(0), content.count(b"\n") + 1
+        raw.add(content, 1, lines)
         self._feed(self.parser, content, Place(0, len(content), 1))
-        self._advance(content, raw.pieces[0][1])
+        self._advance(content, lines)
         yield self._batch(raw, closes_pass=True)
 
     def _lines(self, stream: IO[bytes]) -> Iterator[Batch]:
@@ -368,7 +369,7 @@ class SourceReader:
         return self.progress.line_count + (0 if self._in_line else 1)
 
     def _raw_lines(self) -> RawLines:
-        return RawLines(self.progress.read_offset, self._line)
+        return RawLines(self.progress.read_offset)
 
     def _take(self, content: bytes, raw: RawLines) -> bytes:
         """Feed the complete lines of `content`; returns what follows the last newline."""
@@ -391,7 +392,7 @@ class SourceReader:
             if stop == 0:
                 stop = content.find(b"\n", start) + 1
             piece = content[start:stop]
-            raw.pieces.append((piece, self._feed_lines(piece)))
+            raw.add(piece, self._line, self._feed_lines(piece))
             start = stop
         return content[end:]
 
@@ -415,7 +416,7 @@ class SourceReader:
     def _keep_part(self, part: bytes, raw: RawLines) -> None:
         """Move the cursor over a part of one line, which counts as a line when it begins one."""
         begins = 0 if self._in_line else 1
-        raw.pieces.append((part, begins))
+        raw.add(part, self._line, begins)
         self._advance(part, begins)
         self._in_line = not part.endswith(b"\n")
         self._is_cut = self._is_cut and self._in_line

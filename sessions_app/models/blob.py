@@ -5,7 +5,7 @@ import hashlib
 from django.db import models
 
 from dashboard.lib.clock import now_ms
-from dashboard.lib.compression import compress, decompress
+from dashboard.lib.compression import LEVEL, compress, decompress
 from dashboard.lib.errors import CorruptData
 
 # A body longer than this is kept whole in a blob; its row holds the beginning for lists and folds.
@@ -35,9 +35,9 @@ class Blob(models.Model):
         return unpack(bytes(self.data), self.codec, self.size)
 
 
-def pack(plain: bytes) -> tuple[str, bytes]:
+def pack(plain: bytes, level: int = LEVEL) -> tuple[str, bytes]:
     """(codec, stored bytes): compressed when that saves at least an eighth."""
-    packed = compress(plain)
+    packed = compress(plain, level)
     if len(packed) < len(plain) * 7 // 8:
         return Codec.ZSTD, packed
     return Codec.RAW, plain

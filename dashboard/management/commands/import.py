@@ -34,15 +34,20 @@ class Command(ConsoleCommand):
     def run(self, **options: Any) -> int:
         only = None if options["format"] == "auto" else options["format"]
         settle(machine_name(settings.HOME), actor=command_line())
-        with progress_bar(quiet=options["json"]) as bar, deriving_meanwhile() as finish:
-            importer = Importer(command_line(), only_format=only, on_progress=bar.show if bar else None)
+        with progress_bar(quiet=options["json"]) as bar, deriving_meanwhile() as deriving:
+            importer = Importer(
+                command_line(),
+                only_format=only,
+                on_progress=bar.show if bar else None,
+                on_recording=deriving.prepare,
+            )
             try:
                 report = importer.import_paths(options["paths"])
             except (DatabaseError, InterfaceError) as error:
                 report = _cut_off(importer, error)
             else:
                 try:
-                    finish(bar.show_deriving if bar else None)
+                    deriving.finish(bar.show_deriving if bar else None)
                 except (DatabaseError, InterfaceError) as error:
                     report.errors["terminals"] = f"{explain(error).rstrip('.')}. {_NOT_PREPARED}"
         if options["json"]:

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from django.db import DatabaseError, connection
 from django.db.models import Case, Count, F, IntegerField, Sum, When
@@ -100,6 +100,11 @@ class BackgroundDeriving:
             # An interrupt in between must not leave one behind that nobody can wait for.
             thread.start()
             self._thread = thread
+
+    def prepare(self) -> None:
+        """Let the engine start: there will be work."""
+        if self._thread is not None:
+            self._workshop.prepare()
 
     def stop(self) -> None:
         """What is not written by now is derived by whoever comes next."""
@@ -247,16 +252,24 @@ class BackgroundDeriving:
             del self._troubles[key]
 
 
+class Meanwhile(NamedTuple):
+    """What goes on beside: `prepare` says that there will be work, `finish` waits until all of it is done."""
+
+    prepare: Callable[[], None]
+    # With what is to be told of the bytes that are left.
+    finish: Callable[[Callable[[int], None] | None], None]
+
+
 @contextmanager
-def deriving_meanwhile() -> Iterator[Callable[[Callable[[int], None] | None], None]]:
-    """Derive beside whatever is done inside; what is given waits until all that was changed there is derived."""
+def deriving_meanwhile() -> Iterator[Meanwhile]:
+    """Derive what is changed inside, beside whatever is done there."""
     started_ms = now_ms()
     # What the engine does goes before what it waits for, or in the end it would be alone at work.
     workshop = Workshop(EngineProcess(deadline_s=DEADLINE_S, niceness=0))
     background = BackgroundDeriving(workshop, in_bulk=True)
     background.start()
     try:
-        yield lambda on_progress: background.finish(started_ms, on_progress)
+        yield Meanwhile(background.prepare, lambda on_progress: background.finish(started_ms, on_progress))
     finally:
         background.stop()
 

@@ -137,6 +137,16 @@ class Workshop:
         while len(self._ahead) > _MOST_AHEAD:
             self.drop(next(iter(self._ahead)))
 
+    def prepare(self) -> None:
+        """Let the engine start meanwhile: there will be work."""
+        if self._helper is not None:
+            self._helper.submit(self._prepare)
+
+    def _prepare(self) -> None:
+        # What keeps it from starting does so again when there is work, and is told.
+        with suppress(EngineError):
+            self._engine.prepare()
+
     def drop(self, terminal_id: uuid.UUID) -> None:
         """What was worked out is not wanted: the terminal's cursor stands elsewhere."""
         self._places.pop(terminal_id, None)

@@ -19,6 +19,7 @@ class ClaudeCodeFormat:
     name = AGENT
     version = 1
     is_document = False
+    is_recording = False
 
     def recognises(self, path: str, head: bytes) -> bool:
         layout = layout_of(path)

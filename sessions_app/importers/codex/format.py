@@ -24,6 +24,7 @@ class CodexFormat:
     name = AGENT
     version = 1
     is_document = False
+    is_recording = False
 
     def recognises(self, path: str, head: bytes) -> bool:
         if not path.endswith((".jsonl", ".jsonl.zst")):

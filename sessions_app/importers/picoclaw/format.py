@@ -23,6 +23,7 @@ class PicoclawFormat:
     name = AGENT
     version = 1
     is_document = False
+    is_recording = False
 
     def recognises(self, path: str, head: bytes) -> bool:
         if not path.endswith(".jsonl"):

@@ -6,7 +6,9 @@ do not drift.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 import msgspec
 
@@ -28,6 +30,7 @@ _MAX_TIME_NS = MAX_TIME_US * 1000
 #: Refuses what real files hold now and then (lone surrogates, raw control characters, broken UTF-8), which
 #: the standard library's decoder takes; it is there for the speed of plain output lines.
 _decode_plain = msgspec.json.Decoder(tuple[float, str, str]).decode
+_BEGINS_NO_ARRAY: Final = re.compile(rb"\n(?!\[)")
 _decode_many = msgspec.json.Decoder(tuple[float, str, str]).decode_lines
 
 
@@ -83,10 +86,11 @@ class Reader:
 
         None, and nothing taken, when a line among them is no plain event: then each is to be fed alone.
         """
-        # With every line beginning and ending an array, and as many events as lines, each line is one event.
-        if not self.version or lines[:1] != b"[" or lines[-2:] != b"]\n":
+        # No array of an event stands in another. So a line that begins with one begins an event, and where all do, and
+        # there are as many events as lines, each line is one event.
+        if not self.version or lines[:1] != b"[" or lines[-1:] != b"\n":
             return None
-        if lines.count(b"]\n[") != count - 1:
+        if _BEGINS_NO_ARRAY.search(lines, 0, len(lines) - 1) is not None:
             return None
         try:
             events = _decode_many(lines)

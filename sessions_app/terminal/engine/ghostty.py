@@ -40,9 +40,12 @@ LARGE_CELLS = 16_384
 # second time nothing changes any more. In the largest window 256 KB of it would take up to a minute and a half.
 _WHOLE = rb"\x1b(?:c|#8|\[\??[0-3]?J|\[H|\[\?(?:47|1047|1049)[hl])"
 _WHOLE_AGAIN = re.compile(rb"(%b(?:%b){0,3}?)\1{2,}" % (_WHOLE, _WHOLE))
-# Asking takes one or two for each byte once it has seen some of the output; what takes more is asked less often.
+# Asking takes one or two for each byte once it has seen some of the output; where it takes more it is asked less often.
+# By the clock, as asking for the thread's own time takes longer than most answers; what another process took of it
+# meanwhile counts as no more than so much.
 _FIRST_NS = 10_000_000
 _MOST_NS_PER_BYTE = 10
+_LONGEST_NS_PER_BYTE = 4 * _MOST_NS_PER_BYTE
 # The cursor goes back from the first column to the row before.
 _REVERSE_WRAPS = (45, 1045)
 # Left and right margins, and clusters of characters in one cell: xterm.js has neither.
@@ -64,6 +67,9 @@ class GhosttyEngine:
         self._has_halves = False
         # Output that came in this size, and what it took to ask whether it is ordinary.
         self._in_this_size = self._asked_ns = 0
+        # What tells ordinary output in this window, with these modes, neither of which such output changes; once asked.
+        self._patterns: ordinary.Ordinary | None = None
+        self._has_patterns = False
         # The primary screen by number of rows above it, while it cannot change below the alternate one.
         self._below: dict[int, Written] = {}
 
@@ -72,23 +78,28 @@ class GhosttyEngine:
         screen or puts up another one. False where that is not known."""
         native = self.native
         self._in_this_size += len(data)
-        if self._in_this_size < ordinary.PAYING_BYTES or self._links.is_begun or not native.is_idle:
-            return False
-        if any(map(native.mode, _REVERSE_WRAPS)):
+        if self._in_this_size < ordinary.PAYING_BYTES or self._links.is_begun:
             return False
         if self._asked_ns > _FIRST_NS + self._in_this_size * _MOST_NS_PER_BYTE:
             return False
-        cols = native.cols
-        patterns = ordinary.for_width(cols) if cols * native.rows < LARGE_CELLS else None
-        if patterns is None:
+        patterns = self._patterns if self._has_patterns else self._patterns_now()
+        if patterns is None or not native.is_idle:
             return False
-        began_ns = time.thread_time_ns()
+        began_ns = time.perf_counter_ns()
         needed = patterns.columns_needed(self._unended + data if self._unended else data)
-        self._asked_ns += time.thread_time_ns() - began_ns
+        self._asked_ns += min(time.perf_counter_ns() - began_ns, len(data) * _LONGEST_NS_PER_BYTE)
         if not needed:
             return needed is not None
         column, _ = native.cursor
-        return column + native.wraps_next + needed <= cols
+        return column + native.wraps_next + needed <= native.cols
+
+    def _patterns_now(self) -> ordinary.Ordinary | None:
+        native = self.native
+        cols = native.cols
+        is_usual = cols * native.rows < LARGE_CELLS and not any(map(native.mode, _REVERSE_WRAPS))
+        self._patterns = ordinary.for_width(cols) if is_usual else None
+        self._has_patterns = True
+        return self._patterns
 
     def feed(self, data: bytes, *, is_ordinary: bool = False) -> None:
         """Take output, cut anywhere. `is_ordinary` says that it is all or a part of what is known to be that."""
@@ -97,9 +108,10 @@ class GhosttyEngine:
         if self._unended:
             data = data[: -len(self._unended)]
         if is_ordinary:
+            # It puts up no other screen and sets no mode that is unknown.
             self.native.write(data)
-            self._written(data)
         else:
+            self._has_patterns = False
             self._write(to_library(data))
         if self._has_halves:
             self._erase_halves()
@@ -198,6 +210,7 @@ class GhosttyEngine:
         before = native.cols
         native.resize(*allowed_size(cols, rows))
         self._below.clear()
+        self._has_patterns = False
         self._in_this_size = self._asked_ns = 0
         if native.is_alternate and native.cols < before:
             self._erase_halves()

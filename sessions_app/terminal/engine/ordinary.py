@@ -54,8 +54,8 @@ _PECULIAR: Final = (
     # All of the screen is erased.
     rb"\x1b\[[23]J|H\x1b\[0?J|\x1bc",
     # Modes that put up another screen, move the origin or the margins, bring a saved cursor back, have another width,
-    # or let the cursor go back to the row before.
-    rb"\x1b\[\?(?:[0-9]*[:;])*0*(?:3|6|40|45|47|69|104[5789])(?:[:;][0-9:;]*)?[hlr]",
+    # let the cursor go back to the row before, or put clusters of characters into one cell.
+    rb"\x1b\[\?(?:[0-9]*[:;])*0*(?:3|6|40|45|47|69|104[5789]|2027)(?:[:;][0-9:;]*)?[hlr]",
     # A link, a soft reset, a character very often, and erasing in other words.
     rb"\x1b\]8;|!p|\x1b\[[0-9]{3,}b|\x1b\[0+K",
     # In a sequence or a string something that belongs into none.

@@ -110,6 +110,10 @@ class EngineProcess:
         request = encode_request("redraw", "", start, cols, rows, items, scrollback_rows)
         return redrawn_of(self._screens.call(request, deadline_s, turn_s))
 
+    def prepare(self) -> None:
+        """Start the child that derives, as its first call would. Raises EngineError."""
+        self._deriving.start()
+
     def stop(self) -> None:
         """End the children; a later call starts new ones."""
         self._deriving.stop()
@@ -154,13 +158,22 @@ class _Child:
             limit_s = self._deadline_s if clock_s is None else clock_s
             raise EngineError(f"no answer within {limit_s:g} s") from error
         except OSError as error:
-            raise EngineError(f"the engine's process ended: {self._kill()}") from error
+            raise self._lost(error) from error
         except BaseException:
             # Whatever it would still say belongs to a question that nobody asks any more.
             self._kill()
             raise
         finally:
             self._lock.release()
+
+    def start(self) -> None:
+        """Be there for the first call. Raises EngineError."""
+        with self._lock:
+            try:
+                if self._connection is None:
+                    self._start()
+            except OSError as error:
+                raise self._lost(error) from error
 
     def stop(self) -> None:
         with self._lock:
@@ -197,8 +210,12 @@ class _Child:
         _receive_frame(ours, _Limit(_START_S))
         return ours
 
+    def _lost(self, error: OSError) -> EngineError:
+        how = self._kill()
+        return EngineError(f"the engine's process ended: {how}" if how else f"it does not start: {error}")
+
     def _kill(self) -> str:
-        """End the child at once; how it had ended, if it had."""
+        """End the child at once; how it had ended, or "" where there was none."""
         process, self._process = self._process, None
         connection, self._connection = self._connection, None
         life, self._life = self._life, None
@@ -208,7 +225,7 @@ class _Child:
             os.close(life)
         self._memory.close()
         if process is None:
-            return "it was not started"
+            return ""
         status = process.poll()
         process.kill()
         process.wait()

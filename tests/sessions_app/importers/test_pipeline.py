@@ -16,6 +16,7 @@ from sessions_app.models import (
     Message,
     Run,
     Source,
+    Terminal,
     ToolCall,
 )
 from tests.samples import sample
@@ -90,6 +91,20 @@ def test_importing_again_writes_nothing(claude_file: Path, codex_file: Path) -> 
     assert report.counts.bytes == 0
     assert contents() == before
     assert Entry.objects.count() == entries
+
+
+def test_a_recording_is_told_of_before_it_is_read(codex_file: Path, tmp_path: Path) -> None:
+    recording = tmp_path / "demo.cast"
+    recording.write_bytes(sample("asciicast/v2-markers.cast").read_bytes())
+    imported: list[int] = []
+
+    def told() -> None:
+        imported.append(Terminal.objects.count())
+
+    for path in (codex_file, recording, recording):
+        run_import(path, on_recording=told)
+    assert imported == [0]
+    assert Terminal.objects.count() == 1
 
 
 def test_a_file_that_was_imported_is_not_taken_for_another_format(codex_file: Path) -> None:

@@ -363,6 +363,9 @@ LINES = [
     b'[1e308, "o", "far away"]',
     b'[4000000000, "o", "too late"]',
     b'[1, "o", "a"],[2, "o", "b"]',
+    b'[1, "o", "a"] [2, "o", "b"]',
+    b'[1, "o", "a"][2, "o", "b"]',
+    b' [1, "o", "behind a space"]',
     b'[3, "o"',
     b'"c"]',
     b'[[1], "o", "x"]',
@@ -391,6 +394,21 @@ def test_lines_at_once_are_what_each_is_alone(version: int, chosen: list[bytes])
     else:
         assert items == expected
         assert together.state() == alone.state()
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (b'[1, "o", "a"] [2, "o", "b"]', b""),
+        (b'[1, "o", "a"][2, "o", "b"]', b" "),
+        (b'[1, "o",', b'"a"] [2, "o", "b"]'),
+        (b'[1, "o", "a"]', b' [2, "o", "b"]'),
+    ],
+)
+def test_as_many_events_as_lines_are_no_event_on_each(lines: tuple[bytes, ...]) -> None:
+    reader = Reader()
+    reader.feed(V2)
+    assert reader.feed_lines(b"".join(line + b"\n" for line in lines), len(lines)) is None
 
 
 @pytest.mark.parametrize("version", [2, 3])

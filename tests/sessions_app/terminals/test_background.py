@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -22,6 +23,8 @@ from sessions_app.actions.terminals.background import BackgroundDeriving, derivi
 from sessions_app.actions.terminals.deriving import derivable, derive, derive_all
 from sessions_app.actions.terminals.working import Workshop
 from sessions_app.models import Terminal, TerminalKeyframe
+from sessions_app.terminal.engine import process
+from sessions_app.terminal.engine.process import EngineProcess
 from tests.factories import make_terminal
 from tests.sessions_app.terminals.recorder import start_recorder
 from tests.sessions_app.terminals.test_deriving import (
@@ -261,19 +264,52 @@ def database_url() -> str:
     return urlsplit(os.environ["SCROLLBACK_DATABASE_URL"])._replace(path=f"/{name}").geturl()
 
 
+def test_the_engine_starts_before_there_is_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared = threading.Event()
+    prepare = EngineProcess.prepare
+
+    def prepare_and_tell(engine: EngineProcess) -> None:
+        prepare(engine)
+        prepared.set()
+
+    monkeypatch.setattr(EngineProcess, "prepare", prepare_and_tell)
+    with deriving_meanwhile() as deriving:
+        deriving.prepare()
+        assert prepared.wait(DEADLINE_S)
+        recorded(log_of(10))
+        deriving.finish(None)
+    assert not derivable().exists()
+
+
+def test_an_engine_that_does_not_start_is_no_trouble_until_it_is_needed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object, **_options: object) -> None:
+        raise FileNotFoundError("no such interpreter")
+
+    monkeypatch.setattr(process._Child, "_start", fail)
+    with deriving_meanwhile() as deriving:
+        deriving.prepare()
+    assert not caplog.records
+    with deriving_meanwhile() as deriving:
+        deriving.prepare()
+        recorded(log_of(10))
+        wait_until(lambda: "the terminal engine does not start" in caplog.text)
+
+
 def test_whoever_waits_for_its_end_is_told_that_the_database_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OperationalError("database or disk is full")
 
     monkeypatch.setattr(background, "_GIVE_UP_S", 1.0)
-    with monkeypatch.context() as patch, deriving_meanwhile() as finish:
+    with monkeypatch.context() as patch, deriving_meanwhile() as deriving:
         patch.setattr(background, "derive", fail)
         recorded(log_of(10))
         with pytest.raises(OperationalError, match="disk is full"):
-            finish(None)
-    with deriving_meanwhile() as finish:
+            deriving.finish(None)
+    with deriving_meanwhile() as deriving:
         Terminal.objects.update(updated_ms=now_ms())
-        finish(None)
+        deriving.finish(None)
     assert not derivable().exists()
 
 
@@ -287,8 +323,8 @@ def test_a_database_that_fails_for_a_moment_is_waited_for(monkeypatch: pytest.Mo
         return real(*arguments)
 
     monkeypatch.setattr(background, "derive", fail_once)
-    with deriving_meanwhile() as finish:
+    with deriving_meanwhile() as deriving:
         recorded(log_of(10))
-        finish(None)
+        deriving.finish(None)
     assert failed
     assert not derivable().exists()

@@ -2,10 +2,12 @@
 
 import random
 from collections.abc import Iterator
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 
-from sessions_app.terminal.engine import ordinary
+from sessions_app.terminal.engine import ghostty, ordinary
 from sessions_app.terminal.engine.deriver import Deriver
 from sessions_app.terminal.engine.ghostty import GhosttyEngine
 from sessions_app.terminal.engine.model import Output, Resize
@@ -29,6 +31,7 @@ _TOKENS = (
     *(b"\x1b[J", b"\x1b[L", b"\x1b[2P", b"\x1b[3@", b"\x1b[4X", b"\x1b[2;5r", b"\x1b[4h", b"\x1b[4l", b"\x1bM"),
     *(b"\x1bD", b"\x1bE", b"\x1b(0", b"\x1b(B", b"\x1b]0;title\x07", b"\x1b=", b"\xff", b"\xe2\x82", b"\xc0\x80"),
     *(b"\xed\xa0\x80", b"\x1b]0;a\rb\x07", b"\x1bPq\r\x1b\\", b"\x1b[?45h", b"\x1b[?45l", b"\x1b[?1049;1h"),
+    *(b"\x1b[?2027h", "👩\u200d🚀".encode(), b"\x1b[?40h\x1b[?3h", b"\x1b[?3l"),
     *(b"\x1b[?01049l", b"\x1b[?69h", b"\x1b[1;5s", b"\x1b[0000000000000000000000000023C"),
 )  # fmt: skip
 _PECULIAR = (
@@ -36,6 +39,7 @@ _PECULIAR = (
     b"\x1b[?6h",
     *(b"\x1b]8;;http://host\x07", b"\x1b[!p", b"\x1b[1000b", b"\x1b[0K", "🪄".encode(), "☰".encode()),
     *(b"\x1b[?01049l", b"\x1b[?;1048l", b"\x1b[?1049r", b"\x1b[?2026;47h", b"\x1b[?45h", b"\x1b[?1045h", b"\x1b[?3h"),
+    b"\x1b[?2027h",
     *(b"\x1b[?69h", b"\x1b]0;t\r\x07", b"\x1bPq\r\x1b\\", b"\x1bP\x9b23C", b"\x1b(\x9b3C"),
     b"\x1bPq\x07\r\x1b\\\x1b[K",
     b"\x1b_q\x07\x9b3C\x1b\\",
@@ -109,6 +113,27 @@ class TestWithRe2:
         assert [engine.is_ordinary(b"\x1b[1m" + b"x" * 40) for _ in range(3)] == [False, False, True]
         engine.resize(_COLS + 1, _ROWS)
         assert not engine.is_ordinary(b"\x1b[1m" + b"x" * 40)
+
+    def test_another_mode_or_width_is_noticed(self) -> None:
+        engine = GhosttyEngine(_COLS, _ROWS)
+        full = b"\r" + b"x" * (_COLS // 2) + b"\x1b[K"
+        assert engine.is_ordinary(full)
+        engine.feed(b"\x1b[?45h")
+        assert not engine.is_ordinary(full)
+        engine.feed(b"\x1b[?45l")
+        assert engine.is_ordinary(full)
+        engine.resize(_COLS // 2, _ROWS)
+        assert not engine.is_ordinary(full)
+
+    def test_what_takes_too_long_is_asked_less_often(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        clock_ns = count(0, 1_000_000)
+        monkeypatch.setattr(ghostty, "time", SimpleNamespace(perf_counter_ns=lambda: next(clock_ns)))
+        engine = GhosttyEngine(_COLS, _ROWS)
+        output = b"\x1b[1m" + b"x" * 10_000
+        answers = [engine.is_ordinary(output) for _ in range(100)]
+        # A millisecond each, of which four times as much as may be counts: 10 ms at first, and a quarter from then on.
+        assert sum(answers[:33]) == 33
+        assert 15 <= sum(answers[40:]) <= 20
 
     def test_a_very_wide_or_large_window_has_nothing_ordinary(self) -> None:
         assert GhosttyEngine(240, 20).is_ordinary(_ORDINARY[0])

@@ -298,6 +298,15 @@ def test_a_child_has_no_more_memory_than_it_may() -> None:
         engine.stop()
 
 
+def test_a_child_that_was_prepared_takes_the_first_call(engine: EngineProcess) -> None:
+    engine.prepare()
+    children = _children()
+    assert len(children) == 1
+    engine.prepare()
+    engine.derive("a", None, 80, 24, [], finish=False)
+    assert _children() == children
+
+
 def test_stopping_ends_the_children_and_a_later_call_starts_others(engine: EngineProcess) -> None:
     engine.screen(None, 80, 24, [])
     engine.derive("a", None, 80, 24, [], finish=False)
