@@ -16,7 +16,7 @@ from typing import Any
 # Read ahead, at most this much is kept for the writer beyond what is on its way.
 MAX_WAITING_BYTES = 16 * 1024 * 1024
 # Of a recording, what is read ahead waits in any case for the engine, which has the most to do.
-_NICENESS_OF_RECORDINGS = 10
+_NICENESS_OF_RECORDINGS = 15
 
 
 class ReadingEnd(enum.Enum):

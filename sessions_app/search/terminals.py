@@ -26,10 +26,10 @@ from sessions_app.models.blob import unpack
 from sessions_app.terminal.line_search import LineHit, Pattern, find_in_block
 from sessions_app.terminal.lines import LinesError
 
-# Two MB of text: long enough to be worth a thread's while, short enough to be stopped after.
-_BATCH_BLOCKS = 32
+# Four MB of text: long enough to be worth a thread's while, short enough to be stopped after.
+_BATCH_BLOCKS = 16
 # The first hit is waited for.
-_FIRST_BLOCKS = 2
+_FIRST_BLOCKS = 1
 # Asked for at once. A question costs as much as the search of a batch, most of it not for what it brings.
 _ASKED_BATCHES = 4
 _THREADS = min(4, os.cpu_count() or 1)

@@ -11,6 +11,8 @@ _ASCII_WORDS = bytes(
 _SIGMA = "\u03a3"
 # Longer runs are hashes and base64; they are found by their beginning.
 MAX_WORD_CHARS = 64
+# Words are taken out of so much of a text at once: those of more do not stay in a processor's cache.
+_PIECE_BYTES = 65_536
 # Of one text, this much is indexed.
 MAX_INDEXED_CHARS = 1_000_000
 
@@ -27,7 +29,7 @@ def distinct_words(text: str) -> set[bytes]:
         # The one letter of which the lower case depends on what stands around it.
         text = text.lower()
     encoded = text.encode("utf-8", "surrogatepass")
-    runs = set(encoded.translate(_ASCII_WORDS).split())
+    runs = _distinct_runs(encoded.translate(_ASCII_WORDS))
     beyond = [] if encoded.isascii() else [run for run in runs if not run.isascii()]
     runs.difference_update(beyond)
     if _has_long(runs):
@@ -35,6 +37,17 @@ def distinct_words(text: str) -> set[bytes]:
     for run in beyond:
         words = words_of(run.decode("utf-8", "surrogatepass"))
         runs.update(word.encode("utf-8", "surrogatepass") for word in words)
+    return runs
+
+
+def _distinct_runs(text: bytes) -> set[bytes]:
+    runs: set[bytes] = set()
+    start, size = 0, len(text)
+    while start < size:
+        end = text.find(b" ", start + _PIECE_BYTES)
+        end = end if end >= 0 else size
+        runs.update(set(text[start:end].split()))
+        start = end
     return runs
 
 

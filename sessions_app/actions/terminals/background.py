@@ -23,6 +23,7 @@ from dashboard.lib.bulk import bulk_writing
 from dashboard.lib.clock import now_ms
 from dashboard.lib.db import ChangeDetector, explain
 from dashboard.lib.only_one import OnlyOne
+from dashboard.lib.priority import let_others_go_first
 from sessions_app.actions.terminals.deriving import derivable, derive
 from sessions_app.actions.terminals.working import DEADLINE_S, EngineAway, Workshop
 from sessions_app.models import TerminalState
@@ -51,6 +52,8 @@ _AT_ONCE: Final = 50
 _MOST_REMEMBERED: Final = 1_000
 _STOP_S: Final = 5.0
 _FINISH_EVERY_S: Final = 0.2
+# The engine has the most to do in an import, and this thread shares its processor: what waits for the engine may wait.
+_NICENESS_IN_BULK: Final = 5
 # Whoever waits for the end of it waits so long for a database that fails: others' writes are over by then.
 _GIVE_UP_S: Final = 10.0
 
@@ -138,6 +141,8 @@ class BackgroundDeriving:
             self._worked_off.clear()
 
     def _run(self) -> None:
+        if self._in_bulk:
+            let_others_go_first(_NICENESS_IN_BULK)
         stop_listening = nudges.listen(self._awake.set)
         detector = ChangeDetector()
         due: float | None = None

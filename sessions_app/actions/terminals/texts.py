@@ -26,9 +26,9 @@ logger = logging.getLogger(__name__)
 OPEN_BYTES = 4 * 1024
 # Of zstd: three quarters of the time of the usual level, for a twentieth more bytes.
 _LEVEL: Final = 2
-_MOST_SMALL = 32
+_MOST_SMALL = 64
 # A screen that is thousands of columns wide may bring more at one offset; Postgres takes a megabyte of words.
-_MOST_INDEXED_CHARS = 200_000
+_MOST_INDEXED_CHARS = 400_000
 _FORGOTTEN_AT_ONCE = 50
 
 _COLUMNS = ("id", "terminal_id", "offset", "end", "first_us", "last_us", "size", "codec", "data")
