@@ -59,6 +59,13 @@ def test_the_tests_run_with_the_versions_that_are_served() -> None:
     assert {name: tested.get(name) for name in served} == served
 
 
+def test_what_judges_keyframes_is_the_terminal_that_the_browser_has() -> None:
+    package = json.loads((dev.ROOT / "frontend" / "package.json").read_text())
+    packages = json.loads((dev.ROOT / "frontend" / "package-lock.json").read_text())["packages"]
+    served, judging = (packages[f"node_modules/@xterm/{name}"]["version"] for name in ("xterm", "headless"))
+    assert served == judging == package["dependencies"]["@xterm/xterm"]
+
+
 def test_the_lock_holds_every_package_that_the_project_asks_for() -> None:
     project = tomllib.loads((dev.ROOT / "pyproject.toml").read_text())
     groups = project["dependency-groups"]

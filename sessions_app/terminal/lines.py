@@ -13,8 +13,8 @@ from typing import Protocol
 
 from sessions_app.terminal.engine.model import Line, Lines
 
-#: Text of a block, in bytes; the last run is never divided, so a block may be larger by one run. In one of this size a
-#: word stands in the index once where it would twice in four of a quarter; one four times as large hardly saves more.
+#: Text of a block, in bytes; the last run is never divided, so a block may be larger by one run. Four of a quarter of
+#: it have half as many words more in the index.
 BLOCK_BYTES = 262_144
 _VERSION = 1
 _MAX_SHIFT = 70

@@ -404,6 +404,12 @@ def test_a_link_says_where_it_leads_and_asks(
     pages = len(signed_in_page.context.pages)
     signed_in_page.mouse.move(*_at(signed_in_page, 30, 8))
     signed_in_page.wait_for_timeout(200)
+    told = signed_in_page.locator("[data-connection]")
+    if shown is None:
+        expect(told).not_to_contain_text("Link to")
+    else:
+        expect(told).to_contain_text("Link to")
+        expect(told).to_contain_text(shown)
     signed_in_page.mouse.click(*_at(signed_in_page, 30, 8))
     if shown is None:
         signed_in_page.wait_for_timeout(300)

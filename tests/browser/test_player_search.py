@@ -8,6 +8,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from sessions_app.models import TerminalText
 from sessions_app.terminal.engine.version import ENGINE
+from sessions_app.terminal.lines import BLOCK_BYTES
 from tests.browser.player_pages import SECOND_US, box_of, counted, ended, lines, wait_for_text
 from tests.browser.running import Server
 from tests.browser.test_terminals import expect_moment, expect_screen, open_terminal, screen_text, until
@@ -69,9 +70,9 @@ def test_a_search_lists_its_hits_and_lands_on_the_exact_moment(page: Page) -> No
 
 @needs_engine
 def test_what_could_not_be_read_is_told_beside_the_hits(signed_in_page: Page, server: Server) -> None:
-    recorder = start_recorder()
+    recorder, count = start_recorder(), BLOCK_BYTES // len("line 10000 of part 0")
     for part in range(2):
-        recorder.write(b"".join(b"line %d of part %d\r\n" % (number, part) for number in range(6_000)))
+        recorder.write(b"".join(b"line %d of part %d\r\n" % (number, part) for number in range(count)))
     recorder.exit(0)
     until(lambda: recorder.refresh().derived_end, "the server should make its text")
     first, *others = TerminalText.objects.filter(terminal=recorder.terminal).order_by("offset")
@@ -79,7 +80,7 @@ def test_what_could_not_be_read_is_told_beside_the_hits(signed_in_page: Page, se
     TerminalText.objects.filter(pk=first.pk).update(data=b"no block")
 
     open_terminal(signed_in_page, recorder.terminal)
-    search(signed_in_page, "line 5999 of part 1")
+    search(signed_in_page, f"line {count - 1} of part 1")
     expect(status(signed_in_page)).to_contain_text("1 hit. Some of it could not be read.")
     expect(signed_in_page.locator("[data-search-hits] a")).to_have_count(1)
 

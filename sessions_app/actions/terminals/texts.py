@@ -8,7 +8,7 @@ a few times at most.
 
 import logging
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,8 +27,10 @@ OPEN_BYTES = 4 * 1024
 # Of zstd: three quarters of the time of the usual level, for a twentieth more bytes.
 _LEVEL: Final = 2
 _MOST_SMALL = 64
-# A screen that is thousands of columns wide may bring more at one offset; Postgres takes a megabyte of words.
-_MOST_INDEXED_CHARS = 400_000
+# A screen that is thousands of columns wide may bring more at one offset; Postgres takes a megabyte of words. SQLite
+# forgets a text only by what it was given of it, so blocks of 64 KB from before keep their limit.
+_MOST_INDEXED_CHARS: Final = 200_000
+_MOST_OF_LAST_OFFSET: Final = _MOST_INDEXED_CHARS - 65_536
 _FORGOTTEN_AT_ONCE = 50
 
 _COLUMNS = ("id", "terminal_id", "offset", "end", "first_us", "last_us", "size", "codec", "data")
@@ -170,11 +172,15 @@ def _packed(terminal: Terminal, runs: Sequence[Lines]) -> _Block:
     return _Block(row, entry, index.indexable(indexed_text(runs)))
 
 
-def indexed_text(runs: Iterable[Lines]) -> str:
-    """What the search finds these lines by."""
+def indexed_text(runs: Sequence[Lines]) -> str:
+    """What the search finds the lines of a block by."""
     # What is decoded so holds no surrogates, so there is no more to be done for a database than this.
     lines = b"\n".join([run.text for run in runs]).replace(b"\x00", b"\xe2\x90\x80")
-    return lines.decode("utf-8", "replace")[:_MOST_INDEXED_CHARS]
+    text = lines.decode("utf-8", "replace")
+    if len(text) <= _MOST_INDEXED_CHARS:
+        return text
+    before = sum(len(run.text) + 1 for run in runs if run.offset != runs[-1].offset)
+    return text[: max(_MOST_INDEXED_CHARS, before + _MOST_OF_LAST_OFFSET)]
 
 
 def _places(blocks: Sequence[_Block]) -> list[int]:

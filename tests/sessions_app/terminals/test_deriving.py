@@ -224,6 +224,20 @@ def test_output_of_a_live_terminal_is_found_while_it_goes_on(workshop: Workshop)
     assert lines_of(recorder.terminal) == [f"step {number} unique{number}" for number in range(60)]
 
 
+def run_at(offset: int, size: int) -> Lines:
+    return Lines(offset, offset, 1, (b"word%d " % offset * size)[:size])
+
+
+def test_all_of_a_block_is_found_and_one_of_before_keeps_its_limit() -> None:
+    whole = [run_at(offset, 10_000) for offset in range(27)]
+    assert len(texts.indexed_text(whole)) == 27 * 10_001 - 1
+    # Blocks were closed at 64 KB, and the index got 200,000 characters: it forgets nothing but those.
+    before = [run_at(offset, 10_000) for offset in range(7)]
+    for last in ([run_at(9, 300_000)], [run_at(9, 120_000), run_at(9, 150_000)]):
+        assert len(texts.indexed_text([*before[:6], *last])) == 200_000
+    assert len(texts.indexed_text([*whole[:26], run_at(99, 300_000)])) == 26 * 10_001 + 134_464
+
+
 def test_small_blocks_become_one_when_there_are_enough(workshop: Workshop) -> None:
     recorder = start_recorder()
     for number in range(60):
