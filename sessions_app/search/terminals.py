@@ -26,7 +26,8 @@ from sessions_app.models.blob import unpack
 from sessions_app.terminal.line_search import LineHit, Pattern, find_in_block
 from sessions_app.terminal.lines import LinesError
 
-# Four MB of text: long enough to be worth a thread's while, short enough to be stopped after.
+# Four MB of text, one of what earlier versions made: long enough to be worth a thread's while, short enough to be
+# stopped after.
 _BATCH_BLOCKS = 16
 # The first hit is waited for.
 _FIRST_BLOCKS = 1

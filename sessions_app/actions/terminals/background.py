@@ -106,7 +106,7 @@ class BackgroundDeriving:
 
     def prepare(self) -> None:
         """Let the engine start: there will be work."""
-        if self._thread is not None:
+        if self._thread is not None and self._has_turn is not False:
             self._workshop.prepare()
 
     def stop(self) -> None:

@@ -31,7 +31,7 @@ _MOST_SMALL = 64
 # forgets a text only by what it was given of it, so blocks of 64 KB from before keep their limit.
 _MOST_INDEXED_CHARS: Final = 200_000
 _MOST_OF_LAST_OFFSET: Final = _MOST_INDEXED_CHARS - 65_536
-_FORGOTTEN_AT_ONCE = 50
+_FORGOTTEN_AT_ONCE = 12
 
 _COLUMNS = ("id", "terminal_id", "offset", "end", "first_us", "last_us", "size", "codec", "data")
 
@@ -105,7 +105,7 @@ def change_text(terminal: Terminal, runs: Sequence[Lines], *, at_end: bool) -> T
                 terminal.pk, row.offset, terminal.pk,
             )  # fmt: skip
         stored.append(_stored(terminal, row, kept))
-    added = tuple(_packed(terminal, block) for block in blocks(whole))
+    added = tuple(_packed(terminal, block) for block in blocks(whole, BLOCK_BYTES))
     return TextChange(terminal.session_id, tuple(stored), added)
 
 
@@ -138,10 +138,14 @@ def _to_replace(terminal_id: uuid.UUID, runs: Sequence[Lines], *, at_end: bool) 
     """Blocks at the end that are written anew together with the lines, the last one first."""
     newest = TerminalText.objects.filter(terminal_id=terminal_id).order_by("-offset")
     small: list[tuple[uuid.UUID, int, int]] = []
+    together = 0
     for pk, offset, size in newest.values_list("pk", "offset", "size")[:_MOST_SMALL]:
-        if size >= BLOCK_BYTES // 2 and not (runs and offset >= runs[0].offset):
+        # Of those that are small only because blocks were smaller, no more than makes two.
+        is_enough = size >= BLOCK_BYTES // 2 or together >= 2 * BLOCK_BYTES
+        if is_enough and not (runs and offset >= runs[0].offset):
             break
         small.append((pk, offset, size))
+        together += size
     chosen = _how_many(small, runs, at_end=at_end)
     rows = TerminalText.objects.in_bulk([pk for pk, _, _ in small[:chosen]])
     return sorted(rows.values(), key=lambda row: row.offset, reverse=True)

@@ -118,7 +118,10 @@ class GhosttyEngine:
 
     def _write(self, data: bytes) -> None:
         if b"\x1b" not in data and not self._links.is_begun:
+            goes_on = not self.native.is_idle
             self.native.write(data)
+            if goes_on:
+                self._written(data)
             return
         data = self._links.hide(data)
         if self.native.cols * self.native.rows >= LARGE_CELLS:

@@ -1,8 +1,8 @@
 """The engine in a process of its own: what hangs or dies there takes nothing with it.
 
-There are two children, started when first needed. One derives, and is busy for a quarter of a second at a time;
-the other draws single screens, for which somebody is waiting. A native call cannot be interrupted for a more
-urgent one, so a priority would not help, and a second child at rest costs some 20 MB.
+There are two children, started when first needed, or shortly before. One derives, and is busy for a quarter of a second
+at a time; the other draws single screens, for which somebody is waiting. A native call cannot be interrupted for a
+more urgent one, so a priority would not help, and a second child at rest costs some 20 MB.
 """
 
 import contextlib
@@ -212,7 +212,7 @@ class _Child:
 
     def _lost(self, error: OSError) -> EngineError:
         how = self._kill()
-        return EngineError(f"the engine's process ended: {how}" if how else f"it does not start: {error}")
+        return EngineError(f"the engine's process ended: {how}" if how else f"no process: {error}")
 
     def _kill(self) -> str:
         """End the child at once; how it had ended, or "" where there was none."""

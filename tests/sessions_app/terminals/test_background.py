@@ -288,13 +288,12 @@ def test_an_engine_that_does_not_start_is_no_trouble_until_it_is_needed(
         raise FileNotFoundError("no such interpreter")
 
     monkeypatch.setattr(process._Child, "_start", fail)
-    with deriving_meanwhile() as deriving:
-        deriving.prepare()
+    Workshop()._prepare()
     assert not caplog.records
     with deriving_meanwhile() as deriving:
         deriving.prepare()
         recorded(log_of(10))
-        wait_until(lambda: "the terminal engine does not start" in caplog.text)
+        wait_until(lambda: "does not start: no process: no such interpreter" in caplog.text)
 
 
 def test_whoever_waits_for_its_end_is_told_that_the_database_fails(monkeypatch: pytest.MonkeyPatch) -> None:

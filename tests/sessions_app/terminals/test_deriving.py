@@ -238,19 +238,41 @@ def test_all_of_a_block_is_found_and_one_of_before_keeps_its_limit() -> None:
     assert len(texts.indexed_text([*whole[:26], run_at(99, 300_000)])) == 26 * 10_001 + 134_464
 
 
-def test_small_blocks_become_one_when_there_are_enough(workshop: Workshop) -> None:
+def test_small_blocks_become_one_when_there_are_enough(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(texts, "BLOCK_BYTES", 65_536)
+    monkeypatch.setattr(texts, "_MOST_SMALL", 16)
     recorder = start_recorder()
     for number in range(60):
         recorder.write(log_of(80, seed=number))
         derive(recorder.terminal.pk, workshop)
-        small = TerminalText.objects.filter(size__lt=BLOCK_BYTES // 2).count()
-        assert small <= BLOCK_BYTES // texts.OPEN_BYTES + 1
+        assert TerminalText.objects.filter(size__lt=32_768).count() <= 16
     expected = [line for number in range(60) for line in log_of(80, seed=number).decode().split("\r\n")[:-1]]
     assert lines_of(recorder.terminal) == expected
     recorder.exit(0)
     derive_all(recorder.terminal.pk, workshop)
-    assert TerminalText.objects.count() <= len("\n".join(expected)) // BLOCK_BYTES + 1
+    assert TerminalText.objects.count() <= len("\n".join(expected)) // 32_768 + 1
     assert lines_of(recorder.terminal) == expected
+    assert_words_agree(recorder.terminal)
+
+
+def test_blocks_of_before_are_joined_where_a_terminal_goes_on(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = start_recorder()
+    with monkeypatch.context() as before:
+        before.setattr(texts, "BLOCK_BYTES", 65_536)
+        recorder.write(log_of(30_000))
+        derive_all(recorder.terminal.pk, workshop)
+    stored = set(TerminalText.objects.values_list("pk", flat=True))
+    recorder.write(b"behind it\r\n" * 60)
+    derive_all(recorder.terminal.pk, workshop)
+    gone = stored - set(TerminalText.objects.values_list("pk", flat=True))
+    assert 4 <= len(gone) <= 2 * BLOCK_BYTES // 65_536 < len(stored)
+    recorder.exit(0)
+    derive_all(recorder.terminal.pk, workshop)
+    assert lines_of(recorder.terminal)[-1] == "behind it"
     assert_words_agree(recorder.terminal)
 
 

@@ -125,6 +125,12 @@ class TestWithRe2:
         engine.resize(_COLS // 2, _ROWS)
         assert not engine.is_ordinary(full)
 
+    def test_a_mode_that_comes_in_parts_does_not_stay(self) -> None:
+        engine = GhosttyEngine(_COLS, _ROWS)
+        engine.feed(b"\x1b[?" + b"0" * 40 + b"20")
+        engine.feed(b"27h and text")
+        assert not engine.native.mode(2027)
+
     def test_what_takes_too_long_is_asked_less_often(self, monkeypatch: pytest.MonkeyPatch) -> None:
         clock_ns = count(0, 1_000_000)
         monkeypatch.setattr(ghostty, "time", SimpleNamespace(perf_counter_ns=lambda: next(clock_ns)))
