@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.core.management import call_command
 from django.db import OperationalError, connection
 
 from dashboard.lib.clock import now_ms
@@ -26,6 +27,7 @@ from sessions_app.models import Terminal, TerminalKeyframe
 from sessions_app.terminal.engine import process
 from sessions_app.terminal.engine.process import EngineProcess
 from tests.factories import make_terminal
+from tests.samples import sample
 from tests.sessions_app.terminals.recorder import start_recorder
 from tests.sessions_app.terminals.test_deriving import (
     assert_done,
@@ -279,6 +281,24 @@ def test_the_engine_starts_before_there_is_output(monkeypatch: pytest.MonkeyPatc
         recorded(log_of(10))
         deriving.finish(None)
     assert not derivable().exists()
+
+
+def test_the_command_starts_it_for_a_recording_and_lets_it_go_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepared, priorities = list[bool](), set[int]()
+    usual = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    def seen(*arguments: Any) -> Any:
+        priorities.add(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return derive(*arguments)
+
+    monkeypatch.setattr(BackgroundDeriving, "prepare", lambda _: prepared.append(True))
+    monkeypatch.setattr(background, "derive", seen)
+    call_command("import", str(sample("asciicast/v2-markers.cast")), "--json")
+    assert prepared == [True]
+    # Elsewhere threads have no niceness of their own.
+    assert priorities == {min(usual + 5, 19) if sys.platform == "linux" else usual}
 
 
 def test_an_engine_that_does_not_start_is_no_trouble_until_it_is_needed(
